@@ -1,0 +1,57 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let package = Package(
+    name: "FrameShare",
+    products: [
+        .library(name: "FrameShare", targets: ["FrameShare"]),
+        .library(name: "FrameSources", targets: ["FrameSources"]),
+        .library(name: "FrameSinks", targets: ["FrameSinks"]),
+        .library(name: "FrameShareTestKit", targets: ["FrameShareTestKit"]),
+        .executable(name: "frameshare", targets: ["FrameShareCLI"]),
+    ],
+    traits: [
+        .trait(name: "Snapshot", description: "PNG and JPEG files of frames. Needs libturbojpeg0-dev and libpng-dev."),
+        .default(enabledTraits: []),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // C headers: system calls, ioctls and shared-memory layouts that Swift can't import. No logic.
+        .target(name: "CLinuxMedia"),
+        .target(name: "PixelFormats"),
+        .target(name: "LeaseProtocol", dependencies: ["CLinuxMedia"]),
+        .target(
+            name: "FrameMemory",
+            dependencies: ["CLinuxMedia", .product(name: "SystemPackage", package: "swift-system")]
+        ),
+        .target(
+            name: "FrameShare",
+            dependencies: [
+                "CLinuxMedia", "FrameMemory", "LeaseProtocol", "PixelFormats",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+// The same strict settings for every Swift target.
+for target in package.targets where !["CLinuxMedia"].contains(target.name) && target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + [
+        // SE-0409: an import is internal unless it says public.
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        // SE-0444: members are visible only from modules imported in the same file.
+        .enableUpcomingFeature("MemberImportVisibility"),
+        // SE-0335: any P is written out.
+        .enableUpcomingFeature("ExistentialAny"),
+        // SE-0461: a nonisolated async function runs on its caller's executor; needed to lend a Frame across await.
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+        // Spans that can't outlive their frame.
+        .enableExperimentalFeature("Lifetimes"),
+    ]
+}

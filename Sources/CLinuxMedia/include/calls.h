@@ -1,0 +1,128 @@
+#pragma once
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/magic.h>
+#include <linux/memfd.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+// --- memfd and seals: memfd_create(2), fcntl(2) -------------------------------------------------------------------
+
+static const uint32_t FS_MFD_CLOEXEC = MFD_CLOEXEC;
+static const uint32_t FS_MFD_ALLOW_SEALING = MFD_ALLOW_SEALING;
+static const int32_t FS_SEAL_SEAL = 0x0001;
+static const int32_t FS_SEAL_SHRINK = 0x0002;
+static const int32_t FS_SEAL_GROW = 0x0004;
+static const int32_t FS_SEAL_WRITE = 0x0008;
+static const int32_t FS_SEAL_FUTURE_WRITE = 0x0010;
+
+/// memfd_create(2), close-on-exec, sealable. Returns the descriptor or -errno.
+static inline int fs_memfd_create(const char *name) {
+    int fd = (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd < 0 ? -errno : fd;
+}
+
+/// fcntl(F_ADD_SEALS). Returns 0 or -errno.
+static inline int fs_add_seals(int fd, int seals) { return fcntl(fd, 1024 + 9, seals) < 0 ? -errno : 0; }
+
+/// fcntl(F_GET_SEALS). Returns the seals or -errno (EINVAL: no memfd).
+static inline int fs_get_seals(int fd) {
+    int seals = fcntl(fd, 1024 + 10);
+    return seals < 0 ? -errno : seals;
+}
+
+/// fallocate(2) of the whole range. Returns 0 or -errno.
+static inline int fs_allocate(int fd, int64_t size) {
+    int result;
+    do result = (int)syscall(SYS_fallocate, fd, 0, (int64_t)0, size); while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
+}
+
+/// madvise(2). Returns 0 or -errno. MADV_POPULATE_* need Linux 5.14.
+static inline int fs_advise(void *address, size_t size, int advice) {
+    return madvise(address, size, advice) < 0 ? -errno : 0;
+}
+static const int32_t FS_MADV_HUGEPAGE = 14;
+static const int32_t FS_MADV_POPULATE_READ = 22;
+static const int32_t FS_MADV_POPULATE_WRITE = 23;
+
+/// The file system's magic number of fstatfs(2), or -errno. DMA_BUF_MAGIC tells a dma-buf.
+static inline int64_t fs_file_system_magic(int fd) {
+    struct statfs s;
+    return fstatfs(fd, &s) < 0 ? -errno : (int64_t)(uint32_t)s.f_type;
+}
+static const int64_t FS_DMA_BUF_MAGIC = 0x444d4142;
+
+// --- waiting: eventfd(2), epoll(7), futex(2) ----------------------------------------------------------------------
+
+/// eventfd(2), close-on-exec and non-blocking. Returns the descriptor or -errno.
+static inline int fs_eventfd(unsigned initial) {
+    int fd = eventfd(initial, EFD_CLOEXEC | EFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+static inline int fs_epoll_create(void) {
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static inline int fs_epoll_add(int epoll, int fd, uint32_t events, uint64_t data) {
+    struct epoll_event event = { .events = events, .data.u64 = data };
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static inline int fs_epoll_remove(int epoll, int fd) {
+    return epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
+}
+
+/// epoll_wait(2): writes the `data` of at most 64 ready descriptors. Returns how many, or -errno.
+static inline int fs_epoll_wait(int epoll, uint64_t *data, int capacity, int milliseconds) {
+    struct epoll_event events[64];
+    int count = epoll_wait(epoll, events, capacity < 64 ? capacity : 64, milliseconds);
+    if (count < 0) return -errno;
+    for (int i = 0; i < count; i++) data[i] = events[i].data.u64;
+    return count;
+}
+
+/// FUTEX_WAIT, shared between processes: sleeps while *word == expected, at most `nanoseconds` (negative: no limit).
+/// Returns 0 when woken, -EAGAIN when the word had changed, -ETIMEDOUT, -EINTR, or another -errno.
+static inline int fs_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds) {
+    struct timespec limit = { nanoseconds / 1000000000, nanoseconds % 1000000000 };
+    long result = syscall(SYS_futex, word, FUTEX_WAIT, expected, nanoseconds < 0 ? NULL : &limit, NULL, 0);
+    return result < 0 ? -errno : 0;
+}
+
+/// FUTEX_WAKE, shared between processes. Works on memory that the caller may only read. Returns how many woke, or -errno.
+static inline int fs_futex_wake(const uint32_t *word, int count) {
+    long result = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
+    return result < 0 ? -errno : (int)result;
+}
+
+/// futex_waitv(2) (Linux 5.16): sleeps while every words[i] == expected[i], at most `nanoseconds`. `count` is 1 to 128.
+/// Returns 0 when one was woken, -EAGAIN when one had changed, -ETIMEDOUT, -EINTR, -ENOSYS on older kernels.
+static inline int fs_futex_wait_any(
+    const uint32_t *const *words, const uint32_t *expected, uint32_t count, int64_t nanoseconds) {
+    struct { uint64_t value, address; uint32_t flags, reserved; } waiters[128];
+    if (count > 128) count = 128;
+    for (uint32_t i = 0; i < count; i++) {
+        waiters[i].value = expected[i];
+        waiters[i].address = (uint64_t)(uintptr_t)words[i];
+        waiters[i].flags = 2;                 // FUTEX2_SIZE_U32, shared
+        waiters[i].reserved = 0;
+    }
+    struct timespec limit;
+    clock_gettime(CLOCK_MONOTONIC, &limit);
+    limit.tv_sec += nanoseconds / 1000000000;
+    limit.tv_nsec += nanoseconds % 1000000000;
+    if (limit.tv_nsec >= 1000000000) limit.tv_sec++, limit.tv_nsec -= 1000000000;
+    long result = syscall(449, waiters, count, 0, &limit, CLOCK_MONOTONIC);
+    return result < 0 ? -errno : 0;
+}

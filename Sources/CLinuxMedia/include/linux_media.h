@@ -1,0 +1,13 @@
+// Everything of the kernel's that Swift can't import by itself: calls, ioctls, control-message macros and the layouts
+// of shared memory. Thin static inlines that return -errno; no logic.
+//
+// _GNU_SOURCE is not defined here: it would change the layout of fd_set against Swift's own Glibc module. What glibc
+// hides behind it is called by number.
+#pragma once
+#include "calls.h"
+#include "cpu_relax.h"
+#include "descriptor_passing.h"
+#include "dma_buffers.h"
+#include "process.h"
+#include "shared_layouts.h"
+#include "v4l2.h"

@@ -1,0 +1,119 @@
+// The memory that publisher and subscriber share, byte for byte. Little-endian, 64-bit.
+//
+// Three kinds of mapping:
+//  - channel page: one per publisher, written by the publisher alone (F_SEAL_FUTURE_WRITE), read by everyone
+//  - frame table:  one per generation, written by the publisher alone, read by everyone
+//  - lane:         one per subscriber and generation, written by both sides
+//
+// Plain integers with explicit padding: Swift imports neither _Atomic fields nor aligned structs. The Swift side lays
+// Atomic<> over the words at the offsets given here; every such word is naturally aligned.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define FS_CACHE_LINE 64
+#define FS_MAX_SLOTS 1024                     // a bit each in the released set
+#define FS_SLOT_WORDS (FS_MAX_SLOTS / 64)
+#define FS_MAX_DEPTH 1024                     // cells of a lane
+#define FS_MAX_STREAMS 8
+#define FS_MAX_PLANES 4
+#define FS_MAX_BYTES_USED (FS_MAX_STREAMS * FS_MAX_PLANES)
+
+// --- channel page -------------------------------------------------------------------------------------------------
+
+#define FS_CHANNEL_PAGE_MAGIC 0x47504346u     // "FCPG"
+
+struct fs_channel_page {
+    uint32_t magic;
+    uint32_t version;
+    uint64_t reserved0[7];
+    // Line 1: what every sleeping reader waits on. Bumped once a frame, and at every change of state below.
+    uint32_t wake;                            // atomic; futex word
+    uint32_t pad1[15];
+    // Line 2: what a releasing subscriber reads.
+    uint32_t shortage;                        // atomic; FS_SHORT_* bits: how the publisher wants to hear of releases
+    uint32_t pad2[15];
+    // Line 3: state.
+    uint32_t generation;                      // atomic; the generation offered now
+    uint32_t state;                           // atomic; FS_CHANNEL_*
+    uint64_t published;                       // atomic; frames published so far
+    uint64_t lost_source;                     // atomic; frames the source lost by itself
+    uint64_t lost_no_slot;                    // atomic; frames lost since no slot was free
+    uint64_t pad3[4];
+};
+#define FS_SHORT_FUTEX 1u                     // a thread waits on the lanes' `release_wake` words
+#define FS_SHORT_SOCKET 2u                    // an event loop waits: send FS message `slotReleased`
+#define FS_CHANNEL_OPEN 0u
+#define FS_CHANNEL_ENDED 1u                   // the publisher closed the channel in order
+#define FS_CHANNEL_FAILED 2u                  // the source failed; the reason comes by the control socket
+
+_Static_assert(sizeof(struct fs_channel_page) == 4 * FS_CACHE_LINE, "channel page");
+_Static_assert(offsetof(struct fs_channel_page, wake) == 64, "own cache line");
+_Static_assert(offsetof(struct fs_channel_page, shortage) == 128, "own cache line");
+_Static_assert(offsetof(struct fs_channel_page, generation) == 192, "own cache line");
+
+// --- lane ---------------------------------------------------------------------------------------------------------
+
+#define FS_LANE_MAGIC 0x4e4c5346u             // "FSLN"
+
+struct fs_lane {
+    // Line 0: written by the publisher while offering.
+    uint64_t offered;                         // atomic; offers made so far
+    uint64_t dropped_policy;                  // atomic; withdrawn since a newer frame took the place
+    uint64_t dropped_budget;                  // atomic; not offered: the subscriber holds its whole budget
+    uint64_t dropped_shortage;                // atomic; withdrawn or not offered: slots ran short
+    uint64_t pad0[4];
+    // Line 1: written by the subscriber around its sleep.
+    uint32_t asleep_futex;                    // atomic; 1 while asleep on the channel page's wake word
+    uint32_t asleep_socket;                   // atomic; a number that is new at each arming, 0 = not armed
+    uint32_t pad1[14];
+    // Line 2: written by the subscriber as it releases.
+    uint32_t release_wake;                    // atomic; futex word the publisher sleeps on when short
+    uint32_t pad2[15];
+    // Line 3: what the subscriber says of itself, for `top`. A claim, nothing more.
+    uint64_t taken;                           // atomic; frames taken
+    uint64_t latency_p50;                     // atomic; ns from publish to take, over the last seconds
+    uint64_t latency_p99;                     // atomic; ns
+    uint64_t latency_max;                     // atomic; ns
+    uint64_t pad3[4];
+    // Lines 4 and 5: slots given back, a bit each.
+    uint64_t released[FS_SLOT_WORDS];         // atomic
+    // Then `depth` cells, each an atomic ticket: 0 = empty, else offer number << 16 | slot + 1.
+};
+_Static_assert(sizeof(struct fs_lane) == 4 * FS_CACHE_LINE + 8 * FS_SLOT_WORDS, "lane header");
+_Static_assert(offsetof(struct fs_lane, asleep_futex) == 64, "own cache line");
+_Static_assert(offsetof(struct fs_lane, release_wake) == 128, "own cache line");
+_Static_assert(offsetof(struct fs_lane, taken) == 192, "own cache line");
+_Static_assert(offsetof(struct fs_lane, released) == 256, "own cache line");
+
+// --- frame table --------------------------------------------------------------------------------------------------
+
+#define FS_FRAME_TABLE_MAGIC 0x54465346u      // "FSFT"
+
+struct fs_frame_table {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t generation;
+    uint32_t slots;
+    uint32_t record_stride;                   // bytes from one record to the next
+    uint32_t metadata_capacity;               // bytes after each record for its metadata
+    uint64_t reserved[5];
+    // Then `slots` records.
+};
+_Static_assert(sizeof(struct fs_frame_table) == FS_CACHE_LINE, "frame table header");
+
+struct fs_frame_record {
+    uint64_t number;                          // counts published frames from 1
+    uint64_t sequence;                        // the source's own count
+    int64_t timestamp;                        // capture time, ns
+    int64_t publish_timestamp;                // CLOCK_MONOTONIC, ns
+    uint64_t lost_source;                     // as in the channel page, when this was published
+    uint64_t lost_no_slot;
+    uint32_t clock;                           // of `timestamp`: FrameClock
+    uint32_t flags;                           // FrameFlags
+    uint32_t metadata_size;
+    uint32_t bytes_used_valid;                // 0: every plane is full
+    uint32_t bytes_used[FS_MAX_BYTES_USED];   // stream * FS_MAX_PLANES + plane
+    // Then the metadata.
+};
+_Static_assert(sizeof(struct fs_frame_record) == 64 + 4 * FS_MAX_BYTES_USED, "frame record");

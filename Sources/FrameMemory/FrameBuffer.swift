@@ -1,0 +1,84 @@
+internal import CLinuxMedia
+internal import Glibc
+internal import SystemPackage
+
+/// One descriptor with image bytes behind it. Closed with its last reference; mappings keep themselves.
+public final class FrameBuffer: Sendable {
+    public let kind: MemoryKind
+    /// In bytes.
+    public let size: Int
+    /// Whether a process that is given the descriptor can write through it.
+    public let writeProtection: WriteProtection
+    /// The mapping through which this process may write; nil for a buffer that only others write.
+    public let writableMapping: Mapping?
+    private let owned: OwnedDescriptor
+
+    /// The descriptor's number; it stays valid as long as this object.
+    public var descriptor: Int32 { owned.number }
+
+    /// Adopts a descriptor that someone else made: a driver's export, or what a peer sent. Its kind and size are
+    /// verified first.
+    /// - Parameter writable: map it for writing too, which takes a descriptor that allows it
+    public init(
+        adopting descriptor: consuming OwnedDescriptor, kind: MemoryKind, size: Int, writeProtection: WriteProtection,
+        writable: Bool = false
+    ) throws(MemoryError) {
+        try Self.verify(descriptor: descriptor.number, kind: kind, size: size)
+        writableMapping = writable ? try Mapping(descriptor: descriptor.number, size: size, access: .readWrite) : nil
+        self.kind = kind
+        self.size = size
+        self.writeProtection = writeProtection
+        owned = descriptor
+    }
+
+    /// For the allocator, which has made and verified all of it.
+    init(
+        owning descriptor: consuming OwnedDescriptor, kind: MemoryKind, size: Int, writeProtection: WriteProtection,
+        writableMapping: Mapping?
+    ) {
+        owned = descriptor
+        self.kind = kind
+        self.size = size
+        self.writeProtection = writeProtection
+        self.writableMapping = writableMapping
+    }
+
+    /// Maps the buffer into this process.
+    public func map(_ access: Mapping.Access) throws(MemoryError) -> Mapping {
+        if access == .readWrite, let writableMapping { return writableMapping }
+        return try Mapping(descriptor: descriptor, size: size, access: access)
+    }
+
+    /// Announces that the CPU will touch the bytes (`DMA_BUF_IOCTL_SYNC`, Documentation/driver-api/dma-buf.rst).
+    /// Nothing happens for a memfd.
+    public func beginCPUAccess(_ access: CPUAccess) throws(MemoryError) { try sync(end: false, access) }
+
+    /// Says that the CPU has done; with the same access as it began.
+    public func endCPUAccess(_ access: CPUAccess) throws(MemoryError) { try sync(end: true, access) }
+
+    private func sync(end: Bool, _ access: CPUAccess) throws(MemoryError) {
+        guard kind.isDMABuf else { return }
+        let result = fs_dma_buf_sync(descriptor, end ? 1 : 0, access.reads ? 1 : 0, access.writes ? 1 : 0)
+        guard result == 0 else { throw .call("DMA_BUF_IOCTL_SYNC", Errno(rawValue: -result)) }
+    }
+
+    /// Checks that a descriptor is what its sender says, and that nobody can make a mapping of `size` bytes fault: a
+    /// memfd must be sealed against shrinking and large enough; a dma-buf, whose size never changes, must be one.
+    public static func verify(descriptor: Int32, kind: MemoryKind, size: Int) throws(MemoryError) {
+        guard size > 0 else { throw .badSize(size) }
+        if kind.isDMABuf {
+            guard fs_file_system_magic(descriptor) == FS_DMA_BUF_MAGIC else { throw .notDMABuf }
+            // A dma-buf tells its size by seeking to its end.
+            let end = lseek(descriptor, 0, Int32(SEEK_END))
+            guard end >= 0 else { throw .call("lseek", Errno(rawValue: errno)) }
+            guard Int(end) >= size else { throw .tooSmall(found: Int(end), needed: size) }
+            return
+        }
+        let seals = fs_get_seals(descriptor)
+        guard seals >= 0 else { throw .notMemfd }
+        guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }
+        guard Int(status.st_size) >= size else { throw .tooSmall(found: Int(status.st_size), needed: size) }
+    }
+}

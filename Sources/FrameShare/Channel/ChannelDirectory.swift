@@ -1,0 +1,80 @@
+internal import CLinuxMedia
+internal import Glibc
+internal import SystemPackage
+
+/// The folder in which channels have their sockets. Its permissions and theirs say who may connect.
+public struct ChannelDirectory: Sendable, Hashable {
+    /// Its path, absolute or relative to the working directory.
+    public let path: String
+
+    public init(path: String) { self.path = path }
+
+    /// `$FRAMESHARE_DIR`, else `$XDG_RUNTIME_DIR/frameshare`, else `/run/frameshare` for root.
+    public static func standard() throws(ChannelError) -> ChannelDirectory {
+        if let path = environment("FRAMESHARE_DIR") { return ChannelDirectory(path: path) }
+        if let runtime = environment("XDG_RUNTIME_DIR") { return ChannelDirectory(path: runtime + "/frameshare") }
+        if geteuid() == 0 { return ChannelDirectory(path: "/run/frameshare") }
+        throw .noDirectory
+    }
+
+    private static func environment(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// The folder given, or the standard one.
+    static func resolve(_ given: ChannelDirectory?) throws(ChannelError) -> ChannelDirectory {
+        if let given { given } else { try standard() }
+    }
+
+    /// The names of the channels that have a socket here, sorted. A socket left by a publisher that died is among
+    /// them: connecting tells.
+    public func channels() throws(ChannelError) -> [String] {
+        guard let folder = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw .directory(path: path, .init(rawValue: errno))
+        }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name.hasSuffix(".sock") { names.append(String(name.dropLast(5))) }
+        }
+        return names.sorted()
+    }
+
+    func socketPath(of channel: String) throws(ChannelError) -> String {
+        try ChannelName.check(channel)
+        let path = path + "/" + channel + ".sock"
+        // sun_path holds 108 bytes with the terminating zero.
+        guard path.utf8.count <= 107 else { throw .pathTooLong(path) }
+        return path
+    }
+
+    /// Makes the folder where it is missing: for the owner alone under a user's runtime folder, open to look into
+    /// elsewhere (the sockets' own modes say who may connect).
+    func create() throws(ChannelError) {
+        let mode: mode_t = path.hasPrefix("/run/user/") ? 0o700 : 0o755
+        guard mkdir(path, mode) != 0, errno != EEXIST else { return }
+        throw .directory(path: path, .init(rawValue: errno))
+    }
+}
+
+/// Who may connect to a channel.
+public struct ChannelAccess: Sendable, Hashable {
+    /// The socket's mode. Connecting needs write permission.
+    public var mode: UInt32
+    /// The socket's group, by name; nil leaves it as it is.
+    public var group: String?
+    /// The user ids that may connect, besides what the mode allows; nil: all that the mode lets in.
+    public var allowedUsers: [UInt32]?
+
+    public init(mode: UInt32 = 0o600, group: String? = nil, allowedUsers: [UInt32]? = nil) {
+        self.mode = mode
+        self.group = group
+        self.allowedUsers = allowedUsers
+    }
+}

@@ -1,0 +1,105 @@
+public import FrameMemory
+internal import LeaseProtocol
+public import PixelFormats
+public import SystemPackage
+
+/// What can go wrong with a channel. The text says what failed, with which value, and what to do.
+public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
+    // Names and places
+    case badChannelName(String)
+    case badStreamName(String)
+    case noDirectory
+    case directory(path: String, Errno)
+    case pathTooLong(String)
+    case unknownGroup(String)
+
+    // Publishing
+    case channelInUse(channel: String, path: String)
+    case noStreams
+    case tooManyStreams(Int)
+    case duplicateStream(String)
+    case layout(stream: String, ImageLayoutError)
+    case badSlotCount(Int)
+    case badMetadataCapacity(Int)
+    case memory(MemoryError)
+    case poolShape(String)
+    case metadataTooLarge(size: Int, capacity: Int)
+    case badMetadata(String)
+    case slotNotAtSource(Int)
+    case reservationsDoNotFit(reserved: Int, sourceNeed: Int, slots: Int)
+
+    // Connecting
+    case noSuchChannel(channel: String, path: String)
+    case notAllowed(channel: String, path: String)
+    case refused(String)
+    case versionMismatch(ours: UInt16, theirs: UInt16)
+    case unknownStream(name: String, offered: [String])
+    case outOfDescriptors
+    case handshakeTimeout(channel: String)
+
+    // In use
+    case timedOut
+    case cancelled
+    case closed
+    case publisherLost(channel: String)
+    case sourceFailed(String)
+    case disconnected(String)
+    case protocolViolation(String)
+    case notPollable
+    case system(call: String, Errno)
+
+    public var description: String {
+        switch self {
+        case .badChannelName(let name):
+            "'\(name)' can't be a channel's name; use 1 to 64 letters, digits, '.', '_' or '-', not starting with '.'"
+        case .badStreamName(let name):
+            "'\(name)' can't be a stream's name; use 1 to 32 letters, digits, '.', '_' or '-', not starting with '.'"
+        case .noDirectory:
+            "there is no place for channels; set FRAMESHARE_DIR, or XDG_RUNTIME_DIR (a login session does that)"
+        case .directory(let path, let errno):
+            "the channel folder \(path) can't be used: \(errno); set FRAMESHARE_DIR to one that you may write to"
+        case .pathTooLong(let path):
+            "the socket path \(path) is longer than the kernel's 107 bytes; use a shorter FRAMESHARE_DIR or channel name"
+        case .unknownGroup(let name):
+            "there is no group '\(name)' on this machine; see 'getent group'"
+        case .channelInUse(let channel, let path):
+            "channel '\(channel)' is published already (\(path)); stop that publisher or choose another name"
+        case .noStreams: "a channel needs at least one stream"
+        case .tooManyStreams(let count): "\(count) streams are too many; a channel has at most \(Stream.maximumCount)"
+        case .duplicateStream(let name): "stream '\(name)' is named twice"
+        case .layout(let stream, let error): "the layout of stream '\(stream)' is not possible: \(error)"
+        case .badSlotCount(let count):
+            "a pool of \(count) slots is not possible; ask for 2 to \(SlotSet.capacity)"
+        case .badMetadataCapacity(let size): "a metadata capacity of \(size) bytes is not possible; ask for 0 to 16 MiB"
+        case .memory(let error): "\(error)"
+        case .poolShape(let text): "the pool does not fit its streams: \(text)"
+        case .metadataTooLarge(let size, let capacity):
+            "the metadata takes \(size) bytes, the channel's slots hold \(capacity); raise Publisher.Options.metadataCapacity"
+        case .badMetadata(let text): "the frame's metadata is malformed: \(text)"
+        case .slotNotAtSource(let slot): "slot \(slot) is not held by the source, so it can't be published or given back"
+        case .reservationsDoNotFit(let reserved, let need, let slots):
+            "the new pool of \(slots) slots is too small: subscribers have \(reserved) reserved and the source needs \(need)"
+        case .noSuchChannel(let channel, let path):
+            "there is no channel '\(channel)' (nobody listens at \(path)); 'frameshare list' shows what there is"
+        case .notAllowed(let channel, let path):
+            "channel '\(channel)' does not let you in (\(path)); the publisher's --mode, --group and --allow-uid say who may"
+        case .refused(let reason): "the publisher refused: \(reason)"
+        case .versionMismatch(let ours, let theirs):
+            "the other side speaks protocol version \(theirs), this one \(ours); use the same FrameShare release on both"
+        case .unknownStream(let name, let offered):
+            "the channel has no stream '\(name)'; it offers \(offered.joined(separator: ", "))"
+        case .outOfDescriptors:
+            "this process has no file descriptors left for the channel's buffers; raise 'ulimit -n'"
+        case .handshakeTimeout(let channel): "the publisher of '\(channel)' did not answer in time; is it stopped?"
+        case .timedOut: "no frame came in the given time"
+        case .cancelled: "waiting was cancelled"
+        case .closed: "it was closed by this process"
+        case .publisherLost(let channel): "the publisher of '\(channel)' has gone without a goodbye (it died, or was killed)"
+        case .sourceFailed(let reason): "the source failed: \(reason)"
+        case .disconnected(let reason): "the publisher ended this subscription: \(reason)"
+        case .protocolViolation(let text): "the other side broke the protocol: \(text)"
+        case .notPollable: "this subscriber has no pollable descriptor; set Subscriber.Options.pollable"
+        case .system(let call, let errno): "\(call) failed: \(errno)"
+        }
+    }
+}

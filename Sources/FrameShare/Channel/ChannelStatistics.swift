@@ -1,0 +1,172 @@
+public import FrameMemory
+
+/// How a channel is doing, as its publisher sees it: what `list` and `top` show.
+public struct ChannelStatistics: Sendable, Equatable {
+    public var channel: String
+    /// What feeds it, such as "pattern" or a camera's name.
+    public var sourceName: String
+    public var publisherPID: Int32
+    public var publisherUID: UInt32
+    /// Counts reconfigurations, from 1.
+    public var generation: UInt32
+    public var streams: [StreamStatus]
+    public var slots: Int
+    /// Slots that nobody holds.
+    public var slotsFree: Int
+    /// Slots being filled, or queued to the driver.
+    public var slotsAtSource: Int
+    /// Slots that the source itself must always have.
+    public var sourceNeed: Int
+    /// Slots reserved for subscribers.
+    public var slotsReserved: Int
+    /// Buffers of earlier generations that are still held by someone.
+    public var retiredSlotsHeld: Int
+    /// Frames published since the channel began.
+    public var published: UInt64
+    /// Frames that the source lost by itself (gaps in its sequence).
+    public var lostBySource: UInt64
+    /// Frames that were lost since no slot was free to fill.
+    public var lostNoFreeSlot: UInt64
+    /// How long the channel has existed, in ns.
+    public var age: Int64
+    /// How long ago the last frame was published, in ns; -1 before the first.
+    public var sinceLastFrame: Int64
+    public var subscribers: [SubscriberStatus]
+
+    /// A stream and the memory that it is in.
+    public struct StreamStatus: Sendable, Equatable {
+        public var stream: Stream
+        public var memory: MemoryKind
+        /// Whether readers are kept from writing, and how.
+        public var protection: WriteProtection
+    }
+
+    /// One subscriber, as the publisher sees it.
+    public struct SubscriberStatus: Sendable, Equatable {
+        /// The publisher's number for it.
+        public var id: UInt32
+        public var pid: Int32
+        public var uid: UInt32
+        public var name: String
+        public var policy: Policy
+        public var budget: Int
+        public var reserved: Bool
+        /// The streams it chose.
+        public var streams: [String]
+        /// Frames it took.
+        public var delivered: UInt64
+        /// Frames withdrawn since a newer one took their place.
+        public var droppedByPolicy: UInt64
+        /// Frames not offered since it held its whole budget.
+        public var droppedByBudget: UInt64
+        /// Frames withdrawn or not offered since the pool ran short.
+        public var droppedByShortage: UInt64
+        /// Frames that wait in its lane.
+        public var queued: Int
+        /// Frames that it holds.
+        public var held: Int
+        /// The age of the oldest frame it holds, in ns since publication; 0 when it holds none.
+        public var oldestLeaseAge: Int64
+        /// From publication to taking, in ns, as the subscriber itself says: median, 99th percentile, largest.
+        public var latencyP50: UInt64
+        public var latencyP99: UInt64
+        public var latencyMax: UInt64
+        /// How long it has been attached, in ns.
+        public var age: Int64
+
+        /// All of its own losses.
+        public var dropped: UInt64 { droppedByPolicy &+ droppedByBudget &+ droppedByShortage }
+    }
+}
+
+// MARK: on the wire
+
+extension WireWriter {
+    mutating func put(_ s: ChannelStatistics) {
+        put(s.channel)
+        put(s.sourceName)
+        put(s.publisherPID)
+        put(s.publisherUID)
+        put(s.generation)
+        put(UInt8(clamping: s.streams.count))
+        for stream in s.streams {
+            put(stream.stream)
+            put(stream.memory.rawValue)
+            put(stream.protection.rawValue)
+        }
+        for n in [s.slots, s.slotsFree, s.slotsAtSource, s.sourceNeed, s.slotsReserved, s.retiredSlotsHeld] { put(n) }
+        for n in [s.published, s.lostBySource, s.lostNoFreeSlot] { put(n) }
+        put(s.age)
+        put(s.sinceLastFrame)
+        put(UInt16(clamping: s.subscribers.count))
+        for subscriber in s.subscribers { put(subscriber) }
+    }
+
+    mutating func put(_ s: ChannelStatistics.SubscriberStatus) {
+        put(s.id)
+        put(s.pid)
+        put(s.uid)
+        put(s.name)
+        put(policy: s.policy)
+        put(s.budget)
+        put(s.reserved)
+        put(UInt8(clamping: s.streams.count))
+        for name in s.streams { put(name) }
+        for n in [s.delivered, s.droppedByPolicy, s.droppedByBudget, s.droppedByShortage] { put(n) }
+        put(s.queued)
+        put(s.held)
+        put(s.oldestLeaseAge)
+        for n in [s.latencyP50, s.latencyP99, s.latencyMax] { put(n) }
+        put(s.age)
+    }
+}
+
+extension WireReader {
+    mutating func statistics() throws(WireError) -> ChannelStatistics {
+        let channel = try text()
+        let sourceName = try text()
+        let pid: Int32 = try integer()
+        let uid: UInt32 = try integer()
+        let generation: UInt32 = try integer()
+        var streams: [ChannelStatistics.StreamStatus] = []
+        for _ in 0..<Int(try integer(UInt8.self)) {
+            let stream = try stream()
+            guard let memory = MemoryKind(rawValue: try integer()),
+                let protection = WriteProtection(rawValue: try integer())
+            else { throw WireError(text: "unknown memory") }
+            streams.append(.init(stream: stream, memory: memory, protection: protection))
+        }
+        let limit = 1 << 32
+        return ChannelStatistics(
+            channel: channel, sourceName: sourceName, publisherPID: pid, publisherUID: uid, generation: generation,
+            streams: streams, slots: try count(atMost: limit), slotsFree: try count(atMost: limit),
+            slotsAtSource: try count(atMost: limit), sourceNeed: try count(atMost: limit),
+            slotsReserved: try count(atMost: limit), retiredSlotsHeld: try count(atMost: limit),
+            published: try integer(), lostBySource: try integer(), lostNoFreeSlot: try integer(), age: try integer(),
+            sinceLastFrame: try integer(), subscribers: try subscribers())
+    }
+
+    private mutating func subscribers() throws(WireError) -> [ChannelStatistics.SubscriberStatus] {
+        var result: [ChannelStatistics.SubscriberStatus] = []
+        for _ in 0..<Int(try integer(UInt16.self)) {
+            let id: UInt32 = try integer()
+            let pid: Int32 = try integer()
+            let uid: UInt32 = try integer()
+            let name = try text()
+            let policy = try policy()
+            let budget = try count(atMost: 1 << 32)
+            let reserved = try bool()
+            var streams: [String] = []
+            for _ in 0..<Int(try integer(UInt8.self)) { streams.append(try text()) }
+            result.append(
+                .init(
+                    id: id, pid: pid, uid: uid, name: name, policy: policy, budget: budget, reserved: reserved,
+                    streams: streams, delivered: try integer(), droppedByPolicy: try integer(),
+                    droppedByBudget: try integer(), droppedByShortage: try integer(),
+                    queued: try count(atMost: 1 << 32), held: try count(atMost: 1 << 32),
+                    oldestLeaseAge: try integer(), latencyP50: try integer(), latencyP99: try integer(),
+                    latencyMax: try integer(), age: try integer()))
+        }
+        return result
+    }
+}

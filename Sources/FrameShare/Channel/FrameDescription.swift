@@ -1,0 +1,64 @@
+internal import CLinuxMedia
+
+/// What a source says of a frame beside its pixels and metadata. Fixed size: making one allocates nothing.
+public struct FrameDescription: Sendable {
+    /// The source's own count, whose gaps are frames the source lost; nil: the publisher's count.
+    public var sequence: UInt64?
+    /// When the frame was captured; nil: now, on the monotonic clock.
+    public var timestamp: FrameTimestamp?
+    public var flags: FrameFlags
+    var bytesUsed: InlineArray<32, UInt32> = .init(repeating: 0)
+    var bytesUsedIsSet = false
+
+    public init(sequence: UInt64? = nil, timestamp: FrameTimestamp? = nil, flags: FrameFlags = []) {
+        self.sequence = sequence
+        self.timestamp = timestamp
+        self.flags = flags
+    }
+
+    /// Says how many bytes of a plane hold data (a compressed image); a plane that is not mentioned is full.
+    /// - Parameters:
+    ///   - bytes: from the plane's offset
+    ///   - stream: the stream's place in the channel, from 0
+    ///   - plane: the plane's place in the image, from 0
+    public mutating func setBytesUsed(_ bytes: Int, stream: Int, plane: Int) {
+        guard (0..<Int(FS_MAX_STREAMS)).contains(stream), (0..<Int(FS_MAX_PLANES)).contains(plane) else { return }
+        // 0 means "full" in the record, so an empty plane is told as the largest number.
+        bytesUsed[stream * Int(FS_MAX_PLANES) + plane] = bytes <= 0 ? .max : UInt32(clamping: bytes)
+        bytesUsedIsSet = true
+    }
+}
+
+/// What is particular about a frame.
+public struct FrameFlags: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// The driver says that the data may be damaged (`V4L2_BUF_FLAG_ERROR`).
+    public static let error = FrameFlags(rawValue: 1)
+    /// One of the first frames, before exposure and white balance have settled (libcamera `FrameStartup`).
+    public static let startup = FrameFlags(rawValue: 2)
+    /// The first frame after a break in the source.
+    public static let discontinuity = FrameFlags(rawValue: 4)
+    /// A compressed frame that can be decoded alone.
+    public static let keyframe = FrameFlags(rawValue: 8)
+}
+
+/// Frames lost between two frames, or in all, by where they were lost.
+public struct FrameLoss: Sendable, Hashable {
+    /// By the source itself: gaps in its sequence.
+    public var source: UInt64
+    /// Since no slot was free to fill.
+    public var noFreeSlot: UInt64
+    /// By this subscriber's own policy, budget, or share of the pool: published, but not given to it.
+    public var policy: UInt64
+
+    public init(source: UInt64 = 0, noFreeSlot: UInt64 = 0, policy: UInt64 = 0) {
+        self.source = source
+        self.noFreeSlot = noFreeSlot
+        self.policy = policy
+    }
+
+    /// All of them.
+    public var total: UInt64 { source &+ noFreeSlot &+ policy }
+}

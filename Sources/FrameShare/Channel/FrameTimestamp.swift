@@ -1,0 +1,91 @@
+internal import Glibc
+
+/// The clock that a timestamp was read from.
+public enum FrameClock: UInt8, Sendable, Hashable, CustomStringConvertible {
+    /// The source does not say.
+    case unknown = 0
+    /// `CLOCK_MONOTONIC`: V4L2's usual clock.
+    case monotonic = 1
+    /// `CLOCK_BOOTTIME`: libcamera's `SensorTimestamp`.
+    case boottime = 2
+    /// `CLOCK_REALTIME`.
+    case realtime = 3
+
+    public var description: String {
+        switch self {
+        case .unknown: "unknown"
+        case .monotonic: "monotonic"
+        case .boottime: "boottime"
+        case .realtime: "realtime"
+        }
+    }
+
+    var clockID: clockid_t {
+        switch self {
+        case .monotonic, .unknown: CLOCK_MONOTONIC
+        case .boottime: CLOCK_BOOTTIME
+        case .realtime: CLOCK_REALTIME
+        }
+    }
+}
+
+/// A moment on a named clock.
+public struct FrameTimestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// Nanoseconds on `clock`.
+    public var nanoseconds: Int64
+    /// The clock.
+    public var clock: FrameClock
+
+    public init(nanoseconds: Int64, clock: FrameClock = .monotonic) {
+        self.nanoseconds = nanoseconds
+        self.clock = clock
+    }
+
+    /// The present moment. (`clock_gettime`: no system call on common machines.)
+    public static func now(_ clock: FrameClock = .monotonic) -> FrameTimestamp {
+        var time = timespec()
+        clock_gettime(clock.clockID, &time)
+        return FrameTimestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec), clock: clock)
+    }
+
+    /// Compares nanoseconds. Only moments of the same clock can be compared in earnest.
+    public static func < (a: FrameTimestamp, b: FrameTimestamp) -> Bool { a.nanoseconds < b.nanoseconds }
+
+    public var description: String { "\(nanoseconds) ns \(clock)" }
+}
+
+/// Now on `CLOCK_MONOTONIC`, in ns.
+func monotonicNow() -> Int64 { FrameTimestamp.now(.monotonic).nanoseconds }
+
+extension Duration {
+    /// The whole of it in ns, clamped to what 64 bits hold.
+    var nanosecondsClamped: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        if overflow { return seconds < 0 ? .min : .max }
+        let (sum, overflowed) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+        return overflowed ? (seconds < 0 ? .min : .max) : sum
+    }
+}
+
+/// A moment on the monotonic clock at which waiting ends, or never.
+struct Deadline {
+    private let at: Int64?
+
+    init(after timeout: Duration?) {
+        guard let timeout else {
+            at = nil
+            return
+        }
+        let (sum, overflow) = monotonicNow().addingReportingOverflow(max(0, timeout.nanosecondsClamped))
+        at = overflow ? nil : sum
+    }
+
+    /// What is left in ns, at most `limit`; 0 when it has passed.
+    func remaining(atMost limit: Int64) -> Int64 {
+        guard let at else { return limit }
+        return min(max(0, at - monotonicNow()), limit)
+    }
+
+    var hasPassed: Bool { at.map { monotonicNow() >= $0 } ?? false }
+}

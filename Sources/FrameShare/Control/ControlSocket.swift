@@ -1,0 +1,113 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import SystemPackage
+
+/// One end of a control connection. Sending never blocks; it closes with its last reference.
+final class ControlSocket: Sendable {
+    private let socket: OwnedDescriptor
+
+    init(owning descriptor: consuming OwnedDescriptor) { socket = descriptor }
+
+    var number: Int32 { socket.number }
+
+    enum SendOutcome: Equatable {
+        case sent
+        /// The peer does not read: its queue is full.
+        case full
+        /// The peer is gone, or the kernel refused.
+        case failed(Errno)
+    }
+
+    /// Sends a message, with copies of `descriptors` for the peer.
+    @discardableResult
+    func send(_ message: Message, descriptors: [Int32] = []) -> SendOutcome {
+        send(bytes: message.encoded, descriptors: descriptors)
+    }
+
+    /// Sends bytes as one message.
+    @discardableResult
+    func send(bytes: [UInt8], descriptors: [Int32] = []) -> SendOutcome {
+        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+        let result = bytes.withUnsafeBytes { buffer in
+            descriptors.withUnsafeBufferPointer { fds in
+                fs_send(number, buffer.baseAddress, buffer.count, fds.baseAddress, Int32(fds.count), flags)
+            }
+        }
+        if result >= 0 { return .sent }
+        let error = Errno(rawValue: Int32(-result))
+        return error == .resourceTemporarilyUnavailable || error == .noBufferSpace ? .full : .failed(error)
+    }
+
+    /// What came in.
+    struct Received: ~Copyable {
+        var bytes: ArraySlice<UInt8>
+        var descriptors: DescriptorList
+        /// The message was longer than any that is ever sent, or not all of its descriptors could be delivered.
+        var truncated: Bool
+    }
+
+    enum ReceiveOutcome: ~Copyable {
+        case message(Received)
+        case nothing
+        case hangUp
+        case failed(Errno)
+    }
+
+    /// Takes one message, if there is one.
+    func receive(into buffer: inout [UInt8]) -> ReceiveOutcome {
+        var descriptors = [Int32](repeating: -1, count: 254)
+        var count: Int32 = 0
+        var truncated: Int32 = 0
+        let result = buffer.withUnsafeMutableBytes { bytes in
+            descriptors.withUnsafeMutableBufferPointer { fds in
+                fs_receive(
+                    number, bytes.baseAddress, bytes.count, fds.baseAddress, Int32(fds.count), &count, &truncated,
+                    Int32(MSG_DONTWAIT))
+            }
+        }
+        let list = DescriptorList(owning: Array(descriptors.prefix(Int(max(0, count)))))
+        if result < 0 {
+            let error = Errno(rawValue: Int32(-result))
+            switch error {
+            case .resourceTemporarilyUnavailable, .interrupted: return .nothing
+            case .connectionReset, .brokenPipe: return .hangUp
+            default: return .failed(error)
+            }
+        }
+        // A SEQPACKET message is never empty here, so no bytes mean that the peer hung up.
+        if result == 0 && list.isEmpty { return .hangUp }
+        return .message(
+            Received(bytes: buffer[0..<Int(result)], descriptors: list, truncated: truncated != 0))
+    }
+
+    /// Waits until the socket is readable or hung up; at most `timeout` ms.
+    func waitReadable(milliseconds timeout: Int32) -> Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, timeout) > 0
+    }
+
+    /// Who is at the other end, as the kernel recorded it when they connected.
+    func peer() -> (pid: Int32, uid: UInt32)? {
+        var (pid, uid, gid): (Int32, UInt32, UInt32) = (0, 0, 0)
+        guard fs_peer_credentials(number, &pid, &uid, &gid) == 0 else { return nil }
+        return (pid, uid)
+    }
+}
+
+/// Descriptors that came with a message; those nobody takes are closed.
+struct DescriptorList: ~Copyable {
+    private var numbers: [Int32]
+
+    init(owning numbers: [Int32]) { self.numbers = numbers }
+
+    var isEmpty: Bool { numbers.isEmpty }
+    var count: Int { numbers.count }
+
+    /// Takes the first, in the order sent.
+    mutating func takeFirst() -> OwnedDescriptor? {
+        numbers.isEmpty ? nil : OwnedDescriptor(owning: numbers.removeFirst())
+    }
+
+    deinit { for number in numbers { close(number) } }
+}

@@ -1,0 +1,132 @@
+/// A frame's metadata, read where it lies; it can't outlive the frame.
+///
+/// Nothing is decoded before it is asked for. Bytes that a faulty publisher wrote give nil or an error, never a crash.
+public struct MetadataView: ~Escapable {
+    private let bytes: RawSpan
+
+    @_lifetime(copy bytes)
+    init(bytes: RawSpan) { self.bytes = bytes }
+
+    /// The encoded size in bytes.
+    public var byteCount: Int { bytes.byteCount }
+
+    /// The value under a key; nil when there is none, or when the bytes before it are malformed.
+    public subscript(key: String) -> MetadataValue? {
+        var offset = 0
+        while let entry = Entry(bytes, at: offset) {
+            if entry.keyMatches(key, in: bytes) { return MetadataDecoding.value(bytes, entry) }
+            offset = entry.end
+        }
+        return nil
+    }
+
+    /// All of it as a value of its own that may be kept. Throws `badMetadata` where the bytes are malformed.
+    public func copy() throws(ChannelError) -> Metadata {
+        var metadata = Metadata()
+        var offset = 0
+        while offset < bytes.byteCount {
+            guard let entry = Entry(bytes, at: offset) else { throw .badMetadata("entry at byte \(offset)") }
+            guard let key = MetadataDecoding.text(bytes, entry.keyStart, entry.keySize) else {
+                throw .badMetadata("key at byte \(offset)")
+            }
+            guard let value = MetadataDecoding.value(bytes, entry) else { throw .badMetadata("value of '\(key)'") }
+            metadata[key] = value
+            offset = entry.end
+        }
+        return metadata
+    }
+
+    /// Where an entry lies; made only when all of it lies inside the bytes.
+    struct Entry {
+        let type: UInt8
+        let keyStart: Int
+        let keySize: Int
+        let start: Int
+        let size: Int
+        var end: Int { start + size }
+
+        init?(_ bytes: borrowing RawSpan, at offset: Int) {
+            guard offset >= 0, bytes.byteCount - offset >= MetadataCoding.headerSize else { return nil }
+            keySize = Int(bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+            type = bytes.unsafeLoad(fromByteOffset: offset + 1, as: UInt8.self)
+            size = Int(bytes.unsafeLoadUnaligned(fromByteOffset: offset + 4, as: UInt32.self).littleEndian)
+            keyStart = offset + MetadataCoding.headerSize
+            start = keyStart + keySize
+            guard keySize > 0, start + size <= bytes.byteCount else { return nil }
+        }
+
+        func keyMatches(_ key: String, in bytes: borrowing RawSpan) -> Bool {
+            guard key.utf8.count == keySize else { return false }
+            var i = keyStart
+            for byte in key.utf8 {
+                guard bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self) == byte else { return false }
+                i += 1
+            }
+            return true
+        }
+    }
+}
+
+/// Values out of metadata bytes. Every offset passed in lies inside, as `MetadataView.Entry` has checked: that is what
+/// the unsafe loads rest on.
+enum MetadataDecoding {
+    static func text(_ bytes: borrowing RawSpan, _ start: Int, _ size: Int) -> String? {
+        bytes.extracting(start..<start + size).withUnsafeBytes { String(validating: $0, as: UTF8.self) }
+    }
+
+    static func value(_ bytes: borrowing RawSpan, _ entry: MetadataView.Entry) -> MetadataValue? {
+        let (start, size) = (entry.start, entry.size)
+        switch entry.type {
+        case 1: return size == 1 ? .bool(bytes.unsafeLoad(fromByteOffset: start, as: UInt8.self) != 0) : nil
+        case 2: return size == 4 ? .int32(load(bytes, start)) : nil
+        case 3: return size == 8 ? .int64(load(bytes, start)) : nil
+        case 4: return size == 4 ? .float(Float(bitPattern: load(bytes, start))) : nil
+        case 5: return size == 8 ? .double(Double(bitPattern: load(bytes, start))) : nil
+        case 6: return text(bytes, start, size).map(MetadataValue.string)
+        case 7: return .bytes(bytes.extracting(start..<entry.end).withUnsafeBytes { Array($0) })
+        case 8: return size == 16 ? .rectangle(rectangle(bytes, start)) : nil
+        case 9: return size == 8 ? .size(self.size(bytes, start)) : nil
+        case 0x81: return .bools(array(size, 1, start) { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) != 0 })
+        case 0x82: return size % 4 == 0 ? .int32s(array(size, 4, start) { load(bytes, $0) }) : nil
+        case 0x83: return size % 8 == 0 ? .int64s(array(size, 8, start) { load(bytes, $0) }) : nil
+        case 0x84: return size % 4 == 0 ? .floats(array(size, 4, start) { Float(bitPattern: load(bytes, $0)) }) : nil
+        case 0x85: return size % 8 == 0 ? .doubles(array(size, 8, start) { Double(bitPattern: load(bytes, $0)) }) : nil
+        case 0x86: return strings(bytes, start, entry.end)
+        case 0x88: return size % 16 == 0 ? .rectangles(array(size, 16, start) { rectangle(bytes, $0) }) : nil
+        case 0x89: return size % 8 == 0 ? .sizes(array(size, 8, start) { self.size(bytes, $0) }) : nil
+        default: return nil
+        }
+    }
+
+    private static func load<T: FixedWidthInteger & BitwiseCopyable>(_ bytes: borrowing RawSpan, _ offset: Int) -> T {
+        T(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
+    }
+
+    private static func rectangle(_ bytes: borrowing RawSpan, _ o: Int) -> MetadataValue.Rectangle {
+        .init(x: load(bytes, o), y: load(bytes, o + 4), width: load(bytes, o + 8), height: load(bytes, o + 12))
+    }
+
+    private static func size(_ bytes: borrowing RawSpan, _ o: Int) -> MetadataValue.Size {
+        .init(width: load(bytes, o), height: load(bytes, o + 4))
+    }
+
+    private static func array<T>(_ size: Int, _ stride: Int, _ start: Int, _ element: (Int) -> T) -> [T] {
+        var result: [T] = []
+        result.reserveCapacity(size / stride)
+        for i in 0..<size / stride { result.append(element(start + i * stride)) }
+        return result
+    }
+
+    private static func strings(_ bytes: borrowing RawSpan, _ start: Int, _ end: Int) -> MetadataValue? {
+        var result: [String] = []
+        var offset = start
+        while offset < end {
+            guard end - offset >= 4 else { return nil }
+            let size = Int(load(bytes, offset) as UInt32)
+            guard size <= end - offset - 4, let item = text(bytes, offset + 4, size) else { return nil }
+            result.append(item)
+            offset += 4 + size
+        }
+        return .strings(result)
+    }
+}

@@ -1,0 +1,65 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Synchronization
+
+/// The channel page: one per publisher, written by it alone, read by every subscriber. It outlives reconfigurations.
+///
+/// The kernel keeps readers from writing (`F_SEAL_FUTURE_WRITE`), so nobody can wake, stall or mislead another by it.
+struct ChannelPage: Sendable {
+    enum State: UInt32 {
+        case open = 0
+        case ended = 1
+        case failed = 2
+    }
+
+    static let size = MemoryLayout<fs_channel_page>.size
+
+    let memory: SharedMemory
+
+    init(creating name: String) throws(MemoryError) {
+        memory = try SharedMemory(creating: "frameshare:\(name)", size: Self.size, readersMayWrite: false)
+        memory.mapping.baseAddress.storeBytes(of: FS_CHANNEL_PAGE_MAGIC, as: UInt32.self)
+        memory.mapping.baseAddress.storeBytes(of: UInt32(Message.version), toByteOffset: 4, as: UInt32.self)
+        generation.pointee.store(1, ordering: .releasing)
+    }
+
+    init(adopting descriptor: consuming OwnedDescriptor) throws(MemoryError) {
+        memory = try SharedMemory(adopting: descriptor, size: Self.size, access: .read)
+    }
+
+    var hasMagic: Bool {
+        memory.mapping.baseAddress.load(as: UInt32.self) == FS_CHANNEL_PAGE_MAGIC
+    }
+
+    // Offsets of `struct fs_channel_page`, asserted in its header. On the reader's side the mapping is read-only:
+    // only loads are made there.
+    private func word32(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+        (memory.mapping.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+    }
+    private func word64(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        (memory.mapping.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
+    }
+
+    /// The futex word that every sleeping reader waits on.
+    var wake: UnsafeMutablePointer<Atomic<UInt32>> { word32(64) }
+    /// `FS_SHORT_*`: whether and how the publisher wants to hear of releases.
+    var shortage: UnsafeMutablePointer<Atomic<UInt32>> { word32(128) }
+    var generation: UnsafeMutablePointer<Atomic<UInt32>> { word32(192) }
+    private var stateWord: UnsafeMutablePointer<Atomic<UInt32>> { word32(196) }
+    var published: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
+    var lostBySource: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
+    var lostNoFreeSlot: UnsafeMutablePointer<Atomic<UInt64>> { word64(216) }
+
+    /// What a reader sees; anything unknown counts as failed.
+    var state: State {
+        // Acquiring: what the publisher did before ending is seen.
+        State(rawValue: stateWord.pointee.load(ordering: .acquiring)) ?? .failed
+    }
+
+    func set(_ state: State) { stateWord.pointee.store(state.rawValue, ordering: .releasing) }
+
+    /// Wakes every reader that sleeps on the wake word.
+    func wakeAll() {
+        _ = fs_futex_wake(UnsafeMutableRawPointer(wake).assumingMemoryBound(to: UInt32.self), Int32.max)
+    }
+}

@@ -1,0 +1,256 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import Logging
+internal import Synchronization
+internal import SystemPackage
+
+/// The publisher's control thread: accepts connections, shakes hands, notices who hung up, answers monitors.
+///
+/// It owns the listening socket and all connections. Nothing a peer does or fails to do can block it: every socket is
+/// non-blocking, every handshake has a time limit, and every message is bounded.
+final class ControlServer: Sendable {
+    private let core: PublisherCore
+    private let listening: ListeningSocket
+    private let epoll: OwnedDescriptor
+    private let stopping = Atomic<Bool>(false)
+    private let finished: OwnedDescriptor
+
+    /// How long a peer may take from connecting to being ready, in ns.
+    private static let handshakeLimit: Int64 = 5_000_000_000
+    /// Connections beyond this many are turned away: subscribers, monitors and unfinished handshakes together.
+    private static let maximumConnections = 256
+    /// Of one user other than the publisher's, in unfinished handshakes.
+    private static let maximumUnfinished = 64
+
+    init(core: PublisherCore, listening: ListeningSocket) throws(ChannelError) {
+        self.core = core
+        self.listening = listening
+        let number = fs_epoll_create()
+        guard number >= 0 else { throw .system(call: "epoll_create1", Errno(rawValue: -number)) }
+        epoll = OwnedDescriptor(owning: number)
+        let event = fs_eventfd(0)
+        guard event >= 0 else { throw .system(call: "eventfd", Errno(rawValue: -event)) }
+        finished = OwnedDescriptor(owning: event)
+        for descriptor in [listening.number, core.controlEvent.number] {
+            let result = fs_epoll_add(epoll.number, descriptor, FS_EPOLLIN, UInt64(descriptor))
+            guard result == 0 else { throw .system(call: "epoll_ctl", Errno(rawValue: -result)) }
+        }
+        try BackgroundThread.start(name: "fs-control") { [self] in run() }
+    }
+
+    /// Ends the thread, hangs up on everyone and removes the channel's files. Returns when that is done.
+    func stop() {
+        guard !stopping.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        PublisherCore.signal(core.controlEvent)
+        var entry = pollfd(fd: finished.number, events: Int16(POLLIN), revents: 0)
+        while poll(&entry, 1, -1) < 0 && errno == EINTR {}
+    }
+
+    /// One connected peer.
+    private struct Connection {
+        enum Stage {
+            case awaitingHello
+            case awaitingReady(PublisherCore.SubscriberID)
+            case attached(PublisherCore.SubscriberID)
+            case monitor
+        }
+        let socket: ControlSocket
+        let peer: (pid: Int32, uid: UInt32)
+        let since: Int64
+        var stage: Stage = .awaitingHello
+
+        var isUnfinished: Bool {
+            switch stage {
+            case .awaitingHello, .awaitingReady: true
+            case .attached, .monitor: false
+            }
+        }
+        var subscriber: PublisherCore.SubscriberID? {
+            switch stage {
+            case .awaitingReady(let id), .attached(let id): id
+            case .awaitingHello, .monitor: nil
+            }
+        }
+    }
+
+    private func run() {
+        var connections: [Int32: Connection] = [:]
+        var buffer = [UInt8](repeating: 0, count: Message.maximumSize)
+        // Kept so that a connection can be taken and hung up on when descriptors have run out: else it would wait in
+        // the kernel's queue and this loop would spin on it.
+        var spare: Int32 = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { if spare >= 0 { close(spare) } }
+        var ready = [UInt64](repeating: 0, count: 64)
+        while !stopping.load(ordering: .sequentiallyConsistent) {
+            let unfinished = connections.values.contains(where: \.isUnfinished)
+            let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), unfinished ? 250 : -1)
+            for i in 0..<Int(max(0, count)) {
+                let descriptor = Int32(truncatingIfNeeded: ready[i])
+                if descriptor == listening.number {
+                    acceptAll(&connections, &spare)
+                } else if descriptor == core.controlEvent.number {
+                    var value: UInt64 = 0
+                    _ = read(descriptor, &value, 8)
+                } else {
+                    serve(descriptor, &connections, &buffer)
+                }
+            }
+            for item in core.takeDisconnects() {
+                item.socket.send(.ended(.disconnected(item.reason)))
+                core.log(.warning, "disconnected subscriber \(item.id): \(item.reason)")
+                hangUp(item.socket.number, &connections)
+            }
+            if unfinished { dropSlowHandshakes(&connections) }
+        }
+        listening.remove()
+        connections.removeAll()
+        PublisherCore.signal(finished)
+    }
+
+    private func acceptAll(_ connections: inout [Int32: Connection], _ spare: inout Int32) {
+        for _ in 0..<64 {
+            switch listening.accept() {
+            case .nothing: return
+            case .outOfDescriptors:
+                core.log(.warning, "out of descriptors: a connection was turned away; raise 'ulimit -n'")
+                if spare >= 0 { close(spare) }
+                if case .connection(let socket) = listening.accept() {
+                    socket.send(.refused("the publisher has no file descriptors left"))
+                }
+                spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
+                return
+            case .connection(let socket):
+                greet(socket, &connections)
+            }
+        }
+    }
+
+    private func greet(_ socket: ControlSocket, _ connections: inout [Int32: Connection]) {
+        guard let peer = socket.peer() else { return }
+        if let allowed = core.options.access.allowedUsers, !allowed.contains(peer.uid), peer.uid != geteuid() {
+            socket.send(.refused("user \(peer.uid) is not among those that this channel allows"))
+            return
+        }
+        let unfinished = connections.values.count { $0.isUnfinished && $0.peer.uid == peer.uid }
+        guard connections.count < Self.maximumConnections, unfinished < Self.maximumUnfinished else {
+            socket.send(.refused("the channel has \(connections.count) connections, \(unfinished) of them unfinished"))
+            return
+        }
+        let result = fs_epoll_add(epoll.number, socket.number, FS_EPOLLIN, UInt64(socket.number))
+        guard result == 0 else { return }
+        connections[socket.number] = Connection(socket: socket, peer: peer, since: monotonicNow())
+    }
+
+    private func serve(_ descriptor: Int32, _ connections: inout [Int32: Connection], _ buffer: inout [UInt8]) {
+        // A few at a time: a peer that floods its socket keeps nobody else waiting.
+        for _ in 0..<16 {
+            guard let connection = connections[descriptor] else { return }
+            switch connection.socket.receive(into: &buffer) {
+            case .nothing: return
+            case .hangUp:
+                hangUp(descriptor, &connections)
+                return
+            case .failed:
+                hangUp(descriptor, &connections)
+                return
+            case .message(let received):
+                // Nobody has a reason to send us descriptors: they are closed here, and so is the connection.
+                guard received.descriptors.isEmpty, !received.truncated else {
+                    refuse(descriptor, "it sent descriptors, or a message too long", &connections)
+                    return
+                }
+                let message: Message
+                do throws(Message.ReadError) {
+                    message = try Message(bytes: received.bytes)
+                } catch {
+                    refuse(descriptor, Self.text(of: error), &connections)
+                    return
+                }
+                handle(message, descriptor, connection, &connections)
+            }
+        }
+    }
+
+    private static func text(of error: Message.ReadError) -> String {
+        switch error {
+        case .notAMessage: "it does not speak FrameShare"
+        case .version(let theirs): "it speaks protocol version \(theirs), this publisher \(Message.version)"
+        case .malformed(let text): "malformed message: \(text)"
+        }
+    }
+
+    private func handle(
+        _ message: Message, _ descriptor: Int32, _ connection: Connection, _ connections: inout [Int32: Connection]
+    ) {
+        switch (message, connection.stage) {
+        case (.hello(let hello), .awaitingHello) where hello.role == .monitor:
+            connection.socket.send(
+                .welcome(
+                    .init(
+                        subscriber: 0, publisherPID: getpid(), channel: core.channel,
+                        sourceName: core.options.sourceName)))
+            connections[descriptor]?.stage = .monitor
+        case (.hello(let hello), .awaitingHello):
+            do throws(ChannelError) {
+                let id = try core.attach(hello, socket: connection.socket, peer: connection.peer)
+                connections[descriptor]?.stage = .awaitingReady(id)
+                core.log(.info, "subscriber \(id) '\(hello.name)' (pid \(connection.peer.pid)) joined: \(hello.request.policy)")
+            } catch {
+                let text = if case .refused(let reason) = error { reason } else { "\(error)" }
+                refuse(descriptor, text, &connections)
+            }
+        case (.ready, .awaitingReady(let id)):
+            connections[descriptor]?.stage = .attached(id)
+        case (.ready, .attached): break  // for a later generation
+        case (.slotReleased, .attached), (.slotReleased, .awaitingReady):
+            core.slotMayBeFree()
+        case (.statisticsRequest, .monitor):
+            if connection.socket.send(.statistics(core.statistics)) == .full { hangUp(descriptor, &connections) }
+        case (.goodbye, .attached(let id)), (.goodbye, .awaitingReady(let id)):
+            core.stopOffering(to: id)  // what it holds it keeps until it hangs up
+        case (.goodbye, _):
+            hangUp(descriptor, &connections)
+        default:
+            refuse(descriptor, "a message out of turn", &connections)
+        }
+    }
+
+    private func refuse(_ descriptor: Int32, _ reason: String, _ connections: inout [Int32: Connection]) {
+        guard let connection = connections[descriptor] else { return }
+        core.log(.warning, "turned away pid \(connection.peer.pid) (user \(connection.peer.uid)): \(reason)")
+        if connection.subscriber != nil {
+            connection.socket.send(.ended(.disconnected(reason)))
+        } else {
+            connection.socket.send(.refused(reason))
+        }
+        hangUp(descriptor, &connections)
+    }
+
+    /// Forgets a connection, and the subscriber behind it with all that it held.
+    private func hangUp(_ descriptor: Int32, _ connections: inout [Int32: Connection]) {
+        guard let connection = connections.removeValue(forKey: descriptor) else { return }
+        _ = fs_epoll_remove(epoll.number, descriptor)
+        // Shut down besides dropping our reference: a frame may still hold one for a moment.
+        fs_hang_up(descriptor)
+        if let id = connection.subscriber {
+            core.detach(id)
+            core.log(.info, "subscriber \(id) left")
+        }
+    }
+
+    private func dropSlowHandshakes(_ connections: inout [Int32: Connection]) {
+        let limit = monotonicNow() - Self.handshakeLimit
+        for (descriptor, connection) in connections where connection.isUnfinished && connection.since < limit {
+            refuse(descriptor, "the handshake took longer than 5 s", &connections)
+        }
+    }
+}
+
+extension PublisherCore {
+    func log(_ level: Logger.Level, _ message: @autoclosure () -> String) {
+        guard let logger = options.logger else { return }
+        let text = message()
+        logger.log(level: level, "\(text)")
+    }
+}

@@ -1,0 +1,58 @@
+internal import CLinuxMedia
+internal import FrameMemory
+
+/// The frame table of one generation: a record per slot with its numbers, timestamps and metadata.
+///
+/// Written by the publisher alone. A record is rewritten only while no one holds or is offered its slot, so readers
+/// need no retry loop; the ticket's exchange orders the writing before the reading.
+struct FrameTable: Sendable {
+    static let recordSize = MemoryLayout<fs_frame_record>.size
+    static let maximumMetadataCapacity = 16 << 20
+    static let maximumRecordStride = (recordSize + maximumMetadataCapacity + 63) / 64 * 64
+    private static let headerSize = MemoryLayout<fs_frame_table>.size
+
+    let memory: SharedMemory
+    let slots: Int
+    let recordStride: Int
+    let metadataCapacity: Int
+
+    static func recordStride(metadataCapacity: Int) -> Int { (recordSize + metadataCapacity + 63) / 64 * 64 }
+    static func size(slots: Int, recordStride: Int) -> Int { headerSize + slots * recordStride }
+
+    init(creating name: String, generation: UInt32, slots: Int, metadataCapacity: Int) throws(MemoryError) {
+        self.slots = slots
+        self.metadataCapacity = metadataCapacity
+        recordStride = Self.recordStride(metadataCapacity: metadataCapacity)
+        memory = try SharedMemory(
+            creating: "frameshare:\(name):frames", size: Self.size(slots: slots, recordStride: recordStride),
+            readersMayWrite: false)
+        memory.mapping.baseAddress.storeBytes(
+            of: fs_frame_table(
+                magic: FS_FRAME_TABLE_MAGIC, version: UInt32(Message.version), generation: generation,
+                slots: UInt32(slots), record_stride: UInt32(recordStride), metadata_capacity: UInt32(metadataCapacity),
+                reserved: (0, 0, 0, 0, 0)), as: fs_frame_table.self)
+    }
+
+    init(adopting descriptor: consuming OwnedDescriptor, offer: Message.GenerationOffer) throws(MemoryError) {
+        slots = offer.slots
+        recordStride = offer.recordStride
+        metadataCapacity = offer.metadataCapacity
+        memory = try SharedMemory(
+            adopting: descriptor, size: Self.size(slots: offer.slots, recordStride: offer.recordStride), access: .read)
+    }
+
+    /// The record of a slot. Invariant: `slot` is below `slots`, and the memory's size was checked against them.
+    func record(_ slot: Int) -> UnsafeMutablePointer<fs_frame_record> {
+        (memory.mapping.baseAddress + Self.headerSize + slot * recordStride)
+            .assumingMemoryBound(to: fs_frame_record.self)
+    }
+
+    /// The room for a slot's metadata.
+    func metadata(_ slot: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(
+            start: UnsafeMutableRawPointer(record(slot)) + Self.recordSize, count: metadataCapacity)
+    }
+
+    /// Where the bytes used of a plane stand in a record.
+    static let bytesUsedOffset = MemoryLayout<fs_frame_record>.offset(of: \.bytes_used) ?? 64
+}

@@ -1,0 +1,55 @@
+internal import FrameMemory
+
+/// One configuration of a channel: its buffers, frame table, lease table and lanes. A new one takes over at each
+/// reconfiguration; the old one stays until nobody holds a frame of it.
+struct Generation {
+    let number: UInt32
+    let pool: FramePool
+    let frames: FrameTable
+    var leases: LeaseTable
+    /// The lanes' memory, by subscriber; `leases` has pointers into it.
+    var lanes: [LeaseTable.SubscriberID: SharedMemory] = [:]
+
+    init(number: UInt32, pool: FramePool, channel: String, metadataCapacity: Int, sourceNeed: Int) throws(MemoryError) {
+        self.number = number
+        self.pool = pool
+        frames = try FrameTable(
+            creating: channel, generation: number, slots: pool.slots.count, metadataCapacity: metadataCapacity)
+        leases = LeaseTable(slots: pool.slots.count, sourceNeed: sourceNeed)
+    }
+
+    /// Forgets a subscriber and all that it held.
+    mutating func remove(_ id: LeaseTable.SubscriberID) {
+        leases.remove(id)
+        lanes[id] = nil
+    }
+
+    /// What a subscriber with these streams is told.
+    func offer(streams names: [String], depth: Int) -> Message.GenerationOffer {
+        let streams = chosen(names).map { index in
+            let buffers = pool.slots[0][index]
+            return Message.StreamOffer(
+                stream: pool.streams[index], index: index, memory: buffers[0].kind,
+                protection: buffers[0].writeProtection, bufferSizes: buffers.map(\.size))
+        }
+        return Message.GenerationOffer(
+            generation: number, slots: pool.slots.count, depth: depth, recordStride: frames.recordStride,
+            metadataCapacity: frames.metadataCapacity, streams: streams)
+    }
+
+    /// The descriptors of the chosen streams, in the order of `Message.GenerationOffer.descriptorCount`.
+    func descriptors(streams names: [String]) -> [Int32] {
+        let indices = chosen(names)
+        return pool.slots.flatMap { slot in indices.flatMap { slot[$0].map(\.descriptor) } }
+    }
+
+    /// The places of the named streams, in the channel's order; all when none is named.
+    private func chosen(_ names: [String]) -> [Int] {
+        pool.streams.indices.filter { names.isEmpty || names.contains(pool.streams[$0].name) }
+    }
+
+    /// The first of these names that is no stream here.
+    func firstUnknown(_ names: [String]) -> String? {
+        names.first { name in !pool.streams.contains { $0.name == name } }
+    }
+}

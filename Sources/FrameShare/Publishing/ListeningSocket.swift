@@ -1,0 +1,114 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import SystemPackage
+
+/// A channel's socket in its folder, and the lock that keeps the name for one publisher.
+///
+/// The lock file tells a living publisher from the socket of one that was killed: the kernel drops a dead process's
+/// lock. Both files go away at ``remove()``.
+final class ListeningSocket: Sendable {
+    let path: String
+    private let socket: OwnedDescriptor
+    private let lock: OwnedDescriptor
+
+    var number: Int32 { socket.number }
+
+    init(channel: String, directory: ChannelDirectory, access: ChannelAccess) throws(ChannelError) {
+        path = try directory.socketPath(of: channel)
+        try directory.create()
+        lock = try Self.acquireLock(path + ".lock", channel: channel, socketPath: path)
+        // The name is ours: a socket that is still there belongs to a publisher that died.
+        unlink(path)
+        let number = fs_seqpacket_socket()
+        guard number >= 0 else { throw .system(call: "socket", Errno(rawValue: -number)) }
+        socket = OwnedDescriptor(owning: number)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        // Nobody may connect before the mode is right: 0600 from the first moment.
+        let before = umask(0o177)
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        let bindErrno = errno
+        umask(before)
+        guard bound == 0 else { throw .directory(path: path, Errno(rawValue: bindErrno)) }
+        if let group = access.group {
+            guard let gid = Self.groupID(group) else {
+                unlink(path)
+                throw .unknownGroup(group)
+            }
+            guard chown(path, uid_t.max, gid) == 0 else {
+                let error = Errno(rawValue: errno)
+                unlink(path)
+                throw .system(call: "chown \(path) to group \(group)", error)
+            }
+        }
+        guard chmod(path, mode_t(access.mode & 0o777)) == 0 else {
+            let error = Errno(rawValue: errno)
+            unlink(path)
+            throw .system(call: "chmod \(path)", error)
+        }
+        guard listen(number, 64) == 0 else {
+            let error = Errno(rawValue: errno)
+            unlink(path)
+            throw .system(call: "listen", error)
+        }
+    }
+
+    private static func acquireLock(
+        _ path: String, channel: String, socketPath: String
+    ) throws(ChannelError) -> OwnedDescriptor {
+        while true {
+            let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            guard number >= 0 else {
+                // Another user's lock file can't be opened: the name is theirs.
+                if errno == EACCES && access(path, F_OK) == 0 {
+                    throw .channelInUse(channel: channel, path: socketPath)
+                }
+                throw .directory(path: path, Errno(rawValue: errno))
+            }
+            let lock = OwnedDescriptor(owning: number)
+            guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
+                throw .channelInUse(channel: channel, path: socketPath)
+            }
+            // A publisher that ended between our open and our lock has removed the file: then this lock guards nothing.
+            var (ours, there) = (stat(), stat())
+            if fstat(number, &ours) == 0, stat(path, &there) == 0, ours.st_ino == there.st_ino { return lock }
+        }
+    }
+
+    private static func groupID(_ name: String) -> gid_t? {
+        if let number = gid_t(name) { return number }
+        var entry = group()
+        var found: UnsafeMutablePointer<group>? = nil
+        var buffer = [CChar](repeating: 0, count: 16384)
+        guard getgrnam_r(name, &entry, &buffer, buffer.count, &found) == 0, let found else { return nil }
+        return found.pointee.gr_gid
+    }
+
+    enum AcceptOutcome: ~Copyable {
+        case connection(ControlSocket)
+        case nothing
+        case outOfDescriptors
+    }
+
+    /// Takes one waiting connection.
+    func accept() -> AcceptOutcome {
+        let number = fs_accept(self.number)
+        if number >= 0 { return .connection(ControlSocket(owning: OwnedDescriptor(owning: number))) }
+        switch -number {
+        case EMFILE, ENFILE, ENOMEM, ENOBUFS: return .outOfDescriptors
+        default: return .nothing
+        }
+    }
+
+    /// Removes the channel's files. The lock goes with the last reference.
+    func remove() {
+        unlink(path)
+        unlink(path + ".lock")
+    }
+}

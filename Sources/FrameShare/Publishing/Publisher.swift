@@ -1,0 +1,240 @@
+public import FrameMemory
+internal import Glibc
+public import Logging
+public import PixelFormats
+internal import Synchronization
+
+/// Offers frames under a channel's name to any number of subscriber processes.
+///
+/// ```swift
+/// let publisher = try Publisher(channel: "camera0", streams: ["main": layout], slots: 8)
+/// while running {
+///     var slot = try await publisher.nextSlot()
+///     slot["main"].withMutableBytes { bytes in draw(&bytes) }
+///     try publisher.publish(slot, metadata: ["ExposureTime": 8_000])
+/// }
+/// ```
+///
+/// A publisher never waits for a subscriber unless one asked for `everyFrame`, and then no longer than
+/// ``Options/stallLimit``. All methods may be called from any thread. The channel ends with ``close()`` or with the last
+/// reference; a process that dies leaves nothing behind but a socket file that the next publisher replaces.
+public final class Publisher: Sendable {
+    /// How a channel is to be offered.
+    public struct Options: Sendable {
+        /// Where the socket goes; nil: ``ChannelDirectory/standard()``.
+        public var directory: ChannelDirectory?
+        /// Who may connect.
+        public var access = ChannelAccess()
+        /// The most bytes of metadata a frame can carry.
+        public var metadataCapacity = 65_536
+        /// Slots that the source itself must always have: the one being filled, or what a driver needs queued.
+        public var sourceNeed = 1
+        /// How long an `everyFrame` subscriber may stall the source before it is disconnected; nil: for ever.
+        public var stallLimit: Duration? = .seconds(1)
+        /// What feeds the channel, for `list` and `top`.
+        public var sourceName = ""
+        /// The memory of a pool that the publisher allocates.
+        public var memory: MemoryPreference = .memfd
+        /// Where subscribers' comings and goings are told.
+        public var logger: Logger?
+
+        public init() {}
+    }
+
+    let core: PublisherCore
+    private let server: ControlServer
+    private let waiter = Mutex<WaiterThread?>(nil)
+
+    /// Offers frames of the publisher's own pool, filled by the CPU.
+    /// - Parameters:
+    ///   - channel: its name: 1 to 64 letters, digits, `.`, `_` or `-`
+    ///   - streams: the images of each frame, by name
+    ///   - slots: how many frames the pool holds, 2 to 1024
+    public convenience init(
+        channel: String, streams: KeyValuePairs<String, ImageLayout>, slots: Int, options: Options = Options()
+    ) throws(ChannelError) {
+        try self.init(
+            channel: channel, streams: streams.map { Stream(name: $0.key, layout: $0.value) }, slots: slots,
+            options: options)
+    }
+
+    /// Offers frames of the publisher's own pool, filled by the CPU.
+    public convenience init(
+        channel: String, streams: [Stream], slots: Int, options: Options = Options()
+    ) throws(ChannelError) {
+        try ChannelName.check(channel)
+        let pool = try FramePool(streams: streams, slots: slots, memory: options.memory, name: "frameshare:\(channel)")
+        try self.init(channel: channel, pool: pool, options: options)
+    }
+
+    /// Offers frames of a pool that was made elsewhere: a camera's own buffers, registered once.
+    public init(channel: String, pool: FramePool, options: Options = Options()) throws(ChannelError) {
+        try ChannelName.check(channel)
+        let directory = try ChannelDirectory.resolve(options.directory)
+        core = try PublisherCore(channel: channel, pool: pool, options: options)
+        let listening = try ListeningSocket(channel: channel, directory: directory, access: options.access)
+        do throws(ChannelError) {
+            server = try ControlServer(core: core, listening: listening)
+        } catch {
+            listening.remove()
+            throw error
+        }
+    }
+
+    deinit { close() }
+
+    // MARK: what it is
+
+    /// The channel's name.
+    public var channel: String { core.channel }
+    /// The streams offered now.
+    public var streams: [Stream] { core.state.withLock { $0.generation.pool.streams } }
+    /// The slots of the pool offered now.
+    public var slotCount: Int { core.state.withLock { $0.generation.pool.slots.count } }
+    /// Counts reconfigurations, from 1.
+    public var generation: UInt32 { core.state.withLock { $0.generation.number } }
+    /// How the pool's memory was found, where the library allocated it.
+    public var allocationReport: AllocationReport? { core.state.withLock { $0.generation.pool.allocationReport } }
+    /// How the channel is doing.
+    public var statistics: ChannelStatistics { core.statistics }
+
+    // MARK: filling slots by the CPU
+
+    /// A free slot to fill; nil when there is none now, or when an `everyFrame` subscriber has no room. A source that
+    /// can't wait says so by ``countLost(noFreeSlot:)``.
+    public func tryNextSlot() throws(ChannelError) -> WritableSlot? {
+        guard let taken = try core.tryTakeSlot() else { return nil }
+        return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+    }
+
+    /// A free slot to fill. Waits on the calling thread until there is one.
+    /// - Throws: `timedOut`; `closed` once the channel has ended.
+    public func nextSlotBlocking(timeout: Duration? = nil) throws(ChannelError) -> WritableSlot {
+        let taken = try core.waitForSlots(timeout: timeout, interrupted: { false }) { () throws(ChannelError) in
+            try core.tryTakeSlot()
+        }
+        return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+    }
+
+    /// A free slot to fill. Waits, on a thread of the publisher's own, until there is one.
+    /// - Throws: `timedOut`; `cancelled` when the task is; `closed` once the channel has ended.
+    public func nextSlot(timeout: Duration? = nil) async throws(ChannelError) -> WritableSlot {
+        if let taken = try core.tryTakeSlot() {
+            return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+        }
+        let core = core
+        let taken = try await thread().wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
+            try core.waitForSlots(timeout: timeout, interrupted: interrupted) { () throws(ChannelError) in
+                try core.tryTakeSlot()
+            }
+        }
+        return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+    }
+
+    private func thread() throws(ChannelError) -> WaiterThread {
+        if let thread = waiter.withLock({ $0 }) { return thread }
+        let made = try WaiterThread(name: "fs-slots")
+        return waiter.withLock {
+            if let there = $0 { return there }
+            $0 = made
+            return made
+        }
+    }
+
+    /// Publishes a filled slot to everyone who may have it. Never waits.
+    /// - Returns: the frame's number, counted from 1.
+    @discardableResult
+    public func publish(
+        _ slot: consuming WritableSlot, _ description: FrameDescription = FrameDescription(), metadata: Metadata = [:]
+    ) throws(ChannelError) -> UInt64 {
+        let (number, generation) = (slot.slot, slot.generation)
+        let size = try MetadataCoding.encode(metadata, into: slot.metadataRoom)
+        let published = try core.publish(slot: number, generation: generation, metadataSize: size, description)
+        slot.disarm()
+        return published
+    }
+
+    // MARK: a camera's buffers
+
+    /// Hands every free slot to the source, which queues it to its driver. It is the source's until it is published or
+    /// given back.
+    public func takeFreeSlots<E: Error>(_ body: (Int) throws(E) -> Void) throws(E) {
+        let slots = core.takeFreeSlots()
+        var failure: E? = nil
+        slots.forEach { slot in
+            guard failure == nil else { return core.giveBack(slot: slot, generation: nil) }
+            do throws(E) {
+                try body(slot)
+            } catch {
+                failure = error
+                core.giveBack(slot: slot, generation: nil)
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Publishes a slot that the source has filled. Never waits.
+    /// - Returns: the frame's number, counted from 1.
+    @discardableResult
+    public func publish(
+        slot: Int, _ description: FrameDescription, metadata: Metadata = [:]
+    ) throws(ChannelError) -> UInt64 {
+        let frames = core.state.withLock { $0.generation.frames }
+        guard (0..<frames.slots).contains(slot) else { throw .slotNotAtSource(slot) }
+        let size = try MetadataCoding.encode(metadata, into: frames.metadata(slot))
+        return try core.publish(slot: slot, generation: nil, metadataSize: size, description)
+    }
+
+    /// Takes a slot back from the source, with no frame in it.
+    public func giveBack(slot: Int) { core.giveBack(slot: slot, generation: nil) }
+
+    /// Readable (an eventfd: read it to clear it) when a slot may have come free after ``takeFreeSlots(_:)`` left the
+    /// source with no more than ``Options/sourceNeed``. The publisher's own: don't close it.
+    public var freeSlotDescriptor: Int32 { core.freeSlotEvent.number }
+
+    /// Waits until every `everyFrame` subscriber can take one more frame: a camera's back-pressure. Whoever stalls it
+    /// for longer than ``Options/stallLimit`` is disconnected. Returns at once where nobody asked for every frame.
+    public func waitForRoom(timeout: Duration? = nil) throws(ChannelError) {
+        try core.waitForSlots(timeout: timeout, interrupted: { false }) { () throws(ChannelError) -> Void? in
+            try core.hasRoomForOne() ? () : nil
+        }
+    }
+
+    // MARK: losses
+
+    /// Counts frames that the source lost by itself, such as a gap in a driver's sequence.
+    public func countLost(source count: UInt64) {
+        core.page.lostBySource.pointee.wrappingAdd(count, ordering: .relaxed)
+    }
+
+    /// Counts frames that were lost since no slot was free.
+    public func countLost(noFreeSlot count: UInt64) {
+        core.page.lostNoFreeSlot.pointee.wrappingAdd(count, ordering: .relaxed)
+    }
+
+    // MARK: reconfiguring and ending
+
+    /// Publishes from another pool from now on: the next generation. What subscribers hold of the old one stays valid
+    /// until they release it. Whoever's streams or reservation no longer fit is disconnected and told why. Slots that
+    /// the source holds are void: they can't be published any more.
+    public func reconfigure(pool: FramePool) throws(ChannelError) { try core.reconfigure(pool) }
+
+    /// Publishes from a newly allocated pool from now on.
+    public func reconfigure(streams: [Stream], slots: Int) throws(ChannelError) {
+        try core.reconfigure(
+            try FramePool(
+                streams: streams, slots: slots, memory: core.options.memory, name: "frameshare:\(channel)"))
+    }
+
+    /// Ends the channel: subscribers get what is queued for them and then nil. Returns when the socket is gone.
+    public func close() { finish(.closed) }
+
+    /// Ends the channel since its source has failed: subscribers get `ChannelError.sourceFailed` with the reason.
+    public func fail(_ reason: String) { finish(.sourceFailed(reason)) }
+
+    private func finish(_ end: Message.End) {
+        _ = core.end(end)
+        server.stop()
+        waiter.withLock { $0 = nil }
+    }
+}

@@ -1,0 +1,339 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import Synchronization
+internal import SystemPackage
+
+// Joining, leaving and reconfiguring: what happens now and then, never per frame.
+extension PublisherCore {
+    /// The most subscribers of one channel: a waiting publisher sleeps on a word of each, and the kernel takes 128.
+    static let maximumMembers = 120
+
+    /// Lets a subscriber in, sends it all it needs, and returns its number; or throws why not.
+    func attach(
+        _ hello: Message.Hello, socket: ControlSocket, peer: (pid: Int32, uid: UInt32)
+    ) throws(ChannelError) -> SubscriberID {
+        var failure: ChannelError? = nil
+        var id: SubscriberID = 0
+        control.withLock { _ in
+            do throws(ChannelError) {
+                id = try attachSerially(hello, socket: socket, peer: peer)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return id
+    }
+
+    private func attachSerially(
+        _ hello: Message.Hello, socket: ControlSocket, peer: (pid: Int32, uid: UInt32)
+    ) throws(ChannelError) -> SubscriberID {
+        let request = hello.request
+        // `control` is held: the generation can't change between these two looks.
+        let (check, unknown, offered): (AdmissionRefusal?, String?, [String]) = state.withLock { state in
+            let names = state.generation.pool.streams.map(\.name)
+            if let unknown = state.generation.firstUnknown(hello.streams) { return (nil, unknown, names) }
+            do throws(AdmissionRefusal) {
+                try state.generation.leases.checkAdmission(request)
+                return (nil, nil, names)
+            } catch {
+                return (error, nil, names)
+            }
+        }
+        if let unknown { throw .unknownStream(name: unknown, offered: offered) }
+        if let check { throw .refused(check.description) }
+        let (lane, memory) = try makeLane(request, id: nil)
+        var refusal: ChannelError? = nil
+        let id: SubscriberID = state.withLock { state in
+            guard !state.ended else {
+                refusal = .closed
+                return 0
+            }
+            guard state.members.count < Self.maximumMembers else {
+                refusal = .refused("the channel has \(Self.maximumMembers) subscribers, which is the most")
+                return 0
+            }
+            let id = state.nextID
+            do throws(AdmissionRefusal) {
+                try state.generation.leases.admit(id, request, lane: lane)
+            } catch {
+                refusal = .refused(error.description)
+                return 0
+            }
+            state.nextID &+= 1
+            state.generation.lanes[id] = memory
+            state.waitSet = Array(state.generation.lanes.values)
+            state.members.append(
+                Member(
+                    id: id, pid: peer.pid, uid: peer.uid, name: hello.name, request: request, streams: hello.streams,
+                    pollable: hello.pollable, socket: socket, attachedAt: monotonicNow(), lane: lane))
+            return id
+        }
+        if let refusal { throw refusal }
+        wakeSlotWaiters()  // their wait set has changed
+        let welcome = Message.Welcome(
+            subscriber: id, publisherPID: getpid(), channel: channel, sourceName: options.sourceName)
+        do throws(ChannelError) {
+            try Self.send(.welcome(welcome), [page.memory.descriptor], on: socket)
+            try sendGeneration(to: id)
+        } catch {
+            detach(id)
+            throw error
+        }
+        return id
+    }
+
+    private func makeLane(_ request: LeaseRequest, id: SubscriberID?) throws(ChannelError) -> (LaneMemory, SharedMemory) {
+        let depth = request.policy.depth(budget: request.budget)
+        do throws(MemoryError) {
+            let memory = try SharedMemory(
+                creating: "frameshare:\(channel):lane", size: LaneMemory.size(depth: depth), readersMayWrite: true)
+            return (LaneMemory(at: memory.mapping.baseAddress, depth: depth), memory)
+        } catch {
+            throw .memory(error)
+        }
+    }
+
+    /// Sends the present generation to a subscriber. `control` is held.
+    private func sendGeneration(to id: SubscriberID) throws(ChannelError) {
+        struct Parcel {
+            var socket: ControlSocket
+            var offer: Message.GenerationOffer
+            var table: Int32
+            var lane: SharedMemory
+            var buffers: [Int32]
+        }
+        let parcel: Parcel? = state.withLock { state in
+            guard let member = state.members.first(where: { $0.id == id }), let lane = state.generation.lanes[id]
+            else { return nil }
+            return Parcel(
+                socket: member.socket,
+                offer: state.generation.offer(streams: member.streams, depth: member.lane.depth),
+                table: state.generation.frames.memory.descriptor, lane: lane,
+                buffers: state.generation.descriptors(streams: member.streams))
+        }
+        guard let parcel else { throw .closed }
+        try Self.send(.generation(parcel.offer), [parcel.table, parcel.lane.descriptor], on: parcel.socket)
+        var first = 0
+        while first < parcel.buffers.count {
+            let part = Array(parcel.buffers[first...].prefix(Message.maximumDescriptors))
+            try Self.send(
+                .buffers(generation: parcel.offer.generation, first: first, count: part.count), part, on: parcel.socket)
+            first += part.count
+        }
+    }
+
+    private static func send(
+        _ message: Message, _ descriptors: [Int32], on socket: ControlSocket
+    ) throws(ChannelError) {
+        switch socket.send(message, descriptors: descriptors) {
+        case .sent: return
+        case .full: throw .refused("it does not read its control socket")
+        // In flight descriptors count against the user's limit of open files (ETOOMANYREFS).
+        case .failed(.tooManyReferences): throw .refused("too many descriptors are on their way to this user's processes")
+        case .failed(let error): throw .system(call: "sendmsg", error)
+        }
+    }
+
+    /// A subscriber takes no more frames, but still holds some.
+    func stopOffering(to id: SubscriberID) {
+        state.withLock { $0.generation.leases.stopOffering(to: id) }
+        slotMayBeFree()
+    }
+
+    /// Forgets a subscriber; what it held is free. Safe to call for one that is gone already.
+    func detach(_ id: SubscriberID) {
+        state.withLock { state in
+            state.members.removeAll { $0.id == id }
+            state.generation.remove(id)
+            for i in state.retired.indices { state.retired[i].remove(id) }
+            state.retired.removeAll { $0.leases.pinned.isEmpty }
+            state.waitSet = Array(state.generation.lanes.values)
+        }
+        slotMayBeFree()
+    }
+
+    /// Tells whoever waits for a slot that one may have come free.
+    func slotMayBeFree() {
+        let sleepers = state.withLock { $0.sleepers > 0 }
+        if sleepers { wakeSlotWaiters() }
+        Self.signal(freeSlotEvent)
+    }
+
+    /// Who is to be hung up on, and why: those that broke the protocol, stalled the source or did not read.
+    func takeDisconnects() -> [(id: SubscriberID, socket: ControlSocket, reason: String)] {
+        let result = state.withLock { state in
+            var result = state.disconnects
+            state.disconnects = []
+            for entry in state.generation.leases.entries {
+                guard let violation = entry.violation, let member = state.members.first(where: { $0.id == entry.id })
+                else { continue }
+                result.append((entry.id, member.socket, "it broke the protocol: \(violation)"))
+            }
+            return result
+        }
+        for item in result { detach(item.id) }
+        return result
+    }
+
+    // MARK: reconfiguration
+
+    /// Offers frames from another pool from now on. Frames of the old one stay valid until they are released.
+    func reconfigure(_ pool: FramePool) throws(ChannelError) {
+        var failure: ChannelError? = nil
+        control.withLock { _ in
+            do throws(ChannelError) {
+                try reconfigureSerially(pool)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func reconfigureSerially(_ pool: FramePool) throws(ChannelError) {
+        let (number, members, reserved) = state.withLock {
+            ($0.generation.number &+ 1, $0.members, $0.generation.leases.reserved)
+        }
+        guard options.sourceNeed + reserved <= pool.slots.count else {
+            throw .reservationsDoNotFit(reserved: reserved, sourceNeed: options.sourceNeed, slots: pool.slots.count)
+        }
+        var next: Generation
+        do throws(MemoryError) {
+            next = try Generation(
+                number: number, pool: pool, channel: channel, metadataCapacity: options.metadataCapacity,
+                sourceNeed: options.sourceNeed)
+        } catch {
+            throw .memory(error)
+        }
+        // Lanes for everyone who fits; the others are told why not.
+        var lanes: [SubscriberID: LaneMemory] = [:]
+        var misfits: [(SubscriberID, String)] = []
+        for member in members {
+            if let name = next.firstUnknown(member.streams) {
+                misfits.append((member.id, "the channel was reconfigured and has no stream '\(name)' any more"))
+                continue
+            }
+            let (lane, memory) = try makeLane(member.request, id: member.id)
+            do throws(AdmissionRefusal) {
+                try next.leases.admit(member.id, member.request, lane: lane)
+            } catch {
+                misfits.append((member.id, "the channel was reconfigured: \(error)"))
+                continue
+            }
+            lanes[member.id] = lane
+            next.lanes[member.id] = memory
+        }
+        let prepared = next
+        state.withLock { state in
+            var old = state.generation
+            state.generation = prepared
+            // Some may have gone while the lanes were made.
+            for id in lanes.keys where !state.members.contains(where: { $0.id == id }) { state.generation.remove(id) }
+            for i in state.members.indices {
+                if let lane = lanes[state.members[i].id] { state.members[i].lane = lane }
+                state.members[i].lastWoken = 0
+            }
+            for (id, reason) in misfits {
+                guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }
+                state.disconnects.append((id, state.members.remove(at: index).socket, reason))
+                old.remove(id)
+            }
+            old.leases.abandonSource()
+            if !old.leases.pinned.isEmpty { state.retired.append(old) }
+            state.waitSet = Array(state.generation.lanes.values)
+            page.generation.pointee.store(number, ordering: .releasing)
+            page.wake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        }
+        for id in lanes.keys {
+            do throws(ChannelError) {
+                try sendGeneration(to: id)
+            } catch {
+                state.withLock { state in
+                    guard let member = state.members.first(where: { $0.id == id }) else { return }
+                    state.disconnects.append((id, member.socket, "it could not be given the new buffers: \(error)"))
+                }
+            }
+        }
+        page.wakeAll()
+        slotMayBeFree()
+        Self.signal(controlEvent)
+    }
+
+    // MARK: the end
+
+    /// Ends the channel for everyone. Returns false when it had ended before.
+    func end(_ end: Message.End) -> Bool {
+        let sockets: [ControlSocket]? = state.withLock { state in
+            guard !state.ended else { return nil }
+            state.ended = true
+            if case .sourceFailed = end { page.set(.failed) } else { page.set(.ended) }
+            page.wake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+            return state.members.map(\.socket)
+        }
+        guard let sockets else { return false }
+        for socket in sockets { socket.send(.ended(end)) }
+        page.wakeAll()
+        wakeSlotWaiters()
+        Self.signal(freeSlotEvent)
+        return true
+    }
+
+    // MARK: statistics
+
+    var statistics: ChannelStatistics {
+        state.withLock { state in
+            state.generation.leases.collectReleases()
+            Self.collectRetiredForStatistics(&state)
+            let now = monotonicNow()
+            let leases = state.generation.leases
+            let pool = state.generation.pool
+            let subscribers = state.members.map { member in
+                Self.status(of: member, in: state.generation, now: now)
+            }
+            return ChannelStatistics(
+                channel: channel, sourceName: options.sourceName, publisherPID: getpid(), publisherUID: geteuid(),
+                generation: state.generation.number,
+                streams: pool.streams.indices.map {
+                    .init(
+                        stream: pool.streams[$0], memory: pool.slots[0][$0][0].kind,
+                        protection: pool.slots[0][$0][0].writeProtection)
+                },
+                slots: leases.slots, slotsFree: leases.free.count, slotsAtSource: leases.atSource.count,
+                sourceNeed: leases.sourceNeed, slotsReserved: leases.reserved,
+                retiredSlotsHeld: state.retired.reduce(0) { $0 + $1.leases.pinned.count },
+                published: page.published.pointee.load(ordering: .relaxed),
+                lostBySource: page.lostBySource.pointee.load(ordering: .relaxed),
+                lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed), age: now - startedAt,
+                sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1, subscribers: subscribers)
+        }
+    }
+
+    private static func collectRetiredForStatistics(_ state: inout State) {
+        for i in state.retired.indices { state.retired[i].leases.collectReleases() }
+        state.retired.removeAll { $0.leases.pinned.isEmpty }
+    }
+
+    private static func status(
+        of member: Member, in generation: Generation, now: Int64
+    ) -> ChannelStatistics.SubscriberStatus {
+        let entry = generation.leases.entries.first { $0.id == member.id }
+        var leased = entry?.offers.outstanding ?? SlotSet()
+        let queued = entry?.offers.queued ?? SlotSet()
+        leased.subtract(queued)
+        var oldest: Int64 = 0
+        leased.forEach { oldest = max(oldest, now - generation.frames.record($0).pointee.publish_timestamp) }
+        let lane = member.lane
+        return ChannelStatistics.SubscriberStatus(
+            id: member.id, pid: member.pid, uid: member.uid, name: member.name, policy: member.request.policy,
+            budget: member.request.budget, reserved: member.request.reserved,
+            streams: member.streams.isEmpty ? generation.pool.streams.map(\.name) : member.streams,
+            delivered: lane.taken.pointee.load(ordering: .relaxed), droppedByPolicy: entry?.droppedByPolicy ?? 0,
+            droppedByBudget: entry?.droppedByBudget ?? 0, droppedByShortage: entry?.droppedByShortage ?? 0,
+            queued: queued.count, held: leased.count, oldestLeaseAge: oldest,
+            latencyP50: lane.latencyP50.pointee.load(ordering: .relaxed),
+            latencyP99: lane.latencyP99.pointee.load(ordering: .relaxed),
+            latencyMax: lane.latencyMax.pointee.load(ordering: .relaxed), age: now - member.attachedAt)
+    }
+}

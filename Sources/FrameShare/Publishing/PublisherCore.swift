@@ -1,0 +1,319 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import Synchronization
+internal import SystemPackage
+
+/// The state behind a `Publisher`, shared with its control thread.
+///
+/// Two locks. `state` is the hot one: held for the few hundred nanoseconds of an offer, never across a system call on
+/// the publishing path. `control` serialises attaching and reconfiguring, which do make system calls.
+final class PublisherCore: Sendable {
+    typealias SubscriberID = LeaseTable.SubscriberID
+
+    /// A subscriber as a process; its leases are in the generation.
+    struct Member {
+        let id: SubscriberID
+        let pid: Int32
+        let uid: UInt32
+        let name: String
+        let request: LeaseRequest
+        let streams: [String]
+        let pollable: Bool
+        let socket: ControlSocket
+        let attachedAt: Int64
+        /// The arming of its pollable descriptor that was answered last.
+        var lastWoken: UInt32 = 0
+        /// Its lane in the generation offered now.
+        var lane: LaneMemory
+    }
+
+    struct State {
+        var generation: Generation
+        var retired: [Generation] = []
+        var members: [Member] = []
+        var nextID: SubscriberID = 1
+        var nextSequence: UInt64 = 0
+        var lastPublish: Int64? = nil
+        var ended = false
+        /// Subscribers to be told why and hung up on, by the control thread.
+        var disconnects: [(id: SubscriberID, socket: ControlSocket, reason: String)] = []
+        /// Threads that sleep until a slot comes free.
+        var sleepers = 0
+        /// Kept between calls so that publishing allocates nothing.
+        var toWake: [ControlSocket] = []
+        /// What a thread that waits for a slot sleeps on: the lanes' memories, kept alive while it does.
+        var waitSet: [SharedMemory] = []
+    }
+
+    let channel: String
+    let options: Publisher.Options
+    let page: ChannelPage
+    let startedAt = monotonicNow()
+    let state: Mutex<State>
+    let control = Mutex<Void>(())
+    /// Readable when a slot came free while an event-driven source was short.
+    let freeSlotEvent: OwnedDescriptor
+    /// Wakes the control thread.
+    let controlEvent: OwnedDescriptor
+    /// A futex word of this process: bumped when a thread that waits for a slot must look again.
+    let attention: SharedMemory
+
+    init(channel: String, pool: FramePool, options: Publisher.Options) throws(ChannelError) {
+        guard (0...FrameTable.maximumMetadataCapacity).contains(options.metadataCapacity) else {
+            throw .badMetadataCapacity(options.metadataCapacity)
+        }
+        self.channel = channel
+        self.options = options
+        do throws(MemoryError) {
+            page = try ChannelPage(creating: channel)
+            attention = try SharedMemory(creating: "frameshare:\(channel):attention", size: 64, readersMayWrite: true)
+            state = Mutex(
+                State(
+                    generation: try Generation(
+                        number: 1, pool: pool, channel: channel, metadataCapacity: options.metadataCapacity,
+                        sourceNeed: options.sourceNeed)))
+        } catch {
+            throw .memory(error)
+        }
+        freeSlotEvent = try Self.event()
+        controlEvent = try Self.event()
+    }
+
+    private static func event() throws(ChannelError) -> OwnedDescriptor {
+        let number = fs_eventfd(0)
+        guard number >= 0 else { throw .system(call: "eventfd", Errno(rawValue: -number)) }
+        return OwnedDescriptor(owning: number)
+    }
+
+    static func signal(_ event: borrowing OwnedDescriptor) {
+        var one: UInt64 = 1
+        _ = write(event.number, &one, 8)  // a full counter is readable already
+    }
+
+    private var attentionWord: UnsafeMutablePointer<Atomic<UInt32>> {
+        attention.mapping.baseAddress.assumingMemoryBound(to: Atomic<UInt32>.self)
+    }
+
+    /// Makes threads that wait for a slot look again.
+    func wakeSlotWaiters() {
+        attentionWord.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        _ = fs_futex_wake(attention.mapping.baseAddress.assumingMemoryBound(to: UInt32.self), Int32.max)
+    }
+
+    // MARK: publishing
+
+    /// Publishes the frame in a slot that the source holds. Metadata is encoded already.
+    func publish(slot: Int, generation: UInt32?, metadataSize: Int, _ description: FrameDescription) throws(ChannelError) -> UInt64 {
+        let now = monotonicNow()
+        var wakeFutex = false
+        var wakeSockets: [ControlSocket] = []
+        var tellControl = false
+        var number: UInt64 = 0
+        let outcome: ChannelError? = state.withLock { state in
+            guard !state.ended else { return .closed }
+            guard generation ?? state.generation.number == state.generation.number,
+                state.generation.leases.atSource.contains(slot)
+            else { return .slotNotAtSource(slot) }
+            number = page.published.pointee.load(ordering: .relaxed) &+ 1
+            Self.fill(state.generation.frames.record(slot), number, now, metadataSize, description, page, &state)
+            state.generation.leases.collectReleases()
+            var stalled: [SubscriberID] = []
+            state.generation.leases.publish(slot) { stalled.append($0) }
+            for id in stalled {
+                Self.cutOff(id, &state, reason: "it held its whole budget of slots and the source could not wait")
+            }
+            if !state.retired.isEmpty { Self.collectRetired(&state) }
+            state.lastPublish = now
+            // Releasing: a reader that sees the bumped word sees the offers.
+            page.published.pointee.store(number, ordering: .releasing)
+            page.wake.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
+            // Offers and bump come before the look at who sleeps; a reader announces its sleep before it looks for an
+            // offer. With a fence on either side one of the two sees the other: no wake-up is lost.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            swap(&wakeSockets, &state.toWake)
+            for i in state.members.indices {
+                let lane = state.members[i].lane
+                if lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 { wakeFutex = true }
+                if state.members[i].pollable {
+                    let arming = lane.asleepOnSocket.pointee.load(ordering: .relaxed)
+                    if arming != 0 && arming != state.members[i].lastWoken {
+                        state.members[i].lastWoken = arming
+                        wakeSockets.append(state.members[i].socket)
+                    }
+                }
+            }
+            tellControl =
+                !state.disconnects.isEmpty || state.generation.leases.entries.contains { $0.violation != nil }
+            return nil
+        }
+        if let outcome { throw outcome }
+        if wakeFutex { page.wakeAll() }
+        for socket in wakeSockets { socket.send(bytes: Self.wakeMessage) }
+        if wakeSockets.capacity > 0 {
+            wakeSockets.removeAll(keepingCapacity: true)
+            state.withLock { swap(&wakeSockets, &$0.toWake) }
+        }
+        if tellControl { Self.signal(controlEvent) }
+        return number
+    }
+
+    private static let wakeMessage = Message.wake.encoded
+
+    private static func fill(
+        _ record: UnsafeMutablePointer<fs_frame_record>, _ number: UInt64, _ now: Int64, _ metadataSize: Int,
+        _ description: FrameDescription, _ page: ChannelPage, _ state: inout State
+    ) {
+        let sequence = description.sequence ?? state.nextSequence
+        state.nextSequence = sequence &+ 1
+        let timestamp = description.timestamp ?? FrameTimestamp(nanoseconds: now)
+        record.pointee.number = number
+        record.pointee.sequence = sequence
+        record.pointee.timestamp = timestamp.nanoseconds
+        record.pointee.publish_timestamp = now
+        record.pointee.lost_source = page.lostBySource.pointee.load(ordering: .relaxed)
+        record.pointee.lost_no_slot = page.lostNoFreeSlot.pointee.load(ordering: .relaxed)
+        record.pointee.clock = UInt32(timestamp.clock.rawValue)
+        record.pointee.flags = description.flags.rawValue
+        record.pointee.metadata_size = UInt32(metadataSize)
+        record.pointee.bytes_used_valid = description.bytesUsedIsSet ? 1 : 0
+        guard description.bytesUsedIsSet else { return }
+        let bytesUsed = (UnsafeMutableRawPointer(record) + FrameTable.bytesUsedOffset)
+            .assumingMemoryBound(to: UInt32.self)
+        for i in 0..<32 { bytesUsed[i] = description.bytesUsed[i] }
+    }
+
+    // MARK: slots
+
+    /// Takes a free slot for a CPU source, if there is one and every `everyFrame` subscriber will have room.
+    func tryTakeSlot() throws(ChannelError) -> (slot: Int, generation: UInt32)? {
+        var ended = false
+        let taken: (Int, UInt32)? = state.withLock { state in
+            ended = state.ended
+            guard !ended else { return nil }
+            state.generation.leases.collectReleases()
+            guard state.generation.leases.hasRoom(inFlight: state.generation.leases.atSource.count),
+                let slot = state.generation.leases.takeFree()
+            else { return nil }
+            return (slot, state.generation.number)
+        }
+        if ended { throw .closed }
+        return taken
+    }
+
+    /// Gives a slot back unpublished.
+    func giveBack(slot: Int, generation: UInt32?) {
+        let wake = state.withLock { state in
+            guard generation ?? state.generation.number == state.generation.number else { return false }
+            state.generation.leases.giveBack(slot)
+            return state.sleepers > 0
+        }
+        if wake { wakeSlotWaiters() }
+    }
+
+    /// Calls `attempt` until it returns a value, sleeping until releases, departures or `interrupted` in between.
+    /// `onRoomless` subscribers are cut off once they stall the source for longer than the stall limit.
+    func waitForSlots<T>(
+        timeout: Duration?, interrupted: () -> Bool, _ attempt: () throws(ChannelError) -> T?
+    ) throws(ChannelError) -> T {
+        if let value = try attempt() { return value }
+        let deadline = Deadline(after: timeout)
+        let stallDeadline = Deadline(after: options.stallLimit)
+        var words: [UnsafePointer<UInt32>?] = []
+        var expected: [UInt32] = []
+        state.withLock {
+            $0.sleepers += 1
+            page.shortage.pointee.bitwiseOr(FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
+        }
+        defer {
+            state.withLock {
+                $0.sleepers -= 1
+                if $0.sleepers == 0 {
+                    page.shortage.pointee.bitwiseAnd(~FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
+                }
+            }
+        }
+        while true {
+            // Announce (above), snapshot the words, re-check, sleep: the kernel compares the words once more. A
+            // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
+            let lanes = state.withLock { $0.waitSet }
+            words.removeAll(keepingCapacity: true)
+            expected.removeAll(keepingCapacity: true)
+            words.append(UnsafePointer(attention.mapping.baseAddress.assumingMemoryBound(to: UInt32.self)))
+            expected.append(attentionWord.pointee.load(ordering: .acquiring))
+            for lane in lanes.prefix(127) {
+                let memory = LaneMemory(at: lane.mapping.baseAddress, depth: 1)
+                words.append(UnsafePointer(UnsafeRawPointer(memory.releaseWake).assumingMemoryBound(to: UInt32.self)))
+                expected.append(memory.releaseWake.pointee.load(ordering: .acquiring))
+            }
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if interrupted() { throw .cancelled }
+            if let value = try attempt() { return value }
+            if deadline.hasPassed { throw .timedOut }
+            cutOffWhoStalls(after: stallDeadline)
+            // A tenth of a second at most: cancellation and the stall limit are looked at again.
+            let nanoseconds = min(deadline.remaining(atMost: 100_000_000), stallDeadline.remaining(atMost: 100_000_000))
+            _ = fs_futex_wait_any(&words, &expected, UInt32(words.count), max(nanoseconds, 1_000_000))
+            withExtendedLifetime(lanes) {}
+        }
+    }
+
+    private func cutOffWhoStalls(after deadline: Deadline) {
+        guard options.stallLimit != nil, deadline.hasPassed else { return }
+        let cut = state.withLock { state in
+            guard let id = state.generation.leases.firstWithoutRoom(inFlight: state.generation.leases.atSource.count)
+            else { return false }
+            Self.cutOff(id, &state, reason: "it stalled the source for longer than \(options.stallLimit ?? .zero)")
+            return true
+        }
+        if cut { Self.signal(controlEvent) }
+    }
+
+    /// Takes everything from a subscriber at once; the control thread tells it later.
+    private static func cutOff(_ id: SubscriberID, _ state: inout State, reason: String) {
+        guard let index = state.members.firstIndex(where: { $0.id == id }) else { return }
+        let member = state.members.remove(at: index)
+        state.generation.remove(id)
+        for i in state.retired.indices { state.retired[i].remove(id) }
+        state.waitSet = Array(state.generation.lanes.values)
+        state.disconnects.append((id, member.socket, reason))
+    }
+
+    private static func collectRetired(_ state: inout State) {
+        for i in state.retired.indices { state.retired[i].leases.collectReleases() }
+        state.retired.removeAll { $0.leases.pinned.isEmpty }
+    }
+
+    // MARK: event-driven sources
+
+    /// Every free slot goes to the source. When it has no more than it needs even so, releases are asked to say so.
+    func takeFreeSlots() -> SlotSet {
+        state.withLock { state in
+            var taken = SlotSet()
+            func take() {
+                state.generation.leases.collectReleases()
+                while let slot = state.generation.leases.takeFree() { taken.insert(slot) }
+            }
+            take()
+            if state.generation.leases.atSource.count <= state.generation.leases.sourceNeed {
+                page.shortage.pointee.bitwiseOr(FS_SHORT_SOCKET, ordering: .sequentiallyConsistent)
+                atomicMemoryFence(ordering: .sequentiallyConsistent)
+                take()  // a release between the first look and the announcement
+            } else if page.shortage.pointee.load(ordering: .relaxed) & FS_SHORT_SOCKET != 0 {
+                page.shortage.pointee.bitwiseAnd(~FS_SHORT_SOCKET, ordering: .relaxed)
+            }
+            return taken
+        }
+    }
+
+    func hasRoomForOne() throws(ChannelError) -> Bool {
+        var ended = false
+        let room = state.withLock { state in
+            ended = state.ended
+            state.generation.leases.collectReleases()
+            return state.generation.leases.hasRoom(inFlight: 0)
+        }
+        if ended { throw .closed }
+        return room
+    }
+}

@@ -1,0 +1,88 @@
+internal import FrameMemory
+public import PixelFormats
+internal import Synchronization
+
+/// A slot that the source may fill and then publish. Unpublished at its end, it goes back to the pool.
+public struct WritableSlot: ~Copyable, Sendable {
+    private let core: PublisherCore
+    /// The slot's number in the pool.
+    public let slot: Int
+    let generation: UInt32
+    private let pool: FramePool
+    private let frames: FrameTable
+    private var isArmed = true
+
+    init(core: PublisherCore, slot: Int, generation: UInt32) {
+        self.core = core
+        self.slot = slot
+        self.generation = generation
+        (pool, frames) = core.state.withLock { ($0.generation.pool, $0.generation.frames) }
+    }
+
+    deinit { if isArmed { core.giveBack(slot: slot, generation: generation) } }
+
+    mutating func disarm() { isArmed = false }
+
+    /// The room for its metadata: this slot's alone while it is the source's.
+    var metadataRoom: UnsafeMutableRawBufferPointer { frames.metadata(slot) }
+
+    /// The streams of the frame, in the channel's order.
+    public var streams: [Stream] { pool.streams }
+
+    /// The image of a stream, to be written. Traps for a name that the channel does not have: see ``image(_:)``.
+    public subscript(stream: String) -> WritableImage {
+        @_lifetime(&self)
+        mutating get {
+            guard let index = pool.streams.firstIndex(where: { $0.name == stream }) else {
+                preconditionFailure("the channel '\(core.channel)' has no stream '\(stream)'")
+            }
+            return WritableImage(buffers: pool.slots[slot][index], layout: pool.streams[index].layout)
+        }
+    }
+
+    /// The image of the stream at a place in the channel's order; nil beyond the last.
+    @_lifetime(&self)
+    public mutating func image(at index: Int) -> WritableImage? {
+        guard pool.streams.indices.contains(index) else { return nil }
+        return WritableImage(buffers: pool.slots[slot][index], layout: pool.streams[index].layout)
+    }
+}
+
+/// An image of a writable slot; it can't outlive the slot.
+public struct WritableImage: ~Escapable {
+    private let buffers: [FrameBuffer]
+    /// Size, format and planes.
+    public let layout: ImageLayout
+
+    @_lifetime(immortal)
+    init(buffers: [FrameBuffer], layout: ImageLayout) {
+        self.buffers = buffers
+        self.layout = layout
+    }
+
+    /// The image's bytes, planes at their offsets, to be written. For an image with its planes in several buffers,
+    /// `buffer` says which. The CPU's caches are synchronised around the call where the memory needs it.
+    /// - Throws: what `body` throws. Nothing is called, and nil returned, where the CPU can't map the buffer.
+    @discardableResult
+    public func withMutableBytes<R, E: Error>(
+        buffer: Int = 0, _ body: (inout MutableRawSpan) throws(E) -> R
+    ) throws(E) -> R? {
+        guard buffers.indices.contains(buffer), let mapping = buffers[buffer].writableMapping else { return nil }
+        try? buffers[buffer].beginCPUAccess(.write)
+        defer { try? buffers[buffer].endCPUAccess(.write) }
+        // Invariant: the mapping is as large as the buffer and lives as long as it does; the slot is the source's.
+        var span = MutableRawSpan(_unsafeStart: mapping.baseAddress, byteCount: buffers[buffer].size)
+        return try body(&span)
+    }
+
+    /// As ``withMutableBytes(buffer:_:)``, for code that needs a pointer. It must not be kept.
+    @discardableResult
+    public func withUnsafeMutableBytes<R, E: Error>(
+        buffer: Int = 0, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
+    ) throws(E) -> R? {
+        guard buffers.indices.contains(buffer), let mapping = buffers[buffer].writableMapping else { return nil }
+        try? buffers[buffer].beginCPUAccess(.write)
+        defer { try? buffers[buffer].endCPUAccess(.write) }
+        return try body(UnsafeMutableRawBufferPointer(start: mapping.baseAddress, count: buffers[buffer].size))
+    }
+}

@@ -1,0 +1,103 @@
+internal import CLinuxMedia
+
+/// A frame that this process holds: one image for each stream it subscribed to, and metadata, in the memory the camera
+/// wrote. The lease ends with the value; bytes borrowed from it can't outlive it.
+///
+/// It may be handed to another thread or task, and stays valid when the channel is reconfigured or ends.
+public struct Frame: ~Copyable, Sendable {
+    let attachment: Attachment
+    let slot: Int
+    /// The source's own count; its gaps are frames that the source lost.
+    public let sequence: UInt64
+    /// Counts the channel's published frames from 1.
+    public let number: UInt64
+    /// When it was captured, on the clock that the source uses.
+    public let timestamp: FrameTimestamp
+    /// When it was published, on the monotonic clock.
+    public let publishTimestamp: FrameTimestamp
+    /// What was lost since the frame before it, as this subscriber saw it.
+    public let lost: FrameLoss
+    public let flags: FrameFlags
+
+    init(attachment: Attachment, slot: Int, record: FrameRecord, lost: FrameLoss) {
+        self.attachment = attachment
+        self.slot = slot
+        sequence = record.sequence
+        number = record.number
+        timestamp = record.timestamp
+        publishTimestamp = record.publishTimestamp
+        flags = record.flags
+        self.lost = lost
+    }
+
+    deinit { attachment.release(slot) }
+
+    /// Ends the lease now. The end of the value's scope does the same.
+    public consuming func release() {}
+
+    /// The generation that it belongs to.
+    public var generation: UInt32 { attachment.offer.generation }
+
+    /// The streams that were subscribed to, in the channel's order.
+    public var streams: [Stream] { attachment.offer.streams.map(\.stream) }
+
+    /// The image of a stream. Traps for a name that was not subscribed to: see ``image(_:)``.
+    public subscript(stream: String) -> Image {
+        @_lifetime(borrow self)
+        get {
+            guard let index = attachment.streamIndex(stream) else {
+                preconditionFailure("this subscription has no stream '\(stream)'")
+            }
+            return Image(attachment: attachment, slot: slot, stream: index)
+        }
+    }
+
+    /// The image of a stream; nil when it was not subscribed to.
+    @_lifetime(borrow self)
+    public func image(_ stream: String) -> Image? {
+        guard let index = attachment.streamIndex(stream) else { return nil }
+        return Image(attachment: attachment, slot: slot, stream: index)
+    }
+
+    /// The image at a place among ``streams``; nil beyond the last.
+    @_lifetime(borrow self)
+    public func image(at index: Int) -> Image? {
+        guard attachment.offer.streams.indices.contains(index) else { return nil }
+        return Image(attachment: attachment, slot: slot, stream: index)
+    }
+
+    /// What came with the frame, read where it lies.
+    public var metadata: MetadataView {
+        @_lifetime(borrow self)
+        get {
+            let room = attachment.frames.metadata(slot)
+            // A claim of the publisher's: never more than the room that was checked when the table was mapped.
+            let size = min(Int(attachment.frames.record(slot).pointee.metadata_size), room.count)
+            let span = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: room.prefix(size)))
+            return _overrideLifetime(MetadataView(bytes: span), borrowing: self)
+        }
+    }
+}
+
+/// The numbers of a frame, copied out of the frame table.
+struct FrameRecord: Sendable {
+    let sequence: UInt64
+    let number: UInt64
+    let timestamp: FrameTimestamp
+    let publishTimestamp: FrameTimestamp
+    let lostBySource: UInt64
+    let lostNoFreeSlot: UInt64
+    let flags: FrameFlags
+
+    init(_ record: UnsafePointer<fs_frame_record>) {
+        sequence = record.pointee.sequence
+        number = record.pointee.number
+        timestamp = FrameTimestamp(
+            nanoseconds: record.pointee.timestamp,
+            clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown)
+        publishTimestamp = FrameTimestamp(nanoseconds: record.pointee.publish_timestamp)
+        lostBySource = record.pointee.lost_source
+        lostNoFreeSlot = record.pointee.lost_no_slot
+        flags = FrameFlags(rawValue: record.pointee.flags)
+    }
+}

@@ -1,0 +1,85 @@
+internal import CLinuxMedia
+public import FrameMemory
+public import PixelFormats
+
+/// One image of a frame, in place. It can't outlive the frame.
+public struct Image: ~Escapable {
+    private let attachment: Attachment
+    private let slot: Int
+    private let stream: Int
+
+    @_lifetime(immortal)
+    init(attachment: Attachment, slot: Int, stream: Int) {
+        self.attachment = attachment
+        self.slot = slot
+        self.stream = stream
+    }
+
+    private var offer: Message.StreamOffer { attachment.offer.streams[stream] }
+
+    /// The stream's name.
+    public var name: String { offer.stream.name }
+    /// Size, format and planes, as the producer said.
+    public var layout: ImageLayout { offer.stream.layout }
+    /// What kind of memory the pixels are in.
+    public var memory: MemoryKind { offer.memory }
+    /// Whether, and how, readers are kept from writing to it.
+    public var writeProtection: WriteProtection { offer.protection }
+
+    /// All bytes of the image's (first) buffer, planes at their offsets; empty where the CPU can't map the memory.
+    ///
+    /// For a dma-buf the CPU's access is begun at the first touch of the stream (`DMA_BUF_IOCTL_SYNC`) and ended with
+    /// the frame.
+    public var bytes: RawSpan {
+        @_lifetime(copy self)
+        get { bytes(buffer: 0) }
+    }
+
+    /// All bytes of one of the image's buffers.
+    @_lifetime(copy self)
+    public func bytes(buffer: Int) -> RawSpan {
+        guard offer.bufferSizes.indices.contains(buffer),
+            let mapping = attachment.buffer(slot: slot, stream: stream, buffer: buffer).mapping
+        else { return _overrideLifetime(RawSpan(), copying: self) }
+        attachment.beginCPUAccess(slot: slot, stream: stream)
+        // Invariant: the mapping has the buffer's checked size and lives as long as the attachment, which the frame
+        // keeps alive.
+        let span = RawSpan(_unsafeStart: mapping.baseAddress, byteCount: offer.bufferSizes[buffer])
+        return _overrideLifetime(span, copying: self)
+    }
+
+    /// The bytes of a plane, padding at the ends of rows included; empty for a plane that the image has not.
+    @_lifetime(copy self)
+    public func plane(_ index: Int) -> RawSpan {
+        let planes = offer.stream.layout.planes
+        guard planes.indices.contains(index) else { return _overrideLifetime(RawSpan(), copying: self) }
+        let plane = planes[index]
+        let all = bytes(buffer: plane.buffer)
+        guard all.byteCount >= plane.offset + plane.size else { return _overrideLifetime(RawSpan(), copying: self) }
+        return _overrideLifetime(all.extracting(plane.offset..<plane.offset + plane.size), copying: self)
+    }
+
+    /// How many bytes of a plane hold data: less than its size for a compressed image.
+    public func bytesUsed(plane index: Int) -> Int {
+        let planes = offer.stream.layout.planes
+        guard planes.indices.contains(index) else { return 0 }
+        let record = attachment.frames.record(slot)
+        guard record.pointee.bytes_used_valid != 0 else { return planes[index].size }
+        let used = (UnsafeRawPointer(record) + FrameTable.bytesUsedOffset)
+            .load(fromByteOffset: 4 * (offer.index * Int(FS_MAX_PLANES) + index), as: UInt32.self)
+        switch used {
+        case 0: return planes[index].size
+        case .max: return 0
+        default: return min(Int(used), planes[index].size)
+        }
+    }
+
+    /// The descriptors of the image's buffers (dma-buf or memfd), for import into a GPU, encoder or display. They are
+    /// the library's: duplicate one to keep it. They are the same numbers each time the slot comes round.
+    public var descriptors: [Int32] {
+        offer.bufferSizes.indices.map { attachment.buffer(slot: slot, stream: stream, buffer: $0).buffer.descriptor }
+    }
+
+    /// Calls `body` with all bytes of the image's first buffer.
+    public func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R { try body(bytes) }
+}

@@ -1,0 +1,30 @@
+internal import CLinuxMedia
+internal import Synchronization
+
+/// How many frames of one connection are held, and the connection itself: it must not end before the last of them,
+/// since the publisher takes everything back when it does.
+final class LeaseCount: Sendable {
+    let socket: ControlSocket
+    private let held = Atomic<Int>(0)
+    private let closing = Atomic<Bool>(false)
+
+    init(socket: ControlSocket) { self.socket = socket }
+
+    var count: Int { held.load(ordering: .relaxed) }
+
+    func begin() { held.wrappingAdd(1, ordering: .relaxed) }
+
+    /// One lease has ended. Sequentially consistent with `close`: one of the two sees that it is the last.
+    func end() {
+        let left = held.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue
+        if left == 0 && closing.load(ordering: .sequentiallyConsistent) { hangUp() }
+    }
+
+    /// Hangs up as soon as nothing is held.
+    func close() {
+        closing.store(true, ordering: .sequentiallyConsistent)
+        if held.load(ordering: .sequentiallyConsistent) == 0 { hangUp() }
+    }
+
+    private func hangUp() { fs_hang_up(socket.number) }
+}

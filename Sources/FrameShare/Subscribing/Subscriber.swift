@@ -1,0 +1,529 @@
+internal import CLinuxMedia
+public import FrameMemory
+internal import Glibc
+internal import Synchronization
+
+/// Reads a channel's frames in place.
+///
+/// ```swift
+/// let camera = try Subscriber(channel: "camera0", streams: ["main"], policy: .latest)
+/// while let frame = try await camera.next() {
+///     detect(frame["main"].bytes, frame.metadata, frame.sequence)
+/// }
+/// ```
+///
+/// Frames come in order. What a slow reader misses is its own loss, told by ``Frame/lost`` and ``statistics``. All
+/// methods may be called from any thread; several that wait at once share the frames.
+public final class Subscriber: Sendable {
+    /// How to subscribe.
+    public struct Options: Sendable {
+        /// The name that `top` shows; nil: the program's.
+        public var name: String?
+        /// The most slots that can be pinned, counting what is queued; nil: one more than the policy queues.
+        public var budget: Int?
+        /// Whether the budget is kept for this subscriber alone: it is refused if all reservations don't fit, and
+        /// never loses a frame to others. `everyFrame` always reserves.
+        public var reserve = false
+        /// Whether to connect again, for ever, when the channel ends or its publisher dies.
+        public var reconnect = false
+        /// What to do while there is no frame.
+        public var wait = WaitStrategy.sleep
+        /// Where the socket is; nil: ``ChannelDirectory/standard()``.
+        public var directory: ChannelDirectory?
+        /// How long connecting may take.
+        public var connectTimeout: Duration = .seconds(5)
+        /// Whether ``Subscriber/pollDescriptor`` is wanted, for event loops.
+        public var pollable = false
+
+        public init() {}
+    }
+
+    /// What a waiting reader does before it sleeps.
+    public enum WaitStrategy: Sendable, Hashable {
+        /// Sleeps at once: best for cameras.
+        case sleep
+        /// Looks again and again for so long, then sleeps: faster for frames that follow closely, on a free core.
+        case spinThenSleep(Duration)
+        /// Never sleeps: fastest, and takes a whole core.
+        case spin
+    }
+
+    /// The channel's name.
+    public let channel: String
+    /// How frames that it is too slow for are dealt with.
+    public let policy: Policy
+    private let options: Options
+    private let directory: ChannelDirectory
+    private let hello: Message.Hello
+    private let state: Mutex<State>
+    private let waiter = Mutex<WaiterThread?>(nil)
+    private let interrupts = Atomic<UInt32>(0)
+
+    /// A frame that was taken, before it becomes a `Frame`. Copyable only so that it can pass through a continuation;
+    /// exactly one `Frame` is made of it.
+    fileprivate struct Taken: Sendable {
+        let attachment: Attachment
+        let slot: Int
+        let record: FrameRecord
+        let lost: FrameLoss
+
+        var frame: Frame { Frame(attachment: attachment, slot: slot, record: record, lost: lost) }
+    }
+
+    private struct State {
+        var link: SubscriberLink
+        var current: Attachment
+        var takes: LaneTakes
+        var closed = false
+        var sleepers = 0
+        var arming: UInt32 = 0
+        var connections: UInt64 = 1
+        var delivered: UInt64 = 0
+        var lost = FrameLoss()
+        /// The counters in the record of the frame before.
+        var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
+        var latency = LatencyWindow()
+
+        init(link: SubscriberLink, current: Attachment) {
+            self.link = link
+            self.current = current
+            takes = LaneTakes(memory: current.lane, slots: current.offer.slots)
+        }
+
+        mutating func attach(_ next: Attachment) {
+            current = next
+            takes = LaneTakes(memory: next.lane, slots: next.offer.slots)
+        }
+    }
+
+    /// Connects to a channel.
+    /// - Parameters:
+    ///   - channel: its name
+    ///   - streams: the streams wanted; empty: all
+    ///   - policy: what happens to frames that come faster than they are taken
+    /// - Throws: `noSuchChannel`, `notAllowed`, `refused` with the publisher's reason, `unknownStream`, `memory` where
+    ///   what the publisher sent is not safe to map, and others.
+    public init(
+        channel: String, streams: [String] = [], policy: Policy = .latest, options: Options = Options()
+    ) throws(ChannelError) {
+        directory = try ChannelDirectory.resolve(options.directory)
+        self.channel = channel
+        self.policy = policy
+        self.options = options
+        hello = Message.Hello(
+            role: .subscriber, name: options.name ?? Self.programName,
+            request: LeaseRequest(policy: policy, budget: options.budget, reserved: options.reserve),
+            pollable: options.pollable, streams: streams)
+        var link = try SubscriberLink.connect(
+            channel: channel, directory: directory, hello: hello, timeout: options.connectTimeout)
+        guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
+        state = Mutex(State(link: link, current: first))
+    }
+
+    deinit { close() }
+
+    private static var programName: String {
+        String(cString: fs_program_name())
+    }
+
+    // MARK: taking frames
+
+    /// The next frame; waits on a thread of the subscriber's own until there is one.
+    /// - Parameter timeout: nil: for as long as it takes
+    /// - Returns: nil when the channel has ended in order
+    /// - Throws: `timedOut`; `cancelled` when the task is; `sourceFailed`; `publisherLost`; `disconnected`
+    public func next(timeout: Duration? = nil) async throws(ChannelError) -> Frame? {
+        try await next(passing: nil, timeout: timeout)
+    }
+
+    /// The next frame that was captured after a moment, on the source's own clock. Older ones are passed over.
+    public func next(after moment: FrameTimestamp, timeout: Duration? = nil) async throws(ChannelError) -> Frame? {
+        try await next(passing: moment, timeout: timeout)
+    }
+
+    /// The next frame; waits on the calling thread. The fastest way: no other thread is involved.
+    /// - Parameters:
+    ///   - moment: pass over frames captured at this moment or before
+    ///   - timeout: nil: for as long as it takes
+    /// - Returns: nil when the channel has ended in order
+    public func nextBlocking(
+        after moment: FrameTimestamp? = nil, timeout: Duration? = nil
+    ) throws(ChannelError) -> Frame? {
+        let before = interrupts.load(ordering: .acquiring)
+        let taken = try waitForFrame(passing: moment, deadline: Deadline(after: timeout)) {
+            interrupts.load(ordering: .acquiring) != before
+        }
+        return taken?.frame
+    }
+
+    /// The next frame if there is one now; nil if not. With ``Options/pollable``, nil also arms ``pollDescriptor``:
+    /// call this until it returns nil before going back to the event loop.
+    /// - Throws: as ``next(timeout:)``; `closed` when the channel has ended in order.
+    public func tryNext() throws(ChannelError) -> Frame? {
+        var failure: ChannelError? = nil
+        let taken: Taken? = state.withLock { state in
+            do throws(ChannelError) {
+                if options.pollable { try state.link.receive(channel: channel) }
+                if let taken = try take(&state) { return taken }
+                if options.pollable {
+                    // Announce, then look once more: an offer made meanwhile is found here, or wakes us.
+                    state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
+                    state.current.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
+                    atomicMemoryFence(ordering: .sequentiallyConsistent)
+                    if let taken = try take(&state) { return taken }
+                }
+                if let end = try ended(state) {
+                    if options.reconnect { return nil }
+                    throw end
+                }
+            } catch {
+                failure = error
+            }
+            return nil
+        }
+        if let failure { throw failure }
+        return taken?.frame
+    }
+
+    private func next(passing moment: FrameTimestamp?, timeout: Duration?) async throws(ChannelError) -> Frame? {
+        let deadline = Deadline(after: timeout)
+        if moment == nil, let taken = try takeNow() { return taken.frame }
+        let taken = try await thread().wait(onCancel: { [weak self] in self?.wakeOwnSleepers() }) {
+            [self] interrupted throws(ChannelError) in
+            try waitForFrame(passing: moment, deadline: deadline, interrupted: interrupted)
+        }
+        return taken?.frame
+    }
+
+    private func thread() throws(ChannelError) -> WaiterThread {
+        if let thread = waiter.withLock({ $0 }) { return thread }
+        let made = try WaiterThread(name: "fs-frames")
+        return waiter.withLock {
+            if let there = $0 { return there }
+            $0 = made
+            return made
+        }
+    }
+
+    private func takeNow() throws(ChannelError) -> Taken? {
+        var failure: ChannelError? = nil
+        let taken: Taken? = state.withLock { state in
+            do throws(ChannelError) {
+                return try take(&state)
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+        if let failure { throw failure }
+        return taken
+    }
+
+    /// Takes a frame if one is offered, changing over to the next generation when this one is exhausted.
+    private func take(_ state: inout State) throws(ChannelError) -> Taken? {
+        while true {
+            guard !state.closed else { throw .closed }
+            if let slot = state.takes.take() { return account(slot, &state) }
+            if let next = state.link.takeArrived() {
+                state.attach(next)
+                continue
+            }
+            let page = state.current.page
+            guard page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
+                || page.state != .open
+            else { return nil }
+            try state.link.receive(channel: channel)
+            if state.link.arrived.isEmpty { return nil }
+        }
+    }
+
+    private func account(_ slot: Int, _ state: inout State) -> Taken {
+        let record = FrameRecord(state.current.frames.record(slot))
+        var lost = FrameLoss()
+        if let before = state.before {
+            lost.source = record.lostBySource &- before.source
+            lost.noFreeSlot = record.lostNoFreeSlot &- before.noFreeSlot
+            lost.policy = record.number &- before.number &- 1
+        }
+        state.before = (record.number, record.lostBySource, record.lostNoFreeSlot)
+        state.lost.source &+= lost.source
+        state.lost.noFreeSlot &+= lost.noFreeSlot
+        state.lost.policy &+= lost.policy
+        state.delivered += 1
+        let lane = state.current.lane
+        lane.taken.pointee.store(state.delivered, ordering: .relaxed)
+        if state.latency.add(monotonicNow() - record.publishTimestamp.nanoseconds) {
+            lane.latencyP50.pointee.store(state.latency.percentile(0.5), ordering: .relaxed)
+            lane.latencyP99.pointee.store(state.latency.percentile(0.99), ordering: .relaxed)
+            lane.latencyMax.pointee.store(state.latency.maximum, ordering: .relaxed)
+        }
+        state.link.leases.begin()
+        return Taken(attachment: state.current, slot: slot, record: record, lost: lost)
+    }
+
+    /// What ended this connection, once nothing is left to take; nil while it lives.
+    private func ended(_ state: State) throws(ChannelError) -> ChannelError? {
+        if let end = state.link.end { return end.error ?? .closed }
+        guard state.link.hungUp else { return nil }
+        switch state.current.page.state {
+        case .open: return .publisherLost(channel: channel)
+        case .ended: return .closed
+        case .failed: return .sourceFailed("the publisher did not say why")
+        }
+    }
+
+    // MARK: waiting
+
+    private enum Step {
+        case taken(Taken)
+        case sleep(seen: UInt32)
+        case readSocket
+        case over(ChannelError)
+        case closedHere
+    }
+
+    private func waitForFrame(
+        passing moment: FrameTimestamp?, deadline: Deadline, interrupted: () -> Bool
+    ) throws(ChannelError) -> Taken? {
+        while true {
+            guard let taken = try waitForAnyFrame(deadline: deadline, interrupted: interrupted) else { return nil }
+            if let moment, taken.record.timestamp <= moment {
+                _ = taken.frame  // its lease ends here
+                continue
+            }
+            return taken
+        }
+    }
+
+    private func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
+        var spinUntil = spinDeadline()
+        while true {
+            if interrupted() { throw .cancelled }
+            if let taken = try takeNow() { return taken }
+            if spin(until: &spinUntil) {
+                if deadline.hasPassed { throw .timedOut }
+                continue
+            }
+            switch try prepareSleep() {
+            case .taken(let taken): return taken
+            case .closedHere: throw .closed
+            case .over(let error):
+                if options.reconnect {
+                    try reconnect(deadline: deadline, interrupted: interrupted)
+                } else if error == .closed {
+                    return nil  // in order
+                } else {
+                    throw error
+                }
+            case .readSocket:
+                if deadline.hasPassed { throw .timedOut }
+                let socket = state.withLock { $0.link.socket }
+                _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: 10_000_000) / 1_000_000))
+            case .sleep(let seen):
+                defer { endSleep() }
+                if deadline.hasPassed { throw .timedOut }
+                let page = state.withLock { $0.current.page }
+                // A tenth of a second at most: then we look whether the publisher is still there.
+                let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
+                let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
+                if result == -ETIMEDOUT { try lookAtSocket() }
+            }
+            spinUntil = spinDeadline()
+        }
+    }
+
+    /// Announces sleep, then looks once more, as the model's `Sleep` step does.
+    private func prepareSleep() throws(ChannelError) -> Step {
+        var failure: ChannelError? = nil
+        let step: Step = state.withLock { state in
+            do throws(ChannelError) {
+                let page = state.current.page
+                // Before the look: if the publisher bumps it after this, the kernel refuses to sleep.
+                let seen = page.wake.pointee.load(ordering: .acquiring)
+                state.current.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
+                // The announcement comes before the look; the publisher's offer before its look at the announcement.
+                atomicMemoryFence(ordering: .sequentiallyConsistent)
+                if let taken = try take(&state) {
+                    clearAnnouncement(&state)
+                    return .taken(taken)
+                }
+                if let error = try ended(state) {
+                    clearAnnouncement(&state)
+                    return .over(error)
+                }
+                if page.state != .open
+                    || page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
+                {
+                    // The rest comes by the socket.
+                    clearAnnouncement(&state)
+                    return .readSocket
+                }
+                state.sleepers += 1
+                return .sleep(seen: seen)
+            } catch {
+                clearAnnouncement(&state)
+                if error != .closed { failure = error }
+                return .closedHere
+            }
+        }
+        if let failure { throw failure }
+        return step
+    }
+
+    private func clearAnnouncement(_ state: inout State) {
+        if state.sleepers == 0 { state.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
+    }
+
+    private func endSleep() {
+        state.withLock { state in
+            state.sleepers -= 1
+            clearAnnouncement(&state)
+        }
+    }
+
+    /// Takes in what the control socket has, above all a hang-up.
+    private func lookAtSocket() throws(ChannelError) {
+        var failure: ChannelError? = nil
+        state.withLock { state in
+            do throws(ChannelError) {
+                try state.link.receive(channel: channel)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func spinDeadline() -> Int64 {
+        switch options.wait {
+        case .sleep: 0
+        case .spinThenSleep(let duration): monotonicNow() + duration.nanosecondsClamped
+        case .spin: monotonicNow() + 100_000_000  // then the socket is looked at, and spinning goes on
+        }
+    }
+
+    /// Waits a moment without sleeping. False when it is time to sleep.
+    private func spin(until limit: inout Int64) -> Bool {
+        guard limit != 0 else { return false }
+        for _ in 0..<16 { fs_cpu_relax() }
+        guard monotonicNow() >= limit else { return true }
+        guard case .spin = options.wait else { return false }
+        try? lookAtSocket()
+        let over = state.withLock { $0.link.end != nil || $0.link.hungUp || $0.closed }
+        limit = spinDeadline()
+        return !over
+    }
+
+    private func reconnect(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) {
+        var pause: Int64 = 10_000_000
+        while true {
+            if interrupted() { throw .cancelled }
+            if state.withLock({ $0.closed }) { throw .closed }
+            do throws(ChannelError) {
+                let left = deadline.remaining(atMost: options.connectTimeout.nanosecondsClamped)
+                var link = try SubscriberLink.connect(
+                    channel: channel, directory: directory, hello: hello, timeout: .nanoseconds(left))
+                guard let first = link.takeArrived() else { continue }
+                let established = link
+                state.withLock { state in
+                    state.link = established
+                    state.attach(first)
+                    state.before = nil
+                    state.connections += 1
+                }
+                return
+            } catch {
+                if deadline.hasPassed { throw .timedOut }
+                var wait = timespec(tv_sec: 0, tv_nsec: Int(min(pause, deadline.remaining(atMost: pause))))
+                nanosleep(&wait, nil)
+                pause = min(pause * 2, 250_000_000)
+            }
+        }
+    }
+
+    /// Makes every ``nextBlocking(after:timeout:)`` that waits now throw `cancelled`. From any thread.
+    public func interrupt() {
+        interrupts.wrappingAdd(1, ordering: .releasing)
+        wakeOwnSleepers()
+    }
+
+    private func wakeOwnSleepers() {
+        // Other processes' sleepers on this word wake too, find nothing and sleep again.
+        state.withLock { $0.current.page }.wakeAll()
+    }
+
+    /// Leaves the channel. Frames that are still held stay valid; whoever waits gets `closed`.
+    public func close() {
+        let first = state.withLock { state in
+            guard !state.closed else { return false }
+            state.closed = true
+            state.link.leave()
+            return true
+        }
+        guard first else { return }
+        wakeOwnSleepers()
+        waiter.withLock { $0 = nil }
+    }
+
+    // MARK: what it is
+
+    /// A descriptor for event loops (`poll`, `epoll`, GLib, asyncio): readable when ``tryNext()`` should be called,
+    /// until it returns nil. It is the control socket: only poll it, don't read or close it.
+    /// - Throws: `notPollable` without ``Options/pollable``.
+    public var pollDescriptor: Int32 {
+        get throws(ChannelError) {
+            guard options.pollable else { throw .notPollable }
+            return state.withLock { $0.link.socket.number }
+        }
+    }
+
+    /// The streams subscribed to, as they are now.
+    public var streams: [Stream] { state.withLock { $0.current.offer.streams.map(\.stream) } }
+
+    /// Who publishes.
+    public var publisher: PublisherInfo {
+        state.withLock { state in
+            PublisherInfo(
+                pid: state.link.publisher.pid, uid: state.link.publisher.uid, sourceName: state.link.welcome.sourceName,
+                slots: state.current.offer.slots,
+                memory: state.current.offer.streams.map { ($0.stream.name, $0.memory, $0.protection) })
+        }
+    }
+
+    /// The publisher as the kernel names it, and the memory it offers.
+    public struct PublisherInfo: Sendable {
+        public let pid: Int32
+        public let uid: UInt32
+        public let sourceName: String
+        /// The slots of its pool.
+        public let slots: Int
+        /// For each stream: what memory it is in, and how readers are kept from writing to it.
+        public let memory: [(stream: String, kind: MemoryKind, protection: WriteProtection)]
+    }
+
+    /// What came and what was lost so far.
+    public var statistics: SubscriberStatistics {
+        state.withLock { state in
+            SubscriberStatistics(
+                delivered: state.delivered, lost: state.lost, held: state.link.leases.count,
+                connections: state.connections, latencyP50: state.latency.percentile(0.5),
+                latencyP99: state.latency.percentile(0.99), latencyMax: state.latency.maximum)
+        }
+    }
+}
+
+/// What a subscriber got and what it lost.
+public struct SubscriberStatistics: Sendable, Hashable {
+    /// Frames taken.
+    public let delivered: UInt64
+    /// Frames lost between those that were taken, by where.
+    public let lost: FrameLoss
+    /// Frames held now.
+    public let held: Int
+    /// How often it has connected: 1 unless it reconnects.
+    public let connections: UInt64
+    /// From publication to taking, in ns: median, 99th percentile, largest.
+    public let latencyP50: UInt64
+    public let latencyP99: UInt64
+    public let latencyMax: UInt64
+}

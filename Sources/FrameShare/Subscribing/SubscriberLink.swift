@@ -1,0 +1,236 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import SystemPackage
+
+/// A subscriber's connection to its publisher: connecting, the handshake, and what comes over the control socket.
+///
+/// Used under the subscriber's lock. What the publisher sends is checked as if it were hostile.
+struct SubscriberLink {
+    let socket: ControlSocket
+    let leases: LeaseCount
+    let page: ChannelPage
+    let welcome: Message.Welcome
+    let publisher: (pid: Int32, uid: UInt32)
+    /// Generations that have arrived whole and wait for their turn.
+    private(set) var arrived: [Attachment] = []
+    /// Why the publisher ended it, once it has said so.
+    private(set) var end: Message.End? = nil
+    /// The publisher hung up.
+    private(set) var hungUp = false
+
+    /// A generation whose buffers are still coming.
+    private struct Incoming {
+        let offer: Message.GenerationOffer
+        let table: Int32
+        let lane: Int32
+        var buffers: [Int32] = []
+
+        func close() { for number in [table, lane] + buffers { Glibc.close(number) } }
+    }
+    private var incoming: Incoming? = nil
+    private var buffer: [UInt8]
+
+    private init(
+        socket: ControlSocket, page: ChannelPage, welcome: Message.Welcome, publisher: (pid: Int32, uid: UInt32),
+        buffer: [UInt8]
+    ) {
+        (self.socket, self.page, self.welcome, self.publisher) = (socket, page, welcome, publisher)
+        self.buffer = buffer
+        leases = LeaseCount(socket: socket)
+    }
+
+    // MARK: connecting
+
+    /// Connects and shakes hands; returns once the first generation has arrived whole.
+    static func connect(
+        channel: String, directory: ChannelDirectory, hello: Message.Hello, timeout: Duration
+    ) throws(ChannelError) -> SubscriberLink {
+        let deadline = Deadline(after: timeout)
+        let socket = try connectSocket(channel: channel, directory: directory)
+        try sendHello(hello, on: socket)
+        var buffer = [UInt8](repeating: 0, count: Message.maximumSize)
+        let publisher = socket.peer() ?? (0, .max)
+        var link: SubscriberLink? = nil
+        while link?.arrived.isEmpty ?? true {
+            try wait(for: socket, until: deadline, channel: channel)
+            if link == nil {
+                link = try receiveWelcome(on: socket, channel: channel, publisher: publisher, &buffer)
+            } else {
+                try link?.receive(channel: channel)
+                if let end = link?.end { throw end.error ?? .refused("the channel has ended") }
+                if link?.hungUp ?? false { throw .publisherLost(channel: channel) }
+            }
+        }
+        guard let link, let first = link.arrived.first else { throw .publisherLost(channel: channel) }
+        socket.send(.ready(generation: first.offer.generation))
+        return link
+    }
+
+    static func connectSocket(channel: String, directory: ChannelDirectory) throws(ChannelError) -> ControlSocket {
+        let path = try directory.socketPath(of: channel)
+        let number = fs_seqpacket_socket()
+        guard number >= 0 else {
+            if -number == EMFILE || -number == ENFILE { throw .outOfDescriptors }
+            throw .system(call: "socket", Errno(rawValue: -number))
+        }
+        let socket = ControlSocket(owning: OwnedDescriptor(owning: number))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        while true {
+            let result = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
+            }
+            if result == 0 { return socket }
+            switch errno {
+            case EINTR: continue
+            case ENOENT, ECONNREFUSED, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
+            case EACCES, EPERM: throw .notAllowed(channel: channel, path: path)
+            // The publisher's backlog is full.
+            case EAGAIN: throw .refused("too many are connecting at this moment; try again")
+            case EPROTOTYPE: throw .noSuchChannel(channel: channel, path: path)
+            default: throw .system(call: "connect \(path)", Errno(rawValue: errno))
+            }
+        }
+    }
+
+    static func sendHello(_ hello: Message.Hello, on socket: ControlSocket) throws(ChannelError) {
+        switch socket.send(.hello(hello)) {
+        case .sent: return
+        case .full: throw .system(call: "send", .resourceTemporarilyUnavailable)
+        // Turned away at once: the reason is waiting to be read.
+        case .failed(.brokenPipe), .failed(.connectionReset): return
+        case .failed(let error): throw .system(call: "send", error)
+        }
+    }
+
+    static func wait(for socket: ControlSocket, until deadline: Deadline, channel: String) throws(ChannelError) {
+        while true {
+            let left = deadline.remaining(atMost: 1_000_000_000)
+            if socket.waitReadable(milliseconds: Int32(left / 1_000_000)) { return }
+            if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
+        }
+    }
+
+    /// The first message: welcome with the channel page, or the reason why not.
+    private static func receiveWelcome(
+        on socket: ControlSocket, channel: String, publisher: (pid: Int32, uid: UInt32), _ buffer: inout [UInt8]
+    ) throws(ChannelError) -> SubscriberLink? {
+        switch socket.receive(into: &buffer) {
+        case .nothing: return nil
+        case .hangUp: throw .publisherLost(channel: channel)
+        case .failed(let error): throw .system(call: "recvmsg", error)
+        case .message(var received):
+            guard !received.truncated else { throw .outOfDescriptors }
+            let message = try parse(received.bytes)
+            switch message {
+            case .refused(let reason): throw .refused(reason)
+            case .ended(let end): throw end.error ?? .refused("the channel has ended")
+            case .welcome(let welcome):
+                guard let page = received.descriptors.takeFirst() else {
+                    throw .protocolViolation("welcome without a channel page")
+                }
+                return SubscriberLink(
+                    socket: socket, page: try adopt(page), welcome: welcome, publisher: publisher, buffer: buffer)
+            default: throw .protocolViolation("\(message) instead of a welcome")
+            }
+        }
+    }
+
+    private static func adopt(_ descriptor: consuming OwnedDescriptor) throws(ChannelError) -> ChannelPage {
+        let page: ChannelPage
+        do throws(MemoryError) {
+            page = try ChannelPage(adopting: descriptor)
+        } catch {
+            throw .memory(error)
+        }
+        guard page.hasMagic else { throw .protocolViolation("this is no channel page") }
+        return page
+    }
+
+    static func parse(_ bytes: ArraySlice<UInt8>) throws(ChannelError) -> Message {
+        do throws(Message.ReadError) {
+            return try Message(bytes: bytes)
+        } catch {
+            switch error {
+            case .notAMessage: throw .protocolViolation("it does not speak FrameShare")
+            case .version(let theirs): throw .versionMismatch(ours: Message.version, theirs: theirs)
+            case .malformed(let text): throw .protocolViolation(text)
+            }
+        }
+    }
+
+    // MARK: receiving
+
+    /// Takes in whatever has come, without waiting.
+    mutating func receive(channel: String) throws(ChannelError) {
+        while !hungUp {
+            switch socket.receive(into: &buffer) {
+            case .nothing: return
+            case .hangUp: hungUp = true
+            case .failed(let error):
+                hungUp = true
+                // A peer that closed with our messages unread: the same as a hang-up.
+                if error != .connectionReset && error != .brokenPipe { throw .system(call: "recvmsg", error) }
+            case .message(var received):
+                guard !received.truncated else { throw .outOfDescriptors }
+                try handle(try Self.parse(received.bytes), &received.descriptors)
+            }
+        }
+    }
+
+    private mutating func handle(_ message: Message, _ descriptors: inout DescriptorList) throws(ChannelError) {
+        switch message {
+        case .wake: break
+        case .ended(let reason): end = reason
+        case .refused(let reason): throw .refused(reason)
+        case .generation(let offer):
+            incoming?.close()
+            incoming = nil
+            guard let table = descriptors.takeFirst(), let lane = descriptors.takeFirst() else {
+                throw .protocolViolation("a generation without its memory")
+            }
+            guard offer.descriptorCount > 0 else { throw .protocolViolation("a generation without buffers") }
+            incoming = Incoming(offer: offer, table: table.take(), lane: lane.take())
+        case .buffers(let generation, let first, let count):
+            guard var coming = incoming, coming.offer.generation == generation, coming.buffers.count == first,
+                descriptors.count == count, first + count <= coming.offer.descriptorCount
+            else { throw .protocolViolation("buffers that belong nowhere") }
+            while let descriptor = descriptors.takeFirst() { coming.buffers.append(descriptor.take()) }
+            incoming = coming
+            guard coming.buffers.count == coming.offer.descriptorCount else { return }
+            incoming = nil
+            arrived.append(
+                try Attachment(
+                    offer: coming.offer, page: page, table: OwnedDescriptor(owning: coming.table),
+                    lane: OwnedDescriptor(owning: coming.lane), buffers: coming.buffers, leases: leases))
+        default: throw .protocolViolation("a message out of turn")
+        }
+    }
+
+    /// The next generation in order.
+    mutating func takeArrived() -> Attachment? { arrived.isEmpty ? nil : arrived.removeFirst() }
+
+    /// Says goodbye: nothing more is offered to us. The connection itself ends with the last frame held, for the
+    /// publisher takes everything back when it ends.
+    mutating func leave() {
+        incoming?.close()
+        incoming = nil
+        socket.send(.goodbye)
+        leases.close()
+    }
+}
+
+extension Message.End {
+    /// As an error; nil for an end in order.
+    var error: ChannelError? {
+        switch self {
+        case .closed: nil
+        case .sourceFailed(let reason): .sourceFailed(reason)
+        case .disconnected(let reason): .disconnected(reason)
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import ArgumentParser
+import FrameShare
+
+/// Which channel a command looks at.
+struct ChannelArgument: ParsableArguments {
+    @Argument(help: "The channel. May be left out where there is only one.")
+    var channel: String?
+
+    /// The channel named, or the only one there is.
+    func resolve() throws -> String {
+        if let channel { return channel }
+        let directory = try ChannelDirectory.standard()
+        let names = try directory.channels()
+        if let only = names.first, names.count == 1 { return only }
+        if names.isEmpty {
+            throw CommandFailure(
+                "there is no channel in \(directory.path). Start one: 'frameshare publish'", code: .channelLost)
+        }
+        throw CommandFailure("there are several channels: name one of \(names.joined(separator: ", "))", code: .usage)
+    }
+}

@@ -1,0 +1,14 @@
+import ArgumentParser
+
+/// `name=value`: a camera's control, by the name that `frameshare cameras` shows.
+struct ControlArgument: Sendable, Hashable {
+    var name: String
+    var value: String
+
+    static func parse(_ text: String) throws -> ControlArgument {
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex,
+            text.index(after: equals) != text.endIndex
+        else { throw ValidationError("give NAME=VALUE, such as brightness=128") }
+        return ControlArgument(name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+    }
+}

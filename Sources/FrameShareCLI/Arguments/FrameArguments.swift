@@ -1,0 +1,40 @@
+import ArgumentParser
+import FrameShare
+
+/// A pixel format by any of its usual names.
+enum FormatArgument {
+    static func parse(_ text: String) throws -> PixelFormat {
+        guard let format = PixelFormat(name: text) else {
+            throw ValidationError(
+                "give a format's name as libcamera or V4L2 has it, such as YUV420, NV12, YUYV, RGB888, MJPEG, GREY")
+        }
+        return format
+    }
+}
+
+/// `latest`, `queue:N`, `every-frame`.
+enum PolicyArgument {
+    static func parse(_ text: String) throws -> Policy {
+        guard let policy = Policy(text) else {
+            throw ValidationError("give latest, queue:N (N from 1 to \(LaneMemory.maximumDepth)), or every-frame")
+        }
+        return policy
+    }
+}
+
+/// `name=WxH[:FORMAT]`: one more image of each frame.
+struct StreamArgument: Sendable, Hashable {
+    var name: String
+    var size: ImageSize
+    /// nil: the format of `--format`.
+    var format: PixelFormat?
+
+    static func parse(_ text: String) throws -> StreamArgument {
+        let hint = "give NAME=WIDTHxHEIGHT[:FORMAT], such as lores=320x240:YUV420"
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { throw ValidationError(hint) }
+        let rest = text[text.index(after: equals)...].split(separator: ":", maxSplits: 1)
+        guard let size = rest.first.flatMap({ try? ImageSize.parse(String($0)) }) else { throw ValidationError(hint) }
+        let format = try rest.dropFirst().first.map { try FormatArgument.parse(String($0)) }
+        return StreamArgument(name: String(text[..<equals]), size: size, format: format)
+    }
+}

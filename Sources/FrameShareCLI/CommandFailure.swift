@@ -1,0 +1,44 @@
+import FrameShare
+
+/// Why a command ended in failure: what `frameshare` says on standard error, and the exit code.
+struct CommandFailure: Error {
+    /// What happened, and what to do about it: `what. what to do`.
+    var message: String
+    var code: Code
+
+    /// The exit codes, documented in `frameshare --help`.
+    enum Code: Int32 {
+        case failed = 1
+        /// As of sysexits.h, which the argument parser follows too.
+        case usage = 64
+        /// The channel is not there, or ended otherwise than in order.
+        case channelLost = 3
+        /// As a shell reports a program that Ctrl-C ended.
+        case interrupted = 130
+    }
+
+    init(_ message: String, code: Code = .failed) {
+        self.message = message
+        self.code = code
+    }
+
+    init(_ error: ChannelError) {
+        switch error {
+        case .noSuchChannel, .publisherLost, .sourceFailed, .disconnected, .handshakeTimeout:
+            self.init("\(error)", code: .channelLost)
+        case .badChannelName, .badStreamName, .unknownStream, .duplicateStream:
+            self.init("\(error)", code: .usage)
+        default:
+            self.init("\(error)")
+        }
+    }
+
+    /// Any error that came up to the top.
+    init(describing error: any Error) {
+        switch error {
+        case let failure as CommandFailure: self = failure
+        case let error as ChannelError: self.init(error)
+        default: self.init("\(error)")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import FrameShare
+import FrameSinks
+
+/// `frameshare cat`
+struct Cat: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Write a channel's frames to a pipe, for ffmpeg and others.",
+        discussion: """
+            y4m says size, rate and format itself, so the reader needs no options; it holds YUV and grey. raw is the \
+            pixels alone, without the padding of rows, of any format (compressed frames just as they are).
+
+            Examples:
+              frameshare cat camera0 | ffmpeg -i - -c:v libx264 out.mp4
+              frameshare cat camera0 | ffplay -
+              frameshare cat camera0 --format raw --frames 1 > frame.bin
+
+            With --policy every-frame nothing is lost, but a reader that is slower than the camera slows it down. \
+            Exit code 3 when the channel is not there or ends otherwise than in order; 0 when the reader of the pipe \
+            has had enough.
+            """
+    )
+
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case y4m
+        case raw
+    }
+
+    @OptionGroup var channel: ChannelArgument
+
+    @Option(help: .init("Which image of the frames; left out: the first.", valueName: "name"))
+    var stream: String?
+
+    @Option(help: "y4m or raw.")
+    var format: Format = .y4m
+
+    @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
+    var frames: Int?
+
+    @Option(help: .init("latest, queue:N, or every-frame.", valueName: "policy"), transform: PolicyArgument.parse)
+    var policy: Policy = .queue(4)
+
+    @Option(
+        help: .init("Frames a second that y4m is to say; left out: 30.", valueName: "fps"),
+        transform: FrameRateArgument.parse)
+    var rate: Double = 30
+
+    func validate() throws {
+        guard rate > 0 else { throw ValidationError("--rate: more than 0") }
+    }
+
+    func run() throws {
+        guard !Terminal.output.isTerminal else {
+            throw CommandFailure(
+                "pixels are not for a terminal. Write to a pipe or a file: 'frameshare cat ... | ffplay -'", code: .usage)
+        }
+        let stop = try StopRequest()
+        let name = try channel.resolve()
+        let subscriber = try Subscriber.ofOneStream(channel: name, stream: stream, policy: policy, name: "cat")
+        defer { subscriber.close() }
+        stop.whenStopped { subscriber.interrupt() }
+        do {
+            try copy(from: subscriber)
+        } catch SinkError.readerClosed {
+            return
+        } catch ChannelError.cancelled {
+            try stop.throwIfInterrupted()
+        }
+    }
+
+    private func copy(from subscriber: Subscriber) throws {
+        var writer = FrameWriter(format: format, rate: rate)
+        var left = frames ?? .max
+        while left > 0, let frame = try subscriber.nextBlocking() {
+            if let image = frame.image(at: 0) { try writer.write(image) }
+            left -= 1
+        }
+        if let frames, left > 0 {
+            throw CommandFailure(
+                "the channel ended after \(frames - left) of \(frames) frames", code: .channelLost)
+        }
+    }
+}
+
+extension Subscriber {
+    /// Subscribes to one stream: the one named, or the channel's first.
+    static func ofOneStream(
+        channel: String, stream: String?, policy: Policy, name: String
+    ) throws(ChannelError) -> Subscriber {
+        var options = Options()
+        options.name = name
+        if let stream { return try Subscriber(channel: channel, streams: [stream], policy: policy, options: options) }
+        let monitor = try ChannelMonitor(channel: channel)
+        defer { monitor.close() }
+        let first = try monitor.snapshot().streams.first.map { [$0.stream.name] } ?? []
+        return try Subscriber(channel: channel, streams: first, policy: policy, options: options)
+    }
+}

@@ -1,0 +1,155 @@
+import ArgumentParser
+import FrameShare
+
+/// `frameshare publish`
+struct Publish: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Share a camera, or a test pattern, under a channel's name.",
+        discussion: """
+            Runs until Ctrl-C, SIGTERM, or the end of its source. A camera's own buffers are shared as they are; \
+            without a camera, the pattern shows colour bars, a moving box, and each frame's number in its pixels, \
+            which 'frameshare watch --verify' reads back.
+
+            Examples:
+              frameshare publish --source /dev/video0 --size 1280x720 --format YUYV
+              frameshare publish --size 1920x1080 --stream lores=640x360 --rate 60
+              frameshare publish --source /dev/video0 --mode 0660 --group video --wait-for-camera
+
+            Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
+            """
+    )
+
+    @Option(
+        help: .init("pattern, or a camera's device.", valueName: "source"), transform: SourceArgument.parse)
+    var source: SourceArgument = .pattern
+
+    @Option(help: .init("Left out: pattern, or camera0 for /dev/video0.", valueName: "name"))
+    var channel: String?
+
+    @Option(
+        help: .init("Of the stream 'main'. Left out: the camera's, or 1280x720.", valueName: "WxH"),
+        transform: ImageSize.parse)
+    var size: ImageSize?
+
+    @Option(
+        help: .init(
+            "Pixel format, by libcamera's or V4L2's name. Left out: the camera's, or YUV420.", valueName: "format"),
+        transform: FormatArgument.parse)
+    var format: PixelFormat?
+
+    @Option(
+        help: .init(
+            "Frames a second. Left out: the camera's, or 30. 0: the pattern as fast as its readers.", valueName: "fps"),
+        transform: FrameRateArgument.parse)
+    var rate: Double?
+
+    @Option(help: .init("Frames that the pool holds.", valueName: "count"))
+    var slots = 8
+
+    @Option(
+        help: .init("One more image of each frame (pattern only); repeat for more.", valueName: "name=WxH[:format]"),
+        transform: StreamArgument.parse)
+    var stream: [StreamArgument] = []
+
+    @Option(
+        help: .init(
+            "auto, memfd, heap, heap:NAME, udmabuf, or driver. Left out: a camera's driver, else memfd.",
+            valueName: "memory"),
+        transform: MemoryArgument.parse)
+    var memory: MemoryArgument?
+
+    @Option(
+        help: .init("Of the channel's socket: who may connect. Left out: 0600, only you.", valueName: "octal"),
+        transform: ModeArgument.parse)
+    var mode: UInt32?
+
+    @Option(help: .init("Of the channel's socket.", valueName: "name"))
+    var group: String?
+
+    @Option(
+        name: .customLong("allow-uid"),
+        help: .init("Only these users, by number or name, of those that the mode lets in; repeat.", valueName: "user"),
+        transform: UserArgument.parse)
+    var allowedUsers: [UInt32] = []
+
+    @Option(
+        help: .init("Set a camera's control; repeat for more.", valueName: "name=value"),
+        transform: ControlArgument.parse)
+    var control: [ControlArgument] = []
+
+    @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
+    var waitForCamera = false
+
+    @Flag(help: "Tell a checksum of each image in its metadata, for 'watch --verify'. Reads every pixel.")
+    var checksum = false
+
+    @Option(
+        help: .init("How long one every-frame reader may stall the source; 'never' cuts nobody off.", valueName: "duration"),
+        transform: StallLimitArgument.parse)
+    var stallLimit: StallLimitArgument = .limit(.seconds(1))
+
+    @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
+    var seconds: Duration?
+
+    @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
+    var frames: Int?
+
+    @Flag(help: "Stop when standard input ends: for programs that start this one.")
+    var stopAtEOF = false
+
+    @Flag(help: "Print one JSON object at the start, one at each event, and one at the end.")
+    var json = false
+
+    func validate() throws {
+        guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
+        if source.isDevice {
+            guard stream.isEmpty else {
+                throw ValidationError("--stream: only the pattern has more than one stream; a V4L2 camera has 'main'")
+            }
+        } else {
+            guard memory != .driver else { throw ValidationError("--memory driver: needs a camera, see --source") }
+            guard control.isEmpty else { throw ValidationError("--control: needs a camera, see --source") }
+            guard !waitForCamera else { throw ValidationError("--wait-for-camera: needs a camera, see --source") }
+        }
+    }
+
+    func run() throws {
+        let stop = try StopRequest(atEndOfInput: stopAtEOF)
+        let session = PublishSession(command: self, stop: stop)
+        try session.run()
+        try stop.throwIfInterrupted()
+    }
+
+    /// How the channel is to be offered, but for what its source says.
+    var publisherOptions: Publisher.Options {
+        var options = Publisher.Options()
+        options.access = ChannelAccess(
+            mode: mode ?? 0o600, group: group, allowedUsers: allowedUsers.isEmpty ? nil : allowedUsers)
+        options.stallLimit = stallLimit.duration
+        if case .pool(let preference)? = memory { options.memory = preference }
+        return options
+    }
+
+    var channelName: String { channel ?? source.defaultChannel }
+}
+
+/// A length of time, or `never`.
+enum StallLimitArgument: Sendable, Hashable, CustomStringConvertible {
+    case limit(Duration)
+    case never
+
+    static func parse(_ text: String) throws -> StallLimitArgument {
+        text == "never" ? .never : .limit(try DurationArgument.parse(text))
+    }
+
+    var duration: Duration? {
+        if case .limit(let duration) = self { duration } else { nil }
+    }
+
+    var description: String {
+        switch self {
+        case .limit(let duration): Quantities.time(nanoseconds: duration.nanoseconds)
+        case .never: "never"
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// One thing that `doctor` has looked at.
+struct DoctorCheck {
+    enum State: String {
+        /// There, and usable by this user.
+        case ok
+        /// Not there, or not quite; sharing works without it.
+        case note
+        /// Not there, and something that people want needs it.
+        case missing
+    }
+
+    var name: String
+    var state: State
+    /// What was found, one fact a line.
+    var detail: [String]
+    /// How to get what is missing.
+    var remedy: String?
+    /// Whether nothing can be shared without it.
+    var isVital = false
+
+    var json: JSONValue {
+        .object([
+            "name": .string(name), "state": .string(state.rawValue), "detail": .string(detail.joined(separator: "\n")),
+            "remedy": remedy.map(JSONValue.string), "vital": .bool(isVital),
+        ])
+    }
+
+    func lines(for terminal: Terminal) -> [String] {
+        let mark =
+            switch state {
+            case .ok: terminal.styled("ok     ", .green)
+            case .note: terminal.styled("note   ", .yellow)
+            case .missing: terminal.styled("missing", .red)
+            }
+        let title = name + String(repeating: " ", count: max(1, 16 - name.count))
+        let indent = String(repeating: " ", count: 9 + 16)
+        var lines = detail.enumerated().map { index, line in
+            index == 0 ? mark + "  " + terminal.styled(title, .bold) + line : indent + line
+        }
+        if let remedy { lines.append(indent + "-> " + remedy) }
+        return lines
+    }
+}

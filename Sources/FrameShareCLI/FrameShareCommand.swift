@@ -1,0 +1,76 @@
+import ArgumentParser
+import Glibc
+
+/// The command `frameshare`.
+struct FrameShareCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "frameshare",
+        abstract: "One camera, many programs, the same pixels.",
+        discussion: """
+            A publisher owns a camera and offers its frames under a channel's name; any number of programs read \
+            them in the very memory the camera wrote. Nothing is copied, and the camera never waits for a reader.
+
+            See it work, with nothing but this machine:
+              frameshare demo
+
+            Share a camera, and look at it from another terminal:
+              frameshare publish --source /dev/video0 --channel camera0
+              frameshare watch camera0
+              frameshare top camera0
+
+            Channels are sockets in $FRAMESHARE_DIR, else $XDG_RUNTIME_DIR/frameshare, else /run/frameshare (root).
+
+            Exit codes: 0 done; 1 failed; 3 the channel is not there, or ended otherwise than in order; 64 wrong \
+            usage; 130 stopped by Ctrl-C. SIGTERM ends a command in order. Errors go to standard error. Colours appear \
+            on a terminal only, and never with NO_COLOR set.
+            """,
+        version: "0.1.0",
+        subcommands: [],
+        groupedSubcommands: [
+            CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
+            CommandGroup(name: "Share", subcommands: [Publish.self]),
+            CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self]),
+            CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Cat.self]),
+            CommandGroup(name: "Set up", subcommands: [Completions.self]),
+        ]
+    )
+}
+
+@main
+enum EntryPoint {
+    static func main() {
+        do {
+            var command = try FrameShareCommand.parseAsRoot()
+            try command.run()
+        } catch {
+            end(with: error)
+        }
+    }
+
+    /// Says what happened where it belongs, and leaves with the documented code.
+    private static func end(with error: any Error) -> Never {
+        switch error {
+        case let code as ExitCode:
+            exit(code.rawValue)
+        case let failure as CommandFailure:
+            Terminal.errors.writeLine("frameshare: " + failure.message)
+            exit(failure.code.rawValue)
+        default: break
+        }
+        let code = FrameShareCommand.exitCode(for: error)
+        // Help and the version come as errors that mean success; usage errors are the parser's own.
+        if code.isSuccess || code == .validationFailure {
+            var message = FrameShareCommand.fullMessage(for: error)
+            if code.isSuccess {
+                if !message.isEmpty { Terminal.output.writeLine(message) }
+            } else {
+                if message.hasPrefix("Error: ") { message.removeFirst("Error: ".count) }
+                Terminal.errors.writeLine("frameshare: " + message)
+            }
+            exit(code.rawValue)
+        }
+        let failure = CommandFailure(describing: error)
+        Terminal.errors.writeLine("frameshare: " + failure.message)
+        exit(failure.code.rawValue)
+    }
+}

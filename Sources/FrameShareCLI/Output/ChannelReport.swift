@@ -1,0 +1,89 @@
+import FrameShare
+
+/// One channel's state in lines for people: what `list`, `top` and `demo` show.
+struct ChannelReport {
+    let now: ChannelStatistics
+    /// The state a while ago, for rates; nil: no rates yet.
+    var earlier: ChannelStatistics?
+    let terminal: Terminal
+
+    /// Who publishes what, in which memory.
+    var heading: [String] {
+        var lines = [
+            terminal.styled(now.channel, .bold)
+                + "  \(now.sourceName), published by pid \(now.publisherPID) (\(UserArgument.name(now.publisherUID)))"
+                + " for \(Quantities.time(nanoseconds: now.age))"
+                + (now.generation > 1 ? ", generation \(now.generation)" : "")
+        ]
+        for status in now.streams {
+            let layout = status.stream.layout
+            let stride = layout.planes.first?.stride ?? 0
+            lines.append(
+                "  \(status.stream.name): \(layout.width)x\(layout.height) \(layout.format.name)"
+                    + (stride > 0 ? ", stride \(stride)" : "") + ", \(Quantities.bytes(layout.byteCount))"
+                    + ", \(status.memory.name) ("
+                    + terminal.styled(status.protection.explanation, status.protection == .none ? .yellow : .green)
+                    + ")")
+        }
+        return lines
+    }
+
+    /// The channel's own counters and how its pool is used.
+    var counters: [String] {
+        let rate = earlier.map { earlier in
+            " (\(Quantities.rate(perSecond(now.published, earlier.published)))/s)"
+        }
+        let lost =
+            "lost by the camera \(now.lostBySource), for want of a free slot \(now.lostNoFreeSlot)"
+        let held = max(0, now.slots - now.slotsFree - now.slotsAtSource)
+        var pool =
+            "pool of \(now.slots): \(now.slotsFree) free, \(now.slotsAtSource) at the source (needs \(now.sourceNeed)), "
+            + "\(held) offered or held, \(now.slotsReserved) reserved"
+        if now.retiredSlotsHeld > 0 { pool += "; \(now.retiredSlotsHeld) of earlier generations still held" }
+        let wasLost = now.lostBySource + now.lostNoFreeSlot > 0
+        return [
+            "  published \(now.published)\(rate ?? ""), " + (wasLost ? terminal.styled(lost, .yellow) : lost),
+            "  " + pool,
+        ]
+    }
+
+    /// A row for each subscriber.
+    func subscribers(width: Int? = nil) -> [String] {
+        guard !now.subscribers.isEmpty else { return ["  no subscribers"] }
+        var table = TextTable([
+            .init("ID", .right), .init("PID", .right), .init("USER"), .init("NAME"), .init("POLICY"),
+            .init("DELIVERED", .right), .init("RATE/S", .right), .init("DROPPED", .right), .init("QUEUED", .right),
+            .init("HELD", .right), .init("OLDEST LEASE", .right), .init("P50", .right), .init("P99", .right),
+            .init("STREAMS"),
+        ])
+        table.indent = "  "
+        for subscriber in now.subscribers {
+            let before = earlier?.subscribers.first { $0.id == subscriber.id }
+            let budget = "/\(subscriber.budget)" + (subscriber.reserved ? " res" : "")
+            let droppedMore = before.map { $0.dropped < subscriber.dropped } ?? (subscriber.dropped > 0)
+            table.add([
+                .init("\(subscriber.id)"), .init("\(subscriber.pid)"), .init(UserArgument.name(subscriber.uid)),
+                .init(subscriber.name.isEmpty ? "-" : subscriber.name), .init("\(subscriber.policy)"),
+                .init("\(subscriber.delivered)"),
+                .init(before.map { Quantities.rate(perSecond(subscriber.delivered, $0.delivered)) } ?? "-"),
+                .init("\(subscriber.dropped)", droppedMore ? .yellow : nil), .init("\(subscriber.queued)"),
+                .init("\(subscriber.held)\(budget)"),
+                .init(subscriber.held > 0 ? Quantities.time(nanoseconds: subscriber.oldestLeaseAge) : "-"),
+                .init(subscriber.latencyMax > 0 ? Quantities.time(nanoseconds: subscriber.latencyP50) : "-"),
+                .init(subscriber.latencyMax > 0 ? Quantities.time(nanoseconds: subscriber.latencyP99) : "-"),
+                .init(subscriber.streams.joined(separator: ",")),
+            ])
+        }
+        return table.lines(for: terminal, width: width)
+    }
+
+    private func perSecond(_ now: UInt64, _ then: UInt64) -> Double {
+        guard let earlier, self.now.age > earlier.age, now >= then else { return 0 }
+        return Double(now - then) * 1e9 / Double(self.now.age - earlier.age)
+    }
+}
+
+extension ImageLayout {
+    /// The bytes of one image, in all its buffers.
+    var byteCount: Int { (0..<bufferCount).reduce(0) { $0 + bufferSize($1) } }
+}

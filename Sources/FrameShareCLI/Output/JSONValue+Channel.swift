@@ -1,0 +1,92 @@
+import FrameShare
+
+extension ChannelStatistics {
+    /// As `list --json` and `top --json` print it. Times are nanoseconds.
+    var json: JSONValue {
+        .object([
+            "channel": .string(channel),
+            "source": .string(sourceName),
+            "publisher": .object([
+                "pid": .number(publisherPID), "uid": .number(publisherUID),
+                "user": .string(UserArgument.name(publisherUID)),
+            ]),
+            "generation": .number(generation),
+            "age_ns": .number(age),
+            "since_last_frame_ns": sinceLastFrame < 0 ? .null : .number(sinceLastFrame),
+            "published": .number(published),
+            "lost": .object(["source": .number(lostBySource), "no_free_slot": .number(lostNoFreeSlot)]),
+            "pool": .object([
+                "slots": .number(slots), "free": .number(slotsFree), "at_source": .number(slotsAtSource),
+                "source_need": .number(sourceNeed), "reserved": .number(slotsReserved),
+                "retired_held": .number(retiredSlotsHeld),
+            ]),
+            "streams": .array(streams.map(\.json)),
+            "subscribers": .array(subscribers.map(\.json)),
+        ])
+    }
+}
+
+extension ChannelStatistics.StreamStatus {
+    var json: JSONValue {
+        .object([
+            "name": .string(stream.name),
+            "width": .number(stream.layout.width), "height": .number(stream.layout.height),
+            "format": .string(stream.layout.format.name),
+            "planes": .array(
+                stream.layout.planes.map {
+                    .object([
+                        "offset": .number($0.offset), "stride": .number($0.stride), "size": .number($0.size),
+                        "buffer": .number($0.buffer),
+                    ])
+                }),
+            "memory": .string(memory.name),
+            "readers_can_write": .bool(protection == .none),
+            "protection": .string(protection.jsonName),
+        ])
+    }
+}
+
+extension ChannelStatistics.SubscriberStatus {
+    var json: JSONValue {
+        .object([
+            "id": .number(id), "pid": .number(pid), "uid": .number(uid), "user": .string(UserArgument.name(uid)),
+            "name": .string(name), "policy": .string("\(policy)"),
+            "budget": .number(budget), "reserved": .bool(reserved), "streams": .strings(streams),
+            "delivered": .number(delivered), "dropped": .number(dropped),
+            "dropped_by": .object([
+                "policy": .number(droppedByPolicy), "budget": .number(droppedByBudget),
+                "shortage": .number(droppedByShortage),
+            ]),
+            "queued": .number(queued), "held": .number(held), "oldest_lease_ns": .number(oldestLeaseAge),
+            "latency_ns": .object([
+                "p50": .number(latencyP50), "p99": .number(latencyP99), "max": .number(latencyMax),
+            ]),
+            "age_ns": .number(age),
+        ])
+    }
+}
+
+extension WriteProtection {
+    var jsonName: String {
+        switch self {
+        case .sealed: "sealed"
+        case .readOnlyExport: "read-only-export"
+        case .none: "none"
+        }
+    }
+
+    /// For people.
+    var explanation: String {
+        switch self {
+        case .sealed: "sealed: readers can't write"
+        case .readOnlyExport: "exported read-only: readers can't write"
+        case .none: "readers could write"
+        }
+    }
+}
+
+extension FrameLoss {
+    var json: JSONValue {
+        .object(["source": .number(source), "no_free_slot": .number(noFreeSlot), "policy": .number(policy)])
+    }
+}

@@ -1,0 +1,138 @@
+import Glibc
+import Synchronization
+
+/// Hears Ctrl-C, SIGTERM, SIGHUP, and (if asked) the end of standard input, so that a command can end in order.
+///
+/// The signals are blocked in every thread and taken by one thread of its own, where any code may run: nothing happens in
+/// a signal handler. A second signal while the command is still ending leaves at once.
+final class StopRequest: Sendable {
+    enum Reason: Sendable {
+        /// Ctrl-C.
+        case interrupted
+        /// SIGTERM or SIGHUP: a service manager, a closed terminal.
+        case terminated
+        /// Standard input has ended: whoever started the command is gone or has closed it.
+        case inputEnded
+    }
+
+    private struct State {
+        var reason: Reason?
+        var actions: [@Sendable () -> Void] = []
+    }
+
+    private let state = Mutex(State())
+    /// Its write end is closed to stop: the read end then polls as hung up, for as many as look.
+    private let wakePipe: (read: Int32, write: Int32)
+
+    /// Begins to listen. Call it before any other thread is made, on the main thread.
+    /// - Parameter input: also stop when standard input ends
+    init(atEndOfInput input: Bool = false) throws(CommandFailure) {
+        var pair: [Int32] = [-1, -1]
+        guard pipe(&pair) == 0 else { throw CommandFailure("no pipe can be made: \(String(cString: strerror(errno)))") }
+        for descriptor in pair { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        wakePipe = (pair[0], pair[1])
+
+        // A reader of our output that goes away is told by EPIPE, so that the channel can be closed in order.
+        signal(SIGPIPE, SIG_IGN)
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(number) { sigaddset(&signals, number) }
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        Self.startThread { [self, signals] in
+            var (signals, number) = (signals, Int32(0))
+            while true {
+                guard sigwait(&signals, &number) == 0 else { continue }
+                let isFirst = stop(number == SIGINT ? .interrupted : .terminated)
+                if !isFirst {
+                    // The cursor may be hidden by a live table.
+                    if Terminal.output.canRedraw { Terminal.output.write("\u{1B}[?25h\n") }
+                    _exit(CommandFailure.Code.interrupted.rawValue)
+                }
+            }
+        }
+        guard input else { return }
+        Self.startThread { [self] in
+            var byte: UInt8 = 0
+            while true {
+                let count = read(STDIN_FILENO, &byte, 1)
+                if count < 0, errno == EINTR { continue }
+                if count <= 0 { break }
+            }
+            _ = stop(.inputEnded)
+        }
+    }
+
+    /// Why the command is to stop; nil: it isn't.
+    var reason: Reason? { state.withLock(\.reason) }
+
+    var isStopped: Bool { reason != nil }
+
+    /// Polls readable (hung up) once the command is to stop.
+    var descriptor: Int32 { wakePipe.read }
+
+    /// Runs `action` when the command is to stop, on another thread; at once if it is already.
+    func whenStopped(_ action: @escaping @Sendable () -> Void) {
+        let isStopped = state.withLock { state in
+            if state.reason == nil { state.actions.append(action) }
+            return state.reason != nil
+        }
+        if isStopped { action() }
+    }
+
+    /// Sleeps, at most until asked to stop.
+    /// - Returns: whether the command is to go on
+    @discardableResult
+    func sleep(nanoseconds: Int64) -> Bool {
+        if nanoseconds < 2_000_000 {
+            var time = timespec(tv_sec: 0, tv_nsec: Int(max(0, nanoseconds)))
+            nanosleep(&time, nil)
+            return !isStopped
+        }
+        var entry = pollfd(fd: wakePipe.read, events: Int16(POLLIN), revents: 0)
+        let milliseconds = Int32(clamping: nanoseconds / 1_000_000)
+        while poll(&entry, 1, milliseconds) < 0, errno == EINTR {}
+        return !isStopped
+    }
+
+    /// After a command has tidied up: leaves with 130 when it was Ctrl-C that ended it.
+    func throwIfInterrupted() throws(InterruptedByUser) {
+        if reason == .interrupted { throw InterruptedByUser() }
+    }
+
+    private func stop(_ reason: Reason) -> Bool {
+        let actions: [@Sendable () -> Void]? = state.withLock { state in
+            guard state.reason == nil else { return nil }
+            state.reason = reason
+            defer { state.actions = [] }
+            return state.actions
+        }
+        guard let actions else { return reason == .inputEnded }
+        close(wakePipe.write)
+        for action in actions { action() }
+        return true
+    }
+
+    /// `nohup` and shells without job control start programs with a signal ignored: it stays so.
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard number != SIGTERM, sigaction(number, nil, &action) == 0 else { return false }
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
+
+    private static func startThread(_ body: @escaping @Sendable () -> Void) {
+        final class Body: Sendable {
+            let run: @Sendable () -> Void
+            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+        }
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
+        let failure = pthread_create(&thread, nil, { argument in
+            argument.map { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run() }
+            return nil
+        }, argument)
+        if failure == 0 { pthread_detach(thread) } else { Unmanaged<Body>.fromOpaque(argument).release() }
+    }
+}
+
+/// Ctrl-C ended the command, which has tidied up: nothing is left to say.
+struct InterruptedByUser: Error {}

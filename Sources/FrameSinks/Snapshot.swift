@@ -1,0 +1,90 @@
+public import PixelFormats
+
+/// Turns one image into a PNG or JPEG file.
+///
+/// Every uncompressed format of `PixelFormats` can be saved but `PISP_COMP1`. YUV is converted by the layout's colour
+/// space, BT.601 in limited range where it says nothing. Bayer images are interpolated to colours as a first look (no
+/// white balance, no gamma), or saved as the grey samples that they are. An MJPEG frame saved as JPEG is written as it
+/// came, byte by byte.
+///
+/// Needs the package trait `Snapshot` (libpng, libjpeg-turbo), but for MJPEG as JPEG.
+///
+/// A value without state: any thread may use it. Encoding takes milliseconds to tenths of a second for a large image, and the
+/// image is read during all of it; copy it first where its frame can't be held for so long.
+public struct Snapshot: Sendable, Hashable {
+    static let advice = "save it raw, or publish the stream as YUV420, NV12, YUYV, RGB888 or MJPEG"
+
+    /// The kind of file.
+    public var type: SnapshotType
+    /// Whether Bayer images are saved as grey samples (16-bit ones in PNG), not as colours.
+    public var mosaicAsGrey: Bool
+
+    /// Says what to make.
+    public init(_ type: SnapshotType = .png, mosaicAsGrey: Bool = false) {
+        self.type = type
+        self.mosaicAsGrey = mosaicAsGrey
+    }
+
+    /// Encodes an image.
+    /// - Parameters:
+    ///   - bytes: the image's buffer.
+    ///   - bytesUsed: of a compressed image, how much of it holds data; `nil`: all.
+    /// - Returns: the file's bytes.
+    /// - Throws: ``SinkError/unsupportedFormat(_:sink:advice:)``, ``SinkError/notInThisBuild(_:)``, or for damaged or too
+    ///   large images ``SinkError/encoder(_:)``.
+    public func encode(_ layout: ImageLayout, _ bytes: RawSpan, bytesUsed: Int? = nil) throws(SinkError) -> [UInt8] {
+        try bytes.withUnsafeBytes { (bytes) throws(SinkError) in
+            try encode(ImagePlanes(layout, bytes: bytes), bytesUsed: bytesUsed)
+        }
+    }
+
+    /// Encodes an image and writes the file. The file appears complete or not at all, and replaces one of its name.
+    /// - Throws: as ``encode(_:_:bytesUsed:)``, and ``SinkError/system(call:path:_:)``.
+    public func write(
+        _ layout: ImageLayout,
+        _ bytes: RawSpan,
+        bytesUsed: Int? = nil,
+        to path: String
+    ) throws(SinkError) {
+        try WholeFile(path: path).write(encode(layout, bytes, bytesUsed: bytesUsed))
+    }
+
+    func encode(_ planes: ImagePlanes, bytesUsed: Int?) throws(SinkError) -> [UInt8] {
+        let layout = planes.layout
+        if layout.format == .mjpeg {
+            let size = layout.planes[0].size
+            let used = min(max(0, bytesUsed ?? size), size)
+            return try encodeJPEG(UnsafeRawBufferPointer(start: planes.start(0), count: used))
+        }
+        guard let converter = RGBConverter(layout, deep: type == .png, mosaicAsGrey: mosaicAsGrey) else {
+            throw .unsupportedFormat(layout.format, sink: "a snapshot", advice: Self.advice)
+        }
+        #if Snapshot
+        switch type {
+        case .png:
+            let rows = converter.convert(planes)
+            return try PNGEncoder().encode(rows, converter.output, width: layout.width, height: layout.height)
+        case .jpeg(let quality):
+            return try JPEGEncoder(quality: quality).encode(planes, converter)
+        }
+        #else
+        _ = converter
+        throw .notInThisBuild("encoding PNG and JPEG")
+        #endif
+    }
+
+    private func encodeJPEG(_ jpeg: UnsafeRawBufferPointer) throws(SinkError) -> [UInt8] {
+        guard jpeg.starts(with: [0xFF, 0xD8]) else {
+            throw .encoder("the MJPEG frame does not start as a JPEG image does")
+        }
+        if case .jpeg = type {
+            return Array(jpeg)
+        }
+        #if Snapshot
+        let (rows, width, height) = try JPEGDecoder().decode(jpeg)
+        return try PNGEncoder().encode(rows, RGBConverter.Output(channels: 3, bits: 8), width: width, height: height)
+        #else
+        throw .notInThisBuild("decoding MJPEG")
+        #endif
+    }
+}

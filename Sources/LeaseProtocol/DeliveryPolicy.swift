@@ -1,0 +1,27 @@
+/// How a subscriber that is slower than the camera is served.
+public enum DeliveryPolicy: Sendable, Hashable {
+    /// The newest frame only: an older one that was not taken yet is withdrawn.
+    case latest
+    /// Up to this many frames wait; then the oldest is withdrawn.
+    case queue(Int)
+    /// Nothing is ever withdrawn: a source without room waits. Always reserves its budget.
+    case everyFrame
+
+    /// The cells of its lane, given the budget.
+    public func depth(budget: Int) -> Int {
+        switch self {
+        case .latest: 1
+        case .queue(let depth): depth
+        case .everyFrame: budget
+        }
+    }
+
+    /// The budget where none is asked for: one frame being worked on beside what is queued.
+    public var defaultBudget: Int {
+        switch self {
+        case .latest: 2
+        case .queue(let depth): depth + 1
+        case .everyFrame: 2
+        }
+    }
+}

@@ -1,0 +1,159 @@
+internal import Synchronization
+
+/// The publisher's side of one lane, with its private truth: what it has put in each cell and which slots are out.
+///
+/// Step names are those of the model in `Models/`. All of it is wait-free: no step loops on what the peer does.
+public struct LaneOffers: Sendable {
+    /// What a peer did that no correct subscriber does. It is disconnected for it.
+    public enum Violation: Error, Equatable, Sendable, CustomStringConvertible {
+        /// A cell held a word that the publisher had not put there.
+        case foreignTicket(cell: Int, found: UInt64)
+        /// A slot was given back that still lay in its cell, not taken.
+        case releasedWithoutTaking(slot: Int)
+
+        public var description: String {
+            switch self {
+            case .foreignTicket(let cell, let found):
+                "lane cell \(cell) held \(found), which was never offered"
+            case .releasedWithoutTaking(let slot):
+                "slot \(slot) was released without having been taken"
+            }
+        }
+    }
+
+    public let memory: LaneMemory
+    private let releasedWords: Int
+    /// What was put in each cell; empty once it is known to be taken or withdrawn.
+    private var expected: [Ticket]
+    /// For each slot, the cell (+ 1) that its ticket was put in; 0 once it is known to be taken.
+    private var cellOfSlot: [UInt16]
+
+    /// How many offers were made.
+    public private(set) var offers: UInt64 = 0
+    /// The slots that this subscriber has queued or leased: the publisher's word on what the peer pins.
+    public private(set) var outstanding = SlotSet()
+    /// How many slots are outstanding.
+    public private(set) var outstandingCount = 0
+
+    /// Starts a lane over zeroed memory, for a pool of `slots`.
+    public init(memory: LaneMemory, slots: Int) {
+        self.memory = memory
+        releasedWords = (slots + 63) / 64
+        expected = Array(repeating: .empty, count: memory.depth)
+        cellOfSlot = Array(repeating: 0, count: slots)
+    }
+
+    private mutating func noLongerOutstanding(_ slot: Int) {
+        outstanding.remove(slot)
+        outstandingCount -= 1
+        cellOfSlot[slot] = 0
+    }
+
+    /// COLLECT: takes what the subscriber has given back. A bit for a slot that is not out is ignored: releases are
+    /// idempotent, and a hostile peer can set any.
+    public mutating func collectReleases() throws(Violation) {
+        for i in 0..<releasedWords {
+            // Relaxed look first: an exchange would take the cache line from the subscriber for nothing.
+            guard memory.released(i).pointee.load(ordering: .relaxed) != 0 else { continue }
+            // Acquiring pairs with RELEASE: the peer's reads of the pixels are done before the slot is rewritten.
+            var bits = memory.released(i).pointee.exchange(0, ordering: .acquiring) & outstanding.words[i]
+            while bits != 0 {
+                let slot = i << 6 + bits.trailingZeroBitCount
+                bits &= bits - 1
+                let cell = Int(cellOfSlot[slot]) - 1
+                if cell >= 0 {
+                    // Known only as queued so far; taken means that its cell is empty, or reused (then expected moved).
+                    let found = memory.cell(cell).pointee.load(ordering: .relaxed)
+                    guard found == 0 else { throw .releasedWithoutTaking(slot: slot) }
+                    expected[cell] = .empty
+                }
+                noLongerOutstanding(slot)
+            }
+        }
+    }
+
+    /// OFFER: puts `slot` in the cell that is due, whatever the subscriber is doing. Returns the slot of the frame
+    /// that lay there untaken and is hereby withdrawn, if there was one.
+    public mutating func offer(_ slot: Int) throws(Violation) -> Int? {
+        let index = Int(offers % UInt64(memory.depth))
+        let ticket = Ticket(offer: offers, slot: slot)
+        // Releasing: the frame record written before is seen by whoever takes the ticket. Acquiring: a peer's
+        // emptying of the cell is ordered before what we do with that knowledge.
+        let old = Ticket(
+            rawValue: memory.cell(index).pointee.exchange(ticket.rawValue, ordering: .acquiringAndReleasing))
+        var withdrawn: Int? = nil
+        let before = expected[index]
+        if old.isEmpty {
+            if !before.isEmpty { cellOfSlot[before.slot] = 0 }  // it was taken: a lease now
+        } else if old == before {
+            withdrawn = before.slot
+            noLongerOutstanding(before.slot)
+        } else {
+            throw .foreignTicket(cell: index, found: old.rawValue)
+        }
+        expected[index] = ticket
+        outstanding.insert(slot)
+        outstandingCount += 1
+        cellOfSlot[slot] = UInt16(index + 1)
+        offers += 1
+        // Releasing: whoever sees the new count finds the ticket. The fence before looking who sleeps is the
+        // caller's, one for all lanes.
+        memory.offered.pointee.store(offers, ordering: .releasing)
+        return withdrawn
+    }
+
+    /// WITHDRAW: takes back the oldest frame that is still queued. Returns its slot, or nil when all are taken.
+    public mutating func withdrawOldest() throws(Violation) -> Int? {
+        let depth = UInt64(memory.depth)
+        var offer = offers > depth ? offers - depth : 0
+        while offer < offers {
+            defer { offer += 1 }
+            let index = Int(offer % depth)
+            let ticket = expected[index]
+            guard !ticket.isEmpty else { continue }
+            // Acquiring on either outcome: an emptied cell means taken.
+            let (exchanged, original) = memory.cell(index).pointee.compareExchange(
+                expected: ticket.rawValue, desired: 0, ordering: .acquiringAndReleasing)
+            expected[index] = .empty
+            if exchanged {
+                noLongerOutstanding(ticket.slot)
+                return ticket.slot
+            }
+            guard original == 0 else { throw .foreignTicket(cell: index, found: original) }
+            cellOfSlot[ticket.slot] = 0
+        }
+        return nil
+    }
+
+    /// The number of the oldest offer still queued, if any.
+    public var oldestQueued: Ticket? {
+        let depth = UInt64(memory.depth)
+        var offer = offers > depth ? offers - depth : 0
+        while offer < offers {
+            let index = Int(offer % depth)
+            let ticket = expected[index]
+            if !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue {
+                return ticket
+            }
+            offer += 1
+        }
+        return nil
+    }
+
+    /// Whether the next offer would withdraw the oldest frame anyway.
+    public var cellDueIsQueued: Bool {
+        let index = Int(offers % UInt64(memory.depth))
+        let ticket = expected[index]
+        return !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue
+    }
+
+    /// The slots that lie in cells, not taken: outstanding, but no lease.
+    public var queued: SlotSet {
+        var set = SlotSet()
+        for (index, ticket) in expected.enumerated()
+        where !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue {
+            set.insert(ticket.slot)
+        }
+        return set
+    }
+}

@@ -1,0 +1,242 @@
+internal import Synchronization
+
+/// The publisher's private truth about one pool: which slot is where, who pins what, and who may get the next frame.
+///
+/// Pure state: it touches lane words and nothing else, so that a test can drive every step. The caller serialises all
+/// calls (`Publisher` holds a lock, and makes no system call under it).
+///
+/// A slot is free when the source does not hold it and it is in no subscriber's outstanding set. There are no
+/// reference counts to get wrong: a subscriber that dies is cleaned up by dropping its entry.
+public struct LeaseTable: Sendable {
+    /// A subscriber, as the publisher numbers them.
+    public typealias SubscriberID = UInt32
+
+    /// One subscriber's entry.
+    public struct Entry: Sendable {
+        public let id: SubscriberID
+        public let request: LeaseRequest
+        public internal(set) var offers: LaneOffers
+        /// Frames not delivered, by cause: replaced by a newer one; its whole budget held; pool short.
+        public internal(set) var droppedByPolicy: UInt64 = 0
+        public internal(set) var droppedByBudget: UInt64 = 0
+        public internal(set) var droppedByShortage: UInt64 = 0
+        /// Set once it said goodbye: it keeps what it holds and gets nothing more.
+        public internal(set) var isLeaving = false
+        /// Set once it did what no correct subscriber does: it gets nothing more.
+        public internal(set) var violation: LaneOffers.Violation?
+
+        /// Whether frames are offered to it.
+        var isServed: Bool { violation == nil && !isLeaving }
+    }
+
+    /// The pool's size.
+    public let slots: Int
+    /// Slots that the source itself must always have, or it would lose frames.
+    public let sourceNeed: Int
+    /// The subscribers, in the order they joined.
+    public private(set) var entries: [Entry] = []
+    /// Slots that the source holds: being filled, or queued to a driver.
+    public private(set) var atSource = SlotSet()
+    private let all: SlotSet
+    private var reservedTotal = 0
+
+    /// Makes the table of a pool in which every slot is free.
+    public init(slots: Int, sourceNeed: Int) {
+        precondition(slots >= 1 && slots <= SlotSet.capacity)
+        self.slots = slots
+        self.sourceNeed = min(max(sourceNeed, 0), slots)
+        all = SlotSet(below: slots)
+    }
+
+    // MARK: joining and leaving
+
+    /// What is reserved for subscribers.
+    public var reserved: Int { reservedTotal }
+
+    /// Says whether a subscriber could join, and throws the arithmetic if not.
+    public func checkAdmission(_ request: LeaseRequest) throws(AdmissionRefusal) {
+        if case .queue(let depth) = request.policy, depth < 1 || depth > LaneMemory.maximumDepth {
+            throw .badDepth(depth)
+        }
+        guard request.budget >= 1 && request.budget <= slots else {
+            throw .badBudget(request.budget, slots: slots)
+        }
+        let depth = request.policy.depth(budget: request.budget)
+        guard depth <= request.budget else { throw .depthAboveBudget(depth: depth, budget: request.budget) }
+        if request.reserved {
+            guard sourceNeed + reservedTotal + request.budget <= slots else {
+                throw .reservationsDoNotFit(
+                    slots: slots, sourceNeed: sourceNeed, reserved: reservedTotal, asked: request.budget)
+            }
+        } else {
+            guard sourceNeed + reservedTotal < slots else {
+                throw .nothingLeftToShare(slots: slots, sourceNeed: sourceNeed, reserved: reservedTotal)
+            }
+        }
+    }
+
+    /// Lets a subscriber in over the zeroed words of its lane, whose depth must be that of the request.
+    public mutating func admit(
+        _ id: SubscriberID, _ request: LeaseRequest, lane: LaneMemory
+    ) throws(AdmissionRefusal) {
+        try checkAdmission(request)
+        entries.append(Entry(id: id, request: request, offers: LaneOffers(memory: lane, slots: slots)))
+        if request.reserved { reservedTotal += request.budget }
+    }
+
+    /// Forgets a subscriber: all that it held is free again.
+    public mutating func remove(_ id: SubscriberID) {
+        guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
+        if entries[index].request.reserved { reservedTotal -= entries[index].request.budget }
+        entries.remove(at: index)
+    }
+
+    /// A subscriber wants no more frames: what is queued for it is withdrawn, what it holds stays its own.
+    public mutating func stopOffering(to id: SubscriberID) {
+        guard let i = entries.firstIndex(where: { $0.id == id }) else { return }
+        entries[i].isLeaving = true
+        do throws(LaneOffers.Violation) {
+            while try entries[i].offers.withdrawOldest() != nil {}
+        } catch {
+            entries[i].violation = error
+        }
+    }
+
+    // MARK: slots
+
+    /// COLLECT from every lane.
+    public mutating func collectReleases() {
+        for i in entries.indices {
+            do throws(LaneOffers.Violation) {
+                try entries[i].offers.collectReleases()
+            } catch {
+                entries[i].violation = error
+            }
+        }
+    }
+
+    /// The slots that subscribers have queued or leased.
+    public var pinned: SlotSet {
+        var set = SlotSet()
+        for i in entries.indices { set.formUnion(entries[i].offers.outstanding) }
+        return set
+    }
+
+    /// The slots that nobody holds.
+    public var free: SlotSet {
+        var set = all
+        set.subtract(atSource)
+        set.subtract(pinned)
+        return set
+    }
+
+    /// Gives a free slot to the source, the lowest first: what was used last is likely still in the cache.
+    public mutating func takeFree() -> Int? {
+        guard let slot = free.first else { return nil }
+        atSource.insert(slot)
+        return slot
+    }
+
+    /// The source gives a slot back without a frame in it.
+    public mutating func giveBack(_ slot: Int) { atSource.remove(slot) }
+
+    /// The source has let go of all that it held: its buffers are those of another generation now.
+    public mutating func abandonSource() { atSource = SlotSet() }
+
+    /// Whether every `everyFrame` subscriber can take one more frame beyond `inFlight`, those being filled now.
+    public func hasRoom(inFlight: Int) -> Bool { firstWithoutRoom(inFlight: inFlight) == nil }
+
+    /// The first `everyFrame` subscriber that can't.
+    public func firstWithoutRoom(inFlight: Int) -> SubscriberID? {
+        for i in entries.indices where entries[i].request.policy == .everyFrame && entries[i].isServed {
+            if entries[i].offers.outstandingCount + inFlight >= entries[i].request.budget { return entries[i].id }
+        }
+        return nil
+    }
+
+    // MARK: publishing
+
+    /// The frame in `slot`, which the source held, is offered to everyone who may have it. Call ``collectReleases()``
+    /// before. An `everyFrame` subscriber without room (the caller did not wait for it) is passed to `onStalled`.
+    public mutating func publish(_ slot: Int, onStalled: (SubscriberID) -> Void) {
+        atSource.remove(slot)
+        let roomForBestEffort = makeRoomForBestEffort()
+        for i in entries.indices where entries[i].isServed {
+            do throws(LaneOffers.Violation) {
+                try offer(slot, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
+            } catch {
+                entries[i].violation = error
+            }
+        }
+    }
+
+    private mutating func offer(
+        _ slot: Int, to i: Int, roomForBestEffort: Bool, onStalled: (SubscriberID) -> Void
+    ) throws(LaneOffers.Violation) {
+        let request = entries[i].request
+        if !request.reserved && !roomForBestEffort {
+            entries[i].droppedByShortage += 1
+            entries[i].offers.memory.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
+            return
+        }
+        if entries[i].offers.outstandingCount >= request.budget {
+            guard request.policy != .everyFrame else {
+                onStalled(entries[i].id)
+                return
+            }
+            if try entries[i].offers.withdrawOldest() == nil {
+                entries[i].droppedByBudget += 1
+                entries[i].offers.memory.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
+                return
+            }
+            countPolicyDrop(i)
+        }
+        if try entries[i].offers.offer(slot) != nil { countPolicyDrop(i) }
+    }
+
+    private mutating func countPolicyDrop(_ i: Int) {
+        entries[i].droppedByPolicy += 1
+        entries[i].offers.memory.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
+    }
+
+    /// The slots that best-effort subscribers may pin together.
+    public var shared: Int { max(0, slots - sourceNeed - reservedTotal) }
+
+    /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
+    private mutating func makeRoomForBestEffort() -> Bool {
+        let limit = shared
+        guard limit > 0 else { return false }
+        while bestEffortPinned.count >= limit {
+            // The oldest offer is the one whose lane has made the fewest since: compare by distance from its newest.
+            var oldest: (index: Int, age: UInt64)? = nil
+            for i in entries.indices where !entries[i].request.reserved && entries[i].violation == nil {
+                guard let ticket = entries[i].offers.oldestQueued else { continue }
+                let age = entries[i].offers.offers - ticket.offer
+                if oldest.map({ age > $0.age }) ?? true { oldest = (i, age) }
+            }
+            guard let i = oldest?.index else { return false }
+            let byPolicy = entries[i].offers.cellDueIsQueued
+            do throws(LaneOffers.Violation) {
+                guard try entries[i].offers.withdrawOldest() != nil else { continue }
+                if byPolicy {
+                    countPolicyDrop(i)
+                } else {
+                    entries[i].droppedByShortage += 1
+                    entries[i].offers.memory.droppedByShortage.pointee.store(
+                        entries[i].droppedByShortage, ordering: .relaxed)
+                }
+            } catch {
+                entries[i].violation = error
+            }
+        }
+        return true
+    }
+
+    private var bestEffortPinned: SlotSet {
+        var set = SlotSet()
+        for i in entries.indices where !entries[i].request.reserved {
+            set.formUnion(entries[i].offers.outstanding)
+        }
+        return set
+    }
+}
