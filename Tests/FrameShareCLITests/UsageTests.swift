@@ -36,6 +36,7 @@ struct UsageTests {
         BadInput("publish --memory driver", mentions: "camera"),
         BadInput("publish --source radio", mentions: "pattern"),
         BadInput("publish --source pattern --control brightness=1", mentions: "camera"),
+        BadInput("publish --source pattern --checksum", mentions: "camera"),
         BadInput("publish --source pattern --wait-for-camera", mentions: "camera"),
         BadInput("publish --source /dev/video0 --stream lores=320x240", mentions: "pattern"),
         BadInput("publish --mode 999", mentions: "octal"),

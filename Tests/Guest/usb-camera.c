@@ -24,8 +24,8 @@
 //
 // For one n no two such words are alike, and none is what it was in the frame before: a shifted line, a stale page, a
 // torn frame, a lost byte all show. The first frame of a process is number 1 and each one sent is one more. The camera
-// itself drops nothing: a gap in the numbers is a frame that the driver dropped for want of a buffer, and the driver's
-// sequence number has the same gap.
+// itself drops nothing: when it can't keep its rate it is late. So a gap in the numbers is a frame that the driver
+// dropped for want of a buffer, and the driver's sequence number has the same gap.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -252,9 +252,9 @@ static void send_piece(uint32_t rate) {
     uint32_t *pixels = message + (2 + sizeof(struct request) + HEADER) / 4;
     uint32_t total = frame_size(mode_of(controls.committed));
     if (frame.offset == 0) {
-        int64_t time = now();
-        if (frame.due == 0 || frame.due < time - SECOND) frame.due = time;     // far behind: no burst to catch up
-        frame.due += SECOND / rate;
+        int64_t time = now(), interval = SECOND / rate;
+        if (frame.due < time - interval / 4) frame.due = time;                 // late: no burst to catch up
+        frame.due += interval;
         frame.toggle ^= 1;
         frame.number++;
     }

@@ -421,5 +421,3 @@ static inline int fs_v4l2_set_text_control(int fd, uint32_t id, const char *text
     c.string = (char *)text;
     return fs_v4l2_control_call(fd, VIDIOC_S_EXT_CTRLS, &c);
 }
-
-#endif

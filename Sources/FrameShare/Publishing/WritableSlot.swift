@@ -31,8 +31,8 @@ public struct WritableSlot: ~Copyable, Sendable {
 
     /// The image of a stream, to be written. Traps for a name that the channel does not have: see ``image(_:)``.
     public subscript(stream: String) -> WritableImage {
-        @_lifetime(&self)
-        mutating get {
+        @_lifetime(borrow self)
+        get {
             guard let index = pool.streams.firstIndex(where: { $0.name == stream }) else {
                 preconditionFailure("the channel '\(core.channel)' has no stream '\(stream)'")
             }
@@ -41,8 +41,8 @@ public struct WritableSlot: ~Copyable, Sendable {
     }
 
     /// The image of the stream at a place in the channel's order; nil beyond the last.
-    @_lifetime(&self)
-    public mutating func image(at index: Int) -> WritableImage? {
+    @_lifetime(borrow self)
+    public func image(at index: Int) -> WritableImage? {
         guard pool.streams.indices.contains(index) else { return nil }
         return WritableImage(buffers: pool.slots[slot][index], layout: pool.streams[index].layout)
     }

@@ -2,13 +2,17 @@ import ArgumentParser
 import FrameShare
 
 /// A pixel format by any of its usual names.
-enum FormatArgument {
-    static func parse(_ text: String) throws -> PixelFormat {
+struct FormatArgument: Sendable, Hashable {
+    /// As it was given: V4L2 has several codes for some formats (`NV12`, `NM12`).
+    var name: String
+    var format: PixelFormat
+
+    static func parse(_ text: String) throws -> FormatArgument {
         guard let format = PixelFormat(name: text) else {
             throw ValidationError(
                 "give a format's name as libcamera or V4L2 has it, such as YUV420, NV12, YUYV, RGB888, MJPEG, GREY")
         }
-        return format
+        return FormatArgument(name: text, format: format)
     }
 }
 
@@ -34,7 +38,7 @@ struct StreamArgument: Sendable, Hashable {
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { throw ValidationError(hint) }
         let rest = text[text.index(after: equals)...].split(separator: ":", maxSplits: 1)
         guard let size = rest.first.flatMap({ try? ImageSize.parse(String($0)) }) else { throw ValidationError(hint) }
-        let format = try rest.dropFirst().first.map { try FormatArgument.parse(String($0)) }
+        let format = try rest.dropFirst().first.map { try FormatArgument.parse(String($0)).format }
         return StreamArgument(name: String(text[..<equals]), size: size, format: format)
     }
 }

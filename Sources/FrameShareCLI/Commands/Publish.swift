@@ -35,7 +35,7 @@ struct Publish: ParsableCommand {
         help: .init(
             "Pixel format, by libcamera's or V4L2's name. Left out: the camera's, or YUV420.", valueName: "format"),
         transform: FormatArgument.parse)
-    var format: PixelFormat?
+    var format: FormatArgument?
 
     @Option(
         help: .init(
@@ -80,7 +80,7 @@ struct Publish: ParsableCommand {
     @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
     var waitForCamera = false
 
-    @Flag(help: "Tell a checksum of each image in its metadata, for 'watch --verify'. Reads every pixel.")
+    @Flag(help: "Tell a checksum of each image in its metadata, for 'watch --verify' (cameras only). Reads every pixel.")
     var checksum = false
 
     @Option(
@@ -109,6 +109,9 @@ struct Publish: ParsableCommand {
         } else {
             guard memory != .driver else { throw ValidationError("--memory driver: needs a camera, see --source") }
             guard control.isEmpty else { throw ValidationError("--control: needs a camera, see --source") }
+            guard !checksum else {
+                throw ValidationError("--checksum: needs a camera; 'watch --verify' knows the pattern's pixels")
+            }
             guard !waitForCamera else { throw ValidationError("--wait-for-camera: needs a camera, see --source") }
         }
     }

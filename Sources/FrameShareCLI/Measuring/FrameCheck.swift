@@ -1,10 +1,11 @@
-import FrameSources
 import FrameShare
+import FrameSources
 
 /// Whether the frames that came are the frames that were published: `watch --verify`.
 ///
-/// A publisher that was started with `--checksum` tells a checksum of each image, which is made again here. Without one,
-/// the number that the test pattern draws into its pixels is read back and compared with the frame's sequence number.
+/// A camera published with `--checksum` tells a checksum of each image, which is made again here. The test pattern draws
+/// each frame's number into its pixels: it is read back, compared with the frame's sequence number, and the whole image
+/// compared with the pattern painted anew.
 struct FrameCheck {
     private(set) var checked: UInt64 = 0
     private(set) var wrong: UInt64 = 0
@@ -12,33 +13,40 @@ struct FrameCheck {
     private(set) var unknown: UInt64 = 0
     /// The first difference found, in words.
     private(set) var firstFault: String?
-    private var lastSequence: UInt64?
+    private var lastNumber: UInt64?
+    private var patterns: [String: PatternCheck] = [:]
 
     mutating func check(_ frame: borrowing Frame, streams: [String]) {
-        if let last = lastSequence, frame.sequence <= last {
-            fault("frame \(frame.sequence) came after frame \(last)")
+        if let last = lastNumber, frame.number <= last {
+            fault("frame \(frame.number) came after frame \(last)")
         }
-        lastSequence = frame.sequence
+        lastNumber = frame.number
         for stream in streams {
-            let told: UInt64? =
-                if case .int64(let value)? = frame.metadata[PixelChecksum.key(stream: stream)] {
-                    UInt64(bitPattern: value)
-                } else { nil }
-            let sequence = frame.sequence
             guard let image = frame.image(stream) else { continue }
-            if let told {
+            if case .int64(let told)? = frame.metadata[PixelChecksum.key(stream: stream)] {
                 let found = image.checksum
-                if found == told { checked += 1 } else {
-                    fault("frame \(sequence), stream \(stream): checksum \(found), published \(told)")
+                if found == UInt64(bitPattern: told) {
+                    checked += 1
+                } else {
+                    fault("frame \(frame.sequence), stream \(stream): the pixels' checksum is not the publisher's")
                 }
             } else if let number = image.patternNumber {
-                if number == sequence % (1 << 48) { checked += 1 } else {
-                    fault("frame \(sequence), stream \(stream): its pixels say \(number)")
-                }
+                check(image, number: number, sequence: frame.sequence)
             } else {
                 unknown += 1
             }
         }
+    }
+
+    private mutating func check(_ image: Image, number: UInt64, sequence: UInt64) {
+        guard number == sequence % (1 << 48) else {
+            return fault("frame \(sequence), stream \(image.name): its pixels say \(number)")
+        }
+        if patterns[image.name]?.layout != image.layout { patterns[image.name] = PatternCheck(image.layout) }
+        if let pattern = patterns[image.name], !pattern.matches(image, number: number) {
+            return fault("frame \(sequence), stream \(image.name): some pixels are not the pattern's")
+        }
+        checked += 1
     }
 
     private mutating func fault(_ text: String) {

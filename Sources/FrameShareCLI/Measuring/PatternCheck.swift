@@ -1,47 +1,53 @@
 import FrameShare
 import FrameSources
+import Glibc
 
 /// Paints the test pattern's frames anew, to compare a subscriber's images with, byte by byte.
-struct PatternCheck {
+final class PatternCheck {
     private let painter: PatternPainter
-    private var buffers: [[UInt8]]
+    private let buffers: [UnsafeMutableRawBufferPointer]
     private var isPainted = false
 
     /// nil for layouts that the pattern can't be painted in, and for compressed ones, whose bytes are no pixels.
     init?(_ layout: ImageLayout) {
         guard !layout.format.isCompressed, let painter = try? PatternPainter(layout: layout) else { return nil }
         self.painter = painter
-        buffers = (0..<layout.bufferCount).map { [UInt8](repeating: 0, count: layout.bufferSize($0)) }
+        buffers = (0..<layout.bufferCount).map { .allocate(byteCount: layout.bufferSize($0), alignment: 64) }
+    }
+
+    deinit {
+        for buffer in buffers { buffer.deallocate() }
     }
 
     var layout: ImageLayout { painter.layout }
 
     /// Whether every pixel is that of frame `number`. Padding at the ends of rows belongs to nobody.
-    mutating func matches(_ image: Image, number: UInt64) -> Bool {
+    func matches(_ image: Image, number: UInt64) -> Bool {
         guard paint(number) else { return false }
-        for (index, plane) in layout.planes.enumerated() {
+        return layout.planes.enumerated().allSatisfy { index, plane in
             guard let rowBytes = layout.rowBytes(plane: index), let rows = layout.rows(plane: index) else { return false }
-            let expected = buffers[plane.buffer].span.bytes
-            let found = image.plane(index)
-            guard found.byteCount >= plane.stride * (rows - 1) + rowBytes else { return false }
-            let isSame = found.withUnsafeBytes { found in
-                expected.withUnsafeBytes { expected in
-                    (0..<rows).allSatisfy { row in
-                        let range = row * plane.stride..<row * plane.stride + rowBytes
-                        let own = UnsafeRawBufferPointer(rebasing: expected[plane.offset...])
-                        return SameBytes.compare(own, found, range)
-                    }
+            let expected = buffers[plane.buffer].baseAddress.map { $0 + plane.offset }
+            return image.plane(index).withUnsafeBytes { found in
+                guard let expected, let found = found.baseAddress, plane.size >= plane.stride * (rows - 1) + rowBytes
+                else { return false }
+                return (0..<rows).allSatisfy { row in
+                    memcmp(expected + row * plane.stride, found + row * plane.stride, rowBytes) == 0
                 }
             }
-            if !isSame { return false }
         }
-        return true
     }
 
-    private mutating func paint(_ number: UInt64) -> Bool {
-        // The buffers are lent for the time of the call only; none is resized meanwhile.
-        let memory = buffers.indices.map { index in buffers[index].withUnsafeMutableBytes { $0 } }
-        _ = memory
-        return false
+    private func paint(_ number: UInt64) -> Bool {
+        do throws(PatternError) {
+            if isPainted {
+                try painter.paintChanges(frame: number) { buffers[$0] }
+            } else {
+                try painter.paint(frame: number) { buffers[$0] }
+            }
+            isPainted = true
+            return true
+        } catch {
+            return false
+        }
     }
 }

@@ -21,7 +21,7 @@ struct ChannelReport {
             lines.append(
                 "  \(status.stream.name): \(layout.width)x\(layout.height) \(layout.format.name)"
                     + (stride > 0 ? ", stride \(stride)" : "") + ", \(Quantities.bytes(layout.byteCount))"
-                    + ", \(status.memory.name) ("
+                    + ", \(status.memory) ("
                     + terminal.styled(status.protection.explanation, status.protection == .none ? .yellow : .green)
                     + ")")
         }

@@ -39,7 +39,7 @@ extension ChannelStatistics.StreamStatus {
                         "buffer": .number($0.buffer),
                     ])
                 }),
-            "memory": .string(memory.name),
+            "memory": .string("\(memory)"),
             "readers_can_write": .bool(protection == .none),
             "protection": .string(protection.jsonName),
         ])

@@ -29,7 +29,7 @@ struct DemoSummary {
         let images = statistics.streams.map { status in
             let layout = status.stream.layout
             return "\(layout.width)x\(layout.height) \(layout.format.name) (\(Quantities.bytes(layout.byteCount)), "
-                + "\(status.memory.name), \(status.protection.explanation))"
+                + "\(status.memory), \(status.protection.explanation))"
         }
         let lost =
             ["camera \(statistics.lostBySource)", "no free slot \(statistics.lostNoFreeSlot)"]

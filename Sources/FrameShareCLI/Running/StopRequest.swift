@@ -94,6 +94,13 @@ final class StopRequest: Sendable {
         return !isStopped
     }
 
+    /// Runs `action` on a thread of its own after a while, unless the command is stopped before.
+    func after(_ duration: Duration, _ action: @escaping @Sendable () -> Void) {
+        Self.startThread { [self] in
+            if sleep(nanoseconds: duration.nanoseconds) { action() }
+        }
+    }
+
     /// After a command has tidied up: leaves with 130 when it was Ctrl-C that ended it.
     func throwIfInterrupted() throws(InterruptedByUser) {
         if reason == .interrupted { throw InterruptedByUser() }

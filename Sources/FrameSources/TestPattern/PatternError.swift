@@ -17,6 +17,8 @@ public enum PatternError: Error, Equatable, Sendable {
     case compressor(String)
     /// A rate that is negative or no number.
     case badRate(Double)
+    /// The CPU can't write to the memory of a stream's image.
+    case notWritable(stream: String)
     /// The channel can't be published to any more.
     case channel(ChannelError)
 }
@@ -41,6 +43,8 @@ extension PatternError: CustomStringConvertible {
             "libjpeg-turbo failed: \(message)"
         case .badRate(let rate):
             "\(rate) is no frame rate: give frames per second, or 0 for as fast as possible"
+        case .notWritable(let stream):
+            "the memory of stream '\(stream)' can't be written by the CPU; choose another kind of memory"
         case .channel(let error):
             error.description
         }

@@ -1,5 +1,4 @@
 public import FrameShare
-import PixelFormats
 import Synchronization
 
 /// A source that needs no camera: feeds a channel with the test pattern, in all of the channel's streams.
@@ -54,32 +53,114 @@ public final class TestPattern: Sendable {
     public func run(on publisher: Publisher) throws(PatternError) {
         var canvas = try PatternCanvas(publisher)
         var schedule = FrameSchedule(framesPerSecond: framesPerSecond)
-        let metadata = FixedMetadata(framesPerSecond: framesPerSecond)
-        while let tick = schedule.next, frameCount.map({ tick < $0 }) ?? true {
-            if let missed = schedule.sleep(until: { self.isStopped.load(ordering: .relaxed) }), missed > 0 {
-                publisher.countLost(source: missed)
-                continue
-            }
-            if isStopped.load(ordering: .relaxed) {
+        // One value, changed for each frame: publishing it allocates nothing.
+        var metadata = fixedMetadata
+        var tick: UInt64 = 0
+        while !hasStopped, tick < frameCount ?? .max {
+            guard schedule.sleep(untilFrame: tick, stopped: { self.hasStopped }) else {
                 return
             }
-            let number = firstNumber &+ tick
+            // More than a whole frame late: this process got no time. A camera would have gone on.
+            let missed = min(schedule.framesMissed(since: tick), (frameCount ?? .max) - tick)
+            if missed > 0 {
+                publisher.countLost(source: missed)
+                tick += missed
+                continue
+            }
             do throws(ChannelError) {
-                guard let waited = try waitForRoom(publisher) else {
+                try waitForRoom(publisher, &schedule)
+                let generation = publisher.generation
+                if let slot = try nextSlot(publisher) {
+                    try publish(firstNumber &+ tick, slot, generation, &canvas, &metadata, publisher)
+                } else {
+                    publisher.countLost(noFreeSlot: 1)
+                }
+            } catch {
+                // stop(), then close() to end a wait at once.
+                if case .closed = error, hasStopped {
                     return
                 }
-                schedule.postpone(waited)
-                guard var slot = try takeSlot(publisher) else {
-                    schedule.advance()
-                    continue
-                }
-                var description = FrameDescription(sequence: number, timestamp: .now())
-                try canvas.paint(number, on: &slot, of: publisher, &description)
-                try publisher.publish(slot, description, metadata: metadata.with(number: number))
-            } catch {
-
+                throw .channel(error)
             }
-            schedule.advance()
+            if let failure = canvas.failure {
+                throw failure
+            }
+            tick += 1
         }
+    }
+
+    private var hasStopped: Bool { isStopped.load(ordering: .relaxed) }
+
+    /// Waits for subscribers that want every frame, and stops the clock meanwhile.
+    private func waitForRoom(_ publisher: Publisher, _ schedule: inout FrameSchedule) throws(ChannelError) {
+        guard framesPerSecond > 0 else {
+            return
+        }
+        let start = FrameTimestamp.now()
+        while !hasStopped {
+            do throws(ChannelError) {
+                try publisher.waitForRoom(timeout: Self.waitSlice)
+                break
+            } catch .timedOut {
+                continue
+            }
+        }
+        schedule.postpone(since: start)
+    }
+
+    /// A slot to paint on; `nil` when there is none and a camera would not wait either.
+    private func nextSlot(_ publisher: Publisher) throws(ChannelError) -> WritableSlot? {
+        if framesPerSecond > 0 {
+            return try publisher.tryNextSlot()
+        }
+        while !hasStopped {
+            do throws(ChannelError) {
+                return try publisher.nextSlotBlocking(timeout: Self.waitSlice)
+            } catch .timedOut {
+                continue
+            }
+        }
+        return nil
+    }
+
+    /// Longer than the publisher's usual patience with those who stall it, which counts within one wait.
+    private static let waitSlice: Duration = .seconds(2)
+
+    private func publish(
+        _ number: UInt64,
+        _ slot: consuming WritableSlot,
+        _ generation: UInt32,
+        _ canvas: inout PatternCanvas,
+        _ metadata: inout Metadata,
+        _ publisher: Publisher
+    ) throws(ChannelError) {
+        var description = FrameDescription(sequence: number, timestamp: .now())
+        // The slot is surely of this generation only if that has not changed around taking it.
+        canvas.paint(number, &slot, publisher.generation == generation ? generation : nil, &description)
+        if canvas.failure != nil {
+            return
+        }
+        metadata["PatternNumber"] = .int64(Int64(truncatingIfNeeded: number))
+        do throws(ChannelError) {
+            try publisher.publish(slot, description, metadata: metadata)
+        } catch {
+            // Reconfigured while it was painted: the slot's pool is gone, and with it this frame.
+            guard case .slotNotAtSource = error else {
+                throw error
+            }
+            publisher.countLost(source: 1)
+        }
+    }
+
+    private var fixedMetadata: Metadata {
+        guard framesPerSecond > 0 else {
+            return ["PatternNumber": .int64(0)]
+        }
+        let duration = Int64((1_000_000 / framesPerSecond).rounded())
+        return [
+            "PatternNumber": .int64(0),
+            "FrameDuration": .int64(duration),
+            "ExposureTime": .int32(Int32(clamping: duration / 2)),
+        ]
     }
 }

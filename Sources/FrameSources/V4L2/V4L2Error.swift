@@ -59,8 +59,8 @@ public enum V4L2Error: Error, Sendable, Equatable {
     case streamFailed(path: String, call: String, Errno)
     /// No frame came for so long.
     case noFrames(path: String, seconds: Double)
-    /// The call needs a camera that isn't streaming.
-    case streaming(path: String)
+    /// The camera has not been started, or was stopped.
+    case notStreaming(path: String)
 
     // Controls
 
@@ -129,8 +129,8 @@ extension V4L2Error: CustomStringConvertible {
             "\(path) stopped giving frames (\(call): \(errno)); plug it in again, or see 'dmesg' for its driver's reason"
         case .noFrames(let path, let seconds):
             "\(path) gave no frame for \(seconds) s; check its cable and its input's signal"
-        case .streaming(let path):
-            "\(path) is streaming; stop it first"
+        case .notStreaming(let path):
+            "\(path) is not streaming; start the camera first"
         case .noSuchControl(let path, let name, let known):
             "\(path) has no control '\(name)'; it has \(Self.list(known))"
         case .controlNotAvailable(let path, let name, let reason):

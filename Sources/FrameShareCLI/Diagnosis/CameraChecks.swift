@@ -1,0 +1,37 @@
+import FrameSources
+import PixelFormats
+
+extension DoctorCheck {
+    /// A check for each video device, or one that says that there is none.
+    static func cameras() -> [DoctorCheck] {
+        let (cameras, refused) = V4L2Device.list()
+        var checks = cameras.map(camera)
+        checks += refused.map { device in
+            DoctorCheck(
+                name: device.path, state: .missing, detail: ["there, but not for this user"], remedy: "\(device.error)")
+        }
+        if checks.isEmpty {
+            checks.append(
+                DoctorCheck(
+                    name: "cameras", state: .note, detail: ["no video device"],
+                    remedy: "plug one in; without one, 'frameshare publish' shares a test pattern"))
+        }
+        return checks
+    }
+
+    private static func camera(_ info: V4L2DeviceInfo) -> DoctorCheck {
+        var check = DoctorCheck(name: info.path, state: .ok, detail: ["\(info.card) (\(info.driver), \(info.bus))"])
+        if info.needsMediaController {
+            check.state = .note
+            check.remedy = "its sensor is set up through the media controller: use libcamera"
+        }
+        guard let device = try? V4L2Device(path: info.path), let formats = try? device.formats() else {
+            check.state = .missing
+            check.detail.append("it can't be asked for its formats")
+            check.remedy = "'dmesg' may say why"
+            return check
+        }
+        check.detail.append("formats: " + formats.map { "\($0.code)" }.joined(separator: " "))
+        return check
+    }
+}

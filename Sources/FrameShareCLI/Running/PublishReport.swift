@@ -1,0 +1,60 @@
+import FrameShare
+
+/// What `frameshare publish` tells: at the start, at events, at the end.
+struct PublishReport {
+    let command: Publish
+    let terminal: Terminal
+
+    /// - Parameter notes: what else is worth knowing, such as what a driver gives otherwise than asked
+    func started(_ publisher: Publisher, notes: [String]) {
+        let statistics = publisher.statistics
+        let allocation = publisher.allocationReport
+        if command.json {
+            return terminal.writeLine(
+                JSONValue.object([
+                    "event": "start",
+                    "channel": .string(statistics.channel),
+                    "source": .string(statistics.sourceName),
+                    "pid": .number(statistics.publisherPID),
+                    "slots": .number(statistics.slots),
+                    "streams": .array(statistics.streams.map(\.json)),
+                    "memory_source": allocation.map { .string($0.source) },
+                    "memory_tried": allocation.map { .strings($0.attempts.map { "\($0)" }) },
+                    "notes": .strings(notes + (allocation?.notes ?? [])),
+                ]).text)
+        }
+        let report = ChannelReport(now: statistics, terminal: terminal)
+        for line in report.heading { terminal.writeLine(line) }
+        for attempt in allocation?.attempts ?? [] { terminal.writeLine("  not used: \(attempt)") }
+        for note in notes + (allocation?.notes ?? []) { terminal.writeLine("  " + note) }
+        terminal.writeLine("  \(statistics.slots) slots; look: 'frameshare watch \(statistics.channel)'. Ctrl-C ends it")
+    }
+
+    /// Something that happened meanwhile, such as a camera that was unplugged.
+    func happened(_ event: String, _ text: String) {
+        if command.json {
+            terminal.writeLine(JSONValue.object(["event": .string(event), "text": .string(text)]).text)
+        } else {
+            terminal.writeLine(text)
+        }
+    }
+
+    func ended(_ statistics: ChannelStatistics) {
+        if command.json {
+            return terminal.writeLine(
+                JSONValue.object([
+                    "event": "end",
+                    "channel": .string(statistics.channel),
+                    "published": .number(statistics.published),
+                    "seconds": .number(Double(statistics.age) / 1e9, digits: 3),
+                    "lost": .object([
+                        "source": .number(statistics.lostBySource), "no_free_slot": .number(statistics.lostNoFreeSlot),
+                    ]),
+                ]).text)
+        }
+        terminal.writeLine(
+            "published \(Quantities.counted(statistics.published, "frame")) in "
+                + "\(Quantities.time(nanoseconds: statistics.age)); lost by the source \(statistics.lostBySource), "
+                + "for want of a free slot \(statistics.lostNoFreeSlot)")
+    }
+}

@@ -1,0 +1,67 @@
+import FrameShare
+import FrameSources
+
+/// One run of `frameshare publish`: from the source to the channel, and what is told of it.
+struct PublishSession {
+    let command: Publish
+    let stop: StopRequest
+    private let terminal = Terminal.output
+
+    init(command: Publish, stop: StopRequest) {
+        self.command = command
+        self.stop = stop
+    }
+
+    func run() throws {
+        switch command.source {
+        case .pattern: try publishPattern()
+        case .device(let path): try CameraSession(command: command, device: path, stop: stop).run()
+        }
+    }
+
+    // MARK: the pattern
+
+    private func publishPattern() throws {
+        let pattern = try TestPattern(
+            framesPerSecond: command.rate ?? 30, frameCount: command.frames.map(UInt64.init))
+        var options = command.publisherOptions
+        let rate = pattern.framesPerSecond
+        options.sourceName = rate > 0 ? "pattern at \(Quantities.fixed(rate, 0)) fps" : "pattern as fast as can be"
+        let publisher = try Publisher(
+            channel: command.channelName, streams: try patternStreams(), slots: command.slots, options: options)
+        // Ends the run at once, also while a reader holds it up.
+        stop.whenStopped {
+            pattern.stop()
+            publisher.close()
+        }
+        if let seconds = command.seconds { stop.after(seconds) { pattern.stop() } }
+        let report = PublishReport(command: command, terminal: terminal)
+        report.started(publisher, notes: [])
+        do {
+            try pattern.run(on: publisher)
+        } catch .channel(.closed) where stop.isStopped {
+            // That is how it was stopped.
+        }
+        let statistics = publisher.statistics
+        publisher.close()
+        report.ended(statistics)
+    }
+
+    private func patternStreams() throws -> [Stream] {
+        let format = command.format?.format ?? .yuv420
+        let main = command.size ?? ImageSize(width: 1280, height: 720)
+        return try ([StreamArgument(name: "main", size: main, format: format)] + command.stream).map {
+            Stream(name: $0.name, layout: try Self.layout($0.size, $0.format ?? format))
+        }
+    }
+
+    private static func layout(_ size: ImageSize, _ format: PixelFormat) throws -> ImageLayout {
+        guard PatternPainter.isSupported(format) else { throw PatternError.unsupportedFormat(format) }
+        if format.isCompressed {
+            // More than a compressed pattern ever takes.
+            return try .opaque(
+                width: size.width, height: size.height, format: format, capacity: size.width * size.height * 2 + 65536)
+        }
+        return try .computed(width: size.width, height: size.height, format: format)
+    }
+}

@@ -1,0 +1,47 @@
+public import FrameShare
+
+extension ImagePlanes {
+    /// The planes of a frame's image, in whichever buffers they lie. The frame has to outlive this value.
+    init(_ image: borrowing Image) throws(SinkError) {
+        let layout = image.layout
+        // Taken out of their spans one by one: a closure can't hold an image that can't escape.
+        var planes: [UnsafeRawBufferPointer] = []
+        planes.reserveCapacity(layout.planes.count)
+        for index in layout.planes.indices {
+            planes.append(image.plane(index).withUnsafeBytes { $0 })
+        }
+        try self.init(layout) { planes[$0] }
+    }
+}
+
+extension Snapshot {
+    /// Encodes a frame's image.
+    /// - Throws: as ``encode(_:_:bytesUsed:)``.
+    public func encode(_ image: borrowing Image) throws(SinkError) -> [UInt8] {
+        try encode(ImagePlanes(image), bytesUsed: image.bytesUsed(plane: 0))
+    }
+
+    /// Encodes a frame's image and writes the file.
+    /// - Throws: as ``write(_:_:bytesUsed:to:)``.
+    public func write(_ image: borrowing Image, to path: String) throws(SinkError) {
+        try WholeFile(path: path).write(encode(image))
+    }
+}
+
+extension Y4MWriter {
+    /// Writes a frame's image.
+    /// - Throws: as ``write(_:_:)``.
+    public mutating func write(_ image: borrowing Image) throws(SinkError) {
+        try write(ImagePlanes(image))
+    }
+}
+
+extension RawWriter {
+    /// Writes a frame's image, a compressed one as far as it is used.
+    /// - Throws: as ``write(_:_:bytesUsed:)``.
+    public mutating func write(_ image: borrowing Image) throws(SinkError) {
+        let planes = try ImagePlanes(image)
+        let used = (image.bytesUsed(plane: 0), image.bytesUsed(plane: 1))
+        try write(planes) { $0 == 0 ? used.0 : $0 == 1 ? used.1 : nil }
+    }
+}

@@ -1,0 +1,55 @@
+import FrameShare
+import Glibc
+
+/// When frames are due: absolute moments on the monotonic clock, so that a rate does not drift.
+struct FrameSchedule {
+    /// Nanoseconds; 0: frames are due at once.
+    private let period: Double
+    private var start: Int64
+
+    init(framesPerSecond: Double) {
+        period = framesPerSecond > 0 ? 1_000_000_000 / framesPerSecond : 0
+        start = FrameTimestamp.now().nanoseconds
+    }
+
+    private func due(_ frame: UInt64) -> Int64 {
+        start + Int64((Double(frame) * period).rounded())
+    }
+
+    /// Sleeps (`clock_nanosleep(2)` with an absolute time) until a frame is due, and looks ten times a second whether to stop.
+    /// - Returns: `false` when it was stopped.
+    func sleep(untilFrame frame: UInt64, stopped: () -> Bool) -> Bool {
+        guard period > 0 else {
+            return !stopped()
+        }
+        let due = due(frame)
+        while !stopped() {
+            let now = FrameTimestamp.now().nanoseconds
+            if now >= due {
+                return true
+            }
+            let next = min(due, now + 100_000_000)
+            var time = timespec(tv_sec: Int(next / 1_000_000_000), tv_nsec: Int(next % 1_000_000_000))
+            // Interrupted by a signal: just looks again.
+            _ = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil)
+        }
+        return false
+    }
+
+    /// How many frames from this one on it is too late for: those whose successor is due already.
+    func framesMissed(since frame: UInt64) -> UInt64 {
+        guard period > 0 else {
+            return 0
+        }
+        let late = FrameTimestamp.now().nanoseconds - due(frame)
+        return UInt64(max(0, Double(late) / period))
+    }
+
+    /// Takes the time since a moment out of the schedule. Less than a millisecond is no wait, and would add up to drift.
+    mutating func postpone(since moment: FrameTimestamp) {
+        let waited = FrameTimestamp.now().nanoseconds - moment.nanoseconds
+        if waited >= 1_000_000 {
+            start += waited
+        }
+    }
+}

@@ -1,0 +1,139 @@
+internal import FrameMemory
+internal import Glibc
+internal import PixelFormats
+internal import SystemPackage
+
+/// The buffers of a camera: made by the driver and exported, or made here for the driver to import.
+struct V4L2BufferSet {
+    /// By buffer, then by V4L2's plane.
+    var buffers: [[FrameBuffer]]
+    var memory: DriverMemory
+    var kind: MemoryKind
+    var source: String
+    var writeProtection: WriteProtection
+    var notes: [String] = []
+
+    /// Makes the driver allocate, and takes a DMA buffer of each plane, read-only where it gives such.
+    static func exported(
+        _ device: V4L2Device,
+        format: DriverFormat,
+        count: Int
+    ) throws(V4L2Error) -> V4L2BufferSet {
+        let given = try device.requestBuffers(count, .mmap)
+        guard given > 0 else { throw .tooFewBuffers(path: device.path, asked: count, given: given) }
+        var set = V4L2BufferSet(
+            buffers: [],
+            memory: .mmap,
+            kind: .dmaBuf,
+            source: "\(device.info.driver) (VIDIOC_EXPBUF)",
+            writeProtection: .readOnlyExport
+        )
+        for index in 0..<given {
+            let lengths = try device.planeLengths(buffer: index, .mmap, planes: format.planes.count)
+            var planes: [FrameBuffer] = []
+            for (plane, length) in lengths.enumerated() {
+                planes.append(try set.export(device, buffer: index, plane: plane, length: length))
+            }
+            set.buffers.append(planes)
+        }
+        return set
+    }
+
+    private mutating func export(
+        _ device: V4L2Device,
+        buffer: Int,
+        plane: Int,
+        length: Int
+    ) throws(V4L2Error) -> FrameBuffer {
+        var number: Int32 = -EACCES
+        var refusal: Int32 = 0
+        if writeProtection == .readOnlyExport {
+            number = device.exportPlane(buffer: buffer, plane: plane, readOnly: true)
+            refusal = -number
+        }
+        if number < 0, number != -ENODEV, number != -EMFILE, number != -ENFILE {
+            number = device.exportPlane(buffer: buffer, plane: plane, readOnly: false)
+            if number >= 0, writeProtection == .readOnlyExport {
+                writeProtection = .none
+                notes.append(
+                    "the driver exports no read-only buffers (\(Errno(rawValue: refusal))): readers could write to them"
+                )
+            }
+        }
+        guard number >= 0 else {
+            switch -number {
+            case ENODEV: throw .unplugged(path: device.path, card: device.info.card)
+            case EMFILE, ENFILE:
+                throw .call("VIDIOC_EXPBUF", path: device.path, value: "buffer \(buffer)", Errno(rawValue: -number))
+            default: throw .cannotExport(path: device.path, Errno(rawValue: -number))
+            }
+        }
+        do throws(MemoryError) {
+            return try FrameBuffer(
+                adopting: OwnedDescriptor(owning: number),
+                kind: .dmaBuf,
+                size: length,
+                writeProtection: writeProtection
+            )
+        } catch {
+            throw .memory(error)
+        }
+    }
+
+    /// Allocates DMA buffers and tells the driver how many will come. It sees them when they are queued.
+    static func imported(
+        _ device: V4L2Device,
+        format: DriverFormat,
+        count: Int,
+        from preference: MemoryPreference
+    ) throws(V4L2Error) -> V4L2BufferSet {
+        // 32 is V4L2's limit (VIDEO_MAX_FRAME); a driver may want more than was asked.
+        let given = try requestImport(device, count)
+        var set = V4L2BufferSet(
+            buffers: Array(repeating: [], count: given),
+            memory: .dmaBuf,
+            kind: .dmaBuf,
+            source: "",
+            writeProtection: .none
+        )
+        let allocator = BufferAllocator(preference: preference)
+        for (plane, size) in format.planes.map(\.sizeImage).enumerated() {
+            let made: (buffers: [FrameBuffer], report: AllocationReport)
+            do throws(MemoryError) {
+                let name = format.planes.count == 1 ? "camera" : "camera-plane\(plane)"
+                made = try allocator.allocate(count: given, size: pageRounded(size), name: name)
+            } catch {
+                throw .memory(error)
+            }
+            guard made.report.used.isDMABuf else {
+                throw .notADMABuffer(path: device.path, source: made.report.source)
+            }
+            set.kind = made.report.used
+            set.source = made.report.source
+            if plane == 0 { set.notes = made.report.notes }
+            for (index, buffer) in made.buffers.enumerated() {
+                set.writeProtection = buffer.writeProtection
+                set.buffers[index].append(buffer)
+            }
+        }
+        return set
+    }
+
+    private static func requestImport(_ device: V4L2Device, _ count: Int) throws(V4L2Error) -> Int {
+        do throws(V4L2Error) {
+            let given = try device.requestBuffers(count, .dmaBuf)
+            guard given > 0 else { throw .tooFewBuffers(path: device.path, asked: count, given: given) }
+            return given
+        } catch {
+            if case .call(_, _, _, let errno) = error, errno.rawValue == EINVAL {
+                throw .cannotImport(path: device.path, source: "other programs", errno)
+            }
+            throw error
+        }
+    }
+
+    private static func pageRounded(_ size: Int) -> Int {
+        let page = max(1, sysconf(Int32(_SC_PAGESIZE)))
+        return (size + page - 1) / page * page
+    }
+}

@@ -1,0 +1,133 @@
+public import FrameMemory
+public import PixelFormats
+
+/// Who makes the buffers that a camera fills.
+public enum V4L2Memory: Sendable, Hashable, CustomStringConvertible {
+    /// The driver, which shares them as DMA buffers (`VIDIOC_EXPBUF`), read-only where it can.
+    case driver
+    /// We: a DMA heap or a udmabuf, which the driver imports (`V4L2_MEMORY_DMABUF`). Other devices may need memory of
+    /// a certain heap; and it is the way with drivers that can't export.
+    case imported(MemoryPreference)
+
+    public var description: String {
+        switch self {
+        case .driver: "the driver's memory"
+        case .imported(let preference): "\(preference)"
+        }
+    }
+}
+
+/// What is wanted of a camera. The driver gives what is nearest: ``V4L2CameraSetup`` says what.
+public struct V4L2CameraConfiguration: Sendable, Hashable {
+    /// One of ``V4L2Device/inputs()``; nil: as it is.
+    public var input: Int?
+
+    /// The image's size; nil: as the device is set now, or what a digital video input receives.
+    public var size: V4L2Size?
+
+    /// The pixel format; nil: as the device is set now.
+    public var format: PixelFormat?
+
+    /// V4L2's own code, where a format has several: `NV12` has its planes in one buffer, `NM12` in two. Goes before ``format``.
+    public var code: FourCC?
+
+    /// Frames a second; nil: as the device is set now.
+    public var framesPerSecond: Double?
+
+    /// How many buffers, 1 to 32. The driver may need more.
+    public var slots: Int
+
+    /// Who makes the buffers.
+    public var memory: V4L2Memory
+
+    /// Controls to set before streaming, in order. See ``V4L2Device/control(named:)``.
+    public var controls: [V4L2ControlSetting]
+
+    /// Whether anything other than what was asked is an error, ``V4L2Error/adjusted(path:_:)``.
+    public var exact: Bool
+
+    public init(
+        size: V4L2Size? = nil,
+        format: PixelFormat? = nil,
+        framesPerSecond: Double? = nil,
+        slots: Int = 8,
+        memory: V4L2Memory = .driver,
+        controls: [V4L2ControlSetting] = [],
+        exact: Bool = false
+    ) {
+        self.size = size
+        self.format = format
+        self.framesPerSecond = framesPerSecond
+        self.slots = slots
+        self.memory = memory
+        self.controls = controls
+        self.exact = exact
+    }
+
+    /// Chooses the format by any of its names, or by V4L2's code where that says more ("NM12").
+    ///
+    /// - Returns: false if the name means nothing; the configuration is then as before.
+    public mutating func setFormat(named name: String) -> Bool {
+        guard let format = PixelFormat(name: name) else { return false }
+        let code = FourCC(name.uppercased())
+        self.format = format
+        self.code = code != nil && code == format.v4l2MultiPlanar ? code : nil
+        return true
+    }
+}
+
+/// A control and the value to give it.
+public struct V4L2ControlSetting: Sendable, Hashable {
+    /// The control's name, in either form.
+    public var name: String
+    public var value: V4L2ControlValue
+
+    public init(_ name: String, _ value: V4L2ControlValue) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// Something that the driver gives otherwise than asked.
+public struct V4L2Adjustment: Sendable, Hashable, CustomStringConvertible {
+    /// "size", "format", "rate", "slots".
+    public let what: String
+    public let asked: String
+    public let given: String
+
+    /// "size 1000x700 became 960x720".
+    public var description: String { "\(what) \(asked) became \(given)" }
+}
+
+/// What a camera has been set to.
+public struct V4L2CameraSetup: Sendable, Hashable {
+    /// The images, as the driver lays them out. Its planes' `buffer` is the number of V4L2's plane.
+    public let layout: ImageLayout
+
+    /// V4L2's code for the format.
+    public let code: FourCC
+
+    /// The time between frames, nil where the driver doesn't say.
+    public let interval: V4L2Interval?
+
+    /// How many buffers there are.
+    public let slots: Int
+
+    /// What kind of memory they are.
+    public let memoryKind: MemoryKind
+
+    /// Where they come from: "vivid (VIDIOC_EXPBUF)", "/dev/dma_heap/system".
+    public let memorySource: String
+
+    /// Whether those who receive a buffer can be kept from writing it.
+    public let writeProtection: WriteProtection
+
+    /// How many buffers the driver must have at least, to lose no frame.
+    public let buffersNeeded: Int
+
+    /// What differs from what was asked.
+    public let adjustments: [V4L2Adjustment]
+
+    /// What else is worth knowing, for people.
+    public let notes: [String]
+}

@@ -1,0 +1,86 @@
+internal import CLinuxMedia
+internal import PixelFormats
+
+/// Sets a device's input, format, rate and controls, and keeps account of what the driver made of each.
+struct V4L2CameraPlan {
+    private(set) var format: DriverFormat
+    private(set) var interval: V4L2Interval?
+    private(set) var buffersNeeded = 2
+    private(set) var adjustments: [V4L2Adjustment] = []
+    private(set) var notes: [String] = []
+
+    init(device: V4L2Device, configuration: V4L2CameraConfiguration) throws(V4L2Error) {
+        if let input = configuration.input { try device.setInput(input) }
+        device.adoptTimings()
+        let before = try device.currentFormat()
+        let code = try Self.code(device, configuration) ?? before.code
+        let size = configuration.size ?? before.size
+        format = try device.setFormat(code, size)
+        if format.code != code { note("format", asked: code, given: format.code) }
+        if let asked = configuration.size { note("size", asked: asked, given: format.size) }
+        try setRate(device, configuration.framesPerSecond)
+        for setting in configuration.controls {
+            try setControl(device, setting)
+        }
+        if let minimum = Self.minimumBuffers(device) { buffersNeeded = max(buffersNeeded, minimum) }
+        if !format.isProgressive {
+            notes.append("the source is interlaced: each frame is a field, or two fields after each other")
+        }
+        if device.info.needsMediaController {
+            notes.append("this node is part of a pipeline that the media controller sets up; libcamera does that")
+        }
+    }
+
+    mutating func note<T: Equatable & CustomStringConvertible>(_ what: String, asked: T, given: T) {
+        guard asked != given else { return }
+        adjustments.append(V4L2Adjustment(what: what, asked: asked.description, given: given.description))
+    }
+
+    /// V4L2's code for the format that is asked for, nil if none is.
+    private static func code(
+        _ device: V4L2Device,
+        _ configuration: V4L2CameraConfiguration
+    ) throws(V4L2Error) -> FourCC? {
+        guard let asked = configuration.format ?? configuration.code.map({ PixelFormat(fourcc: $0) }) else { return nil }
+        let offered = try device.formats()
+        if let code = configuration.code, offered.contains(where: { $0.code == code }) { return code }
+        let fitting = offered.filter { $0.format == asked }
+        // Contiguous planes are what most readers expect.
+        if configuration.code == nil, let best = fitting.first(where: { !$0.hasSeparatePlanes }) ?? fitting.first {
+            return best.code
+        }
+        throw .formatNotOffered(path: device.path, asked: asked, offered: offered.compactMap(\.format))
+    }
+
+    private mutating func setRate(_ device: V4L2Device, _ framesPerSecond: Double?) throws(V4L2Error) {
+        guard let framesPerSecond else {
+            interval = try device.currentInterval()
+            return
+        }
+        guard let asked = V4L2Interval(framesPerSecond: framesPerSecond) else {
+            throw .call("VIDIOC_S_PARM", path: device.path, value: "\(framesPerSecond) fps", .invalidArgument)
+        }
+        interval = try device.setInterval(asked)
+        if let interval {
+            if !interval.isSame(as: asked) { note("rate", asked: asked, given: interval) }
+        } else {
+            adjustments.append(V4L2Adjustment(what: "rate", asked: asked.description, given: "what the driver does"))
+        }
+    }
+
+    private mutating func setControl(_ device: V4L2Device, _ setting: V4L2ControlSetting) throws(V4L2Error) {
+        let control = try device.control(named: setting.name)
+        let given = try device.set(control, to: setting.value)
+        if case .integer(let asked) = setting.value, case .integer(let number) = given {
+            note(control.key, asked: asked, given: number)
+        }
+    }
+
+    /// `V4L2_CID_MIN_BUFFERS_FOR_CAPTURE`, where the driver has it.
+    private static func minimumBuffers(_ device: V4L2Device) -> Int? {
+        var number: Int64 = 0
+        let id = UInt32(V4L2_CID_MIN_BUFFERS_FOR_CAPTURE)
+        guard device.raw({ fs_v4l2_get_control(device.descriptor, id, false, &number) }) == 0 else { return nil }
+        return Int(min(max(0, number), 31)) + 1
+    }
+}

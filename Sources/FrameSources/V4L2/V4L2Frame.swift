@@ -1,0 +1,77 @@
+internal import CLinuxMedia
+public import FrameShare
+internal import PixelFormats
+
+/// A filled buffer, as the driver describes it.
+public struct V4L2Frame: Sendable {
+    /// The buffer's number. It is the program's until it is queued again.
+    public let buffer: Int
+
+    /// The driver's count of frames since streaming began, carried on past 32 bits. Gaps are lost frames.
+    public let sequence: UInt64
+
+    /// How many frames are missing since the one before.
+    public let lost: Int
+
+    /// Whether the driver was without a buffer at a time since the frame before: what is missing was then not the camera's
+    /// fault.
+    public let starved: Bool
+
+    /// When the frame was captured, to the driver's knowledge; nil if it doesn't say. The clock is unknown unless the
+    /// driver says that it is the monotonic one.
+    public let timestamp: FrameTimestamp?
+
+    /// ``FrameFlags/error`` if the data may be damaged, ``FrameFlags/keyframe``.
+    public let flags: FrameFlags
+
+    private let planes: Int
+    private let used: InlineArray<4, UInt32>
+    private let isPartial: Bool
+
+    /// The bytes of data in a plane of the image, counted from the plane's offset.
+    public func bytesUsed(plane: Int) -> Int {
+        plane >= 0 && plane < planes ? Int(used[plane]) : 0
+    }
+
+    init(_ flat: fs_v4l2_buffer, layout: ImageLayout, sequence: UInt64, lost: Int, starved: Bool) {
+        buffer = Int(flat.index)
+        self.sequence = sequence
+        self.lost = lost
+        self.starved = starved
+        let clock: FrameClock =
+            flat.flags & UInt32(V4L2_BUF_FLAG_TIMESTAMP_MASK) == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC)
+            ? .monotonic : .unknown
+        timestamp = flat.timestamp_ns > 0 ? FrameTimestamp(nanoseconds: flat.timestamp_ns, clock: clock) : nil
+        var flags: FrameFlags = []
+        if flat.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0 { flags.insert(.error) }
+        if flat.flags & UInt32(V4L2_BUF_FLAG_KEYFRAME) != 0 { flags.insert(.keyframe) }
+        self.flags = flags
+        // V4L2 counts a buffer's bytes; several planes may share it.
+        var used = InlineArray<4, UInt32>(repeating: 0)
+        var isPartial = false
+        planes = min(layout.planes.count, 4)
+        for index in 0..<planes {
+            let plane = layout.planes[index]
+            let bytes = Int(element(flat.bytesused, plane.buffer)) - plane.offset
+            used[index] = UInt32(clamping: min(max(0, bytes), plane.size))
+            if Int(used[index]) != plane.size { isPartial = true }
+        }
+        self.used = used
+        self.isPartial = isPartial
+    }
+
+    /// The frame for a publisher.
+    ///
+    /// - Parameters:
+    ///   - stream: the place of the camera's stream in the channel
+    ///   - sequenceBase: is added to the driver's count, which begins at 0 each time that streaming begins
+    public func description(stream: Int = 0, sequenceBase: UInt64 = 0) -> FrameDescription {
+        var description = FrameDescription(sequence: sequence &+ sequenceBase, timestamp: timestamp, flags: flags)
+        if isPartial {
+            for plane in 0..<planes {
+                description.setBytesUsed(Int(used[plane]), stream: stream, plane: plane)
+            }
+        }
+        return description
+    }
+}
