@@ -26,16 +26,13 @@ final class ListeningSocket: Sendable {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        // Nobody may connect before the mode is right: 0600 from the first moment.
-        let before = umask(0o177)
+        // Nobody can connect before listen(), by when the mode is right.
         let bound = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        let bindErrno = errno
-        umask(before)
-        guard bound == 0 else { throw .directory(path: path, Errno(rawValue: bindErrno)) }
+        guard bound == 0 else { throw .directory(path: path, Errno(rawValue: errno)) }
         if let group = access.group {
             guard let gid = Self.groupID(group) else {
                 unlink(path)

@@ -253,8 +253,13 @@ final class PublisherCore: Sendable {
             cutOffWhoStalls(after: stallDeadline)
             // A tenth of a second at most: cancellation and the stall limit are looked at again.
             let nanoseconds = min(deadline.remaining(atMost: 100_000_000), stallDeadline.remaining(atMost: 100_000_000))
-            _ = fs_futex_wait_any(&words, &expected, UInt32(words.count), max(nanoseconds, 1_000_000))
+            let result = fs_futex_wait_any(&words, &expected, UInt32(words.count), max(nanoseconds, 1_000_000))
             withExtendedLifetime(lanes) {}
+            if result != 0 && result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR {
+                // No futex_waitv (Linux before 5.16, or a sandbox without it): look again every millisecond.
+                var pause = timespec(tv_sec: 0, tv_nsec: 1_000_000)
+                nanosleep(&pause, nil)
+            }
         }
     }
 

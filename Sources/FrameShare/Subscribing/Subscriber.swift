@@ -297,6 +297,8 @@ public final class Subscriber: Sendable {
 
     private func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
         var spinUntil = spinDeadline()
+        // When to look at the control socket next. Frames that come do without: only vain waking looks.
+        var lookAt: Int64? = nil
         while true {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
@@ -325,6 +327,12 @@ public final class Subscriber: Sendable {
                 let page = state.withLock { $0.current.page }
                 // A tenth of a second at most: then we look whether the publisher is still there.
                 let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
+                let now = monotonicNow()
+                if lookAt == nil { lookAt = now + 100_000_000 }
+                if let at = lookAt, now >= at {
+                    try lookAtSocket()
+                    lookAt = now + 100_000_000
+                }
                 let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
                 if result == -ETIMEDOUT { try lookAtSocket() }
             }
