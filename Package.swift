@@ -1,6 +1,11 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let turboJPEG = Target.Dependency.target(name: "CTurboJPEG", condition: .when(traits: ["Snapshot"]))
+let png = Target.Dependency.target(name: "CPNG", condition: .when(traits: ["Snapshot"]))
+
 let package = Package(
     name: "FrameShare",
     products: [
@@ -18,30 +23,60 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // C headers: system calls, ioctls and shared-memory layouts that Swift can't import. No logic.
         .target(name: "CLinuxMedia"),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
         .target(name: "PixelFormats"),
         .target(name: "LeaseProtocol", dependencies: ["CLinuxMedia"]),
-        .target(
-            name: "FrameMemory",
-            dependencies: ["CLinuxMedia", .product(name: "SystemPackage", package: "swift-system")]
-        ),
+        .target(name: "FrameMemory", dependencies: ["CLinuxMedia", system]),
         .target(
             name: "FrameShare",
+            dependencies: ["CLinuxMedia", "FrameMemory", "LeaseProtocol", "PixelFormats", logging, system]
+        ),
+        .target(
+            name: "FrameSources",
+            dependencies: ["CLinuxMedia", "FrameMemory", "FrameShare", "PixelFormats", turboJPEG, logging, system]
+        ),
+        .target(
+            name: "FrameSinks",
+            dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, system]
+        ),
+        .target(name: "FrameShareTestKit", dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", system]),
+        .executableTarget(
+            name: "FrameShareCLI",
             dependencies: [
-                "CLinuxMedia", "FrameMemory", "LeaseProtocol", "PixelFormats",
-                .product(name: "Logging", package: "swift-log"),
-                .product(name: "SystemPackage", package: "swift-system"),
+                "FrameMemory", "FrameShare", "FrameSinks", "FrameSources", "LeaseProtocol", "PixelFormats", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]
+        ),
+
+        .testTarget(name: "PixelFormatsTests", dependencies: ["PixelFormats"]),
+        .testTarget(name: "FrameMemoryTests", dependencies: ["FrameMemory", system]),
+        .testTarget(
+            name: "FrameSourcesTests",
+            dependencies: ["FrameSources", "FrameShare", "PixelFormats", system]
+        ),
+        .testTarget(
+            name: "FrameSinksTests",
+            dependencies: ["FrameSources", "FrameSinks", "PixelFormats", system]
+        ),
+        .testTarget(
+            name: "FrameShareCLITests",
+            dependencies: ["FrameShareCLI", "FrameShare"],
+            exclude: ["Snapshots"]
         ),
     ],
     swiftLanguageModes: [.v6]
 )
 
 // The same strict settings for every Swift target.
-for target in package.targets where !["CLinuxMedia"].contains(target.name) && target.type != .system {
+for target in package.targets where target.name != "CLinuxMedia" && target.type != .system {
     target.swiftSettings = (target.swiftSettings ?? []) + [
         // SE-0409: an import is internal unless it says public.
         .enableUpcomingFeature("InternalImportsByDefault"),

@@ -40,6 +40,13 @@ struct DescriptorOutput: ~Copyable {
         count += 1
     }
 
+    /// Adds bytes, which must stay as they are until ``flush()``.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) throws(SinkError) {
+        if let start = bytes.baseAddress {
+            try append(start, bytes.count)
+        }
+    }
+
     /// Adds the rows of a plane without the padding behind them.
     mutating func appendRows(of plane: Int, _ planes: ImagePlanes) throws(SinkError) {
         let rowBytes = planes.layout.rowBytes(plane: plane) ?? 0
@@ -51,9 +58,7 @@ struct DescriptorOutput: ~Copyable {
     /// Adds bytes and writes at once.
     mutating func writeNow(_ bytes: RawSpan) throws(SinkError) {
         try bytes.withUnsafeBytes { (bytes) throws(SinkError) in
-            if let start = bytes.baseAddress {
-                try append(start, bytes.count)
-            }
+            try append(bytes)
             try flush()
         }
     }

@@ -4,13 +4,11 @@ extension ImagePlanes {
     /// The planes of a frame's image, in whichever buffers they lie. The frame has to outlive this value.
     init(_ image: borrowing Image) throws(SinkError) {
         let layout = image.layout
-        // Taken out of their spans one by one: a closure can't hold an image that can't escape.
-        var planes: [UnsafeRawBufferPointer] = []
-        planes.reserveCapacity(layout.planes.count)
-        for index in layout.planes.indices {
-            planes.append(image.plane(index).withUnsafeBytes { $0 })
+        var parts = Parts(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+        for index in layout.planes.indices.prefix(parts.count) {
+            parts[index] = image.plane(index).withUnsafeBytes { $0 }
         }
-        try self.init(layout) { planes[$0] }
+        try self.init(layout, parts)
     }
 }
 

@@ -4,59 +4,48 @@ import PixelFormats
 ///
 /// Holds addresses, so it must not outlive the call in which the memory is lent.
 struct ImagePlanes {
-    let layout: ImageLayout
-    private let starts: (UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer)
+    /// The bytes of each plane, from the plane's own offset on.
+    typealias Parts = InlineArray<4, UnsafeRawBufferPointer>
 
-    /// - Parameter plane: the bytes of one plane, from the plane's own offset on.
+    let layout: ImageLayout
+    private let parts: Parts
+
     /// - Throws: ``SinkError/layout(_:)`` or ``SinkError/planeTooShort(plane:needed:given:)``.
-    init(_ layout: ImageLayout, plane: (Int) -> UnsafeRawBufferPointer) throws(SinkError) {
-        do {
-            try layout.validate()
-        } catch {
-            throw .layout(error)
+    init(_ layout: ImageLayout, _ parts: Parts) throws(SinkError) {
+        try Self.validate(layout)
+        for (index, plane) in layout.planes.enumerated() where parts[index].count < plane.size {
+            throw .planeTooShort(plane: index, needed: plane.size, given: parts[index].count)
         }
         self.layout = layout
-        func start(_ index: Int) throws(SinkError) -> UnsafeRawPointer {
-            let bytes = plane(index)
-            let needed = layout.planes[index].size
-            guard bytes.count >= needed, let start = bytes.baseAddress else {
-                throw .planeTooShort(plane: index, needed: needed, given: bytes.count)
-            }
-            return start
-        }
-        let last = layout.planes.count - 1
-        let first = try start(0)
-        starts = (
-            first,
-            try last >= 1 ? start(1) : first,
-            try last >= 2 ? start(2) : first,
-            try last >= 3 ? start(3) : first
-        )
+        self.parts = parts
     }
 
     /// An image whose planes all lie in one buffer.
     init(_ layout: ImageLayout, bytes: UnsafeRawBufferPointer) throws(SinkError) {
-        try self.init(layout) { index in
-            let plane = layout.planes[index]
-            guard plane.buffer == 0, plane.offset <= bytes.count else {
-                return UnsafeRawBufferPointer(start: nil, count: 0)
-            }
-            return UnsafeRawBufferPointer(rebasing: bytes[plane.offset...])
+        try Self.validate(layout)
+        var parts = Parts(repeating: UnsafeRawBufferPointer(start: nil, count: 0))
+        for (index, plane) in layout.planes.enumerated() where plane.buffer == 0 && plane.offset <= bytes.count {
+            parts[index] = UnsafeRawBufferPointer(rebasing: bytes[plane.offset...])
+        }
+        try self.init(layout, parts)
+    }
+
+    private static func validate(_ layout: ImageLayout) throws(SinkError) {
+        do throws(ImageLayoutError) {
+            try layout.validate()
+        } catch {
+            throw .layout(error)
         }
     }
 
-    /// The first byte of a plane.
-    func start(_ plane: Int) -> UnsafeRawPointer {
-        switch plane {
-        case 0: starts.0
-        case 1: starts.1
-        case 2: starts.2
-        default: starts.3
-        }
+    /// The first bytes of a plane.
+    func bytes(plane: Int, count: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: parts[plane].prefix(max(0, count)))
     }
 
     /// The first byte of a row of a plane.
     func row(_ row: Int, plane: Int) -> UnsafeRawPointer {
-        start(plane) + row * layout.planes[plane].stride
+        // Invariant: a valid layout's planes are not empty, so each has an address.
+        parts[plane].baseAddress.unsafelyUnwrapped + row * layout.planes[plane].stride
     }
 }

@@ -42,10 +42,9 @@ public struct RawWriter: ~Copyable {
         let layout = planes.layout
         for (index, plane) in layout.planes.enumerated() {
             if layout.rowBytes(plane: index) == nil {
-                let used = min(max(0, bytesUsed(index) ?? plane.size), plane.size)
-                try output.append(planes.start(index), used)
+                try output.append(planes.bytes(plane: index, count: min(bytesUsed(index) ?? plane.size, plane.size)))
             } else if padding == .kept {
-                try output.append(planes.start(index), plane.size)
+                try output.append(planes.bytes(plane: index, count: plane.size))
             } else {
                 try output.appendRows(of: index, planes)
             }

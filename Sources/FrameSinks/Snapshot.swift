@@ -53,8 +53,7 @@ public struct Snapshot: Sendable, Hashable {
         let layout = planes.layout
         if layout.format == .mjpeg {
             let size = layout.planes[0].size
-            let used = min(max(0, bytesUsed ?? size), size)
-            return try encodeJPEG(UnsafeRawBufferPointer(start: planes.start(0), count: used))
+            return try encodeJPEG(planes.bytes(plane: 0, count: min(bytesUsed ?? size, size)))
         }
         guard let converter = RGBConverter(layout, deep: type == .png, mosaicAsGrey: mosaicAsGrey) else {
             throw .unsupportedFormat(layout.format, sink: "a snapshot", advice: Self.advice)

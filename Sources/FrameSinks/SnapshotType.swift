@@ -7,7 +7,10 @@ public enum SnapshotType: Sendable, Hashable {
 
     /// By the ending of a file's name: `.png`, `.jpg`, `.jpeg`, in any case; `nil` for others.
     public init?(path: String) {
-        switch path.split(separator: ".", omittingEmptySubsequences: false).last?.lowercased() {
+        guard let dot = path.lastIndex(of: ".") else {
+            return nil
+        }
+        switch path[path.index(after: dot)...].lowercased() {
         case "png": self = .png
         case "jpg", "jpeg": self = .jpeg()
         default: return nil

@@ -24,7 +24,7 @@ public struct LaneOffers: Sendable {
     public let memory: LaneMemory
     private let releasedWords: Int
     /// What was put in each cell; empty once it is known to be taken or withdrawn.
-    private var expected: [Ticket]
+    private(set) var expected: [Ticket]
     /// For each slot, the cell (+ 1) that its ticket was put in; 0 once it is known to be taken.
     private var cellOfSlot: [UInt16]
 

@@ -7,7 +7,7 @@ public struct LaneTakes: Sendable {
     public let memory: LaneMemory
     private let slots: Int
     /// The offer that is due next.
-    private var next: UInt64 = 0
+    private(set) var next: UInt64 = 0
 
     /// Opens a lane for a pool of `slots`.
     public init(memory: LaneMemory, slots: Int) {

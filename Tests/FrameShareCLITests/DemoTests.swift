@@ -46,7 +46,7 @@ struct DemoTests {
     func interrupted(signal: Int32) throws {
         let folder = try ChannelFolder()
         let run = try CommandRun(["demo", "--source", "pattern", "--seconds", "600", "--json"], in: folder)
-        try eventually { run.outputSoFar.contains("slow-detector") }
+        eventually { run.outputSoFar.contains("slow-detector") }
         let children = Self.children(of: run.pid)
         #expect(children.count == 4)
         run.send(signal)
@@ -61,14 +61,14 @@ struct DemoTests {
     func killed() throws {
         let folder = try ChannelFolder()
         let run = try CommandRun(["demo", "--source", "pattern", "--seconds", "600", "--json"], in: folder)
-        try eventually { run.outputSoFar.contains("slow-detector") }
+        eventually { run.outputSoFar.contains("slow-detector") }
         let children = Self.children(of: run.pid)
         #expect(children.count == 4)
         run.send(SIGKILL)
         _ = run.wait()
         // They see the end of their input. (Whoever adopts them may let them be zombies for a while.)
-        try eventually { children.allSatisfy { !Self.isAlive($0) } }
-        try eventually { folder.sockets.isEmpty }
+        eventually { children.allSatisfy { !Self.isAlive($0) } }
+        eventually { folder.sockets.isEmpty }
     }
 
     @Test("a demo that gets no publisher says why, and fails")

@@ -143,7 +143,7 @@ struct SharingTests {
         let folder = try ChannelFolder()
         let publisher = try publisher(folder)
         let watch = try CommandRun(["watch", "cam", "--json"], in: folder)
-        try eventually { watch.outputSoFar.contains("second") }
+        eventually { watch.outputSoFar.contains("second") }
         publisher.send(signal)
         #expect(publisher.wait().code == (signal == SIGINT ? 130 : 0))
         #expect(folder.sockets.isEmpty)
@@ -158,7 +158,7 @@ struct SharingTests {
         let folder = try ChannelFolder()
         let publisher = try publisher(folder)
         let watch = try CommandRun(["watch", "cam", "--json"], in: folder)
-        try eventually { watch.outputSoFar.contains("second") }
+        eventually { watch.outputSoFar.contains("second") }
         publisher.send(SIGKILL)
         _ = publisher.wait()
         let outcome = watch.wait()

@@ -1,8 +1,6 @@
 // Video4Linux: the ioctls of <linux/videodev2.h>, whose request numbers Swift can't import, with their unions laid flat.
 // Each function is one ioctl (two for DV timings) and returns 0 or a negative errno value.
-#ifndef FS_V4L2_H
-#define FS_V4L2_H
-
+#pragma once
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/videodev2.h>

@@ -91,7 +91,6 @@ extension Subscriber {
         options.name = name
         if let stream { return try Subscriber(channel: channel, streams: [stream], policy: policy, options: options) }
         let monitor = try ChannelMonitor(channel: channel)
-        defer { monitor.close() }
         let first = try monitor.snapshot().streams.first.map { [$0.stream.name] } ?? []
         return try Subscriber(channel: channel, streams: first, policy: policy, options: options)
     }

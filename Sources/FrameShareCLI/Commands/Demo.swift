@@ -21,8 +21,9 @@ struct Demo: ParsableCommand {
     )
 
     @Option(
-        help: .init("pattern, or a device such as /dev/video0; left out: a camera if there is one.", valueName: "source"))
-    var source: String?
+        help: .init("pattern, or a device such as /dev/video0; left out: a camera if there is one.", valueName: "source"),
+        transform: SourceArgument.parse)
+    var source: SourceArgument?
 
     @Option(help: .init("How long to show it.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration = .seconds(10)
@@ -40,7 +41,7 @@ struct Demo: ParsableCommand {
         defer { folder.remove() }
         let stop = try StopRequest()
         var show = DemoShow(stop: stop, terminal: .output, json: json)
-        let summary = try show.run(source: source, for: seconds)
+        let summary = try show.run(source: source.map { "\($0)" }, for: seconds)
         Terminal.output.writeLine(json ? summary.json.text : summary.text(for: .output))
         try stop.throwIfInterrupted()
         if let trouble = summary.trouble { throw CommandFailure(trouble) }

@@ -52,7 +52,6 @@ struct List: ParsableCommand {
         at name: String, in directory: ChannelDirectory
     ) throws(ChannelError) -> ChannelStatistics {
         let monitor = try ChannelMonitor(channel: name, directory: directory)
-        defer { monitor.close() }
         return try monitor.snapshot()
     }
 }

@@ -80,9 +80,6 @@ struct Publish: ParsableCommand {
     @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
     var waitForCamera = false
 
-    @Flag(help: "Tell a checksum of each image in its metadata, for 'watch --verify' (cameras only). Reads every pixel.")
-    var checksum = false
-
     @Option(
         help: .init("How long one every-frame reader may stall the source; 'never' cuts nobody off.", valueName: "duration"),
         transform: StallLimitArgument.parse)
@@ -109,9 +106,6 @@ struct Publish: ParsableCommand {
         } else {
             guard memory != .driver else { throw ValidationError("--memory driver: needs a camera, see --source") }
             guard control.isEmpty else { throw ValidationError("--control: needs a camera, see --source") }
-            guard !checksum else {
-                throw ValidationError("--checksum: needs a camera; 'watch --verify' knows the pattern's pixels")
-            }
             guard !waitForCamera else { throw ValidationError("--wait-for-camera: needs a camera, see --source") }
         }
     }

@@ -42,7 +42,6 @@ struct Top: ParsableCommand {
         let stop = try StopRequest()
         let name = try channel.resolve()
         let monitor = try ChannelMonitor(channel: name)
-        defer { monitor.close() }
         try show(monitor, stop)
         try stop.throwIfInterrupted()
     }
@@ -53,12 +52,11 @@ struct Top: ParsableCommand {
             let statistics = try monitor.snapshot()
             return print(statistics, nil, terminal)
         }
-        var area = json ? nil : LiveArea(terminal)
+        let area = json ? nil : LiveArea(terminal)
         var earlier: ChannelStatistics?
         let end = seconds.map { FrameTimestamp.now().nanoseconds + $0.nanoseconds }
         while !stop.isStopped {
-            let statistics: ChannelStatistics
-            do { statistics = try monitor.snapshot() } catch .closed { break }
+            let statistics = try monitor.snapshot()
             if json {
                 terminal.writeLine(statistics.json.text)
             } else {

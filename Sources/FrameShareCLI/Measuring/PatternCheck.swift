@@ -39,10 +39,12 @@ final class PatternCheck {
 
     private func paint(_ number: UInt64) -> Bool {
         do throws(PatternError) {
-            if isPainted {
-                try painter.paintChanges(frame: number) { buffers[$0] }
-            } else {
-                try painter.paint(frame: number) { buffers[$0] }
+            for (index, buffer) in buffers.enumerated() {
+                if isPainted {
+                    try painter.paintChanges(frame: number, into: buffer, buffer: index)
+                } else {
+                    try painter.paint(frame: number, into: buffer, buffer: index)
+                }
             }
             isPainted = true
             return true

@@ -34,7 +34,7 @@ struct ChannelReport {
             " (\(Quantities.rate(perSecond(now.published, earlier.published)))/s)"
         }
         let lost =
-            "lost by the camera \(now.lostBySource), for want of a free slot \(now.lostNoFreeSlot)"
+            "lost by the source \(now.lostBySource), for want of a free slot \(now.lostNoFreeSlot)"
         let held = max(0, now.slots - now.slotsFree - now.slotsAtSource)
         var pool =
             "pool of \(now.slots): \(now.slotsFree) free, \(now.slotsAtSource) at the source (needs \(now.sourceNeed)), "
@@ -57,7 +57,7 @@ struct ChannelReport {
             .init("STREAMS"),
         ])
         table.indent = "  "
-        for subscriber in now.subscribers {
+        for subscriber in now.subscribers.sorted(by: { $0.id < $1.id }) {
             let before = earlier?.subscribers.first { $0.id == subscriber.id }
             let budget = "/\(subscriber.budget)" + (subscriber.reserved ? " res" : "")
             let droppedMore = before.map { $0.dropped < subscriber.dropped } ?? (subscriber.dropped > 0)

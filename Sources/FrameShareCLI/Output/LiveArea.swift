@@ -1,6 +1,6 @@
 /// Lines that are drawn again and again in the same place of a terminal. Elsewhere each drawing is printed below the one
 /// before.
-struct LiveArea: ~Copyable {
+final class LiveArea {
     private let terminal: Terminal
     private var drawnLines = 0
 
@@ -17,7 +17,7 @@ struct LiveArea: ~Copyable {
     /// The width that lines must keep to; nil: any.
     var width: Int? { terminal.canRedraw ? terminal.size.columns - 1 : nil }
 
-    mutating func draw(_ lines: [String]) {
+    func draw(_ lines: [String]) {
         guard terminal.canRedraw else {
             terminal.write(lines.joined(separator: "\n") + "\n")
             return

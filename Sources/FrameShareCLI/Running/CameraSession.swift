@@ -1,8 +1,104 @@
 import FrameShare
 import FrameSources
+
+/// `frameshare publish` of a V4L2 camera: its own buffers, until something ends it.
 struct CameraSession {
     let command: Publish
     let device: String
     let stop: StopRequest
-    func run() throws {}
+    private let report: PublishReport
+    private let signal: V4L2StopSignal
+
+    init(command: Publish, device: String, stop: StopRequest) throws {
+        self.command = command
+        self.device = device
+        self.stop = stop
+        report = PublishReport(command: command, terminal: .output)
+        let signal = try V4L2StopSignal()
+        self.signal = signal
+        stop.whenStopped { signal.stop() }
+    }
+
+    func run() throws {
+        guard let capture = try openWhenThere() else { return }
+        report.started(capture.publisher, notes: capture.camera.map { notes($0.setup) } ?? [])
+        if let seconds = command.seconds { stop.after(seconds) { [signal] in signal.stop() } }
+        if let frames = command.frames { stopAfter(UInt64(frames), of: capture) }
+        do {
+            try capture.run(until: signal)
+        } catch {
+            report.ended(capture.publisher.statistics)
+            throw error
+        }
+        report.ended(capture.publisher.statistics)
+    }
+
+    /// Sets the camera up; with `--wait-for-camera`, as soon as it is plugged in.
+    /// - Returns: nil when the command was stopped before that
+    private func openWhenThere() throws -> V4L2Capture? {
+        var hasTold = false
+        while true {
+            do {
+                return try V4L2Capture(
+                    channel: command.channelName, device: device, configuration: try configuration(),
+                    options: captureOptions())
+            } catch V4L2CaptureError.camera(let error) where command.waitForCamera && Self.mayPass(error) {
+                if !hasTold { report.happened("waiting", "\(error). Waiting for it") }
+                hasTold = true
+            }
+            guard stop.sleep(nanoseconds: 300_000_000) else { return nil }
+        }
+    }
+
+    /// Whether the camera may be there in a while. Udev sets the permissions of a new device a moment after it appears.
+    private static func mayPass(_ error: V4L2Error) -> Bool {
+        switch error {
+        case .noSuchDevice, .unplugged, .notPermitted: true
+        default: false
+        }
+    }
+
+    private func configuration() throws -> V4L2CameraConfiguration {
+        var configuration = V4L2CameraConfiguration(
+            size: command.size.map { V4L2Size(width: $0.width, height: $0.height) },
+            framesPerSecond: command.rate,
+            slots: command.slots,
+            controls: command.control.map { V4L2ControlSetting($0.name, .text($0.value)) })
+        if let format = command.format { _ = configuration.setFormat(named: format.name) }
+        if case .pool(let preference)? = command.memory { configuration.memory = .imported(preference) }
+        return configuration
+    }
+
+    private func captureOptions() -> V4L2Capture.Options {
+        var options = V4L2Capture.Options()
+        options.publisher = command.publisherOptions
+        options.returnsAfterUnplug = command.waitForCamera
+        options.onEvent = { [report] event in
+            switch event {
+            case .streaming(_, let setup):
+                report.happened("streaming", "streaming \(setup.layout)")
+            case .unplugged(let info):
+                report.happened("unplugged", "the camera '\(info.card)' is gone. Waiting for it to come back")
+            case .refused(let error):
+                report.happened("refused", "\(error)")
+            }
+        }
+        return options
+    }
+
+    /// What the driver gives otherwise than asked, and what else is worth knowing.
+    private func notes(_ setup: V4L2CameraSetup) -> [String] {
+        setup.adjustments.map { "not as asked: \($0)" } + setup.notes
+    }
+
+    /// The capture's loop sleeps in the kernel and takes no orders but to stop, so its count is looked at from outside: a
+    /// few frames more than asked for may be published.
+    private func stopAfter(_ frames: UInt64, of capture: V4L2Capture) {
+        stop.after(.zero) { [stop, signal] in
+            while stop.sleep(nanoseconds: 5_000_000) {
+                guard capture.publisher.statistics.published >= frames else { continue }
+                return signal.stop()
+            }
+        }
+    }
 }

@@ -32,18 +32,13 @@ struct DemoShow {
         return names.first { name in
             guard taken.contains(name) else { return true }
             // A socket that a killed demo has left behind is no obstacle.
-            guard let monitor = try? ChannelMonitor(channel: name) else { return true }
-            monitor.close()
-            return false
+            return (try? ChannelMonitor(channel: name)) == nil
         } ?? "demo"
     }
 
     mutating func run(source: String?, for duration: Duration) throws -> DemoSummary {
         let (publisher, monitor) = try startPublisher(source)
-        defer {
-            monitor.close()
-            publisher.stop()
-        }
+        defer { publisher.stop() }
         var readers: [ChildProcess] = []
         defer {
             for reader in readers { reader.requestStop() }
@@ -108,7 +103,7 @@ struct DemoShow {
     private func follow(
         _ monitor: ChannelMonitor, _ publisher: ChildProcess, _ readers: [ChildProcess], for duration: Duration
     ) throws -> ChannelStatistics {
-        var area = json ? nil : LiveArea(terminal)
+        let area = json ? nil : LiveArea(terminal)
         let interval: Int64 = terminal.canRedraw || json ? 500_000_000 : 1_000_000_000
         var statistics = try monitor.snapshot()
         var earlier: ChannelStatistics?

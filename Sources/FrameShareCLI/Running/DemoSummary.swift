@@ -9,7 +9,7 @@ struct DemoSummary {
     let brokenProcesses: [ChildProcess]
 
     private var subscribers: [ChannelStatistics.SubscriberStatus] {
-        statistics.subscribers.filter { readers.contains($0.name) }
+        readers.compactMap { name in statistics.subscribers.first { $0.name == name } }
     }
 
     private var deliveries: UInt64 { subscribers.reduce(0) { $0 + $1.delivered } }
@@ -32,7 +32,7 @@ struct DemoSummary {
                 + "\(status.memory), \(status.protection.explanation))"
         }
         let lost =
-            ["camera \(statistics.lostBySource)", "no free slot \(statistics.lostNoFreeSlot)"]
+            ["source \(statistics.lostBySource)", "no free slot \(statistics.lostNoFreeSlot)"]
             + subscribers.map { "\($0.name) \($0.dropped)" }
         let latency = subscribers.map {
             "\($0.name) \(Quantities.time(nanoseconds: $0.latencyP50)) / \(Quantities.time(nanoseconds: $0.latencyP99))"
@@ -40,7 +40,8 @@ struct DemoSummary {
         var text =
             terminal.styled("shared \(Quantities.counted(statistics.published, "frame"))", .bold)
             + " from \(statistics.sourceName), \(images.joined(separator: " + ")), with "
-            + (subscribers.count == 1 ? "1 process" : "\(subscribers.count) processes") + ": \(deliveries) deliveries, no copy; lost: \(lost.joined(separator: ", "))"
+            + (subscribers.count == 1 ? "1 process" : "\(subscribers.count) processes")
+            + ": \(deliveries) deliveries, no copy; lost: \(lost.joined(separator: ", "))"
             + "; latency p50 / p99: \(latency.joined(separator: ", "))"
         if verified { text += "; " + terminal.styled("every frame's pixels were right", .green) }
         return text

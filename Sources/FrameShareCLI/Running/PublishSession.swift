@@ -37,11 +37,7 @@ struct PublishSession {
         if let seconds = command.seconds { stop.after(seconds) { pattern.stop() } }
         let report = PublishReport(command: command, terminal: terminal)
         report.started(publisher, notes: [])
-        do {
-            try pattern.run(on: publisher)
-        } catch .channel(.closed) where stop.isStopped {
-            // That is how it was stopped.
-        }
+        try pattern.run(on: publisher)
         let statistics = publisher.statistics
         publisher.close()
         report.ended(statistics)

@@ -8,7 +8,7 @@ enum DeviceFile {
     }
 
     /// The name of the group that owns the file, nil if it can't be told.
-    static func group(of path: String) -> String? {
+    static func owningGroup(of path: String) -> String? {
         var status = stat()
         guard stat(path, &status) == 0, status.st_gid != 0 else { return nil }
         var entry = group()
@@ -39,14 +39,15 @@ enum DeviceFile {
         guard let file = fopen("/proc/\(pid)/comm", "re") else { return "a program" }
         defer { fclose(file) }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-            guard let start = fgets(buffer.baseAddress, Int32(buffer.count), file) else { return "a program" }
+            guard let start = buffer.baseAddress.flatMap({ fgets($0, Int32(buffer.count), file) }) else { return "a program" }
             return String(String(cString: start).prefix { $0 != "\n" })
         }
     }
 
     private static func link(_ path: String) -> String? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            let count = readlink(path, buffer.baseAddress, buffer.count)
+            guard let start = buffer.baseAddress else { return nil }
+            let count = readlink(path, start, buffer.count)
             guard count > 0, count < buffer.count else { return nil }
             return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         }

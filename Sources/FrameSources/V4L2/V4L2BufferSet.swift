@@ -12,6 +12,7 @@ struct V4L2BufferSet {
     var source: String
     var writeProtection: WriteProtection
     var notes: [String] = []
+    var report: AllocationReport?
 
     /// Makes the driver allocate, and takes a DMA buffer of each plane, read-only where it gives such.
     static func exported(
@@ -105,12 +106,15 @@ struct V4L2BufferSet {
             } catch {
                 throw .memory(error)
             }
-            guard made.report.used.isDMABuf else {
+            guard made.report.kind.isDMABuf else {
                 throw .notADMABuffer(path: device.path, source: made.report.source)
             }
-            set.kind = made.report.used
+            set.kind = made.report.kind
             set.source = made.report.source
-            if plane == 0 { set.notes = made.report.notes }
+            if plane == 0 {
+                set.notes = made.report.notes
+                set.report = made.report
+            }
             for (index, buffer) in made.buffers.enumerated() {
                 set.writeProtection = buffer.writeProtection
                 set.buffers[index].append(buffer)

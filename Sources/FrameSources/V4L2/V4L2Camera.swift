@@ -1,8 +1,9 @@
 internal import CLinuxMedia
 public import FrameMemory
 internal import Glibc
-public import PixelFormats
+internal import PixelFormats
 internal import Synchronization
+internal import SystemPackage
 
 /// A camera that has been set up: its buffers, which the driver fills and the program takes and gives back by number.
 ///
@@ -82,6 +83,7 @@ public final class V4L2Camera: Sendable {
             slots: set.buffers.count,
             memoryKind: set.kind,
             memorySource: set.source,
+            allocationReport: set.report,
             writeProtection: set.writeProtection,
             buffersNeeded: min(plan.buffersNeeded, set.buffers.count),
             adjustments: plan.adjustments,

@@ -119,6 +119,9 @@ public struct V4L2CameraSetup: Sendable, Hashable {
     /// Where they come from: "vivid (VIDIOC_EXPBUF)", "/dev/dma_heap/system".
     public let memorySource: String
 
+    /// How imported memory was found, and why not elsewhere; nil for the driver's own.
+    public let allocationReport: AllocationReport?
+
     /// Whether those who receive a buffer can be kept from writing it.
     public let writeProtection: WriteProtection
 

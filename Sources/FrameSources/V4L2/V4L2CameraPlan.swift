@@ -1,5 +1,6 @@
 internal import CLinuxMedia
 internal import PixelFormats
+internal import SystemPackage
 
 /// Sets a device's input, format, rate and controls, and keeps account of what the driver made of each.
 struct V4L2CameraPlan {

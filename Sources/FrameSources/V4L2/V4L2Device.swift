@@ -1,6 +1,6 @@
 internal import CLinuxMedia
 internal import Glibc
-public import SystemPackage
+internal import SystemPackage
 
 /// An open V4L2 capture device: its ioctls with Swift's types, nothing more. See the kernel's
 /// "Video for Linux API", <https://docs.kernel.org/userspace-api/media/v4l/v4l2.html>.
@@ -66,7 +66,7 @@ public final class V4L2Device: Sendable {
     private static func openError(_ path: String, _ code: Int32) -> V4L2Error {
         switch code {
         case ENOENT, ENODEV, ENXIO, ENOTDIR: .noSuchDevice(path: path)
-        case EACCES, EPERM: .notPermitted(path: path, group: DeviceFile.group(of: path))
+        case EACCES, EPERM: .notPermitted(path: path, group: DeviceFile.owningGroup(of: path))
         case EBUSY: .busy(path: path, call: "open", holders: DeviceFile.holders(of: path))
         default: .cannotOpen(path: path, Errno(rawValue: code))
         }

@@ -36,7 +36,7 @@ final class CommandRun: Sendable {
         // Files rather than pipes: nothing has to read while the command runs.
         outputFile = folder.scratchFile()
         errorFile = folder.scratchFile()
-        for file in [outputFile, errorFile] { FileManager.default.createFile(atPath: file.path, contents: nil) }
+        for file in [outputFile, errorFile] { try Data().write(to: file) }
         process.standardInput = input
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)

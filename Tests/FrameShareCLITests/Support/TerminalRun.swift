@@ -13,12 +13,14 @@ final class TerminalRun {
     }
 
     init(_ arguments: [String], in folder: ChannelFolder, environment extra: [String: String] = [:]) throws {
-        master = posix_openpt(O_RDWR | O_NOCTTY)
-        guard master >= 0, grantpt(master) == 0, unlockpt(master) == 0, let name = ptsname(master) else {
+        master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        // TIOCSPTLCK and TIOCGPTN of <asm/ioctls.h>: what unlockpt(3) and ptsname(3) are made of.
+        var unlocked: Int32 = 0
+        var number: Int32 = 0
+        guard master >= 0, ioctl(master, 0x4004_5431, &unlocked) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
             throw POSIXError(.ENOTTY)
         }
-        _ = fcntl(master, F_SETFD, FD_CLOEXEC)
-        let slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC)
+        let slave = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
         guard slave >= 0 else { throw POSIXError(.ENOTTY) }
         let screen = FileHandle(fileDescriptor: slave, closeOnDealloc: true)
         process.executableURL = CommandRun.executable

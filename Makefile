@@ -1,0 +1,75 @@
+# FrameShare's jobs. `make` alone lists them.
+#
+# Each does its own set-up on Debian 12 and its kin, from nothing but a Swift toolchain: missing packages are installed
+# by apt-get when run by root (or by who may sudo without a password); otherwise you are told which to install.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+# make bench ROUNDS=12: more rounds, narrower medians. BENCH: more of channel-bench's options.
+ROUNDS ?= 6
+BENCH ?=
+# make test ONLY="lint tests": some phases alone.
+ONLY ?=
+# make docs DOCS=folder
+DOCS ?= docs-out
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export SWIFT
+
+formatted := Package.swift Sources Tests \
+	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources)
+release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
+command := .build/release/frameshare
+
+.PHONY: help build demo test bench lint format docs install uninstall clean
+
+help: ## this list
+	@echo "FrameShare: one camera, many programs, the same pixels."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## the command 'frameshare', optimised, with all that this machine has libraries for
+	@Scripts/install-packages --optional build
+	$(release)
+
+demo: build ## see it work: a publisher, three subscribers, ten seconds
+	$(command) demo
+
+test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 20 minutes on 2 cores)
+	@Scripts/install-packages build test
+	@Scripts/run-tests $(ONLY)
+
+bench: ## what a wake-up costs, beside a plain C futex and eventfd in the same run
+	$(SWIFT) build -c release --package-path Benchmarks --scratch-path .build-bench --product channel-bench
+	.build-bench/release/channel-bench --rounds $(ROUNDS) $(BENCH)
+
+lint: ## what 'format' would change, and the style's other rules
+	$(SWIFT) format lint --strict --parallel --recursive $(formatted)
+
+format: ## brings every Swift file into the project's style
+	$(SWIFT) format format --in-place --parallel --recursive $(formatted)
+
+docs: ## the documentation of the public modules as a web site in docs-out
+	@Scripts/build-docs $(DOCS)
+
+# As root the toolchain is often out of reach (sudo resets PATH): then what 'make build' has left is installed.
+install: ## puts the command and its completions under PREFIX (/usr/local); honours DESTDIR
+	@if command -v $(SWIFT) > /dev/null; then $(MAKE) --no-print-directory build; \
+	elif [ ! -x $(command) ]; then echo "make install: run 'make build' first" >&2; exit 1; fi
+	install -D -s -m 755 $(command) "$(DESTDIR)$(PREFIX)/bin/frameshare"
+	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \
+		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
+	$(command) completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/frameshare"
+	$(command) completions zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_frameshare"
+	$(command) completions fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/frameshare.fish"
+
+uninstall: ## takes away what 'install' put there
+	rm -f "$(DESTDIR)$(PREFIX)/bin/frameshare" \
+		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/frameshare" \
+		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_frameshare" \
+		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/frameshare.fish"
+
+clean: ## removes everything that was built
+	rm -rf .build .build-* $(DOCS)

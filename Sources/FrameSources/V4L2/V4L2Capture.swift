@@ -1,0 +1,237 @@
+public import FrameShare
+internal import Synchronization
+
+/// Publishes a camera's frames in the camera's own buffers: ties a ``V4L2Camera`` to a `Publisher`.
+///
+/// ```swift
+/// let capture = try V4L2Capture(channel: "camera0", device: "/dev/video0", configuration: .init(format: .yuyv))
+/// let stop = try V4L2StopSignal()
+/// try capture.run(until: stop)                          // on a thread of its own: it blocks
+/// ```
+///
+/// The loop sleeps in one `poll(2)` on the camera, on released slots and on the stop signal. A frame's buffer goes back to
+/// the driver as soon as no subscriber holds it. Missing frames are counted where they were lost: by the camera, or for
+/// want of a free slot.
+///
+/// A change of the source's resolution, or ``reconfigure(_:)``, begins a new generation of the channel. When the camera
+/// is unplugged the channel ends with the reason; with ``Options/returnsAfterUnplug`` it is offered again once the camera
+/// is back at the same place of the bus.
+public final class V4L2Capture: Sendable {
+    /// How to capture.
+    public struct Options: Sendable {
+        /// The name of the camera's stream.
+        public var stream = "main"
+        /// How the channel is offered. `sourceNeed` is raised to what the driver needs, `sourceName` set if it is empty.
+        public var publisher = Publisher.Options()
+        /// Whether to wait for an unplugged camera and go on with it.
+        public var returnsAfterUnplug = false
+        /// The longest time without a frame; nil: for ever. An HDMI input gives none without a signal.
+        public var frameTimeout: Duration?
+        /// Is told what happens, on the capturing thread.
+        public var onEvent: (@Sendable (V4L2CaptureEvent) -> Void)?
+
+        public init() {}
+    }
+
+    private let channel: String
+    private let options: Options
+    private let current: Mutex<Current>
+    /// Raised by ``reconfigure(_:)``.
+    private let attention: V4L2StopSignal
+
+    private struct Current {
+        /// Nil while it is unplugged: an open file would keep its device alive in the kernel.
+        var camera: V4L2Camera?
+        var publisher: Publisher
+        var wanted: V4L2CameraConfiguration?
+        var isRunning = false
+        /// What the camera was set up with last.
+        var configuration: V4L2CameraConfiguration
+        /// Added to the driver's frame count, which begins at 0 with each start.
+        var sequenceBase: UInt64 = 0
+    }
+
+    /// Opens and sets up the camera, and offers the channel. Frames come with ``run(until:)``.
+    public convenience init(
+        channel: String,
+        device path: String,
+        configuration: V4L2CameraConfiguration = V4L2CameraConfiguration(),
+        options: Options = Options()
+    ) throws(V4L2CaptureError) {
+        let camera: V4L2Camera
+        do throws(V4L2Error) {
+            camera = try V4L2Camera(device: V4L2Device(path: path), configuration: configuration)
+        } catch {
+            throw .camera(error)
+        }
+        try self.init(channel: channel, camera: camera, options: options)
+    }
+
+    /// Offers a channel for a camera that is set up and not streaming. Frames come with ``run(until:)``.
+    public init(channel: String, camera: V4L2Camera, options: Options = Options()) throws(V4L2CaptureError) {
+        self.channel = channel
+        self.options = options
+        do throws(V4L2Error) {
+            attention = try V4L2StopSignal()
+        } catch {
+            throw .camera(error)
+        }
+        let publisher = try Self.publisher(channel, camera, options)
+        current = Mutex(Current(camera: camera, publisher: publisher, configuration: camera.configuration))
+    }
+
+    private static func publisher(
+        _ channel: String,
+        _ camera: V4L2Camera,
+        _ options: Options
+    ) throws(V4L2CaptureError) -> Publisher {
+        var settings = options.publisher
+        settings.sourceNeed = max(settings.sourceNeed, camera.setup.buffersNeeded)
+        if settings.sourceName.isEmpty { settings.sourceName = "\(camera.device.info.card) (\(camera.device.path))" }
+        do throws(ChannelError) {
+            return try Publisher(channel: channel, pool: camera.pool(stream: options.stream), options: settings)
+        } catch {
+            throw .channel(error)
+        }
+    }
+
+    /// The camera as it is set up now, nil while it is unplugged. Its controls may be set at any time.
+    public var camera: V4L2Camera? { current.withLock { $0.camera } }
+
+    /// What offers the channel. Another one after the camera was unplugged and came back.
+    public var publisher: Publisher { current.withLock { $0.publisher } }
+
+    /// Sets the camera up anew: ``run(until:)`` stops streaming and goes on with a new generation of the channel. If the
+    /// camera can't do it, it goes on as before and ``V4L2CaptureEvent/refused(_:)`` tells why.
+    ///
+    /// Returns at once. From any thread.
+    public func reconfigure(_ configuration: V4L2CameraConfiguration) {
+        current.withLock { $0.wanted = configuration }
+        attention.stop()
+    }
+
+    /// Streams until `stop` is raised; then the channel is closed and the camera released. Blocks the thread.
+    ///
+    /// - Throws: what ended the capture. Subscribers get the same text, as `ChannelError.sourceFailed`.
+    public func run(until stop: V4L2StopSignal) throws(V4L2CaptureError) {
+        let mayRun = current.withLock { current in
+            defer { current.isRunning = true }
+            return !current.isRunning && current.camera != nil
+        }
+        guard mayRun else { throw .hasRun(channel: channel) }
+        while true {
+            do throws(V4L2CaptureError) {
+                try stream(until: stop)
+                publisher.close()
+                dropCamera()
+                return
+            } catch {
+                publisher.fail(error.description)
+                let info = camera?.device.info
+                dropCamera()
+                guard options.returnsAfterUnplug, case .camera(let failure) = error, failure.isUnplugged, let info else {
+                    throw error
+                }
+                options.onEvent?(.unplugged(info))
+                guard try comeBack(info, stop) else { return }
+            }
+        }
+    }
+
+    /// Streams, through all reconfigurations, until `stop` is raised.
+    private func stream(until stop: V4L2StopSignal) throws(V4L2CaptureError) {
+        while true {
+            let (held, publisher, base) = current.withLock { ($0.camera, $0.publisher, $0.sequenceBase) }
+            guard let camera = held else { return }
+            options.onEvent?(.streaming(camera.device.info, camera.setup))
+            var loop = V4L2CaptureLoop(
+                camera: camera,
+                publisher: publisher,
+                sequenceBase: base,
+                stop: stop,
+                attention: attention,
+                frameTimeout: options.frameTimeout,
+                mayStallForEver: options.publisher.stallLimit == nil
+            )
+            var end = V4L2CaptureLoop.End.reconfigure
+            do throws(V4L2CaptureError) {
+                end = try loop.run()
+            } catch {
+                guard case .camera(.sourceChanged) = error else { throw error }
+            }
+            let next = loop.nextSequence
+            current.withLock { $0.sequenceBase = next }
+            if end == .stopped { return }
+            try renew(camera)
+        }
+    }
+
+    /// Sets the device up again, as wanted, and begins a generation with its new buffers.
+    private func renew(_ old: V4L2Camera) throws(V4L2CaptureError) {
+        let wanted = current.withLock { current in
+            defer { current.wanted = nil }
+            return current.wanted
+        }
+        let camera: V4L2Camera
+        do throws(V4L2Error) {
+            try old.release()
+            camera = try reopened(old.device, wanted: wanted, before: old.configuration)
+        } catch {
+            throw .camera(error)
+        }
+        current.withLock { ($0.camera, $0.configuration) = (camera, camera.configuration) }
+        do throws(ChannelError) {
+            try publisher.reconfigure(pool: camera.pool(stream: options.stream))
+        } catch {
+            throw .channel(error)
+        }
+    }
+
+    private func reopened(
+        _ device: V4L2Device,
+        wanted: V4L2CameraConfiguration?,
+        before: V4L2CameraConfiguration
+    ) throws(V4L2Error) -> V4L2Camera {
+        guard let wanted else { return try V4L2Camera(device: device, configuration: before) }
+        do throws(V4L2Error) {
+            return try V4L2Camera(device: device, configuration: wanted)
+        } catch {
+            if error.isUnplugged { throw error }
+            options.onEvent?(.refused(error))
+            return try V4L2Camera(device: device, configuration: before)
+        }
+    }
+
+    private func dropCamera() {
+        let camera = current.withLock { current in
+            defer { current.camera = nil }
+            return current.camera
+        }
+        // The kernel frees what a device that is gone can't.
+        try? camera?.release()
+    }
+
+    /// Waits for the camera, and offers the channel anew.
+    ///
+    /// - Returns: false if `stop` was raised first.
+    private func comeBack(_ info: V4L2DeviceInfo, _ stop: V4L2StopSignal) throws(V4L2CaptureError) -> Bool {
+        while !stop.wait(for: .milliseconds(250)) {
+            guard let found = V4L2Device.find(sameAs: info) else { continue }
+            let configuration = current.withLock { $0.configuration }
+            let camera: V4L2Camera
+            do throws(V4L2Error) {
+                camera = try V4L2Camera(device: V4L2Device(path: found.path), configuration: configuration)
+            } catch {
+                // Its file may not have its permissions yet, or it may be gone again.
+                switch error {
+                case .notPermitted, .unplugged, .noSuchDevice, .busy: continue
+                default: throw .camera(error)
+                }
+            }
+            let publisher = try Self.publisher(channel, camera, options)
+            current.withLock { ($0.camera, $0.publisher) = (camera, publisher) }
+            return true
+        }
+        return false
+    }
+}

@@ -1,0 +1,143 @@
+internal import FrameShare
+internal import Glibc
+
+/// The frames between two set-ups of a camera: each goes from the driver to the publisher, and back when it is free.
+struct V4L2CaptureLoop {
+    /// Why it ended without an error.
+    enum End {
+        case stopped
+        case reconfigure
+    }
+
+    private let camera: V4L2Camera
+    private let publisher: Publisher
+    private let sequenceBase: UInt64
+    private let stop: V4L2StopSignal
+    private let attention: V4L2StopSignal
+    private let frameTimeout: Duration?
+    private let mayStallForEver: Bool
+    private var lastFrame = ContinuousClock.now
+    private var isFirst = true
+
+    /// The number that the next frame would have had.
+    private(set) var nextSequence: UInt64
+
+    init(
+        camera: V4L2Camera,
+        publisher: Publisher,
+        sequenceBase: UInt64,
+        stop: V4L2StopSignal,
+        attention: V4L2StopSignal,
+        frameTimeout: Duration?,
+        mayStallForEver: Bool
+    ) {
+        self.camera = camera
+        self.publisher = publisher
+        self.sequenceBase = sequenceBase
+        self.stop = stop
+        self.attention = attention
+        self.frameTimeout = frameTimeout
+        self.mayStallForEver = mayStallForEver
+        nextSequence = sequenceBase
+    }
+
+    mutating func run() throws(V4L2CaptureError) -> End {
+        try queueFreeSlots()
+        try onCamera { () throws(V4L2Error) in try camera.start(queueingAll: false) }
+        lastFrame = .now
+        var set = [camera.device.descriptor, publisher.freeSlotDescriptor, stop.descriptor, attention.descriptor].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        while true {
+            try queueFreeSlots()
+            set[0].events = camera.pollEvents
+            PollSet.wait(&set, timeout: try timeLeft())
+            if set[2].revents != 0 { return .stopped }
+            if set[3].revents != 0 {
+                attention.clear()
+                return .reconfigure
+            }
+            if set[1].revents != 0 { clearFreeSlotEvent() }
+            let events = set[0].revents
+            if events == 0 { continue }
+            let frame = try onCamera { () throws(V4L2Error) in
+                try camera.check(events)
+                return events & Int16(POLLIN) == 0 ? nil : try camera.dequeue()
+            }
+            guard let frame else { continue }
+            lastFrame = .now
+            guard try publish(frame) else { return .stopped }
+        }
+    }
+
+    /// - Returns: false if it was stopped meanwhile.
+    private mutating func publish(_ frame: V4L2Frame) throws(V4L2CaptureError) -> Bool {
+        if frame.lost > 0 {
+            if frame.starved {
+                publisher.countLost(noFreeSlot: UInt64(frame.lost))
+            } else {
+                publisher.countLost(source: UInt64(frame.lost))
+            }
+        }
+        nextSequence = sequenceBase &+ frame.sequence &+ 1
+        var description = frame.description(sequenceBase: sequenceBase)
+        if isFirst, sequenceBase > 0 { description.flags.insert(.discontinuity) }
+        isFirst = false
+        guard try waitForRoom() else {
+            publisher.giveBack(slot: frame.buffer)
+            return false
+        }
+        do throws(ChannelError) {
+            try publisher.publish(slot: frame.buffer, description)
+        } catch {
+            throw .channel(error)
+        }
+        return true
+    }
+
+    /// The back-pressure of subscribers that want every frame. The publisher cuts off who stalls too long; where they
+    /// may stall for ever, the stop signal must still be heard.
+    private func waitForRoom() throws(V4L2CaptureError) -> Bool {
+        while true {
+            do throws(ChannelError) {
+                try publisher.waitForRoom(timeout: mayStallForEver ? .milliseconds(200) : nil)
+                return true
+            } catch {
+                guard error == .timedOut else { throw .channel(error) }
+                if stop.isStopped { return false }
+            }
+        }
+    }
+
+    private func queueFreeSlots() throws(V4L2CaptureError) {
+        try onCamera { () throws(V4L2Error) in
+            try publisher.takeFreeSlots { slot throws(V4L2Error) in try camera.queue(slot) }
+        }
+    }
+
+    private func clearFreeSlotEvent() {
+        var count: UInt64 = 0
+        _ = read(publisher.freeSlotDescriptor, &count, 8)
+    }
+
+    /// How long to wait for a frame. A driver without buffers isn't late.
+    private mutating func timeLeft() throws(V4L2CaptureError) -> Duration? {
+        guard let frameTimeout else { return nil }
+        guard camera.queuedCount > 0 else {
+            lastFrame = .now
+            return frameTimeout
+        }
+        let left = frameTimeout - lastFrame.duration(to: .now)
+        if left > .zero { return left }
+        let (seconds, attoseconds) = frameTimeout.components
+        throw .camera(.noFrames(path: camera.device.path, seconds: Double(seconds) + Double(attoseconds) / 1e18))
+    }
+
+    private func onCamera<T>(_ body: () throws(V4L2Error) -> T) throws(V4L2CaptureError) -> T {
+        do throws(V4L2Error) {
+            return try body()
+        } catch {
+            throw .camera(error)
+        }
+    }
+}

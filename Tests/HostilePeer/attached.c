@@ -1,0 +1,95 @@
+#define _GNU_SOURCE
+#include "attached.h"
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct message m;
+
+static void *map(int fd, size_t size, int protection) {
+    void *address = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
+    if (address == MAP_FAILED) give_up("mmap");
+    return address;
+}
+
+static void expect(int socket, int type) {
+    char text[512] = "";
+    if (!receive_message(socket, &m)) give_up("the publisher hung up during the handshake");
+    if (type_of(&m) == type) return;
+    if (type_of(&m) == REFUSED) get_text(&m, text, sizeof text);
+    say("refused %s", text);
+    give_up("an unexpected message");
+}
+
+static void read_generation(struct attached *a) {
+    char name[64];
+    a->generation = (uint32_t)get(&m, 4);
+    a->slots = (int64_t)get(&m, 8);
+    a->depth = (int64_t)get(&m, 8);
+    get(&m, 8);                               // record stride
+    get(&m, 8);                               // metadata capacity
+    get(&m, 1);                               // streams: the tests have one
+    get_text(&m, name, sizeof name);
+    get(&m, 8);                               // width
+    get(&m, 8);                               // height
+    get(&m, 4);                               // format
+    get(&m, 8);                               // modifier
+    get(&m, 4);                               // colour space
+    for (int planes = (int)get(&m, 1); planes > 0; planes--) m.read += 4 * 8;
+    get(&m, 8);                               // index
+    get(&m, 2);                               // memory, protection
+    get(&m, 1);                               // buffers
+    a->buffer_size = (int64_t)get(&m, 8);
+    if (m.fd_count != 2) give_up("a generation without its two descriptors");
+    a->table_fd = m.fds[0];
+    a->lane_fd = m.fds[1];
+}
+
+void attach_until(struct attached *a, const char *path, int stage, int64_t depth, int pollable) {
+    memset(a, 0, sizeof *a);
+    a->socket = connect_to(path);
+    if (a->socket < 0) give_up("connect");
+    if (stage == AFTER_CONNECT) return;
+    begin(&m, HELLO);
+    put_hello(&m, 0, 1, depth, depth + 1, 0, pollable);
+    if (send_message(a->socket, &m) < 0) give_up("hello");
+    if (stage == AFTER_HELLO) return;
+    expect(a->socket, WELCOME);
+    a->page_fd = m.fds[0];
+    a->page = map(a->page_fd, sizeof *a->page, PROT_READ);
+    if (stage == AFTER_WELCOME) return;
+    expect(a->socket, GENERATION);
+    read_generation(a);
+    a->lane_size = sizeof *a->lane + 8 * (size_t)a->depth;
+    a->lane = map(a->lane_fd, a->lane_size, PROT_READ | PROT_WRITE);
+    if (stage == AFTER_GENERATION) return;
+    while (a->buffer_count < a->slots) {
+        expect(a->socket, BUFFERS);
+        for (int i = 0; i < m.fd_count; i++) a->buffers[a->buffer_count++] = m.fds[i];
+    }
+    if (stage == AFTER_BUFFERS) return;
+    begin(&m, READY);
+    put32(&m, a->generation);
+    if (send_message(a->socket, &m) < 0) give_up("ready");
+}
+
+volatile uint64_t *cells(struct attached *a) { return (volatile uint64_t *)(a->lane + 1); }
+
+void tell_end(int socket) {
+    char text[512];
+    while (receive_message(socket, &m)) {
+        for (int i = 0; i < m.fd_count; i++) close(m.fds[i]);
+        switch (type_of(&m)) {
+        case REFUSED:
+            get_text(&m, text, sizeof text);
+            say("refused %s", text);
+            break;
+        case ENDED:
+            get(&m, 1);
+            get_text(&m, text, sizeof text);
+            say("ended %s", text);
+            break;
+        }
+    }
+    say("hung-up");
+}

@@ -1,0 +1,221 @@
+// Publishers that no subscriber would wish for. Each is right in everything but what its behaviour names; `good` is
+// right in everything, which shows that the others are refused for that alone.
+#define _GNU_SOURCE
+#include "wire.h"
+#include "shared_layouts.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLOTS 4
+#define DEPTH 4
+#define WIDTH 64
+#define HEIGHT 32
+#define IMAGE_SIZE (WIDTH * HEIGHT)
+#define METADATA_CAPACITY 1024
+#define RECORD_STRIDE ((int64_t)(sizeof(struct fs_frame_record) + METADATA_CAPACITY + 63) / 64 * 64)
+#define TABLE_SIZE ((int64_t)sizeof(struct fs_frame_table) + SLOTS * RECORD_STRIDE)
+#define LANE_SIZE ((int64_t)sizeof(struct fs_lane) + 8 * DEPTH)
+#define R8 0x20203852u                        // DRM_FORMAT_R8
+#define MEMORY_MEMFD 1
+#define MEMORY_DMA_BUF 4
+
+static struct message m;
+static const char *behaviour;
+static int is(const char *name) { return strcmp(behaviour, name) == 0; }
+/// `value`, but `other` where the behaviour has this name.
+static int64_t unless(const char *name, int64_t value, int64_t other) { return is(name) ? other : value; }
+
+/// Memory as the behaviour wants it for `what`: `page`, `table`, `lane` or `buffer`.
+static int memory(const char *what, int64_t size) {
+    char name[64];
+    snprintf(name, sizeof name, "%s-pipe", what);
+    if (is(name)) {
+        int ends[2];
+        if (pipe(ends) < 0) give_up("pipe");
+        return ends[0];
+    }
+    snprintf(name, sizeof name, "%s-file", what);
+    if (is(name)) {
+        char path[] = "/tmp/frameshare-hostile-XXXXXX";
+        int fd = mkstemp(path);
+        if (fd < 0 || unlink(path) < 0 || ftruncate(fd, size) < 0) give_up("mkstemp");
+        return fd;
+    }
+    snprintf(name, sizeof name, "%s-small", what);
+    int64_t real = is(name) ? size / 2 : size;
+    int fd = memfd_create(what, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || ftruncate(fd, real) < 0) give_up("memfd_create");
+    snprintf(name, sizeof name, "%s-unsealed", what);
+    if (!is(name) && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) give_up("seal");
+    return fd;
+}
+
+static void *map(int fd, int64_t size) {
+    void *address = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    return address == MAP_FAILED ? NULL : address;
+}
+
+static void make_welcome(int page) {
+    begin_with(&m, MAGIC, (uint16_t)unless("version", VERSION, 2), (uint16_t)unless("type", WELCOME, WAKE));
+    put32(&m, 1);
+    put32(&m, (uint32_t)getpid());
+    put_text(&m, "hostile");
+    put_text(&m, "hostile");
+    if (is("welcome-short")) m.size -= 3;
+    if (is("welcome-long")) put_random(&m, 60000);
+    if (is("welcome-longer-than-any")) put_random(&m, 150000);
+    if (is("welcome-garbage")) m.size = 0, put_random(&m, 64);
+    if (!is("page-none")) m.fds[m.fd_count++] = page;
+    while (is("welcome-250-descriptors") && m.fd_count < 250) m.fds[m.fd_count++] = page;
+}
+
+static void make_generation(int table, int lane) {
+    begin(&m, GENERATION);
+    put32(&m, 1);
+    put64(&m, is("slots-0") ? 0 : is("slots-million") ? 1000000 : is("slots-negative") ? -1 : SLOTS);
+    put64(&m, is("depth-0") ? 0 : is("depth-million") ? 1000000 : is("depth-max") ? 1024 : DEPTH);
+    put64(&m, is("records-overlap") ? 64 : is("records-unaligned") ? RECORD_STRIDE + 1 : is("records-huge") ? INT64_MAX : RECORD_STRIDE);
+    put64(&m, is("metadata-huge") ? INT64_MAX : METADATA_CAPACITY);
+    int64_t streams = is("streams-0") ? 0 : is("streams-9") ? 9 : 1;
+    put8(&m, (uint8_t)streams);
+    for (int64_t i = 0; i < streams; i++) {
+        put_text(&m, is("stream-bad-name") ? "a/../b" : "main");
+        put64(&m, is("width-0") ? 0 : is("width-huge") ? INT64_MAX : WIDTH);
+        put64(&m, unless("height-taller", HEIGHT, HEIGHT * 16));
+        put32(&m, R8);
+        put64(&m, 0);
+        put32(&m, is("colour-unknown") ? 0xffffffffu : 0);
+        int planes = is("planes-0") ? 0 : is("planes-5") ? 5 : 1;
+        put8(&m, (uint8_t)planes);
+        for (int p = 0; p < planes; p++) {
+            put64(&m, is("plane-offset") ? IMAGE_SIZE : is("plane-offset-huge") ? 1ll << 40 : is("plane-offset-negative") ? -8 : 0);
+            put64(&m, unless("stride-small", WIDTH, 8));
+            put64(&m, is("plane-size") ? IMAGE_SIZE * 2 : is("plane-size-huge") ? INT64_MAX : IMAGE_SIZE);
+            put64(&m, unless("plane-buffer", 0, 3));
+        }
+        put64(&m, is("stream-index") ? 99 : 0);
+        put8(&m, is("memory-unknown") ? 77 : is("buffer-called-dma-buf") ? MEMORY_DMA_BUF : MEMORY_MEMFD);
+        put8(&m, 1);
+        int buffers = is("buffers-0") ? 0 : is("buffers-2") ? 2 : 1;
+        put8(&m, (uint8_t)buffers);
+        for (int b = 0; b < buffers; b++) put64(&m, is("buffer-size-0") ? 0 : is("buffer-size-lie") ? IMAGE_SIZE * 4096ll : IMAGE_SIZE);
+    }
+    if (is("generation-short")) m.size -= 5;
+    if (is("generation-long")) put_random(&m, 50);
+    if (!is("generation-no-descriptors")) m.fds[m.fd_count++] = table;
+    if (!is("generation-no-descriptors") && !is("generation-one-descriptor")) m.fds[m.fd_count++] = lane;
+}
+
+static void make_buffers(const int *buffers) {
+    begin(&m, BUFFERS);
+    put32(&m, (uint32_t)unless("buffers-of-another-generation", 1, 2));
+    put64(&m, is("buffers-first") ? 2 : is("buffers-first-negative") ? -1 : 0);
+    put64(&m, is("buffers-count-lie") ? SLOTS - 1 : is("buffers-too-many") ? SLOTS + 2 : SLOTS);
+    int count = is("buffers-too-few") ? SLOTS - 1 : is("buffers-none") ? 0 : SLOTS;
+    for (int i = 0; i < count; i++) m.fds[m.fd_count++] = buffers[i];
+    if (is("buffers-too-many")) m.fds[m.fd_count++] = buffers[0], m.fds[m.fd_count++] = buffers[1];
+}
+
+/// What a publisher can write into the shared memory once it is mapped over there.
+static void lie_in_memory(struct fs_channel_page *page, char *table, struct fs_lane *lane) {
+    volatile uint64_t *cells = (volatile uint64_t *)(lane + 1);
+    for (uint64_t n = 0; n < 300; n++) {
+        uint64_t slot = n % SLOTS;
+        struct fs_frame_record *record = (void *)(table + sizeof(struct fs_frame_table) + slot * (uint64_t)RECORD_STRIDE);
+        memset(record, is("frames-good") ? 0 : 0xff, (size_t)RECORD_STRIDE);
+        record->number = record->sequence = n;
+        record->publish_timestamp = 1;
+        if (is("record-times-smallest")) record->timestamp = record->publish_timestamp = INT64_MIN;
+        if (is("record-times-largest")) record->timestamp = record->publish_timestamp = INT64_MAX;
+        if (is("record-random")) for (int64_t i = 0; i < RECORD_STRIDE; i++) ((char *)record)[i] = (char)random_number();
+        uint64_t offered = n + 1, place = slot + 1;
+        if (is("tickets-out-of-range")) place = n % 2 ? 0xffff : n % SLOTS + SLOTS + 1;
+        cells[n % DEPTH] = n << 16 | place;
+        if (is("tickets-random")) for (int i = 0; i < DEPTH; i++) cells[i] = random_number();
+        if (is("offered-backward")) offered = n % 3 ? 300 - n : n;
+        if (is("offered-largest")) offered = n % 2 ? UINT64_MAX : 0;
+        if (is("offered-random")) offered = random_number();
+        __atomic_store_n(&lane->offered, offered, __ATOMIC_RELEASE);
+        if (is("page-random")) {
+            page->generation = (uint32_t)random_number();
+            page->state = (uint32_t)random_number();
+            page->shortage = (uint32_t)random_number();
+        }
+        __atomic_add_fetch(&page->wake, 1, __ATOMIC_SEQ_CST);
+        poll(NULL, 0, 1);
+    }
+}
+
+static void serve(int socket) {
+    int page_fd = memory("page", sizeof(struct fs_channel_page));
+    int table_fd = memory("table", TABLE_SIZE), lane_fd = memory("lane", LANE_SIZE), buffers[SLOTS];
+    for (int i = 0; i < SLOTS; i++) buffers[i] = memory("buffer", IMAGE_SIZE);
+    struct fs_channel_page *page = map(page_fd, sizeof *page);
+    char *table = map(table_fd, TABLE_SIZE);
+    struct fs_lane *lane = map(lane_fd, LANE_SIZE);
+    if (page && !strstr(behaviour, "page-small")) {
+        page->magic = is("page-magic") ? 0 : FS_CHANNEL_PAGE_MAGIC;
+        page->version = VERSION;
+        page->generation = 1;
+    }
+    if (is("hang-up")) return;
+    if (is("hang-up-after-hello")) {
+        receive_message(socket, &m);
+        return;
+    }
+    receive_message(socket, &m);              // the hello
+    if (is("silent")) goto wait;
+    if (is("refuse-at-length")) {
+        begin(&m, REFUSED);
+        put16(&m, 60000);
+        for (int i = 0; i < 60000; i++) put8(&m, 'x');
+        send_message(socket, &m);
+        goto wait;
+    }
+    make_welcome(page_fd);
+    send_message(socket, &m);
+    if (is("buffers-early")) {
+        make_buffers(buffers);
+        send_message(socket, &m);
+    }
+    if (is("welcome-twice")) {
+        make_welcome(page_fd);
+        send_message(socket, &m);
+    }
+    make_generation(table_fd, lane_fd);
+    send_message(socket, &m);
+    if (is("generation-twice")) {             // right is right, however often: only descriptors may not be lost
+        make_generation(table_fd, lane_fd);
+        send_message(socket, &m);
+    }
+    if (is("buffers-never")) goto wait;
+    if (is("hang-up-before-buffers")) return;
+    make_buffers(buffers);
+    send_message(socket, &m);
+    if (receive_message(socket, &m) && type_of(&m) == READY) say("ready");
+    if (strstr(behaviour, "frames-") || strstr(behaviour, "record-") || strstr(behaviour, "tickets-")
+        || strstr(behaviour, "offered-") || is("page-random")) {
+        if (page && table && lane) lie_in_memory(page, table, lane);
+        say("done");
+        return;                               // dies, as far as the subscriber can see
+    }
+wait:
+    while (receive_message(socket, &m)) {}
+    say("gone");
+}
+
+int hostile_publisher(const char *path, const char *name) {
+    behaviour = name;
+    int listening = listen_at(path);
+    say("listening");
+    int socket = accept(listening, NULL, NULL);
+    if (socket < 0) give_up("accept");
+    serve(socket);
+    return 0;
+}

@@ -1,0 +1,223 @@
+import Synchronization
+
+@testable import LeaseProtocol
+
+/// Steps a publisher and its readers through every order of their actions, and checks the rules after each.
+struct ProtocolExplorer {
+    let slots: Int
+    let sourceNeed: Int
+    let requests: [LeaseRequest]
+    /// How many slots the source holds at most.
+    var inFlight = 1
+    /// Whether readers may say goodbye.
+    var readersLeave = false
+    private let lanes: [PlainLane]
+
+    init(slots: Int, sourceNeed: Int = 1, _ requests: [LeaseRequest]) {
+        self.slots = slots
+        self.sourceNeed = sourceNeed
+        self.requests = requests
+        lanes = requests.map { PlainLane(depth: $0.policy.depth(budget: $0.budget)) }
+    }
+
+    func start() throws -> ProtocolState {
+        var table = LeaseTable(slots: slots, sourceNeed: sourceNeed)
+        for (i, request) in requests.enumerated() {
+            lanes[i].words = Array(repeating: 0, count: 2 + lanes[i].memory.depth)
+            try table.admit(UInt32(i), request, lane: lanes[i].memory)
+        }
+        return ProtocolState(
+            table: table, readers: lanes.map { .init(takes: LaneTakes(memory: $0.memory, slots: slots)) },
+            words: lanes.map(\.words), content: Array(repeating: 0, count: slots))
+    }
+
+    /// What can happen next.
+    func steps(from state: ProtocolState) -> [ProtocolStep] {
+        var steps: [ProtocolStep] = [.collect]
+        let atSource = state.table.atSource.members
+        if atSource.count < inFlight && state.table.hasRoom(inFlight: atSource.count) { steps.append(.takeFree) }
+        for slot in atSource {
+            steps.append(.publish(slot))
+            steps.append(.giveBack(slot))
+        }
+        for (i, reader) in state.readers.enumerated() {
+            for slot in reader.held { steps.append(.release(reader: i, slot: slot)) }
+            guard !reader.hasLeft else { continue }
+            steps.append(.take(reader: i))
+            if readersLeave { steps.append(.leave(reader: i)) }
+        }
+        return steps
+    }
+
+    /// Visits every state that can be reached. Returns how many there are.
+    func exploreAll(limit: Int = 400_000) throws -> Int {
+        var seen: Set<[UInt8]> = []
+        var trail: [(parent: Int, step: ProtocolStep)] = []
+        var waiting: [(state: ProtocolState, id: Int)] = [(try start(), -1)]
+        seen.insert(waiting[0].state.key)
+        while let (state, id) = waiting.popLast() {
+            for step in steps(from: state) {
+                var next = state
+                do {
+                    try apply(step, to: &next)
+                    guard seen.insert(next.key).inserted else { continue }
+                    try checkThatAllComesBack(next)
+                } catch {
+                    throw BrokenRule("\(error)\n" + Self.story(trail, id, step))
+                }
+                guard seen.count < limit else { throw BrokenRule("more than \(limit) states") }
+                trail.append((id, step))
+                waiting.append((next, trail.count - 1))
+            }
+        }
+        return seen.count
+    }
+
+    private static func story(_ trail: [(parent: Int, step: ProtocolStep)], _ id: Int, _ last: ProtocolStep) -> String {
+        var lines = [last.description]
+        var at = id
+        while at >= 0 {
+            lines.append(trail[at].step.description)
+            at = trail[at].parent
+        }
+        return lines.reversed().joined(separator: "\n")
+    }
+
+    // MARK: a step, and the rules
+
+    /// Does one step on the real words and compares the outcome with what the outside knows.
+    func apply(_ step: ProtocolStep, to state: inout ProtocolState) throws {
+        for i in lanes.indices { lanes[i].words = state.words[i] }
+        switch step {
+        case .collect: state.table.collectReleases()
+        case .takeFree: try takeFree(&state)
+        case .giveBack(let slot): state.table.giveBack(slot)
+        case .publish(let slot): try publish(slot, &state)
+        case .take(let reader): try take(reader, &state)
+        case .release(let reader, let slot):
+            LaneTakes.release(slot, in: lanes[reader].memory)
+            state.readers[reader].held.removeAll { $0 == slot }
+        case .leave(let reader):
+            state.table.stopOffering(to: UInt32(reader))
+            state.readers[reader].hasLeft = true
+            state.readers[reader].queue = []
+        }
+        for i in lanes.indices { state.words[i] = lanes[i].words }
+        try checkInvariants(state)
+    }
+
+    private func takeFree(_ state: inout ProtocolState) throws {
+        guard let slot = state.table.takeFree() else { return }
+        // From here on the source writes to it.
+        for (i, reader) in state.readers.enumerated() {
+            guard !reader.held.contains(slot) else { throw BrokenRule("slot \(slot) is rewritten under reader \(i)") }
+            guard !reader.queue.contains(slot) else { throw BrokenRule("slot \(slot) is rewritten in lane \(i)") }
+        }
+        state.content[slot] = 0
+    }
+
+    private func publish(_ slot: Int, _ state: inout ProtocolState) throws {
+        state.published += 1
+        state.content[slot] = state.published
+        let before = state.table
+        var stalled: [UInt32] = []
+        state.table.publish(slot) { stalled.append($0) }
+        guard stalled.isEmpty else { throw BrokenRule("\(stalled) stalled a source that had waited for room") }
+        for i in state.readers.indices where !state.readers[i].hasLeft {
+            let (old, new) = (before.entries[i], state.table.entries[i])
+            let queued = new.offers.queued
+            let withdrawn = state.readers[i].queue.filter { !queued.contains($0) }
+            guard Array(state.readers[i].queue.prefix(withdrawn.count)) == withdrawn else {
+                throw BrokenRule("not the oldest was withdrawn from reader \(i): \(withdrawn)")
+            }
+            state.readers[i].queue.removeFirst(withdrawn.count)
+            let wasOffered = queued.contains(slot)
+            if wasOffered { state.readers[i].queue.append(slot) }
+            guard Set(state.readers[i].queue) == Set(queued.members) else {
+                throw BrokenRule("the queue of reader \(i) is \(queued.members), not \(state.readers[i].queue)")
+            }
+            guard new.dropped - old.dropped == UInt64(withdrawn.count + (wasOffered ? 0 : 1)) else {
+                throw BrokenRule("reader \(i) lost \(withdrawn), \(wasOffered), and that is not what was counted")
+            }
+            let lost = !withdrawn.isEmpty || !wasOffered
+            if lost && new.request.policy == .everyFrame { throw BrokenRule("reader \(i) lost a frame of every frame") }
+            if !wasOffered { try checkRefusal(i, state.table) }
+        }
+    }
+
+    /// A frame is withheld only from one who has its whole budget leased, or when the shared slots are all leased.
+    private func checkRefusal(_ i: Int, _ table: LeaseTable) throws {
+        let entry = table.entries[i]
+        let wholeBudget = entry.offers.outstandingCount >= entry.request.budget && entry.offers.queued.isEmpty
+        let others = table.entries.filter { !$0.request.reserved }
+        var pinned = SlotSet()
+        for other in others { pinned.formUnion(other.offers.outstanding) }
+        let short = !entry.request.reserved && pinned.count >= table.shared
+        guard wholeBudget || short else { throw BrokenRule("reader \(i) was refused a frame for no reason") }
+    }
+
+    private func take(_ i: Int, _ state: inout ProtocolState) throws {
+        let slot = state.readers[i].takes.take()
+        let due = state.readers[i].queue.first
+        guard slot == due else {
+            throw BrokenRule("reader \(i) took \(slot.map(String.init) ?? "nothing"), not \(due.map(String.init) ?? "nothing")")
+        }
+        guard let slot else { return }
+        guard !state.readers[i].held.contains(slot) else { throw BrokenRule("reader \(i) took slot \(slot) twice") }
+        guard !state.table.atSource.contains(slot) else { throw BrokenRule("slot \(slot) is being written") }
+        let number = state.content[slot]
+        guard number > state.readers[i].lastTaken else { throw BrokenRule("frame \(number) came to reader \(i) late") }
+        state.readers[i].lastTaken = number
+        state.readers[i].queue.removeFirst()
+        state.readers[i].held.append(slot)
+        state.readers[i].delivered += 1
+    }
+
+    private func checkInvariants(_ state: ProtocolState) throws {
+        let table = state.table
+        guard table.pinned.count <= slots - sourceNeed else {
+            throw BrokenRule("\(table.pinned.members) are pinned, though the source needs \(sourceNeed) of \(slots)")
+        }
+        for (i, reader) in state.readers.enumerated() {
+            let entry = table.entries[i]
+            if let violation = entry.violation { throw BrokenRule("reader \(i) did no wrong: \(violation)") }
+            guard entry.offers.outstandingCount <= entry.request.budget else {
+                throw BrokenRule("reader \(i) pins \(entry.offers.outstandingCount) slots of \(entry.request.budget)")
+            }
+            guard entry.offers.outstandingCount == entry.offers.outstanding.count else {
+                throw BrokenRule("lane \(i) counts \(entry.offers.outstandingCount) slots out")
+            }
+            for slot in reader.held + reader.queue where !entry.offers.outstanding.contains(slot) {
+                throw BrokenRule("slot \(slot) is with reader \(i), and the publisher does not know")
+            }
+            if !reader.hasLeft {
+                guard state.published == reader.delivered + UInt64(reader.queue.count) + entry.dropped else {
+                    throw BrokenRule("the frames of reader \(i) don't add up")
+                }
+            }
+        }
+    }
+
+    /// Whatever happened: once everyone lets go, every slot is free.
+    private func checkThatAllComesBack(_ state: ProtocolState) throws {
+        var state = state
+        for i in state.readers.indices {
+            for slot in state.readers[i].held { try apply(.release(reader: i, slot: slot), to: &state) }
+            guard !state.readers[i].hasLeft else { continue }
+            while let slot = state.readers[i].queue.first {
+                try apply(.take(reader: i), to: &state)
+                try apply(.release(reader: i, slot: slot), to: &state)
+            }
+        }
+        try apply(.collect, to: &state)
+        for slot in state.table.atSource.members { try apply(.giveBack(slot), to: &state) }
+        guard state.table.free.count == slots else {
+            throw BrokenRule("only \(state.table.free.members) came back")
+        }
+    }
+}
+
+extension LeaseTable.Entry {
+    /// All of its losses.
+    var dropped: UInt64 { droppedByPolicy + droppedByBudget + droppedByShortage }
+}

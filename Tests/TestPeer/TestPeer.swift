@@ -1,0 +1,4 @@
+@main
+struct TestPeer {
+    static func main() {}
+}
