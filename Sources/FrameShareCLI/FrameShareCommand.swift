@@ -52,6 +52,8 @@ enum EntryPoint {
         switch error {
         case let code as ExitCode:
             exit(code.rawValue)
+        case is InterruptedByUser:
+            exit(CommandFailure.Code.interrupted.rawValue)
         case let failure as CommandFailure:
             Terminal.errors.writeLine("frameshare: " + failure.message)
             exit(failure.code.rawValue)

@@ -22,8 +22,8 @@ struct Demosaic {
         self.width = width
     }
 
-    /// Red, green and blue of one row, from its samples and those of the rows above and below. At the image's upper and lower
-    /// edge the row on the other side stands in for the missing one, as it has the same colours.
+    /// Red, green and blue of one row, from its samples and those of the rows above and below. At the image's upper and
+    /// lower edge the row on the other side stands in for the missing one, as it has the same colours.
     func colors(
         y: Int,
         above: UnsafePointer<UInt16>,

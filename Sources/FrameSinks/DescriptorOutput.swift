@@ -4,9 +4,10 @@ import SystemPackage
 
 /// Gathers pieces of memory and writes them to a file descriptor with as few calls of `writev(2)` as may be.
 ///
-/// Partial writes and `EINTR` are continued; on a non-blocking descriptor `EAGAIN` waits in `poll(2)`. Writing to a pipe
-/// that nobody reads gives ``SinkError/readerClosed``: the `SIGPIPE` that comes with it is held back for the writing
-/// thread and taken away, so that it kills nobody and the process keeps its own signal handling. Allocates once, when made.
+/// Partial writes and `EINTR` are continued; on a non-blocking descriptor `EAGAIN` waits in `poll(2)`. Writing to a
+/// pipe that nobody reads gives ``SinkError/readerClosed``: the `SIGPIPE` that comes with it is held back for the
+/// writing thread and taken away, so that it kills nobody and the process keeps its own signal handling. Allocates
+/// once, when made.
 struct DescriptorOutput: ~Copyable {
     private static let capacity = 256
 

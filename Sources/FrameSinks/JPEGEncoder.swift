@@ -4,8 +4,8 @@ import PixelFormats
 
 /// Compresses images by libjpeg-turbo.
 ///
-/// JPEG files hold BT.601 in full range. Images in YUV of BT.601 go into the compressor as they are, planes taken apart and the
-/// range stretched where that is needed; those of BT.709 and BT.2020 go by way of RGB.
+/// JPEG files hold BT.601 in full range. Images in YUV of BT.601 go into the compressor as they are, planes taken apart
+/// and the range stretched where that is needed; those of BT.709 and BT.2020 go by way of RGB.
 struct JPEGEncoder {
     /// 1...100, libjpeg's scale.
     let quality: Int
@@ -126,7 +126,8 @@ struct JPEGEncoder {
     }
 }
 
-/// An image's luma and chroma as planes in full range, sides rounded up to whole chroma samples as the compressor reads them.
+/// An image's luma and chroma as planes in full range, sides rounded up to whole chroma samples as the compressor reads
+/// them.
 private struct FullRangePlanes {
     let bytes: [UInt8]
     let width: Int

@@ -2,8 +2,8 @@ import PixelFormats
 
 /// Turns images of the known uncompressed formats into rows of grey or RGB samples, as PNG and JPEG take them.
 ///
-/// YUV is converted by the colour space's encoding and range (nothing said: BT.601, limited), chroma samples repeated, not
-/// interpolated. Alpha is left out. Bayer images are interpolated by ``Demosaic``, or given as the grey they are.
+/// YUV is converted by the colour space's encoding and range (nothing said: BT.601, limited), chroma samples repeated,
+/// not interpolated. Alpha is left out. Bayer images are interpolated by ``Demosaic``, or given as the grey they are.
 struct RGBConverter {
     /// What a row holds.
     struct Output: Hashable {

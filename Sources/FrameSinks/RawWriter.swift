@@ -28,8 +28,8 @@ public struct RawWriter: ~Copyable {
     /// Layouts may differ from image to image; whoever reads has to know.
     /// - Parameters:
     ///   - bytes: the image's buffer, read only during the call.
-    ///   - bytesUsed: of a compressed image, or one of an unknown format: how much of the first plane holds data; `nil`:
-    ///     all of it.
+    ///   - bytesUsed: of a compressed image, or one of an unknown format: how much of the first plane holds data;
+    ///     `nil`: all of it.
     /// - Throws: ``SinkError/readerClosed`` when the other end of the pipe is gone,
     ///   ``SinkError/planeTooShort(plane:needed:given:)`` or ``SinkError/system(call:path:_:)``.
     public mutating func write(_ layout: ImageLayout, _ bytes: RawSpan, bytesUsed: Int? = nil) throws(SinkError) {

@@ -9,8 +9,8 @@ public import PixelFormats
 ///
 /// Needs the package trait `Snapshot` (libpng, libjpeg-turbo), but for MJPEG as JPEG.
 ///
-/// A value without state: any thread may use it. Encoding takes milliseconds to tenths of a second for a large image, and the
-/// image is read during all of it; copy it first where its frame can't be held for so long.
+/// A value without state: any thread may use it. Encoding takes milliseconds to tenths of a second for a large image,
+/// and the image is read during all of it; copy it first where its frame can't be held for so long.
 public struct Snapshot: Sendable, Hashable {
     static let advice = "save it raw, or publish the stream as YUV420, NV12, YUYV, RGB888 or MJPEG"
 
@@ -30,8 +30,8 @@ public struct Snapshot: Sendable, Hashable {
     ///   - bytes: the image's buffer.
     ///   - bytesUsed: of a compressed image, how much of it holds data; `nil`: all.
     /// - Returns: the file's bytes.
-    /// - Throws: ``SinkError/unsupportedFormat(_:sink:advice:)``, ``SinkError/notInThisBuild(_:)``, or for damaged or too
-    ///   large images ``SinkError/encoder(_:)``.
+    /// - Throws: ``SinkError/unsupportedFormat(_:sink:advice:)``, ``SinkError/notInThisBuild(_:)``, or for damaged or
+    ///   too large images ``SinkError/encoder(_:)``.
     public func encode(_ layout: ImageLayout, _ bytes: RawSpan, bytesUsed: Int? = nil) throws(SinkError) -> [UInt8] {
         try bytes.withUnsafeBytes { (bytes) throws(SinkError) in
             try encode(ImagePlanes(layout, bytes: bytes), bytesUsed: bytesUsed)

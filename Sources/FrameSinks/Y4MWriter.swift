@@ -45,8 +45,9 @@ public struct Y4MWriter: ~Copyable {
 
     /// Writes one image.
     /// - Parameter bytes: the image's buffer, read only during the call.
-    /// - Throws: ``SinkError/readerClosed`` when the other end of the pipe is gone, ``SinkError/layoutChanged(from:to:)``,
-    ///   ``SinkError/planeTooShort(plane:needed:given:)`` or ``SinkError/system(call:path:_:)``.
+    /// - Throws: ``SinkError/readerClosed`` when the other end of the pipe is gone,
+    ///   ``SinkError/layoutChanged(from:to:)``, ``SinkError/planeTooShort(plane:needed:given:)`` or
+    ///   ``SinkError/system(call:path:_:)``.
     public mutating func write(_ layout: ImageLayout, _ bytes: RawSpan) throws(SinkError) {
         try bytes.withUnsafeBytes { (bytes) throws(SinkError) in
             try write(ImagePlanes(layout, bytes: bytes))

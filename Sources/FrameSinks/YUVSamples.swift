@@ -2,7 +2,8 @@ import PixelFormats
 
 /// Where an 8-bit YUV image has its luma and chroma samples, the same for planar, semi-planar and packed formats.
 struct YUVSamples {
-    /// The place of one component: its plane, the first sample's byte in a row, and the bytes from one sample to the next.
+    /// The place of one component: its plane, the first sample's byte in a row, and the bytes from one sample to the
+    /// next.
     struct Place {
         let plane: Int
         let offset: Int

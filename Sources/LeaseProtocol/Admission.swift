@@ -20,6 +20,8 @@ public enum AdmissionRefusal: Error, Equatable, Sendable, CustomStringConvertibl
     case depthAboveBudget(depth: Int, budget: Int)
     case reservationsDoNotFit(slots: Int, sourceNeed: Int, reserved: Int, asked: Int)
     case nothingLeftToShare(slots: Int, sourceNeed: Int, reserved: Int)
+    /// What is to be reserved is leased by subscribers that share.
+    case sharedSlotsAreHeld(asked: Int, shared: Int, held: Int)
 
     public var description: String {
         switch self {
@@ -36,6 +38,10 @@ public enum AdmissionRefusal: Error, Equatable, Sendable, CustomStringConvertibl
         case .nothingLeftToShare(let slots, let need, let reserved):
             "no slot is left to share: the pool has \(slots), the source needs \(need), \(reserved) are reserved;"
                 + " start the publisher with at least \(need + reserved + 1) slots"
+        case .sharedSlotsAreHeld(let asked, let shared, let held):
+            "\(asked) slots can't be reserved now: subscribers that share hold \(held) frames, and \(shared) slots would be"
+                + " left to them; ask again when they have released some, or start the publisher with at least"
+                + " \(held - shared) slots more"
         }
     }
 }

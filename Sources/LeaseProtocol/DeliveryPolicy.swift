@@ -16,11 +16,12 @@ public enum DeliveryPolicy: Sendable, Hashable {
         }
     }
 
-    /// The budget where none is asked for: one frame being worked on beside what is queued.
+    /// The budget where none is asked for: one frame being worked on beside what is queued. An impossible depth is
+    /// refused at admission, not here.
     public var defaultBudget: Int {
         switch self {
         case .latest: 2
-        case .queue(let depth): depth + 1
+        case .queue(let depth): min(max(depth, 0), LaneMemory.maximumDepth) + 1
         case .everyFrame: 2
         }
     }

@@ -80,8 +80,21 @@ public struct LeaseTable: Sendable {
         _ id: SubscriberID, _ request: LeaseRequest, lane: LaneMemory
     ) throws(AdmissionRefusal) {
         try checkAdmission(request)
+        if request.reserved { try makeRoom(forReserving: request.budget) }
         entries.append(Entry(id: id, request: request, offers: LaneOffers(memory: lane, slots: slots)))
         if request.reserved { reservedTotal += request.budget }
+    }
+
+    /// What is to be reserved may be pinned by those who share. What is merely queued for them is withdrawn; a lease
+    /// can't be: then the reservation is refused, or the slots it stands for would be the source's.
+    private mutating func makeRoom(forReserving budget: Int) throws(AdmissionRefusal) {
+        collectReleases()
+        let left = max(0, shared - budget)
+        while bestEffortPinned.count > left {
+            guard withdrawOldestShared(countedAsShortage: true) else {
+                throw .sharedSlotsAreHeld(asked: budget, shared: left, held: bestEffortPinned.count)
+            }
+        }
     }
 
     /// Forgets a subscriber: all that it held is free again.
@@ -205,29 +218,36 @@ public struct LeaseTable: Sendable {
     /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
     private mutating func makeRoomForBestEffort() -> Bool {
         let limit = shared
-        guard limit > 0 else { return false }
         while bestEffortPinned.count >= limit {
-            // The oldest offer is the one whose lane has made the fewest since: compare by distance from its newest.
-            var oldest: (index: Int, age: UInt64)? = nil
-            for i in entries.indices where !entries[i].request.reserved && entries[i].violation == nil {
-                guard let ticket = entries[i].offers.oldestQueued else { continue }
-                let age = entries[i].offers.offers - ticket.offer
-                if oldest.map({ age > $0.age }) ?? true { oldest = (i, age) }
+            guard withdrawOldestShared(countedAsShortage: false) else { return false }
+        }
+        return true
+    }
+
+    /// Withdraws the oldest frame that waits for a best-effort subscriber; false when none waits for any.
+    /// - Parameter countedAsShortage: also where the subscriber's next frame would have replaced it
+    private mutating func withdrawOldestShared(countedAsShortage: Bool) -> Bool {
+        // The oldest offer is the one whose lane has made the most since: compare by distance from its newest.
+        var oldest: (index: Int, age: UInt64)? = nil
+        for i in entries.indices where !entries[i].request.reserved && entries[i].violation == nil {
+            guard let ticket = entries[i].offers.oldestQueued else { continue }
+            let age = entries[i].offers.offers - ticket.offer
+            if oldest.map({ age > $0.age }) ?? true { oldest = (i, age) }
+        }
+        guard let i = oldest?.index else { return false }
+        let byPolicy = !countedAsShortage && entries[i].offers.cellDueIsQueued
+        do throws(LaneOffers.Violation) {
+            // Nil: it was taken in this moment. The caller looks again.
+            guard try entries[i].offers.withdrawOldest() != nil else { return true }
+            if byPolicy {
+                countPolicyDrop(i)
+            } else {
+                entries[i].droppedByShortage += 1
+                entries[i].offers.memory.droppedByShortage.pointee.store(
+                    entries[i].droppedByShortage, ordering: .relaxed)
             }
-            guard let i = oldest?.index else { return false }
-            let byPolicy = entries[i].offers.cellDueIsQueued
-            do throws(LaneOffers.Violation) {
-                guard try entries[i].offers.withdrawOldest() != nil else { continue }
-                if byPolicy {
-                    countPolicyDrop(i)
-                } else {
-                    entries[i].droppedByShortage += 1
-                    entries[i].offers.memory.droppedByShortage.pointee.store(
-                        entries[i].droppedByShortage, ordering: .relaxed)
-                }
-            } catch {
-                entries[i].violation = error
-            }
+        } catch {
+            entries[i].violation = error
         }
         return true
     }

@@ -7,7 +7,9 @@ struct CatTests {
     private func withPublisher(_ format: String, _ body: (ChannelFolder) throws -> Void) throws {
         let folder = try ChannelFolder()
         let publisher = try CommandRun(
-            ["publish", "--channel", "cam", "--size", "64x48", "--format", format, "--rate", "60"], in: folder)
+            ["publish", "--channel", "cam", "--size", "64x48", "--format", format, "--rate", "60"],
+            in: folder
+        )
         try eventually { try !publisher.isRunning || frameshare("top", "cam", "--once", in: folder).code == 0 }
         try body(folder)
         publisher.send(SIGTERM)
@@ -52,7 +54,9 @@ struct CatTests {
         try withPublisher("YUV420") { folder in
             let shell = Process()
             shell.executableURL = URL(fileURLWithPath: "/bin/sh")
-            shell.arguments = ["-c", "{ '\(CommandRun.executable.path)' cat cam; echo \"code $?\" >&2; } | head -c 20000 >/dev/null"]
+            shell.arguments = [
+                "-c", "{ '\(CommandRun.executable.path)' cat cam; echo \"code $?\" >&2; } | head -c 20000 >/dev/null",
+            ]
             shell.environment = ["FRAMESHARE_DIR": folder.path]
             let errors = Pipe()
             shell.standardError = errors

@@ -35,7 +35,8 @@ struct DemoTests {
 
     @Test("on a terminal the table is drawn in place, and the cursor comes back")
     func terminal() throws {
-        let run = try TerminalRun(["demo", "--source", "pattern", "--seconds", "1500ms"], in: try ChannelFolder()).wait()
+        let run = try TerminalRun(["demo", "--source", "pattern", "--seconds", "1500ms"], in: try ChannelFolder())
+            .wait()
         #expect(run.code == 0, "\(run.screen)")
         let hidden = run.screen.ranges(of: "\u{1B}[?25l").count
         #expect(hidden > 0)

@@ -10,7 +10,8 @@ struct FormattingTests {
         arguments: [
             (0, "0 ns"), (999, "999 ns"), (1_500, "1.5 us"), (41_249, "41.2 us"), (3_100_000, "3.10 ms"),
             (2_000_000_000, "2.0 s"), (185_000_000_000, "3 min 5 s"), (7_800_000_000_000, "2 h 10 min"),
-        ])
+        ]
+    )
     func times(nanoseconds: Int, text: String) {
         #expect(Quantities.time(nanoseconds: nanoseconds) == text)
     }
@@ -38,7 +39,8 @@ struct FormattingTests {
         ])
         #expect(
             value.text
-                == #"{"b":1,"a":"x\"\\\n\u0001é","big":18446744073709551615,"yes":true,"rounded":1.23,"odd":null,"list":[null]}"#)
+                == #"{"b":1,"a":"x\"\\\n\u0001é","big":18446744073709551615,"yes":true,"rounded":1.23,"odd":null,"list":[null]}"#
+        )
         #expect(try Document(value.text)["a"].text == "x\"\\\n\u{1}é")
     }
 
@@ -53,16 +55,25 @@ struct FormattingTests {
                 "NAME    COUNT  NOTE",
                 "a           1  first",
                 "longer   1000  second",
-            ])
+            ]
+        )
         #expect(table.lines(for: file, width: 10) == ["NAME    CO", "a         ", "longer   1"])
+    }
+
+    @Test("a line that is cut keeps its colours, which take no room")
+    func cut() {
+        #expect(LiveArea.cut("ab\u{1B}[32mcde\u{1B}[0mf", to: 4) == "ab\u{1B}[32mcd\u{1B}[0m")
+        #expect(LiveArea.cut("short", to: 80) == "short")
     }
 
     @Test(
         "lengths of time",
         arguments: [
             ("250us", Duration.microseconds(250)), ("100ms", .milliseconds(100)), ("1.5s", .milliseconds(1500)),
-            ("2min", .seconds(120)), ("10", .seconds(10)), ("0", .zero), ("1h", .seconds(3600)), ("5ns", .nanoseconds(5)),
-        ])
+            ("2min", .seconds(120)), ("10", .seconds(10)), ("0", .zero), ("1h", .seconds(3600)),
+            ("5ns", .nanoseconds(5)),
+        ]
+    )
     func durations(text: String, value: Duration) throws {
         #expect(try DurationArgument.parse(text) == value)
     }
@@ -79,7 +90,10 @@ struct FormattingTests {
         #expect(try StreamArgument.parse("raw=64x48:GREY").format == .r8)
     }
 
-    @Test("a device's channel is named after its number", arguments: [("/dev/video0", "camera0"), ("/dev/video12", "camera12")])
+    @Test(
+        "a device's channel is named after its number",
+        arguments: [("/dev/video0", "camera0"), ("/dev/video12", "camera12")]
+    )
     func channelNames(device: String, channel: String) throws {
         #expect(try SourceArgument.parse(device).defaultChannel == channel)
     }

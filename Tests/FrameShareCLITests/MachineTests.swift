@@ -31,7 +31,10 @@ struct MachineTests {
     @Test("doctor fails where channels have no place, and says what to set")
     func noFolder() throws {
         let run = try frameshare(
-            "doctor", in: try ChannelFolder(), environment: ["FRAMESHARE_DIR": "/proc/no/such/place"])
+            "doctor",
+            in: try ChannelFolder(),
+            environment: ["FRAMESHARE_DIR": "/proc/no/such/place"]
+        )
         #expect(run.code == 1)
         #expect(run.output.contains("FRAMESHARE_DIR"))
     }
@@ -50,8 +53,12 @@ struct MachineTests {
     func colors() throws {
         let folder = try ChannelFolder()
         #expect(try TerminalRun(["doctor"], in: folder).wait().screen.contains("\u{1B}[32m"))
-        #expect(try !TerminalRun(["doctor"], in: folder, environment: ["NO_COLOR": "1"]).wait().screen.contains("\u{1B}[3"))
-        #expect(try !TerminalRun(["doctor"], in: folder, environment: ["TERM": "dumb"]).wait().screen.contains("\u{1B}["))
+        #expect(
+            try !TerminalRun(["doctor"], in: folder, environment: ["NO_COLOR": "1"]).wait().screen.contains("\u{1B}[3")
+        )
+        #expect(
+            try !TerminalRun(["doctor"], in: folder, environment: ["TERM": "dumb"]).wait().screen.contains("\u{1B}[")
+        )
         #expect(try !frameshare("doctor", in: folder).output.contains("\u{1B}"))
     }
 }

@@ -6,10 +6,14 @@ import Testing
 struct SharingTests {
     /// A publisher of small frames, up and running.
     private func publisher(
-        _ folder: ChannelFolder, channel: String = "cam", _ more: String...
+        _ folder: ChannelFolder,
+        channel: String = "cam",
+        _ more: String...
     ) throws -> CommandRun {
         let run = try CommandRun(
-            ["publish", "--channel", channel, "--size", "160x120", "--rate", "60", "--slots", "8"] + more, in: folder)
+            ["publish", "--channel", channel, "--size", "160x120", "--rate", "60", "--slots", "8"] + more,
+            in: folder
+        )
         try eventually {
             if !run.isRunning {
                 Issue.record("the publisher ended: \(run.wait().errors)")
@@ -21,12 +25,24 @@ struct SharingTests {
         return run
     }
 
-    @Test("watch sees the published frames, and finds each number in its pixels", arguments: ["latest", "queue:4", "every-frame"])
+    @Test(
+        "watch sees the published frames, and finds each number in its pixels",
+        arguments: ["latest", "queue:4", "every-frame"]
+    )
     func watchVerifies(policy: String) throws {
         let folder = try ChannelFolder()
         let publisher = try publisher(folder)
         let watch = try frameshare(
-            "watch", "cam", "--policy", policy, "--frames", "30", "--verify", "--json", in: folder)
+            "watch",
+            "cam",
+            "--policy",
+            policy,
+            "--frames",
+            "30",
+            "--verify",
+            "--json",
+            in: folder
+        )
         #expect(watch.code == 0, "\(watch.errors)")
         let end = try #require(try Document.lines(watch.output).last)
         #expect(try end["event"].text == "end")
@@ -62,7 +78,17 @@ struct SharingTests {
         let folder = try ChannelFolder()
         let publisher = try publisher(folder)
         let watch = try frameshare(
-            "watch", "cam", "--policy", "queue:2", "--slow", "100ms", "--frames", "10", "--json", in: folder)
+            "watch",
+            "cam",
+            "--policy",
+            "queue:2",
+            "--slow",
+            "100ms",
+            "--frames",
+            "10",
+            "--json",
+            in: folder
+        )
         let end = try #require(try Document.lines(watch.output).last)
         #expect(try end["lost"]["policy"].int > 0)
         #expect(try end["lost"]["no_free_slot"].int == 0)
@@ -132,7 +158,7 @@ struct SharingTests {
         let end = try #require(try Document.lines(watch.output).last)
         #expect(try end["bytes"].int == 5 * 80 * 64)
         let wrong = try frameshare("watch", "cam", "--stream", "depth", in: folder)
-        #expect(wrong.code == 64)
+        #expect(wrong.code == 1)
         #expect(wrong.errors.contains("main, lores"))
         publisher.send(SIGTERM)
         _ = publisher.wait()
@@ -190,7 +216,16 @@ struct SharingTests {
     func publishCounts() throws {
         let folder = try ChannelFolder()
         let run = try frameshare(
-            "publish", "--size", "64x64", "--rate", "0", "--frames", "25", "--json", in: folder)
+            "publish",
+            "--size",
+            "64x64",
+            "--rate",
+            "0",
+            "--frames",
+            "25",
+            "--json",
+            in: folder
+        )
         #expect(run.code == 0, "\(run.errors)")
         let lines = try Document.lines(run.output)
         #expect(try lines.first?["event"].text == "start")
@@ -216,5 +251,44 @@ struct SharingTests {
         #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o640)
         publisher.send(SIGTERM)
         _ = publisher.wait()
+    }
+
+    @Test("a reader of the output that has had enough ends the command", arguments: ["watch", "top"])
+    func outputClosed(command: String) throws {
+        let folder = try ChannelFolder()
+        let publisher = try publisher(folder)
+        let shell = Process()
+        shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+        shell.arguments = [
+            "-c",
+            "{ '\(CommandRun.executable.path)' \(command) cam --json; echo \"code $?\" >&2; } | head -1 >/dev/null",
+        ]
+        shell.environment = ["FRAMESHARE_DIR": folder.path]
+        let errors = Pipe()
+        shell.standardError = errors
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self) == "code 0\n")
+        publisher.send(SIGTERM)
+        _ = publisher.wait()
+    }
+
+    @Test("a subscriber with --reconnect goes on with the next publisher")
+    func reconnects() throws {
+        let folder = try ChannelFolder()
+        let first = try publisher(folder)
+        let watch = try CommandRun(["watch", "cam", "--reconnect", "--json"], in: folder)
+        eventually { watch.outputSoFar.contains("second") }
+        first.send(SIGKILL)
+        _ = first.wait()
+        let second = try publisher(folder)
+        try eventually { try frameshare("top", "cam", "--once", in: folder).output.contains("watch") }
+        let before = watch.outputSoFar.split(separator: "\n").count
+        eventually { watch.outputSoFar.split(separator: "\n").count > before + 1 }
+        watch.send(SIGTERM)
+        let outcome = watch.wait()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        second.send(SIGTERM)
+        _ = second.wait()
     }
 }

@@ -114,7 +114,12 @@ struct UsageTests {
     func noDirectory() throws {
         let folder = try ChannelFolder()
         let run = try frameshare(
-            "publish", "--frames", "1", in: folder, environment: ["FRAMESHARE_DIR": "/proc/no/such/place"])
+            "publish",
+            "--frames",
+            "1",
+            in: folder,
+            environment: ["FRAMESHARE_DIR": "/proc/no/such/place"]
+        )
         #expect(run.code == 1)
         #expect(run.errors.contains("FRAMESHARE_DIR"))
     }

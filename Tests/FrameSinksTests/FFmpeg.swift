@@ -12,12 +12,17 @@ enum FFmpeg {
         let message: String
     }
 
-    /// The first picture of a file, as raw pixels of a format that FFmpeg names.
-    static func decode(_ file: [UInt8], pixelFormat: String, type: String) throws -> [UInt8] {
+    /// The pictures of some files of one type and size, as raw pixels of a format that FFmpeg names, one after the
+    /// other. Starting FFmpeg takes most of the time, hence all at once.
+    static func decode(_ files: [[UInt8]], pixelFormat: String, type: String) throws -> [UInt8] {
         let folder = try TemporaryFolder()
-        let path = folder.path("image.\(type)")
-        try Data(file).write(to: URL(fileURLWithPath: path))
-        return try run("ffmpeg", ["-i", path, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", pixelFormat, "-"])
+        for (index, file) in files.enumerated() {
+            try Data(file).write(to: URL(fileURLWithPath: folder.path("\(index).\(type)")))
+        }
+        return try run(
+            "ffmpeg",
+            ["-threads", "1", "-i", folder.path("%d.\(type)"), "-f", "rawvideo", "-pix_fmt", pixelFormat, "-"]
+        )
     }
 
     /// What a program writes to its standard output.

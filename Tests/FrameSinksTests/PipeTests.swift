@@ -1,5 +1,5 @@
-import FrameSinks
 import Foundation
+import FrameSinks
 import PixelFormats
 import Synchronization
 import SystemPackage
@@ -22,7 +22,8 @@ private struct PipeEnds {
     }
 }
 
-/// Reads a pipe to its end on a thread of its own, in small and slow bites: tests that write block the test runner's threads.
+/// Reads a pipe to its end on a thread of its own, in small and slow bites: tests that write block the test runner's
+/// threads.
 private final class SlowReader: Sendable {
     private let bytes = Mutex<[UInt8]>([])
     private let done = DispatchSemaphore(value: 0)

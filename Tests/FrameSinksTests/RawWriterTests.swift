@@ -1,6 +1,6 @@
+import Foundation
 import FrameSinks
 import FrameSources
-import Foundation
 import PixelFormats
 import Testing
 
@@ -14,9 +14,12 @@ struct RawWriterTests {
         }
     }
 
-    @Test("rows are written without their padding, planes in the format's order", arguments: [
-        PixelFormat.yuv420, .nv12, .yuyv, .rgb888, .r10csi2p, .monoPispComp1, .rgb161616,
-    ])
+    @Test(
+        "rows are written without their padding, planes in the format's order",
+        arguments: [
+            PixelFormat.yuv420, .nv12, .yuyv, .rgb888, .r10csi2p, .monoPispComp1, .rgb161616,
+        ]
+    )
     func removed(format: PixelFormat) throws {
         let layout = try ImageLayout.computed(width: 100, height: 50, format: format, strideAlignment: 256)
         let bytes = (0..<layout.bufferSize(0)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }

@@ -1,6 +1,6 @@
+import Foundation
 import FrameSinks
 import FrameSources
-import Foundation
 import PixelFormats
 import Testing
 
@@ -58,8 +58,11 @@ struct Y4MWriterTests {
         }
     }
 
-    @Test("FFmpeg reads size, rate, pixel format and the very pixels",
-        .enabled(if: FFmpeg.isThere, "needs the package ffmpeg"), arguments: planar)
+    @Test(
+        "FFmpeg reads size, rate, pixel format and the very pixels",
+        .enabled(if: FFmpeg.isThere, "needs the package ffmpeg"),
+        arguments: planar
+    )
     func readByFFmpeg(format: PixelFormat, planar: PixelFormat, name: String) throws {
         let images = try [1, 2, 3].map { try PatternImage(format, 322, 242, strideAlignment: 64, frame: $0) }
         let stream = try Self.stream(images, framesPerSecond: 60)
@@ -79,9 +82,13 @@ struct Y4MWriterTests {
         #expect(try pixels == [1, 2, 3].flatMap { try PatternImage(planar, 322, 242, frame: $0).tight })
     }
 
-    @Test("the pattern's number survives H.264", .enabled(if: FFmpeg.isThere, "needs the package ffmpeg"), arguments: [
-        (640, 480), (160, 120), (64, 64),
-    ])
+    @Test(
+        "the pattern's number survives H.264",
+        .enabled(if: FFmpeg.isThere, "needs the package ffmpeg"),
+        arguments: [
+            (640, 480), (160, 120), (64, 64),
+        ]
+    )
     func encoded(width: Int, height: Int) throws {
         let numbers = (0..<20).map { UInt64($0) * 0x0101_0101_0101 }
         let stream = try Self.stream(numbers.map { try PatternImage(.yuyv, width, height, frame: $0) })
@@ -101,27 +108,37 @@ struct Y4MWriterTests {
         }
     }
 
-    @Test("rates become the fractions they are", arguments: [
-        (30, "F30:1"), (29.97, "F30000:1001"), (23.976, "F24000:1001"), (59.94, "F60000:1001"), (33333e-3, "F33333:1000"),
-        (30.0003, "F30:1"), (0.5, "F500:1000"), (12.5, "F12500:1000"), (0, "F0:0"), (.nan, "F0:0"), (120, "F120:1"),
-    ] as [(Double, String)])
+    @Test(
+        "rates become the fractions they are",
+        arguments: [
+            (30, "F30:1"), (29.97, "F30000:1001"), (23.976, "F24000:1001"), (59.94, "F60000:1001"),
+            (33333e-3, "F33333:1000"),
+            (30.0003, "F30:1"), (0.5, "F500:1000"), (12.5, "F12500:1000"), (0, "F0:0"), (.nan, "F0:0"), (120, "F120:1"),
+        ] as [(Double, String)]
+    )
     func rates(rate: Double, text: String) throws {
         let header = try Self.stream([PatternImage(.r8, 16, 16)], framesPerSecond: rate).prefix { $0 != 10 }
         #expect(String(decoding: header, as: UTF8.self).split(separator: " ")[3] == text)
     }
 
-    @Test("the range is told where it is known", arguments: [
-        (ColorSpace.sycc, "XCOLORRANGE=FULL"), (.rec709, "XCOLORRANGE=LIMITED"), (.unknown, "C420jpeg"),
-    ])
+    @Test(
+        "the range is told where it is known",
+        arguments: [
+            (ColorSpace.sycc, "XCOLORRANGE=FULL"), (.rec709, "XCOLORRANGE=LIMITED"), (.unknown, "C420jpeg"),
+        ]
+    )
     func range(space: ColorSpace, lastWord: String) throws {
         let header = try Self.stream([PatternImage(.nv12, colorSpace: space)]).prefix { $0 != 10 }
         #expect(String(decoding: header, as: UTF8.self).split(separator: " ").last == lastWord[...])
     }
 
-    @Test("formats that y4m has no word for are refused, and the error says what to do", arguments: [
-        PixelFormat.rgb888, .mjpeg, .r10csi2p, .bayer(.rggb, bits: 10) ?? .rgb888,
-        PixelFormat(fourcc: FourCC("ZZ42") ?? FourCC(rawValue: 1)),
-    ])
+    @Test(
+        "formats that y4m has no word for are refused, and the error says what to do",
+        arguments: [
+            PixelFormat.rgb888, .mjpeg, .r10csi2p, .bayer(.rggb, bits: 10) ?? .rgb888,
+            PixelFormat(fourcc: FourCC("ZZ42") ?? FourCC(rawValue: 1)),
+        ]
+    )
     func refused(format: PixelFormat) throws {
         let layout =
             try (try? ImageLayout.computed(width: 64, height: 64, format: format))

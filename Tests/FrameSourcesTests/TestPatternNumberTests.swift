@@ -41,8 +41,8 @@ struct TestPatternNumberTests {
         apart.planes[1].buffer = 1
         let image = try PatternPainter(layout: apart).image(frame: 77)
         #expect(image.number == 77)
-        #expect(image.buffers[0][..<4096].allSatisfy { $0 == PaintedImage.filler })
-        #expect(image.buffers[1][..<64].allSatisfy { $0 == PaintedImage.filler })
+        #expect(image.buffers[0][..<4096].allSatisfy { $0 == TestPatternImage.filler })
+        #expect(image.buffers[1][..<64].allSatisfy { $0 == TestPatternImage.filler })
         // The bars' colours are in the second buffer, in the middle of the second bar (yellow).
         #expect(image.bytes(plane: 1, row: 70, 60, count: 2) == [44, 142])
     }
@@ -54,9 +54,12 @@ struct TestPatternNumberTests {
         #expect(try painter.image(frame: .max).number == (1 << 48) - 1)
     }
 
-    @Test("full range, limited range and other luma weights make no difference", arguments: [
-        ColorSpace.sycc, .smpte170m, .rec709, .rec2020, .unknown,
-    ])
+    @Test(
+        "full range, limited range and other luma weights make no difference",
+        arguments: [
+            ColorSpace.sycc, .smpte170m, .rec709, .rec2020, .unknown,
+        ]
+    )
     func colorSpaces(space: ColorSpace) throws {
         let layout = try ImageLayout.computed(width: 96, height: 64, format: .yuv420, colorSpace: space)
         #expect(try PatternPainter(layout: layout).image(frame: 123_456_789).number == 123_456_789)
@@ -81,10 +84,10 @@ struct TestPatternNumberTests {
         let layout = try ImageLayout.computed(width: 320, height: 240, format: .rgb888)
         for value in [0, 127, 255] as [UInt8] {
             let flat = [UInt8](repeating: value, count: layout.bufferSize(0))
-            #expect(PaintedImage.number(in: layout, flat[...]) == nil)
+            #expect(TestPatternImage.number(in: layout, flat[...]) == nil)
         }
         let ramp = (0..<layout.bufferSize(0)).map { UInt8(truncatingIfNeeded: $0 / 7) }
-        #expect(PaintedImage.number(in: layout, ramp[...]) == nil)
+        #expect(TestPatternImage.number(in: layout, ramp[...]) == nil)
     }
 
     @Test("one wrong cell of the 64 is noticed, whichever it is")
@@ -107,33 +110,36 @@ struct TestPatternNumberTests {
     func mismatch() throws {
         let layout = try ImageLayout.computed(width: 64, height: 64, format: .yuyv)
         let image = try PatternPainter(layout: layout).image(frame: 9)
-        #expect(PaintedImage.number(in: layout, image.buffers[0][..<100]) == nil)
-        #expect(PaintedImage.number(in: layout, []) == nil)
+        #expect(TestPatternImage.number(in: layout, image.buffers[0][..<100]) == nil)
+        #expect(TestPatternImage.number(in: layout, []) == nil)
         var wrong = layout
         wrong.planes[0].stride = -1
-        #expect(PaintedImage.number(in: wrong, image.buffers[0][...]) == nil)
+        #expect(TestPatternImage.number(in: wrong, image.buffers[0][...]) == nil)
         wrong = layout
         wrong.planes = []
-        #expect(PaintedImage.number(in: wrong, image.buffers[0][...]) == nil)
+        #expect(TestPatternImage.number(in: wrong, image.buffers[0][...]) == nil)
         wrong = layout
         wrong.format = .h264
-        #expect(PaintedImage.number(in: wrong, image.buffers[0][...]) == nil)
+        #expect(TestPatternImage.number(in: wrong, image.buffers[0][...]) == nil)
     }
 
     #if Snapshot
-    @Test("the number is read back from MJPEG, at every size from 64x64", arguments: [
-        (64, 64), (65, 67), (160, 120), (641, 479), (1280, 720),
-    ])
+    @Test(
+        "the number is read back from MJPEG, at every size from 64x64",
+        arguments: [
+            (64, 64), (65, 67), (160, 120), (641, 479), (1280, 720),
+        ]
+    )
     func motionJPEG(width: Int, height: Int) throws {
         let layout = try ImageLayout.opaque(width: width, height: height, format: .mjpeg, capacity: width * height * 2)
         let painter = try PatternPainter(layout: layout)
         for number in Self.numbers {
-            var image = PaintedImage(layout)
+            var image = TestPatternImage(layout)
             let used = try image.buffers[0].withUnsafeMutableBytes { try painter.paint(frame: number, into: $0) }
             #expect(used > 500 && used < width * height * 2)
             #expect(image.buffers[0][..<2] == [0xFF, 0xD8] && image.buffers[0][used - 2..<used] == [0xFF, 0xD9])
             #expect(image.number == number)
-            #expect(PaintedImage.number(in: layout, image.buffers[0][..<used]) == number)
+            #expect(TestPatternImage.number(in: layout, image.buffers[0][..<used]) == number)
         }
     }
 
@@ -141,7 +147,7 @@ struct TestPatternNumberTests {
     func motionJPEGTooSmall() throws {
         let layout = try ImageLayout.opaque(width: 640, height: 480, format: .mjpeg, capacity: 1000)
         let painter = try PatternPainter(layout: layout)
-        var image = PaintedImage(layout)
+        var image = TestPatternImage(layout)
         #expect {
             try image.paint(painter, frame: 1)
         } throws: { error in

@@ -26,14 +26,18 @@ struct TestPatternPainterTests {
         }
     }
 
-    @Test("each format has red, green and blue where its name says", arguments: [
-        (PixelFormat.rgb888, [0, 0, 191]), (.bgr888, [191, 0, 0]), (.xrgb8888, [0, 0, 191, 255]),
-        (.xbgr8888, [191, 0, 0, 255]), (.rgbx8888, [255, 0, 0, 191]), (.bgrx8888, [255, 191, 0, 0]),
-        (.rgb161616, [0, 0, 0, 0, 191, 191]), (.bgr161616, [191, 191, 0, 0, 0, 0]),
-        (.rgb565, [0x00, 23 << 3]), (.rgb565BigEndian, [23 << 3, 0x00]),
-        // BT.601, limited: Y 65, Cb 100, Cr 212.
-        (.yuyv, [65, 100, 65, 212]), (.yvyu, [65, 212, 65, 100]), (.uyvy, [100, 65, 212, 65]), (.vyuy, [212, 65, 100, 65]),
-    ] as [(PixelFormat, [UInt8])])
+    @Test(
+        "each format has red, green and blue where its name says",
+        arguments: [
+            (PixelFormat.rgb888, [0, 0, 191]), (.bgr888, [191, 0, 0]), (.xrgb8888, [0, 0, 191, 255]),
+            (.xbgr8888, [191, 0, 0, 255]), (.rgbx8888, [255, 0, 0, 191]), (.bgrx8888, [255, 191, 0, 0]),
+            (.rgb161616, [0, 0, 0, 0, 191, 191]), (.bgr161616, [191, 191, 0, 0, 0, 0]),
+            (.rgb565, [0x00, 23 << 3]), (.rgb565BigEndian, [23 << 3, 0x00]),
+            // BT.601, limited: Y 65, Cb 100, Cr 212.
+            (.yuyv, [65, 100, 65, 212]), (.yvyu, [65, 212, 65, 100]), (.uyvy, [100, 65, 212, 65]),
+            (.vyuy, [212, 65, 100, 65]),
+        ] as [(PixelFormat, [UInt8])]
+    )
     func redBar(format: PixelFormat, expected: [UInt8]) throws {
         let layout = try ImageLayout.computed(width: 640, height: 480, format: format)
         let image = try PatternPainter(layout: layout).image(frame: 0)
@@ -42,9 +46,12 @@ struct TestPatternPainterTests {
         #expect(image.bytes(plane: 0, row: 301, 440 * bytesPerPixel, count: expected.count) == expected)
     }
 
-    @Test("a Bayer mosaic has the red bar only in its red samples", arguments: [
-        (BayerOrder.rggb, 0, 0), (.grbg, 1, 0), (.gbrg, 0, 1), (.bggr, 1, 1),
-    ])
+    @Test(
+        "a Bayer mosaic has the red bar only in its red samples",
+        arguments: [
+            (BayerOrder.rggb, 0, 0), (.grbg, 1, 0), (.gbrg, 0, 1), (.bggr, 1, 1),
+        ]
+    )
     func mosaic(order: BayerOrder, column: Int, row: Int) throws {
         let format = try #require(PixelFormat.bayer(order, bits: 8))
         let layout = try ImageLayout.computed(width: 640, height: 480, format: format)
@@ -65,7 +72,11 @@ struct TestPatternPainterTests {
         #expect(image.bytes(plane: 0, row: 300, 50, count: 5) == [191, 191, 191, 191, 0b1010_1010])
         let twelve = try ImageLayout.computed(width: 640, height: 480, format: .r12csi2p)
         // 3067 of 4095, 0b1011_1111_1011.
-        #expect(try PatternPainter(layout: twelve).image(frame: 0).bytes(plane: 0, row: 300, 48, count: 3) == [191, 191, 0xBB])
+        #expect(
+            try PatternPainter(layout: twelve).image(frame: 0).bytes(plane: 0, row: 300, 48, count: 3) == [
+                191, 191, 0xBB,
+            ]
+        )
         // 12271 of 16383: the low six bits are 101111.
         let fourteen = try #require(PixelFormat.bayer(.rggb, bits: 14, packing: .csi2))
         let layout = try ImageLayout.computed(width: 640, height: 480, format: fourteen)
@@ -73,13 +84,16 @@ struct TestPatternPainterTests {
         #expect(group == [191, 191, 191, 191, 0b1110_1111, 0b1111_1011, 0b1011_1110])
     }
 
-    @Test("the padding behind rows, and what lies behind the image, stay as they were", arguments: [
-        PixelFormat.yuv420, .nv12, .yuyv, .rgb888, .r10csi2p, .rgb161616,
-    ])
+    @Test(
+        "the padding behind rows, and what lies behind the image, stay as they were",
+        arguments: [
+            PixelFormat.yuv420, .nv12, .yuyv, .rgb888, .r10csi2p, .rgb161616,
+        ]
+    )
     func padding(format: PixelFormat) throws {
         let layout = try ImageLayout.computed(width: 101, height: 51, format: format, strideAlignment: 256)
-        var image = PaintedImage(layout)
-        image.buffers[0] += [UInt8](repeating: PaintedImage.filler, count: 100)
+        var image = TestPatternImage(layout)
+        image.buffers[0] += [UInt8](repeating: TestPatternImage.filler, count: 100)
         try image.paint(PatternPainter(layout: layout), frame: 5)
         #expect(image.number == 5)
         var touched = Set<Int>()
@@ -90,19 +104,24 @@ struct TestPatternPainterTests {
             }
         }
         for (offset, byte) in image.buffers[0].enumerated() where !touched.contains(offset) {
-            #expect(byte == PaintedImage.filler, "byte \(offset)")
+            #expect(byte == TestPatternImage.filler, "byte \(offset)")
         }
     }
 
-    @Test("painting the changes over any earlier frame gives the same bytes as painting all of the frame",
-        arguments: [PixelFormat.yuv420, .nv12, .yuyv, .rgb888, .r10csi2p, .bayer(.grbg, bits: 12) ?? .r12])
+    @Test(
+        "painting the changes over any earlier frame gives the same bytes as painting all of the frame",
+        arguments: [PixelFormat.yuv420, .nv12, .yuyv, .rgb888, .r10csi2p, .bayer(.grbg, bits: 12) ?? .r12]
+    )
     func changes(format: PixelFormat) throws {
         for (width, height) in [(16, 16), (50, 40), (322, 242)] {
             let painter = try PatternPainter(layout: .computed(width: width, height: height, format: format))
             var running = try painter.image(frame: 41)
             for frame in [42, 43, 1000, 7] as [UInt64] {
                 try running.paint(painter, frame: frame, changesOnly: true)
-                #expect(running.buffers == (try painter.image(frame: frame).buffers), "\(width)x\(height) frame \(frame)")
+                #expect(
+                    running.buffers == (try painter.image(frame: frame).buffers),
+                    "\(width)x\(height) frame \(frame)"
+                )
             }
         }
     }
@@ -119,9 +138,12 @@ struct TestPatternPainterTests {
         }
     }
 
-    @Test("formats without pixels to paint are refused, and the error names those that can be", arguments: [
-        PixelFormat.h264, .monoPispComp1, PixelFormat(fourcc: FourCC("ZZ42") ?? FourCC(rawValue: 1)),
-    ])
+    @Test(
+        "formats without pixels to paint are refused, and the error names those that can be",
+        arguments: [
+            PixelFormat.h264, .monoPispComp1, PixelFormat(fourcc: FourCC("ZZ42") ?? FourCC(rawValue: 1)),
+        ]
+    )
     func refusedFormats(format: PixelFormat) throws {
         let layout =
             try (try? ImageLayout.computed(width: 640, height: 480, format: format))

@@ -1,6 +1,6 @@
+import Foundation
 import FrameShare
 import FrameSources
-import Foundation
 import PixelFormats
 import Testing
 

@@ -24,11 +24,12 @@
 //     pattern = (x ^ (x >> 16)) + n * 0x9E3779B1
 //
 // For one n no two such words are alike, and none is what it was in another frame: a shifted line, a stale page, a
-// torn frame, a lost byte all show. (The part without n can be kept in a table.) The first frame of a process is number 1 and each one sent is one more. The camera
-// itself drops nothing: when it can't keep its rate it is late. So a gap in the numbers is a frame that the driver
-// dropped for want of a buffer, and the driver's sequence number has the same gap.
+// torn frame, a lost byte all show. (The part without n can be kept in a table.) The first frame of a process is number
+// 1 and each one sent is one more. The camera itself drops nothing: when it can't keep its rate it is late. So a gap in
+// the numbers is a frame that the driver dropped for want of a buffer, and its sequence number has the same gap.
 //
-// Not the camera's doing: on several processors uvcvideo now and then hands out two small frames in the wrong order.
+// Not the camera's doing: on several processors uvcvideo (6.12) now and then hands out two neighbouring frames in the
+// wrong order. Number and sequence number then both go ... 27, 29, 28, 30 ...
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -124,6 +125,12 @@ static struct {
     int64_t due;                   // when the next frame begins; 0: at once
 } frame;
 
+// The next pixels are the first of a frame that is due at once.
+static void begin_anew(void) {
+    frame.offset = 0;
+    frame.due = 0;
+}
+
 static int64_t now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -178,11 +185,13 @@ static uint32_t descriptor(uint8_t type, uint8_t index, uint8_t *reply, int *sta
     case 2: memcpy(reply, configuration_descriptor, TOTAL_LENGTH); return TOTAL_LENGTH;
     case 3:
         if (index >= sizeof strings / sizeof *strings) break;
-        reply[0] = 4, reply[1] = 3, reply[2] = 9, reply[3] = 4;                // index 0: the language, US English
+        memcpy(reply, (uint8_t[]){4, 3, 9, 4}, 4);                             // index 0: the language, US English
         if (index > 0) {
             reply[0] = (uint8_t)(2 + 2 * strlen(strings[index]));
-            for (size_t i = 0; strings[index][i]; i++)
-                reply[2 + 2 * i] = (uint8_t)strings[index][i], reply[3 + 2 * i] = 0;
+            for (size_t i = 0; strings[index][i]; i++) {
+                reply[2 + 2 * i] = (uint8_t)strings[index][i];
+                reply[3 + 2 * i] = 0;
+            }
         }
         return reply[0];
     }
@@ -193,17 +202,21 @@ static uint32_t descriptor(uint8_t type, uint8_t index, uint8_t *reply, int *sta
 // Requests of the video class to the streaming interface: probe (1) and commit (2).
 static uint32_t video_request(uint8_t what, uint8_t selector, uint8_t interface, const uint8_t *data, uint32_t size,
                               uint8_t *reply, int *status) {
-    if (interface == 1 && (selector == 1 || selector == 2)) switch (what) {
-        case 0x01:                                                             // SET_CUR
-            memcpy(controls.probe, data, size < PROBE ? size : PROBE);
-            settle(controls.probe);
-            if (selector == 2) memcpy(controls.committed, controls.probe, PROBE), frame.offset = 0, frame.due = 0;
-            return size;
-        case 0x81: case 0x82: case 0x83: case 0x87:                            // GET_CUR, MIN, MAX, DEF
-            memcpy(reply, selector == 1 ? controls.probe : controls.committed, PROBE);
-            return PROBE;
-        case 0x85: reply[0] = PROBE, reply[1] = 0; return 2;                   // GET_LEN
-        case 0x86: reply[0] = 3; return 1;                                     // GET_INFO: can be read and set
+    if (interface != 1 || (selector != 1 && selector != 2)) what = 0;
+    switch (what) {
+    case 0x01:                                                                 // SET_CUR
+        memcpy(controls.probe, data, size < PROBE ? size : PROBE);
+        settle(controls.probe);
+        if (selector == 2) {
+            memcpy(controls.committed, controls.probe, PROBE);
+            begin_anew();
+        }
+        return size;
+    case 0x81: case 0x82: case 0x83: case 0x87:                                // GET_CUR, MIN, MAX, DEF
+        memcpy(reply, selector == 1 ? controls.probe : controls.committed, PROBE);
+        return PROBE;
+    case 0x85: reply[0] = PROBE, reply[1] = 0; return 2;                       // GET_LEN
+    case 0x86: reply[0] = 3; return 1;                                         // GET_INFO: can be read and set
     }
     *status = -EPIPE;
     return 0;
@@ -232,14 +245,15 @@ static void read_request(void) {
     uint32_t length = request.word[1];
     if (request.command == UNLINK) {                                           // takes back request word[0]
         bool found = false;
-        for (int i = 0; i < waiting_count && !found; i++) if (waiting[i].sequence == request.word[0]) {
+        for (int i = 0; i < waiting_count && !found; i++) {
+            if (waiting[i].sequence != request.word[0]) continue;
             memmove(waiting + i, waiting + i + 1, (size_t)(--waiting_count - i) * sizeof *waiting);
             found = true;
         }
         uint32_t status = (uint32_t)(found ? -ECONNRESET : 0);
         uint32_t reply[12] = {htonl(UNLINKED), htonl(request.sequence), 0, 0, 0, htonl(status)};
         transmit(reply, sizeof reply);
-        if (waiting_count == 0) frame.offset = 0, frame.due = 0;               // the stream has ended
+        if (waiting_count == 0) begin_anew();                                  // the stream has ended
         return;
     }
     if (!request.in && length > 0) receive(data, length < sizeof data ? length : sizeof data);
@@ -296,12 +310,12 @@ static bool write_file(const char *path, const char *text) {
 static int free_port(void) {
     FILE *file = fopen(CONTROLLER "/status", "re");
     char line[256], hub[8];
-    int port = -1, state = 0;
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "%7s %d %d", hub, &port, &state) == 3 && strcmp(hub, "hs") == 0 && state == 4) break;
-        else port = -1;
+    int port, state, found = -1;
+    while (file && found < 0 && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%7s %d %d", hub, &port, &state) == 3 && strcmp(hub, "hs") == 0 && state == 4) found = port;
+    }
     if (file) fclose(file);
-    return port;
+    return found;
 }
 
 // The capture device that the driver made for our port: true, and its path.
@@ -309,8 +323,9 @@ static bool find_device(int port, char *path, size_t size) {
     char name[128];
     bool found = false;
     snprintf(name, sizeof name, CONTROLLER "/usb*/*-%d/*/video4linux/video*/index", port + 1);
-    glob_t matches;
-    if (glob(name, 0, NULL, &matches) == 0) for (size_t i = 0; i < matches.gl_pathc && !found; i++) {
+    glob_t matches = {0};
+    glob(name, 0, NULL, &matches);
+    for (size_t i = 0; i < matches.gl_pathc && !found; i++) {
         FILE *file = fopen(matches.gl_pathv[i], "re");
         found = file && fgetc(file) == '0';                                    // index 1 is the one for metadata
         if (file) fclose(file);
@@ -362,7 +377,10 @@ static int run_camera(uint32_t rate, const char *pid_file) {
 
     int cable[2], port = free_port();
     char text[64], device[64] = "";
-    if (port < 0) return errno = errno ? errno : EBUSY, fail(CONTROLLER " (is the module vhci_hcd loaded?)");
+    if (port < 0) {
+        fputs("usb-camera: no free port at " CONTROLLER " (is the module vhci_hcd loaded?)\n", stderr);
+        return 1;
+    }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, cable)) return fail("socketpair");
     snprintf(text, sizeof text, "%d %d %d 3", port, cable[1], 1 << 16 | (port + 1));    // 3: high speed
     if (!write_file(CONTROLLER "/attach", text)) return fail(CONTROLLER "/attach");
@@ -389,6 +407,7 @@ static int run_camera(uint32_t rate, const char *pid_file) {
         if (ready > 0) read_request();
         else if (ready == 0 && sending) send_piece(rate ? rate : mode_of(controls.committed)->rate);
     }
+    if (pulled_out) fputs("usb-camera: the kernel has pulled the camera out\n", stderr);
     snprintf(text, sizeof text, "%d", port);
     write_file(CONTROLLER "/detach", text);
     close(bus);
@@ -398,21 +417,23 @@ static int run_camera(uint32_t rate, const char *pid_file) {
 
 static int verify(const char *size_text) {
     unsigned width, height;
-    if (sscanf(size_text, "%ux%u", &width, &height) != 2 || width * height == 0)
-        return fprintf(stderr, "usb-camera: no size: %s\n", size_text), 2;
+    if (sscanf(size_text, "%ux%u", &width, &height) != 2 || width * height == 0) {
+        fprintf(stderr, "usb-camera: no size: %s\n", size_text);
+        return 2;
+    }
     size_t words = (size_t)width * height / 2;
     uint32_t *pixels = malloc(words * 4), first = 0, last = 0, count = 0, missing = 0, back = 0;
     while (pixels && fread(pixels, 4, words, stdin) == words) {
         uint32_t number = pixels[0];
-        for (size_t i = 1; i < words; i++) if (pixels[i] != pattern(number, (uint32_t)i)) {
-            printf("frame %u (%u from the first): word %zu is %08x, not %08x\n", number, count, i, pixels[i],
-                   pattern(number, (uint32_t)i));
+        for (uint32_t i = 1; i < words; i++) {
+            if (pixels[i] == pattern(number, i)) continue;
+            printf("frame %u (%u from the first): word %u is %08x, not %08x\n", number, count, i, pixels[i],
+                   pattern(number, i));
             return 1;
         }
-        if (count == 0) first = number;
-        else if (number > last) missing += number - last - 1;
-        else back++;
-        last = number;
+        if (count == 0) first = last = number;
+        else if (number > last) missing += number - last - 1, last = number;
+        else back++, missing -= missing > 0;                                   // late: it was counted as missing
         count++;
     }
     printf("%u frames, every byte right; numbers %u to %u, %u missing, %u out of order\n", count, first, last, missing,

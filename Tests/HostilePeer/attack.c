@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static const char evil[8] = "overrun!";
+static const char evil[] = "overrun";
 
 /// Tells how one attempt went; `failed` is 0 or an errno.
 static void tell(const char *target, const char *attempt, int failed) {

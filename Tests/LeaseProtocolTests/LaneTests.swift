@@ -97,8 +97,6 @@ struct LaneTests {
     @Test("slots of every word of the released set come back")
     func manySlots() throws {
         let lane = LanePair(depth: 1, slots: SlotSet.capacity)
-        var offers = LaneOffers(memory: lane.words.memory, slots: SlotSet.capacity)
-        var takes = LaneTakes(memory: lane.words.memory, slots: SlotSet.capacity)
         for slot in 0..<SlotSet.capacity {
             _ = try lane.offers.offer(slot)
             #expect(lane.takes.take() == slot)

@@ -11,6 +11,8 @@ struct ProtocolExplorer {
     var inFlight = 1
     /// Whether readers may say goodbye.
     var readersLeave = false
+    /// Whether the last reader joins in the course of things.
+    var lastReaderJoinsLate = false
     private let lanes: [PlainLane]
 
     init(slots: Int, sourceNeed: Int = 1, _ requests: [LeaseRequest]) {
@@ -22,13 +24,17 @@ struct ProtocolExplorer {
 
     func start() throws -> ProtocolState {
         var table = LeaseTable(slots: slots, sourceNeed: sourceNeed)
+        var readers = lanes.map { ProtocolState.Reader(takes: LaneTakes(memory: $0.memory, slots: slots)) }
         for (i, request) in requests.enumerated() {
             lanes[i].words = Array(repeating: 0, count: 2 + lanes[i].memory.depth)
+            if lastReaderJoinsLate && i == requests.count - 1 {
+                readers[i].joined = nil
+                continue
+            }
             try table.admit(UInt32(i), request, lane: lanes[i].memory)
         }
         return ProtocolState(
-            table: table, readers: lanes.map { .init(takes: LaneTakes(memory: $0.memory, slots: slots)) },
-            words: lanes.map(\.words), content: Array(repeating: 0, count: slots))
+            table: table, readers: readers, words: lanes.map(\.words), content: Array(repeating: 0, count: slots))
     }
 
     /// What can happen next.
@@ -41,6 +47,10 @@ struct ProtocolExplorer {
             steps.append(.giveBack(slot))
         }
         for (i, reader) in state.readers.enumerated() {
+            guard reader.joined != nil else {
+                steps.append(.join(reader: i))
+                continue
+            }
             for slot in reader.held { steps.append(.release(reader: i, slot: slot)) }
             guard !reader.hasLeft else { continue }
             steps.append(.take(reader: i))
@@ -61,7 +71,6 @@ struct ProtocolExplorer {
                 do {
                     try apply(step, to: &next)
                     guard seen.insert(next.key).inserted else { continue }
-                    try checkThatAllComesBack(next)
                 } catch {
                     throw BrokenRule("\(error)\n" + Self.story(trail, id, step))
                 }
@@ -70,7 +79,7 @@ struct ProtocolExplorer {
                 waiting.append((next, trail.count - 1))
             }
         }
-        return seen.count
+        print("STATES", requests.map(\.policy), slots, seen.count); return seen.count
     }
 
     private static func story(_ trail: [(parent: Int, step: ProtocolStep)], _ id: Int, _ last: ProtocolStep) -> String {
@@ -89,7 +98,9 @@ struct ProtocolExplorer {
     func apply(_ step: ProtocolStep, to state: inout ProtocolState) throws {
         for i in lanes.indices { lanes[i].words = state.words[i] }
         switch step {
-        case .collect: state.table.collectReleases()
+        case .collect:
+            state.table.collectReleases()
+            try checkThatAllCameBack(state)
         case .takeFree: try takeFree(&state)
         case .giveBack(let slot): state.table.giveBack(slot)
         case .publish(let slot): try publish(slot, &state)
@@ -97,6 +108,7 @@ struct ProtocolExplorer {
         case .release(let reader, let slot):
             LaneTakes.release(slot, in: lanes[reader].memory)
             state.readers[reader].held.removeAll { $0 == slot }
+        case .join(let reader): try join(reader, &state)
         case .leave(let reader):
             state.table.stopOffering(to: UInt32(reader))
             state.readers[reader].hasLeft = true
@@ -104,6 +116,23 @@ struct ProtocolExplorer {
         }
         for i in lanes.indices { state.words[i] = lanes[i].words }
         try checkInvariants(state)
+    }
+
+    private func join(_ i: Int, _ state: inout ProtocolState) throws {
+        do throws(AdmissionRefusal) {
+            try state.table.admit(UInt32(i), requests[i], lane: lanes[i].memory)
+            state.readers[i].joined = state.published
+        } catch {
+            guard case .sharedSlotsAreHeld = error else { throw BrokenRule("reader \(i) was refused: \(error)") }
+        }
+        // What was queued for others may have been withdrawn for it, oldest first.
+        for other in state.readers.indices where state.readers[other].joined != nil {
+            let queued = state.table.entries[other].offers.queued
+            guard Set(state.readers[other].queue.suffix(queued.count)) == Set(queued.members) else {
+                throw BrokenRule("not the oldest was withdrawn from reader \(other)")
+            }
+            state.readers[other].queue.removeAll { !queued.contains($0) }
+        }
     }
 
     private func takeFree(_ state: inout ProtocolState) throws {
@@ -123,7 +152,7 @@ struct ProtocolExplorer {
         var stalled: [UInt32] = []
         state.table.publish(slot) { stalled.append($0) }
         guard stalled.isEmpty else { throw BrokenRule("\(stalled) stalled a source that had waited for room") }
-        for i in state.readers.indices where !state.readers[i].hasLeft {
+        for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
             let (old, new) = (before.entries[i], state.table.entries[i])
             let queued = new.offers.queued
             let withdrawn = state.readers[i].queue.filter { !queued.contains($0) }
@@ -179,6 +208,7 @@ struct ProtocolExplorer {
             throw BrokenRule("\(table.pinned.members) are pinned, though the source needs \(sourceNeed) of \(slots)")
         }
         for (i, reader) in state.readers.enumerated() {
+            guard let joined = reader.joined else { continue }
             let entry = table.entries[i]
             if let violation = entry.violation { throw BrokenRule("reader \(i) did no wrong: \(violation)") }
             guard entry.offers.outstandingCount <= entry.request.budget else {
@@ -191,28 +221,20 @@ struct ProtocolExplorer {
                 throw BrokenRule("slot \(slot) is with reader \(i), and the publisher does not know")
             }
             if !reader.hasLeft {
-                guard state.published == reader.delivered + UInt64(reader.queue.count) + entry.dropped else {
+                guard state.published - joined == reader.delivered + UInt64(reader.queue.count) + entry.dropped else {
                     throw BrokenRule("the frames of reader \(i) don't add up")
                 }
             }
         }
     }
 
-    /// Whatever happened: once everyone lets go, every slot is free.
-    private func checkThatAllComesBack(_ state: ProtocolState) throws {
-        var state = state
-        for i in state.readers.indices {
-            for slot in state.readers[i].held { try apply(.release(reader: i, slot: slot), to: &state) }
-            guard !state.readers[i].hasLeft else { continue }
-            while let slot = state.readers[i].queue.first {
-                try apply(.take(reader: i), to: &state)
-                try apply(.release(reader: i, slot: slot), to: &state)
-            }
-        }
-        try apply(.collect, to: &state)
-        for slot in state.table.atSource.members { try apply(.giveBack(slot), to: &state) }
+    /// Whatever happened before: where everyone has let go, every slot is free. Every state leads to such a one by steps
+    /// that are explored too.
+    private func checkThatAllCameBack(_ state: ProtocolState) throws {
+        let nobodyHasAny = state.readers.allSatisfy { $0.held.isEmpty && $0.queue.isEmpty }
+        guard nobodyHasAny && state.table.atSource.isEmpty else { return }
         guard state.table.free.count == slots else {
-            throw BrokenRule("only \(state.table.free.members) came back")
+            throw BrokenRule("only \(state.table.free.members) of \(slots) slots came back")
         }
     }
 }

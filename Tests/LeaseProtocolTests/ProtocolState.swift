@@ -15,6 +15,8 @@ struct ProtocolState {
         var lastTaken: UInt64 = 0
         var delivered: UInt64 = 0
         var hasLeft = false
+        /// How many frames had been published when it joined; nil before.
+        var joined: UInt64? = 0
     }
 
     var table: LeaseTable
@@ -29,7 +31,7 @@ struct ProtocolState {
     /// behave alike.
     var key: [UInt8] {
         var key: [UInt8] = [UInt8(truncatingIfNeeded: table.atSource.words[0])]
-        for (i, reader) in readers.enumerated() {
+        for (i, reader) in readers.enumerated() where reader.joined != nil {
             let offers = table.entries[i].offers
             let depth = offers.memory.depth
             key.append(reader.held.reduce(0) { $0 | 1 << UInt8($1) })
@@ -58,6 +60,7 @@ enum ProtocolStep: CustomStringConvertible {
     case publish(Int)
     case take(reader: Int)
     case release(reader: Int, slot: Int)
+    case join(reader: Int)
     case leave(reader: Int)
 
     var description: String {
@@ -68,6 +71,7 @@ enum ProtocolStep: CustomStringConvertible {
         case .publish(let slot): "publish slot \(slot)"
         case .take(let reader): "reader \(reader) takes"
         case .release(let reader, let slot): "reader \(reader) releases \(slot)"
+        case .join(let reader): "reader \(reader) joins"
         case .leave(let reader): "reader \(reader) says goodbye"
         }
     }

@@ -14,7 +14,9 @@ struct ChannelArgument: ParsableArguments {
         if let only = names.first, names.count == 1 { return only }
         if names.isEmpty {
             throw CommandFailure(
-                "there is no channel in \(directory.path). Start one: 'frameshare publish'", code: .channelLost)
+                "there is no channel in \(directory.path). Start one: 'frameshare publish'",
+                code: .channelLost
+            )
         }
         throw CommandFailure("there are several channels: name one of \(names.joined(separator: ", "))", code: .usage)
     }

@@ -10,7 +10,8 @@ struct FormatArgument: Sendable, Hashable {
     static func parse(_ text: String) throws -> FormatArgument {
         guard let format = PixelFormat(name: text) else {
             throw ValidationError(
-                "give a format's name as libcamera or V4L2 has it, such as YUV420, NV12, YUYV, RGB888, MJPEG, GREY")
+                "give a format's name as libcamera or V4L2 has it, such as YUV420, NV12, YUYV, RGB888, MJPEG, GREY"
+            )
         }
         return FormatArgument(name: text, format: format)
     }

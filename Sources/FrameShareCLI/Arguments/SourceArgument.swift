@@ -8,7 +8,9 @@ enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
     static func parse(_ text: String) throws -> SourceArgument {
         if text == "pattern" { return .pattern }
         guard text.hasPrefix("/") else {
-            throw ValidationError("give pattern, or a camera's device such as /dev/video0 ('frameshare cameras' lists them)")
+            throw ValidationError(
+                "give pattern, or a camera's device such as /dev/video0 ('frameshare cameras' lists them)"
+            )
         }
         return .device(text)
     }

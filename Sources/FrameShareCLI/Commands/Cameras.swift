@@ -38,7 +38,10 @@ struct Cameras: ParsableCommand {
             }
         }
         let terminal = Terminal.output
-        if json { return terminal.writeLine(JSONValue.array(cameras.map(\.json)).text) }
+        if json {
+            terminal.writeLine(JSONValue.array(cameras.map(\.json)).text)
+            return
+        }
         for camera in cameras {
             for line in camera.lines(for: terminal) { terminal.writeLine(line) }
         }
@@ -46,7 +49,8 @@ struct Cameras: ParsableCommand {
         if cameras.isEmpty, refused.isEmpty {
             terminal.writeLine(
                 "no cameras. Plug one in, or do without: 'frameshare publish' shares a test pattern. "
-                    + "Raspberry Pi camera modules need libcamera")
+                    + "Raspberry Pi camera modules need libcamera"
+            )
         }
     }
 }

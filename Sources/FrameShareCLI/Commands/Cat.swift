@@ -37,22 +37,31 @@ struct Cat: ParsableCommand {
     @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
 
-    @Option(help: .init("latest, queue:N, or every-frame.", valueName: "policy"), transform: PolicyArgument.parse)
+    @Option(
+        help: .init("latest, queue:N, or every-frame. Left out: queue:4.", valueName: "policy"),
+        transform: PolicyArgument.parse
+    )
     var policy: Policy = .queue(4)
 
     @Option(
-        help: .init("Frames a second that y4m is to say; left out: 30.", valueName: "fps"),
-        transform: FrameRateArgument.parse)
-    var rate: Double = 30
+        help: .init(
+            "Frames a second that y4m is to say. Left out: what the source says, else 30.",
+            valueName: "fps"
+        ),
+        transform: FrameRateArgument.parse
+    )
+    var rate: Double?
 
     func validate() throws {
-        guard rate > 0 else { throw ValidationError("--rate: more than 0") }
+        guard rate != 0 else { throw ValidationError("--rate: more than 0") }
     }
 
     func run() throws {
         guard !Terminal.output.isTerminal else {
             throw CommandFailure(
-                "pixels are not for a terminal. Write to a pipe or a file: 'frameshare cat ... | ffplay -'", code: .usage)
+                "pixels are not for a terminal. Write to a pipe or a file: 'frameshare cat ... | ffplay -'",
+                code: .usage
+            )
         }
         let stop = try StopRequest()
         let name = try channel.resolve()
@@ -72,12 +81,14 @@ struct Cat: ParsableCommand {
         var writer = FrameWriter(format: format, rate: rate)
         var left = frames ?? .max
         while left > 0, let frame = try subscriber.nextBlocking() {
-            if let image = frame.image(at: 0) { try writer.write(image) }
+            try writer.write(frame)
             left -= 1
         }
         if let frames, left > 0 {
             throw CommandFailure(
-                "the channel ended after \(frames - left) of \(frames) frames", code: .channelLost)
+                "the channel ended after \(frames - left) of \(frames) frames",
+                code: .channelLost
+            )
         }
     }
 }
@@ -85,7 +96,10 @@ struct Cat: ParsableCommand {
 extension Subscriber {
     /// Subscribes to one stream: the one named, or the channel's first.
     static func ofOneStream(
-        channel: String, stream: String?, policy: Policy, name: String
+        channel: String,
+        stream: String?,
+        policy: Policy,
+        name: String
     ) throws(ChannelError) -> Subscriber {
         var options = Options()
         options.name = name

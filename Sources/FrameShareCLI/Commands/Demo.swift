@@ -21,11 +21,18 @@ struct Demo: ParsableCommand {
     )
 
     @Option(
-        help: .init("pattern, or a device such as /dev/video0; left out: a camera if there is one.", valueName: "source"),
-        transform: SourceArgument.parse)
+        help: .init(
+            "pattern, or a device such as /dev/video0; left out: a camera if there is one.",
+            valueName: "source"
+        ),
+        transform: SourceArgument.parse
+    )
     var source: SourceArgument?
 
-    @Option(help: .init("How long to show it.", valueName: "duration"), transform: DurationArgument.parse)
+    @Option(
+        help: .init("How long to show it. Left out: 10s.", valueName: "duration"),
+        transform: DurationArgument.parse
+    )
     var seconds: Duration = .seconds(10)
 
     @Flag(help: "Print JSON lines: the channel's state twice a second, then the summary.")

@@ -25,7 +25,8 @@ struct Doctor: ParsableCommand {
         let terminal = Terminal.output
         if json {
             terminal.writeLine(
-                JSONValue.object(["ok": .bool(canShare), "checks": .array(checks.map(\.json))]).text)
+                JSONValue.object(["ok": .bool(canShare), "checks": .array(checks.map(\.json))]).text
+            )
         } else {
             for check in checks {
                 for line in check.lines(for: terminal) { terminal.writeLine(line) }
@@ -33,7 +34,8 @@ struct Doctor: ParsableCommand {
             terminal.writeLine(
                 canShare
                     ? terminal.styled("frames can be shared here", .green) + "; see it: 'frameshare demo'"
-                    : terminal.styled("frames can't be shared here", .red) + " until what is missing above is there")
+                    : terminal.styled("frames can't be shared here", .red) + " until what is missing above is there"
+            )
         }
         if !canShare { throw ExitCode(CommandFailure.Code.failed.rawValue) }
     }

@@ -31,7 +31,8 @@ struct List: ParsableCommand {
                 case .failure(let error): .object(["channel": .string(entry.name), "error": .string("\(error)")])
                 }
             }
-            return Terminal.output.writeLine(JSONValue.array(values).text)
+            Terminal.output.writeLine(JSONValue.array(values).text)
+            return
         }
         if entries.isEmpty {
             Terminal.output.writeLine("no channels in \(directory.path). Start one: 'frameshare publish'")
@@ -41,7 +42,7 @@ struct List: ParsableCommand {
             switch entry.state {
             case .success(let statistics):
                 let report = ChannelReport(now: statistics, terminal: terminal)
-                for line in report.heading + report.counters + report.subscribers() { terminal.writeLine(line) }
+                for line in report.heading() + report.counters + report.subscribers() { terminal.writeLine(line) }
             case .failure(let error):
                 terminal.writeLine("\(terminal.styled(entry.name, .bold))  \(terminal.styled("\(error)", .yellow))")
             }
@@ -49,7 +50,8 @@ struct List: ParsableCommand {
     }
 
     private static func look(
-        at name: String, in directory: ChannelDirectory
+        at name: String,
+        in directory: ChannelDirectory
     ) throws(ChannelError) -> ChannelStatistics {
         let monitor = try ChannelMonitor(channel: name, directory: directory)
         return try monitor.snapshot()

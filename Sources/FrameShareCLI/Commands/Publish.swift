@@ -13,14 +13,16 @@ struct Publish: ParsableCommand {
             Examples:
               frameshare publish --source /dev/video0 --size 1280x720 --format YUYV
               frameshare publish --size 1920x1080 --stream lores=640x360 --rate 60
-              frameshare publish --source /dev/video0 --mode 0660 --group video --wait-for-camera
+              frameshare publish --source /dev/video0 --group video --mode 0660
 
             Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
             """
     )
 
     @Option(
-        help: .init("pattern, or a camera's device.", valueName: "source"), transform: SourceArgument.parse)
+        help: .init("pattern, or a camera's device. Left out: pattern.", valueName: "source"),
+        transform: SourceArgument.parse
+    )
     var source: SourceArgument = .pattern
 
     @Option(help: .init("Left out: pattern, or camera0 for /dev/video0.", valueName: "name"))
@@ -28,19 +30,26 @@ struct Publish: ParsableCommand {
 
     @Option(
         help: .init("Of the stream 'main'. Left out: the camera's, or 1280x720.", valueName: "WxH"),
-        transform: ImageSize.parse)
+        transform: ImageSize.parse
+    )
     var size: ImageSize?
 
     @Option(
         help: .init(
-            "Pixel format, by libcamera's or V4L2's name. Left out: the camera's, or YUV420.", valueName: "format"),
-        transform: FormatArgument.parse)
+            "Pixel format, by libcamera's or V4L2's name. Left out: the camera's, or YUV420.",
+            valueName: "format"
+        ),
+        transform: FormatArgument.parse
+    )
     var format: FormatArgument?
 
     @Option(
         help: .init(
-            "Frames a second. Left out: the camera's, or 30. 0: the pattern as fast as its readers.", valueName: "fps"),
-        transform: FrameRateArgument.parse)
+            "Frames a second. Left out: the camera's, or 30. 0: the pattern as fast as its readers.",
+            valueName: "fps"
+        ),
+        transform: FrameRateArgument.parse
+    )
     var rate: Double?
 
     @Option(help: .init("Frames that the pool holds.", valueName: "count"))
@@ -48,19 +57,23 @@ struct Publish: ParsableCommand {
 
     @Option(
         help: .init("One more image of each frame (pattern only); repeat for more.", valueName: "name=WxH[:format]"),
-        transform: StreamArgument.parse)
+        transform: StreamArgument.parse
+    )
     var stream: [StreamArgument] = []
 
     @Option(
         help: .init(
             "auto, memfd, heap, heap:NAME, udmabuf, or driver. Left out: a camera's driver, else memfd.",
-            valueName: "memory"),
-        transform: MemoryArgument.parse)
+            valueName: "memory"
+        ),
+        transform: MemoryArgument.parse
+    )
     var memory: MemoryArgument?
 
     @Option(
         help: .init("Of the channel's socket: who may connect. Left out: 0600, only you.", valueName: "octal"),
-        transform: ModeArgument.parse)
+        transform: ModeArgument.parse
+    )
     var mode: UInt32?
 
     @Option(help: .init("Of the channel's socket.", valueName: "name"))
@@ -69,26 +82,35 @@ struct Publish: ParsableCommand {
     @Option(
         name: .customLong("allow-uid"),
         help: .init("Only these users, by number or name, of those that the mode lets in; repeat.", valueName: "user"),
-        transform: UserArgument.parse)
+        transform: UserArgument.parse
+    )
     var allowedUsers: [UInt32] = []
 
     @Option(
         help: .init("Set a camera's control; repeat for more.", valueName: "name=value"),
-        transform: ControlArgument.parse)
+        transform: ControlArgument.parse
+    )
     var control: [ControlArgument] = []
 
     @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
     var waitForCamera = false
 
     @Option(
-        help: .init("How long one every-frame reader may stall the source; 'never' cuts nobody off.", valueName: "duration"),
-        transform: StallLimitArgument.parse)
+        help: .init(
+            "How long one every-frame reader may stall the source; 'never' cuts nobody off. Left out: 1s.",
+            valueName: "duration"
+        ),
+        transform: StallLimitArgument.parse
+    )
     var stallLimit: StallLimitArgument = .limit(.seconds(1))
 
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
-    @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
+    @Option(
+        help: .init("End after so many frames (a camera: or a few more).", valueName: "count"),
+        transform: CountArgument.parse
+    )
     var frames: Int?
 
     @Flag(help: "Stop when standard input ends: for programs that start this one.")
@@ -121,7 +143,10 @@ struct Publish: ParsableCommand {
     var publisherOptions: Publisher.Options {
         var options = Publisher.Options()
         options.access = ChannelAccess(
-            mode: mode ?? 0o600, group: group, allowedUsers: allowedUsers.isEmpty ? nil : allowedUsers)
+            mode: mode ?? 0o600,
+            group: group,
+            allowedUsers: allowedUsers.isEmpty ? nil : allowedUsers
+        )
         options.stallLimit = stallLimit.duration
         if case .pool(let preference)? = memory { options.memory = preference }
         return options

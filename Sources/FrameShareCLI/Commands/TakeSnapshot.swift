@@ -27,13 +27,18 @@ struct TakeSnapshot: ParsableCommand {
     var stream: String?
 
     @Option(
-        name: [.short, .long], help: .init("The file to write: .png, .jpg or .jpeg.", valueName: "file"))
+        name: [.short, .long],
+        help: .init("The file to write: .png, .jpg or .jpeg.", valueName: "file")
+    )
     var output: String
 
     @Option(help: .init("Of JPEG, 1 to 100.", valueName: "percent"))
     var quality = 90
 
-    @Option(help: .init("How long to wait for a frame.", valueName: "duration"), transform: DurationArgument.parse)
+    @Option(
+        help: .init("How long to wait for a frame. Left out: 10s.", valueName: "duration"),
+        transform: DurationArgument.parse
+    )
     var timeout: Duration = .seconds(10)
 
     @Flag(help: "Print what was saved as one JSON object.")
@@ -63,7 +68,8 @@ struct TakeSnapshot: ParsableCommand {
             return try stop.throwIfInterrupted()
         } catch ChannelError.timedOut {
             throw CommandFailure(
-                "no frame came in \(Quantities.time(nanoseconds: timeout.nanoseconds)). See 'frameshare top \(name)'")
+                "no frame came in \(Quantities.time(nanoseconds: timeout.nanoseconds)). See 'frameshare top \(name)'"
+            )
         }
         try save(frame)
     }
@@ -80,10 +86,12 @@ struct TakeSnapshot: ParsableCommand {
                     "timestamp_ns": .number(frame.timestamp.nanoseconds), "clock": .string("\(frame.timestamp.clock)"),
                     "stream": .string(stream), "width": .number(layout.width), "height": .number(layout.height),
                     "format": .string(layout.format.name),
-                ]).text)
+                ]).text
+            )
         } else {
             Terminal.output.writeLine(
-                "\(output): frame \(frame.sequence), \(stream) \(layout.width)x\(layout.height) \(layout.format.name)")
+                "\(output): frame \(frame.sequence), \(stream) \(layout.width)x\(layout.height) \(layout.format.name)"
+            )
         }
     }
 }

@@ -7,7 +7,7 @@ struct Top: ParsableCommand {
         abstract: "Watch who reads a channel, who loses frames, and who holds what.",
         discussion: """
             One row for each subscriber: frames delivered and dropped, waiting in its queue, held (of its budget; \
-            'res' where it is reserved), the age of the oldest frame it holds, and its latency from publication. \
+            'r' where it is reserved), the age of the oldest frame it holds, and its latency from publication. \
             Above them the camera's own losses and the use of the pool. On a terminal the table is drawn in place; \
             elsewhere it is printed again each time.
 
@@ -28,7 +28,10 @@ struct Top: ParsableCommand {
     @Flag(help: "Print one JSON object each time.")
     var json = false
 
-    @Option(help: .init("How often to look.", valueName: "duration"), transform: DurationArgument.parse)
+    @Option(
+        help: .init("How often to look. Left out: each second.", valueName: "duration"),
+        transform: DurationArgument.parse
+    )
     var every: Duration = .seconds(1)
 
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
@@ -42,7 +45,11 @@ struct Top: ParsableCommand {
         let stop = try StopRequest()
         let name = try channel.resolve()
         let monitor = try ChannelMonitor(channel: name)
-        try show(monitor, stop)
+        do {
+            try show(monitor, stop)
+        } catch ChannelError.closed {
+            // The channel has ended in order.
+        }
         try stop.throwIfInterrupted()
     }
 
@@ -57,12 +64,14 @@ struct Top: ParsableCommand {
         let end = seconds.map { FrameTimestamp.now().nanoseconds + $0.nanoseconds }
         while !stop.isStopped {
             let statistics = try monitor.snapshot()
-            if json {
-                terminal.writeLine(statistics.json.text)
-            } else {
+            let isRead: Bool
+            if let area {
                 let report = ChannelReport(now: statistics, earlier: earlier, terminal: terminal)
-                area?.draw(report.heading + report.counters + report.subscribers(width: area?.width))
+                isRead = area.draw(report.heading() + report.counters + report.subscribers(width: area.width))
+            } else {
+                isRead = terminal.writeLine(statistics.json.text)
             }
+            if !isRead { stop.outputClosed() }
             earlier = statistics
             let now = FrameTimestamp.now().nanoseconds
             if let end, now >= end { break }
@@ -71,8 +80,11 @@ struct Top: ParsableCommand {
     }
 
     private func print(_ statistics: ChannelStatistics, _ earlier: ChannelStatistics?, _ terminal: Terminal) {
-        guard !json else { return terminal.writeLine(statistics.json.text) }
+        guard !json else {
+            terminal.writeLine(statistics.json.text)
+            return
+        }
         let report = ChannelReport(now: statistics, earlier: earlier, terminal: terminal)
-        for line in report.heading + report.counters + report.subscribers() { terminal.writeLine(line) }
+        for line in report.heading() + report.counters + report.subscribers() { terminal.writeLine(line) }
     }
 }

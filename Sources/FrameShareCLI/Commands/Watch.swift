@@ -23,18 +23,24 @@ struct Watch: ParsableCommand {
     @OptionGroup var channel: ChannelArgument
 
     @Option(
-        help: .init("latest, queue:N, or every-frame (which can slow the publisher down).", valueName: "policy"),
-        transform: PolicyArgument.parse)
+        help: .init(
+            "latest, queue:N, or every-frame, which can slow the publisher down. Left out: latest.",
+            valueName: "policy"
+        ),
+        transform: PolicyArgument.parse
+    )
     var policy: Policy = .latest
 
     @Option(help: .init("Only this stream; repeat for more. All, when left out.", valueName: "name"))
     var stream: [String] = []
 
-    @Option(help: .init("The name that 'top' shows.", valueName: "name"))
+    @Option(help: .init("The name that 'top' shows. Left out: watch.", valueName: "name"))
     var name: String?
 
     @Option(
-        help: .init("Frames it may hold at a time.", valueName: "frames"), transform: CountArgument.parse)
+        help: .init("Frames it may hold at a time. Left out: what the publisher gives.", valueName: "frames"),
+        transform: CountArgument.parse
+    )
     var budget: Int?
 
     @Flag(help: "Reserve the budget: be refused at the start rather than lose frames to others.")
@@ -42,7 +48,8 @@ struct Watch: ParsableCommand {
 
     @Option(
         help: .init("Hold each frame for so long, as slow work would.", valueName: "duration"),
-        transform: DurationArgument.parse)
+        transform: DurationArgument.parse
+    )
     var slow: Duration?
 
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
@@ -51,7 +58,7 @@ struct Watch: ParsableCommand {
     @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
 
-    @Flag(help: "Check the pixels: by the publisher's --checksum, else by the test pattern's number.")
+    @Flag(help: "Check each pixel of a test pattern, and its frame's number.")
     var verify = false
 
     @Flag(help: "When the publisher goes, wait for the channel to come back.")

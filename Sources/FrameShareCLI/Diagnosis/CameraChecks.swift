@@ -8,13 +8,21 @@ extension DoctorCheck {
         var checks = cameras.map(camera)
         checks += refused.map { device in
             DoctorCheck(
-                name: device.path, state: .missing, detail: ["there, but not for this user"], remedy: "\(device.error)")
+                name: device.path,
+                state: .missing,
+                detail: ["there, but not for this user"],
+                remedy: "\(device.error)"
+            )
         }
         if checks.isEmpty {
             checks.append(
                 DoctorCheck(
-                    name: "cameras", state: .note, detail: ["no video device"],
-                    remedy: "plug one in; without one, 'frameshare publish' shares a test pattern"))
+                    name: "cameras",
+                    state: .note,
+                    detail: ["no video device"],
+                    remedy: "plug one in; without one, 'frameshare publish' shares a test pattern"
+                )
+            )
         }
         return checks
     }
@@ -32,6 +40,22 @@ extension DoctorCheck {
             return check
         }
         check.detail.append("formats: " + formats.map { "\($0.code)" }.joined(separator: " "))
+        if !info.needsMediaController { addSharing(device, to: &check) }
         return check
+    }
+
+    /// Whether its buffers can be shared, and readers be kept from writing to them: found out by allocating two, in the
+    /// format that is set.
+    private static func addSharing(_ device: V4L2Device, to check: inout DoctorCheck) {
+        do throws(V4L2Error) {
+            let camera = try V4L2Camera(device: device, configuration: .init(slots: 2))
+            check.detail.append("shares its own buffers; \(camera.setup.writeProtection.explanation)")
+            try camera.release()
+        } catch .busy(_, _, let holders) {
+            check.detail.append("in use by \(holders.isEmpty ? "another program" : holders.joined(separator: ", "))")
+        } catch {
+            check.state = .note
+            check.detail.append("can't share its own buffers: \(error)")
+        }
     }
 }

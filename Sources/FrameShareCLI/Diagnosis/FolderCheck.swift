@@ -10,25 +10,40 @@ extension DoctorCheck {
             directory = try ChannelDirectory.standard()
         } catch {
             return DoctorCheck(
-                name: "channel folder", state: .missing, detail: ["\(error)"], remedy: remedy, isVital: true)
+                name: "channel folder",
+                state: .missing,
+                detail: ["\(error)"],
+                remedy: remedy,
+                isVital: true
+            )
         }
         let path = directory.path
         if access(path, W_OK | X_OK) == 0 {
             let count = (try? directory.channels().count) ?? 0
             return DoctorCheck(
-                name: "channel folder", state: .ok,
-                detail: ["\(path): writable, \(Quantities.counted(count, "channel")) there"], isVital: true)
+                name: "channel folder",
+                state: .ok,
+                detail: ["\(path): writable, \(Quantities.counted(count, "channel")) there"],
+                isVital: true
+            )
         }
         if errno == ENOENT {
             let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
             if access(parent, W_OK | X_OK) == 0 {
                 return DoctorCheck(
-                    name: "channel folder", state: .ok, detail: ["\(path): will be made when it is needed"],
-                    isVital: true)
+                    name: "channel folder",
+                    state: .ok,
+                    detail: ["\(path): will be made when it is needed"],
+                    isVital: true
+                )
             }
         }
         return DoctorCheck(
-            name: "channel folder", state: .missing, detail: ["\(path): \(String(cString: strerror(errno)))"],
-            remedy: remedy, isVital: true)
+            name: "channel folder",
+            state: .missing,
+            detail: ["\(path): \(String(cString: strerror(errno)))"],
+            remedy: remedy,
+            isVital: true
+        )
     }
 }

@@ -10,9 +10,11 @@ extension DoctorCheck {
         let soft = Int(clamping: limit.rlim_cur)
         let enough = soft >= 256
         return DoctorCheck(
-            name: "descriptors", state: enough ? .ok : .note,
+            name: "descriptors",
+            state: enough ? .ok : .note,
             detail: ["at most \(soft) open files in a process, \(Int(clamping: limit.rlim_max)) if it asks"],
-            remedy: enough ? nil : "raise it: 'ulimit -n 4096'; each buffer of a channel is one descriptor")
+            remedy: enough ? nil : "raise it: 'ulimit -n 4096'; each buffer of a channel is one descriptor"
+        )
     }
 
     /// Who this is, and the groups that open cameras and heaps.
@@ -25,12 +27,16 @@ extension DoctorCheck {
         var unique: [String] = []
         for name in names where !unique.contains(name) { unique.append(name) }
         var check = DoctorCheck(
-            name: "groups", state: .ok, detail: ["user \(user), groups \(unique.joined(separator: ", "))"])
+            name: "groups",
+            state: .ok,
+            detail: ["user \(user), groups \(unique.joined(separator: ", "))"]
+        )
         guard geteuid() != 0 else { return check }
         let wanted = ["video", "render", "kvm"].filter { getgrnam($0) != nil && !unique.contains($0) }
         if wanted.contains("video") {
             check.state = .note
-            check.remedy = "cameras and DMA heaps mostly belong to a group: 'sudo usermod -aG video \(user)', log in again"
+            check.remedy =
+                "cameras and DMA heaps mostly belong to a group: 'sudo usermod -aG video \(user)', log in again"
         }
         return check
     }
@@ -44,10 +50,12 @@ extension DoctorCheck {
         var name = utsname()
         uname(&name)
         return DoctorCheck(
-            name: "kernel", state: .ok,
+            name: "kernel",
+            state: .ok,
             detail: [
                 withUnsafeBytes(of: name.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) } + " on "
                     + withUnsafeBytes(of: name.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            ])
+            ]
+        )
     }
 }

@@ -23,17 +23,27 @@ extension DoctorCheck {
         switch attempt(.memfd) {
         case .success(let report) where report.writeProtection == .sealed:
             DoctorCheck(
-                name: "memfd", state: .ok, detail: ["sealed: readers can't write, shrink or grow what they are given"],
-                isVital: true)
+                name: "memfd",
+                state: .ok,
+                detail: ["sealed: readers can't write, shrink or grow what they are given"],
+                isVital: true
+            )
         case .success(let report):
             DoctorCheck(
-                name: "memfd", state: .note, detail: ["works, but readers can't be kept from writing"] + report.notes,
-                remedy: "Linux 5.1 or later has the seal for that (F_SEAL_FUTURE_WRITE)", isVital: true)
+                name: "memfd",
+                state: .note,
+                detail: ["works, but readers can't be kept from writing"] + report.notes,
+                remedy: "Linux 5.1 or later has the seal for that (F_SEAL_FUTURE_WRITE)",
+                isVital: true
+            )
         case .failure(let error):
             DoctorCheck(
-                name: "memfd", state: .missing, detail: ["\(error)"],
+                name: "memfd",
+                state: .missing,
+                detail: ["\(error)"],
                 remedy: "Linux 3.17 or later has it; a container's seccomp profile may forbid memfd_create",
-                isVital: true)
+                isVital: true
+            )
         }
     }
 
@@ -42,9 +52,12 @@ extension DoctorCheck {
         let names = paths.heapNames()
         guard !names.isEmpty else {
             return DoctorCheck(
-                name: "DMA heaps", state: .note, detail: ["none in \(paths.dmaHeaps)"],
+                name: "DMA heaps",
+                state: .note,
+                detail: ["none in \(paths.dmaHeaps)"],
                 remedy: "only for memory that is imported into cameras and GPUs: a kernel with CONFIG_DMABUF_HEAPS; "
-                    + "in a container, pass \(paths.dmaHeaps) in")
+                    + "in a container, pass \(paths.dmaHeaps) in"
+            )
         }
         var check = DoctorCheck(name: "DMA heaps", state: .ok, detail: [])
         var works = false
@@ -68,20 +81,28 @@ extension DoctorCheck {
     private static func udmabuf(_ paths: MachinePaths) -> DoctorCheck {
         guard access(paths.udmabuf, F_OK) == 0 else {
             return DoctorCheck(
-                name: "udmabuf", state: .note, detail: ["no \(paths.udmabuf)"],
+                name: "udmabuf",
+                state: .note,
+                detail: ["no \(paths.udmabuf)"],
                 remedy: "only for ordinary memory that is imported into devices: 'sudo modprobe udmabuf', "
-                    + "or a kernel with CONFIG_UDMABUF")
+                    + "or a kernel with CONFIG_UDMABUF"
+            )
         }
         switch attempt(.udmabuf) {
         case .success(let report):
             return DoctorCheck(
-                name: "udmabuf", state: .ok,
-                detail: ["\(paths.udmabuf): usable; \(report.writeProtection.explanation)"] + report.notes)
+                name: "udmabuf",
+                state: .ok,
+                detail: ["\(paths.udmabuf): usable; \(report.writeProtection.explanation)"] + report.notes
+            )
         case .failure(let error):
             let mayOpen = access(paths.udmabuf, R_OK | W_OK) == 0
             return DoctorCheck(
-                name: "udmabuf", state: mayOpen ? .note : .missing, detail: ["\(error)"],
-                remedy: mayOpen ? nil : permissionAdvice(paths.udmabuf))
+                name: "udmabuf",
+                state: mayOpen ? .note : .missing,
+                detail: ["\(error)"],
+                remedy: mayOpen ? nil : permissionAdvice(paths.udmabuf)
+            )
         }
     }
 
@@ -92,23 +113,29 @@ extension DoctorCheck {
                 + "'SUBSYSTEM==\"dma_heap\", GROUP=\"video\", MODE=\"0660\"'"
         }
         let name = String(cString: group.pointee.gr_name)
-        return "\(path) is for group '\(name)': 'sudo usermod -aG \(name) \(UserArgument.name(geteuid()))', log in again"
+        return
+            "\(path) is for group '\(name)': 'sudo usermod -aG \(name) \(UserArgument.name(geteuid()))', log in again"
     }
 
     /// The contiguous memory that a Raspberry Pi's camera needs.
     private static func contiguous(_ paths: MachinePaths) -> DoctorCheck {
         guard let total = paths.memory("CmaTotal"), total > 0 else {
             return DoctorCheck(
-                name: "CMA", state: .ok, detail: ["none set aside; only some cameras (Raspberry Pi 4 and before) need it"])
+                name: "CMA",
+                state: .ok,
+                detail: ["none set aside; only some cameras (Raspberry Pi 4 and before) need it"]
+            )
         }
         let free = paths.memory("CmaFree") ?? 0
         let isTight = free < 32 << 20
         return DoctorCheck(
-            name: "CMA", state: isTight ? .note : .ok,
+            name: "CMA",
+            state: isTight ? .note : .ok,
             detail: ["\(Quantities.bytes(free)) free of \(Quantities.bytes(total))"],
             remedy: isTight
                 ? "close programs that hold camera buffers, or set 'dtoverlay=vc4-kms-v3d,cma-256' (Raspberry Pi), "
-                    + "'cma=256M' on the kernel's command line (elsewhere)" : nil)
+                    + "'cma=256M' on the kernel's command line (elsewhere)" : nil
+        )
     }
 
     private static func ordinary(_ paths: MachinePaths) -> DoctorCheck {
@@ -116,8 +143,10 @@ extension DoctorCheck {
             return DoctorCheck(name: "memory", state: .note, detail: ["\(paths.memoryInfo) can't be read"])
         }
         var check = DoctorCheck(
-            name: "memory", state: .ok,
-            detail: ["\(Quantities.bytes(available)) available of \(Quantities.bytes(total))"])
+            name: "memory",
+            state: .ok,
+            detail: ["\(Quantities.bytes(available)) available of \(Quantities.bytes(total))"]
+        )
         if let room = paths.controlGroupRoom {
             check.detail.append("this control group may use \(Quantities.bytes(room)) more (memory.max)")
         }
@@ -139,8 +168,10 @@ extension DoctorCheck {
         let choice = text.split(separator: "[").last?.split(separator: "]").first.map(String.init) ?? "unknown"
         let isOn = ["always", "within_size", "advise", "force"].contains(choice)
         return DoctorCheck(
-            name: "huge pages", state: .ok,
+            name: "huge pages",
+            state: .ok,
             detail: ["for shared memory: \(choice)"],
-            remedy: isOn ? nil : "optional, quicker starts with large frames: 'echo advise | sudo tee \(path)'")
+            remedy: isOn ? nil : "optional, quicker starts with large frames: 'echo advise | sudo tee \(path)'"
+        )
     }
 }

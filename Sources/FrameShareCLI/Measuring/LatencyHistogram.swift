@@ -4,7 +4,9 @@ import Histogram
 struct LatencyHistogram {
     private static let highest: UInt64 = 100_000_000_000
     private var histogram = Histogram<UInt32>(
-        highestTrackableValue: highest, numberOfSignificantValueDigits: .three)
+        highestTrackableValue: highest,
+        numberOfSignificantValueDigits: .three
+    )
 
     var count: UInt64 { histogram.totalCount }
 

@@ -25,7 +25,9 @@ final class PatternCheck {
     func matches(_ image: Image, number: UInt64) -> Bool {
         guard paint(number) else { return false }
         return layout.planes.enumerated().allSatisfy { index, plane in
-            guard let rowBytes = layout.rowBytes(plane: index), let rows = layout.rows(plane: index) else { return false }
+            guard let rowBytes = layout.rowBytes(plane: index), let rows = layout.rows(plane: index) else {
+                return false
+            }
             let expected = buffers[plane.buffer].baseAddress.map { $0 + plane.offset }
             return image.plane(index).withUnsafeBytes { found in
                 guard let expected, let found = found.baseAddress, plane.size >= plane.stride * (rows - 1) + rowBytes

@@ -51,19 +51,22 @@ struct CameraDescription {
         ]
         if info.needsMediaController {
             lines.append(
-                "  " + terminal.styled("its sensor is set up through the media controller: use libcamera", .yellow))
+                "  " + terminal.styled("its sensor is set up through the media controller: use libcamera", .yellow)
+            )
         }
         for entry in formats {
             let name = entry.format.format?.name ?? "unknown here"
             lines.append(
                 "  \(entry.format.code)  \(entry.format.text)" + ("\(entry.format.code)" == name ? "" : ", \(name)")
-                    + (entry.format.isEmulated ? ", converted in software" : ""))
+                    + (entry.format.isEmulated ? ", converted in software" : "")
+            )
             for size in entry.sizes { lines.append("    \(size.text)  at \(size.rates)") }
         }
         for (control, value) in controls where control.kind != .compound {
             lines.append(
                 "  --control \(control.key)=\(value ?? "?")  \(control.allowedText)"
-                    + (control.isReadOnly ? ", read-only" : "") + (control.isInactive ? ", inactive now" : ""))
+                    + (control.isReadOnly ? ", read-only" : "") + (control.isInactive ? ", inactive now" : "")
+            )
         }
         return lines
     }
@@ -80,9 +83,11 @@ struct CameraDescription {
                         "name": (entry.format.format?.name).map(JSONValue.string),
                         "emulated": .bool(entry.format.isEmulated),
                         "sizes": .array(
-                            entry.sizes.map { .object(["size": .string($0.text), "rates": .string($0.rates)]) }),
+                            entry.sizes.map { .object(["size": .string($0.text), "rates": .string($0.rates)]) }
+                        ),
                     ])
-                }),
+                }
+            ),
             "controls": .array(
                 controls.map { control, value in
                     .object([
@@ -91,7 +96,8 @@ struct CameraDescription {
                         "default": .number(control.defaultValue), "read_only": .bool(control.isReadOnly),
                         "inactive": .bool(control.isInactive),
                     ])
-                }),
+                }
+            ),
         ])
     }
 }

@@ -8,11 +8,11 @@ struct ChannelReport {
     let terminal: Terminal
 
     /// Who publishes what, in which memory.
-    var heading: [String] {
+    func heading(withAge: Bool = true) -> [String] {
         var lines = [
             terminal.styled(now.channel, .bold)
                 + "  \(now.sourceName), published by pid \(now.publisherPID) (\(UserArgument.name(now.publisherUID)))"
-                + " for \(Quantities.time(nanoseconds: now.age))"
+                + (withAge ? " for \(Quantities.time(nanoseconds: now.age))" : "")
                 + (now.generation > 1 ? ", generation \(now.generation)" : "")
         ]
         for status in now.streams {
@@ -23,7 +23,8 @@ struct ChannelReport {
                     + (stride > 0 ? ", stride \(stride)" : "") + ", \(Quantities.bytes(layout.byteCount))"
                     + ", \(status.memory) ("
                     + terminal.styled(status.protection.explanation, status.protection == .none ? .yellow : .green)
-                    + ")")
+                    + ")"
+            )
         }
         return lines
     }
@@ -50,31 +51,37 @@ struct ChannelReport {
     /// A row for each subscriber.
     func subscribers(width: Int? = nil) -> [String] {
         guard !now.subscribers.isEmpty else { return ["  no subscribers"] }
+        // The most telling columns first: a narrow terminal cuts the last.
         var table = TextTable([
-            .init("ID", .right), .init("PID", .right), .init("USER"), .init("NAME"), .init("POLICY"),
-            .init("DELIVERED", .right), .init("RATE/S", .right), .init("DROPPED", .right), .init("QUEUED", .right),
-            .init("HELD", .right), .init("OLDEST LEASE", .right), .init("P50", .right), .init("P99", .right),
-            .init("STREAMS"),
+            .init("ID", .right), .init("PID", .right), .init("NAME"), .init("POLICY"), .init("DELIVERED", .right),
+            .init("RATE/S", .right), .init("DROPPED", .right), .init("QUEUED", .right), .init("HELD", .right),
+            .init("OLDEST", .right), .init("P50", .right), .init("P99", .right), .init("USER"), .init("STREAMS"),
         ])
         table.indent = "  "
-        for subscriber in now.subscribers.sorted(by: { $0.id < $1.id }) {
-            let before = earlier?.subscribers.first { $0.id == subscriber.id }
-            let budget = "/\(subscriber.budget)" + (subscriber.reserved ? " res" : "")
-            let droppedMore = before.map { $0.dropped < subscriber.dropped } ?? (subscriber.dropped > 0)
-            table.add([
-                .init("\(subscriber.id)"), .init("\(subscriber.pid)"), .init(UserArgument.name(subscriber.uid)),
-                .init(subscriber.name.isEmpty ? "-" : subscriber.name), .init("\(subscriber.policy)"),
-                .init("\(subscriber.delivered)"),
-                .init(before.map { Quantities.rate(perSecond(subscriber.delivered, $0.delivered)) } ?? "-"),
-                .init("\(subscriber.dropped)", droppedMore ? .yellow : nil), .init("\(subscriber.queued)"),
-                .init("\(subscriber.held)\(budget)"),
-                .init(subscriber.held > 0 ? Quantities.time(nanoseconds: subscriber.oldestLeaseAge) : "-"),
-                .init(subscriber.latencyMax > 0 ? Quantities.time(nanoseconds: subscriber.latencyP50) : "-"),
-                .init(subscriber.latencyMax > 0 ? Quantities.time(nanoseconds: subscriber.latencyP99) : "-"),
-                .init(subscriber.streams.joined(separator: ",")),
-            ])
-        }
+        for subscriber in now.subscribers.sorted(by: { $0.id < $1.id }) { table.add(row(subscriber)) }
         return table.lines(for: terminal, width: width)
+    }
+
+    private func row(_ subscriber: ChannelStatistics.SubscriberStatus) -> [TextTable.Cell] {
+        let before = earlier?.subscribers.first { $0.id == subscriber.id }
+        let isDropping = subscriber.dropped > (before?.dropped ?? 0)
+        let hasLatency = subscriber.latencyMax > 0
+        return [
+            .init("\(subscriber.id)"),
+            .init("\(subscriber.pid)"),
+            .init(subscriber.name.isEmpty ? "-" : subscriber.name),
+            .init("\(subscriber.policy)"),
+            .init("\(subscriber.delivered)"),
+            .init(before.map { Quantities.rate(perSecond(subscriber.delivered, $0.delivered)) } ?? "-"),
+            .init("\(subscriber.dropped)", isDropping ? .yellow : nil),
+            .init("\(subscriber.queued)"),
+            .init("\(subscriber.held)/\(subscriber.budget)" + (subscriber.reserved ? "r" : "")),
+            .init(subscriber.held > 0 ? Quantities.time(nanoseconds: subscriber.oldestLeaseAge) : "-"),
+            .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP50) : "-"),
+            .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP99) : "-"),
+            .init(UserArgument.name(subscriber.uid)),
+            .init(subscriber.streams.joined(separator: ",")),
+        ]
     }
 
     private func perSecond(_ now: UInt64, _ then: UInt64) -> Double {

@@ -38,7 +38,8 @@ extension ChannelStatistics.StreamStatus {
                         "offset": .number($0.offset), "stride": .number($0.stride), "size": .number($0.size),
                         "buffer": .number($0.buffer),
                     ])
-                }),
+                }
+            ),
             "memory": .string("\(memory)"),
             "readers_can_write": .bool(protection == .none),
             "protection": .string(protection.jsonName),

@@ -17,15 +17,31 @@ final class LiveArea {
     /// The width that lines must keep to; nil: any.
     var width: Int? { terminal.canRedraw ? terminal.size.columns - 1 : nil }
 
-    func draw(_ lines: [String]) {
-        guard terminal.canRedraw else {
-            terminal.write(lines.joined(separator: "\n") + "\n")
-            return
+    /// The line's first `width` visible characters. Colours take no room, and the one that ends them is kept.
+    static func cut(_ line: String, to width: Int) -> String {
+        var (result, room, isEscape) = ("", width, false)
+        for character in line {
+            if character == "\u{1B}" { isEscape = true }
+            if isEscape {
+                result.append(character)
+                if character == "m" { isEscape = false }
+            } else if room > 0 {
+                result.append(character)
+                room -= 1
+            }
         }
-        // More lines than the screen has would scroll, and the next drawing would start in the wrong place.
-        let shown = lines.prefix(max(1, terminal.size.rows - 1))
+        return result
+    }
+
+    /// - Returns: false when nobody looks any more
+    func draw(_ lines: [String]) -> Bool {
+        guard terminal.canRedraw else { return terminal.write(lines.joined(separator: "\n") + "\n") }
+        // More lines than the screen has would scroll, one that wraps takes two: the next drawing would start in the
+        // wrong place.
+        let (columns, rows) = terminal.size
+        let shown = lines.prefix(max(1, rows - 1)).map { Self.cut($0, to: columns - 1) }
         let back = drawnLines > 0 ? "\u{1B}[\(drawnLines)F" : "\r"
-        terminal.write(back + shown.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J")
         drawnLines = shown.count
+        return terminal.write(back + shown.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J")
     }
 }

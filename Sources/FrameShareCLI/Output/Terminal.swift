@@ -34,23 +34,26 @@ struct Terminal: Sendable {
     }
 
     /// Writes all of it, at once and unbuffered, so that a reader of the pipe sees each line when it is said.
-    /// A reader that has gone ends the process quietly, as it does any filter (`SIGPIPE` keeps its default).
-    func write(_ text: String) {
+    /// - Returns: false when nobody reads it any more
+    @discardableResult
+    func write(_ text: String) -> Bool {
         var text = text
-        text.withUTF8 { bytes in
+        return text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if written < 0 {
                     if errno == EINTR || errno == EAGAIN { continue }
-                    return
+                    return false
                 }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
             }
+            return true
         }
     }
 
-    func writeLine(_ text: String) { write(text + "\n") }
+    @discardableResult
+    func writeLine(_ text: String) -> Bool { write(text + "\n") }
 
     /// `text` in a colour, where there are colours.
     func styled(_ text: String, _ style: Style) -> String {

@@ -40,8 +40,11 @@ struct CameraSession {
         while true {
             do {
                 return try V4L2Capture(
-                    channel: command.channelName, device: device, configuration: try configuration(),
-                    options: captureOptions())
+                    channel: command.channelName,
+                    device: device,
+                    configuration: try configuration(),
+                    options: captureOptions()
+                )
             } catch V4L2CaptureError.camera(let error) where command.waitForCamera && Self.mayPass(error) {
                 if !hasTold { report.happened("waiting", "\(error). Waiting for it") }
                 hasTold = true
@@ -63,7 +66,8 @@ struct CameraSession {
             size: command.size.map { V4L2Size(width: $0.width, height: $0.height) },
             framesPerSecond: command.rate,
             slots: command.slots,
-            controls: command.control.map { V4L2ControlSetting($0.name, .text($0.value)) })
+            controls: command.control.map { V4L2ControlSetting($0.name, .text($0.value)) }
+        )
         if let format = command.format { _ = configuration.setFormat(named: format.name) }
         if case .pool(let preference)? = command.memory { configuration.memory = .imported(preference) }
         return configuration

@@ -57,7 +57,9 @@ final class ChildProcess {
         sigaddset(&brokenPipe, SIGPIPE)
         posix_spawnattr_setsigdefault(&attributes, &brokenPipe)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+            &attributes,
+            Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
+        )
 
         var argv: [UnsafeMutablePointer<CChar>?] = (["frameshare"] + arguments).map { strdup($0) }
         argv.append(nil)

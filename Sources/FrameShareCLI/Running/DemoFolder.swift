@@ -15,7 +15,8 @@ struct DemoFolder {
         guard mkdtemp(&template) != nil else {
             throw CommandFailure(
                 "no temporary folder can be made in /tmp: \(String(cString: strerror(errno))). "
-                    + "Set FRAMESHARE_DIR to a folder that you may write to")
+                    + "Set FRAMESHARE_DIR to a folder that you may write to"
+            )
         }
         let path = template.withUnsafeBufferPointer { String(decoding: $0.dropLast().map(UInt8.init), as: UTF8.self) }
         setenv("FRAMESHARE_DIR", path, 1)

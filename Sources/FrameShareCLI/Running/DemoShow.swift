@@ -60,7 +60,8 @@ struct DemoShow {
             statistics: last,
             readers: Self.readers.map(\.name),
             verified: isPattern && readersBroken.isEmpty && !publisherLost,
-            brokenProcesses: (publisherLost ? [publisher] : []) + readersBroken)
+            brokenProcesses: (publisherLost ? [publisher] : []) + readersBroken
+        )
     }
 
     /// Starts the publisher and waits until its channel answers. A camera that can't be used gives way to the pattern,
@@ -83,14 +84,17 @@ struct DemoShow {
             name: "publisher",
             arguments: [
                 "publish", "--channel", channel, "--source", source, "--slots", "12", "--json", "--stop-at-eof",
-            ])
+            ]
+        )
         for _ in 0..<200 {
             guard publisher.isRunning else {
                 let prefix = "frameshare: "
                 let said = publisher.errorText
                 throw CommandFailure(
                     said.hasPrefix(prefix)
-                        ? String(said.dropFirst(prefix.count)) : "the publisher \(publisher.exit?.text ?? "ended"). \(said)")
+                        ? String(said.dropFirst(prefix.count))
+                        : "the publisher \(publisher.exit?.text ?? "ended"). \(said)"
+                )
             }
             if let monitor = try? ChannelMonitor(channel: channel) { return (publisher, monitor) }
             guard stop.sleep(nanoseconds: 50_000_000) else { throw InterruptedByUser() }
@@ -101,7 +105,10 @@ struct DemoShow {
     /// Shows the table until the time is over.
     /// - Returns: the last state in which all readers were there
     private func follow(
-        _ monitor: ChannelMonitor, _ publisher: ChildProcess, _ readers: [ChildProcess], for duration: Duration
+        _ monitor: ChannelMonitor,
+        _ publisher: ChildProcess,
+        _ readers: [ChildProcess],
+        for duration: Duration
     ) throws -> ChannelStatistics {
         let area = json ? nil : LiveArea(terminal)
         let interval: Int64 = terminal.canRedraw || json ? 500_000_000 : 1_000_000_000
@@ -114,12 +121,14 @@ struct DemoShow {
             guard stop.sleep(nanoseconds: min(interval, end - now)) else { break }
             guard let next = try? monitor.snapshot() else { break }
             (earlier, statistics) = (statistics, next)
-            if json {
-                terminal.writeLine(statistics.json.text)
-            } else {
+            let isRead: Bool
+            if let area {
                 let report = ChannelReport(now: statistics, earlier: earlier, terminal: terminal)
-                area?.draw(report.heading + report.counters + report.subscribers(width: area?.width))
+                isRead = area.draw(report.heading() + report.counters + report.subscribers(width: area.width))
+            } else {
+                isRead = terminal.writeLine(statistics.json.text)
             }
+            if !isRead { stop.outputClosed() }
             if readers.allSatisfy({ !$0.isRunning }) { break }
         }
         return statistics

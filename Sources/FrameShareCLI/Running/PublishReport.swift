@@ -10,7 +10,7 @@ struct PublishReport {
         let statistics = publisher.statistics
         let allocation = publisher.allocationReport
         if command.json {
-            return terminal.writeLine(
+            terminal.writeLine(
                 JSONValue.object([
                     "event": "start",
                     "channel": .string(statistics.channel),
@@ -21,13 +21,17 @@ struct PublishReport {
                     "memory_source": allocation.map { .string($0.source) },
                     "memory_tried": allocation.map { .strings($0.attempts.map { "\($0)" }) },
                     "notes": .strings(notes + (allocation?.notes ?? [])),
-                ]).text)
+                ]).text
+            )
+            return
         }
         let report = ChannelReport(now: statistics, terminal: terminal)
-        for line in report.heading { terminal.writeLine(line) }
+        for line in report.heading(withAge: false) { terminal.writeLine(line) }
         for attempt in allocation?.attempts ?? [] { terminal.writeLine("  not used: \(attempt)") }
         for note in notes + (allocation?.notes ?? []) { terminal.writeLine("  " + note) }
-        terminal.writeLine("  \(statistics.slots) slots; look: 'frameshare watch \(statistics.channel)'. Ctrl-C ends it")
+        terminal.writeLine(
+            "  \(statistics.slots) slots; look: 'frameshare watch \(statistics.channel)'. Ctrl-C ends it"
+        )
     }
 
     /// Something that happened meanwhile, such as a camera that was unplugged.
@@ -41,7 +45,7 @@ struct PublishReport {
 
     func ended(_ statistics: ChannelStatistics) {
         if command.json {
-            return terminal.writeLine(
+            terminal.writeLine(
                 JSONValue.object([
                     "event": "end",
                     "channel": .string(statistics.channel),
@@ -50,11 +54,14 @@ struct PublishReport {
                     "lost": .object([
                         "source": .number(statistics.lostBySource), "no_free_slot": .number(statistics.lostNoFreeSlot),
                     ]),
-                ]).text)
+                ]).text
+            )
+            return
         }
         terminal.writeLine(
             "published \(Quantities.counted(statistics.published, "frame")) in "
                 + "\(Quantities.time(nanoseconds: statistics.age)); lost by the source \(statistics.lostBySource), "
-                + "for want of a free slot \(statistics.lostNoFreeSlot)")
+                + "for want of a free slot \(statistics.lostNoFreeSlot)"
+        )
     }
 }

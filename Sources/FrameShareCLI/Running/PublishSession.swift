@@ -23,12 +23,18 @@ struct PublishSession {
 
     private func publishPattern() throws {
         let pattern = try TestPattern(
-            framesPerSecond: command.rate ?? 30, frameCount: command.frames.map(UInt64.init))
+            framesPerSecond: command.rate ?? 30,
+            frameCount: command.frames.map(UInt64.init)
+        )
         var options = command.publisherOptions
         let rate = pattern.framesPerSecond
         options.sourceName = rate > 0 ? "pattern at \(Quantities.fixed(rate, 0)) fps" : "pattern as fast as can be"
         let publisher = try Publisher(
-            channel: command.channelName, streams: try patternStreams(), slots: command.slots, options: options)
+            channel: command.channelName,
+            streams: try patternStreams(),
+            slots: command.slots,
+            options: options
+        )
         // Ends the run at once, also while a reader holds it up.
         stop.whenStopped {
             pattern.stop()
@@ -56,7 +62,11 @@ struct PublishSession {
         if format.isCompressed {
             // More than a compressed pattern ever takes.
             return try .opaque(
-                width: size.width, height: size.height, format: format, capacity: size.width * size.height * 2 + 65536)
+                width: size.width,
+                height: size.height,
+                format: format,
+                capacity: size.width * size.height * 2 + 65536
+            )
         }
         return try .computed(width: size.width, height: size.height, format: format)
     }

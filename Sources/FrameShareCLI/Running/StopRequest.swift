@@ -13,6 +13,8 @@ final class StopRequest: Sendable {
         case terminated
         /// Standard input has ended: whoever started the command is gone or has closed it.
         case inputEnded
+        /// Whoever read the output has had enough.
+        case outputClosed
     }
 
     private struct State {
@@ -44,7 +46,7 @@ final class StopRequest: Sendable {
                 guard sigwait(&signals, &number) == 0 else { continue }
                 let isFirst = stop(number == SIGINT ? .interrupted : .terminated)
                 if !isFirst {
-                    // The cursor may be hidden by a live table.
+                    // Twice means now. The cursor may be hidden by a live table.
                     if Terminal.output.canRedraw { Terminal.output.write("\u{1B}[?25h\n") }
                     _exit(CommandFailure.Code.interrupted.rawValue)
                 }
@@ -101,6 +103,9 @@ final class StopRequest: Sendable {
         }
     }
 
+    /// Ends a command whose output is its purpose, once nobody reads it.
+    func outputClosed() { _ = stop(.outputClosed) }
+
     /// After a command has tidied up: leaves with 130 when it was Ctrl-C that ended it.
     func throwIfInterrupted() throws(InterruptedByUser) {
         if reason == .interrupted { throw InterruptedByUser() }
@@ -113,7 +118,7 @@ final class StopRequest: Sendable {
             defer { state.actions = [] }
             return state.actions
         }
-        guard let actions else { return reason == .inputEnded }
+        guard let actions else { return false }
         close(wakePipe.write)
         for action in actions { action() }
         return true
@@ -123,7 +128,8 @@ final class StopRequest: Sendable {
     private static func isIgnored(_ number: Int32) -> Bool {
         var action = sigaction()
         guard number != SIGTERM, sigaction(number, nil, &action) == 0 else { return false }
-        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+            == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     private static func startThread(_ body: @escaping @Sendable () -> Void) {
@@ -133,10 +139,15 @@ final class StopRequest: Sendable {
         }
         var thread = pthread_t()
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        let failure = pthread_create(&thread, nil, { argument in
-            argument.map { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run() }
-            return nil
-        }, argument)
+        let failure = pthread_create(
+            &thread,
+            nil,
+            { argument in
+                argument.map { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run() }
+                return nil
+            },
+            argument
+        )
         if failure == 0 { pthread_detach(thread) } else { Unmanaged<Body>.fromOpaque(argument).release() }
     }
 }

@@ -49,12 +49,14 @@ struct WatchSession {
                     "streams": .strings(streams),
                     "source": .string(info.sourceName),
                     "publisher_pid": .number(info.pid),
-                ]).text)
+                ]).text
+            )
         } else {
             terminal.writeLine(
                 terminal.styled(subscriber.channel, .bold)
                     + ": \(info.sourceName), published by pid \(info.pid); policy \(subscriber.policy), "
-                    + "streams \(streams.joined(separator: ", "))")
+                    + "streams \(streams.joined(separator: ", "))"
+            )
         }
     }
 
@@ -99,11 +101,10 @@ struct WatchSession {
     }
 
     private mutating func report() {
-        if command.json {
-            terminal.writeLine(JSONValue.object([.init(key: "event", value: "second")] + lately.members).text)
-        } else {
-            terminal.writeLine(lately.line)
-        }
+        let line =
+            command.json
+            ? JSONValue.object([.init(key: "event", value: "second")] + lately.members).text : lately.line
+        if !terminal.writeLine(line) { stop.outputClosed() }
         lately.reset()
     }
 
@@ -118,11 +119,13 @@ struct WatchSession {
             members += total.members
             if command.verify { members.append(.init(key: "verified", value: check.json)) }
             if case .failed(let error) = ending { members.append(.init(key: "error", value: .string("\(error)"))) }
-            return terminal.writeLine(JSONValue.object(members).text)
+            terminal.writeLine(JSONValue.object(members).text)
+            return
         }
         let seconds = Quantities.time(nanoseconds: total.nanoseconds)
         terminal.writeLine(
-            terminal.styled("\(Quantities.counted(total.frames, "frame")) in \(seconds)", .bold) + ": " + total.line)
+            terminal.styled("\(Quantities.counted(total.frames, "frame")) in \(seconds)", .bold) + ": " + total.line
+        )
         if command.verify {
             let style: Terminal.Style = check.wrong > 0 ? .red : check.checked > 0 ? .green : .yellow
             terminal.writeLine(terminal.styled("verified: \(check.text)", style))
@@ -134,7 +137,8 @@ struct WatchSession {
         if check.wrong > 0 {
             throw CommandFailure(
                 "\(check.wrong) of \(check.wrong + check.checked) images are not what was published. "
-                    + "The first: \(check.firstFault ?? "")")
+                    + "The first: \(check.firstFault ?? "")"
+            )
         }
         if let wanted = command.frames, total.frames < wanted {
             throw CommandFailure("only \(total.frames) of \(wanted) frames came. See 'frameshare top' for who has them")
@@ -142,7 +146,8 @@ struct WatchSession {
         if command.verify, check.checked == 0, total.frames > 0 {
             throw CommandFailure(
                 "nothing could be verified: the frames have neither a checksum nor a readable number. "
-                    + "Publish with --checksum")
+                    + "Publish with --checksum"
+            )
         }
     }
 }

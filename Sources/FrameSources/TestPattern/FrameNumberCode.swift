@@ -1,7 +1,8 @@
 /// The frame number as a square of 8 x 8 black and white cells: 48 bits of number, then 16 check bits.
 ///
 /// Row `r` holds byte `r` of the code, most significant bit at the left; white is 1. The check bits are a CRC-16 (CCITT
-/// polynomial 0x1021, start 0xFFFF, inverted at the end), so that neither an all-black nor an all-white image reads as a number.
+/// polynomial 0x1021, start 0xFFFF, inverted at the end), so that neither an all-black nor an all-white image reads as
+/// a number.
 enum FrameNumberCode {
     /// Cells in a row, and rows.
     static let cellsPerSide = 8

@@ -16,7 +16,8 @@ struct FrameSchedule {
         start + Int64((Double(frame) * period).rounded())
     }
 
-    /// Sleeps (`clock_nanosleep(2)` with an absolute time) until a frame is due, and looks ten times a second whether to stop.
+    /// Sleeps (`clock_nanosleep(2)` with an absolute time) until a frame is due, and looks ten times a second whether
+    /// to stop.
     /// - Returns: `false` when it was stopped.
     func sleep(untilFrame frame: UInt64, stopped: () -> Bool) -> Bool {
         guard period > 0 else {
@@ -45,7 +46,8 @@ struct FrameSchedule {
         return UInt64(max(0, Double(late) / period))
     }
 
-    /// Takes the time since a moment out of the schedule. Less than a millisecond is no wait, and would add up to drift.
+    /// Takes the time since a moment out of the schedule. Less than a millisecond is no wait, and would add up to
+    /// drift.
     mutating func postpone(since moment: FrameTimestamp) {
         let waited = FrameTimestamp.now().nanoseconds - moment.nanoseconds
         if waited >= 1_000_000 {

@@ -2,7 +2,8 @@
 import CTurboJPEG
 import PixelFormats
 
-/// The pattern as JPEG images, as webcams give them: painted as planar 4:2:2 in full range and compressed by libjpeg-turbo.
+/// The pattern as JPEG images, as webcams give them: painted as planar 4:2:2 in full range and compressed by
+/// libjpeg-turbo.
 final class MotionJPEGPattern: Sendable {
     private static let quality: Int32 = 90
 
@@ -16,7 +17,13 @@ final class MotionJPEGPattern: Sendable {
             var space = ColorSpace.unknown
             space.encoding = .rec601
             space.range = .full
-            layout = try .computed(width: width, height: height, format: .yuv422, strideAlignment: 16, colorSpace: space)
+            layout = try .computed(
+                width: width,
+                height: height,
+                format: .yuv422,
+                strideAlignment: 16,
+                colorSpace: space
+            )
         } catch {
             throw .layout(error)
         }

@@ -17,7 +17,7 @@ struct PatternCanvas {
     /// - Parameter generation: the slot's; `nil` when unknown.
     mutating func paint(
         _ number: UInt64,
-        _ slot: inout WritableSlot,
+        _ slot: borrowing WritableSlot,
         _ generation: UInt32?,
         _ description: inout FrameDescription
     ) {
@@ -30,7 +30,7 @@ struct PatternCanvas {
             let place = slot.slot
             let changesOnly = painted.indices.contains(place) && painted[place]
             for stream in painters.indices {
-                try paint(number, stream, &slot, changesOnly: changesOnly, &description)
+                try paint(number, stream, slot, changesOnly: changesOnly, &description)
             }
             while painted.count <= place {
                 painted.append(false)
@@ -44,20 +44,20 @@ struct PatternCanvas {
     private func paint(
         _ number: UInt64,
         _ stream: Int,
-        _ slot: inout WritableSlot,
+        _ slot: borrowing WritableSlot,
         changesOnly: Bool,
         _ description: inout FrameDescription
     ) throws(PatternError) {
         let painter = painters[stream]
-        let name = slot.streams[stream].name
         for buffer in 0..<painter.layout.bufferCount {
-            let used = try slot.image(at: stream)?.withUnsafeMutableBytes(buffer: buffer) { bytes throws(PatternError) in
+            let used = try slot.image(at: stream)?.withUnsafeMutableBytes(buffer: buffer) {
+                bytes throws(PatternError) in
                 changesOnly
                     ? try painter.paintChanges(frame: number, into: bytes, buffer: buffer)
                     : try painter.paint(frame: number, into: bytes, buffer: buffer)
             }
             guard let used else {
-                throw .notWritable(stream: name)
+                throw .notWritable(stream: slot.streams[stream].name)
             }
             if painter.layout.format.isCompressed {
                 description.setBytesUsed(used, stream: stream, plane: 0)

@@ -1,7 +1,7 @@
 /// Where the parts of the pattern lie in an image of a given size.
 ///
-/// Everything starts and ends on multiples of two pixels, whatever moves or changes on multiples of eight, so that no part
-/// shares a chroma sample, a Bayer cell or a packed group with its neighbour.
+/// Everything starts and ends on multiples of two pixels, whatever moves or changes on multiples of eight, so that no
+/// part shares a chroma sample, a Bayer cell or a packed group with its neighbour.
 struct PatternGeometry: Hashable, Sendable {
     /// The smallest image that can be painted, in either direction: there the number fills all of it.
     static let smallestSide = 16

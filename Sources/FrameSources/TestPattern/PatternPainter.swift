@@ -1,14 +1,15 @@
 public import PixelFormats
 
-/// Paints frames of the test pattern: colour bars, a box that moves eight pixels a frame, and the frame's number as black
-/// and white cells at the top left, which ``PatternReader`` reads back.
+/// Paints frames of the test pattern: colour bars, a box that moves eight pixels a frame, and the frame's number as
+/// black and white cells at the top left, which ``PatternReader`` reads back.
 ///
-/// The same frame of the same layout always gives the same bytes, so a reader can paint the frame itself and compare. All
-/// pieces are encoded once, here; a frame is then a few hundred row copies. The padding behind a row is left as it is.
+/// The same frame of the same layout always gives the same bytes, so a reader can paint the frame itself and compare.
+/// All pieces are encoded once, here; a frame is then a few hundred row copies. The padding behind a row is left as it
+/// is.
 ///
-/// The number is drawn modulo 2⁴⁸ in 8 x 8 cells of 2 to 32 pixels. An image of 64x64 or more has cells of at least four
-/// pixels, which survive JPEG and H.264; below that only uncompressed images can be relied on, down to 16x16, which the
-/// number fills. Images lower than 24 rows have no moving box.
+/// The number is drawn modulo 2⁴⁸ in 8 x 8 cells of 2 to 32 pixels. An image of 64x64 or more has cells of at least
+/// four pixels, which survive JPEG and H.264; below that only uncompressed images can be relied on, down to 16x16,
+/// which the number fills. Images lower than 24 rows have no moving box.
 ///
 /// A painter is a value without state: any number of threads may use it at once, each on memory of its own.
 public struct PatternPainter: Sendable {
@@ -26,8 +27,8 @@ public struct PatternPainter: Sendable {
     /// Prepares to paint images of a layout.
     ///
     /// YUV is made by the layout's colour space; where that says nothing, by BT.601 in limited range.
-    /// - Throws: ``PatternError`` for formats without pixels that can be painted (unknown, H.264, PISP_COMP1), for images below
-    ///   16x16, and for planes too small for the image.
+    /// - Throws: ``PatternError`` for formats without pixels that can be painted (unknown, H.264, PISP_COMP1), for
+    ///   images below 16x16, and for planes too small for the image.
     public init(layout: ImageLayout) throws(PatternError) {
         do {
             try layout.validate()
@@ -102,8 +103,9 @@ public struct PatternPainter: Sendable {
         return try paintChanges(frame: number, into: bytes, buffer: buffer)
     }
 
-    /// Paints only what differs between frames, the number and the band of the moving box, into memory that holds any frame
-    /// of this painter already. This is what makes a running pattern cheap. MJPEG has no such parts: all of it is made.
+    /// Paints only what differs between frames, the number and the band of the moving box, into memory that holds any
+    /// frame of this painter already. This is what makes a running pattern cheap. MJPEG has no such parts: all of it is
+    /// made.
     @discardableResult
     public func paintChanges(
         frame number: UInt64,

@@ -2,9 +2,9 @@ public import PixelFormats
 
 /// Reads the frame number that ``PatternPainter`` drew back from the pixels.
 ///
-/// It looks only at the middle of each cell and takes the middle between the darkest and the brightest as the threshold, so
-/// that lossy compression, another range or a change of brightness does no harm; 16 check bits say when it was not the
-/// pattern after all. The image must have the size it was painted in: not scaled, cropped or flipped.
+/// It looks only at the middle of each cell and takes the middle between the darkest and the brightest as the
+/// threshold, so that lossy compression, another range or a change of brightness does no harm; 16 check bits say when
+/// it was not the pattern after all. The image must have the size it was painted in: not scaled, cropped or flipped.
 public enum PatternReader {
     /// The number drawn in an image, modulo 2⁴⁸.
     ///
@@ -12,8 +12,8 @@ public enum PatternReader {
     /// - Parameters:
     ///   - layout: how the image lies in `bytes`.
     ///   - bytes: the image's first buffer.
-    /// - Returns: `nil` when there is no number: another picture, a damaged one, a format that can't be read, or a layout
-    ///   that doesn't fit the bytes.
+    /// - Returns: `nil` when there is no number: another picture, a damaged one, a format that can't be read, or a
+    ///   layout that doesn't fit the bytes.
     public static func frameNumber(in layout: ImageLayout, _ bytes: RawSpan) -> UInt64? {
         bytes.withUnsafeBytes { frameNumber(in: layout, $0) }
     }
@@ -73,7 +73,8 @@ public enum PatternReader {
     }
 }
 
-/// Reads the brightness of pixels, 0...255, from a plane that has it: luma, grey, RGB, or a Bayer mosaic's single colours.
+/// Reads the brightness of pixels, 0...255, from a plane that has it: luma, grey, RGB, or a Bayer mosaic's single
+/// colours.
 private struct BrightnessReader {
     private let storage: SampleStorage
     private let groupWidth: Int

@@ -9,12 +9,12 @@ import Synchronization
 /// try pattern.run(on: publisher)     // until stop(), from another thread
 /// ```
 ///
-/// Each frame's number stands in its pixels (``PatternReader``), in its sequence, and in its metadata as `PatternNumber`,
-/// beside `FrameDuration` (µs) and `ExposureTime` (µs), as libcamera has them.
+/// Each frame's number stands in its pixels (``PatternReader``), in its sequence, and in its metadata as
+/// `PatternNumber`, beside `FrameDuration` (µs) and `ExposureTime` (µs), as libcamera has them.
 ///
-/// Like a camera it keeps its own time: frames are due at absolute moments, so the rate does not drift, and one that finds
-/// no free slot is lost, counted, and leaves a gap in the numbers. Unlike a camera it waits for subscribers that want every
-/// frame: its clock stands still meanwhile. At rate 0 it waits for a free slot, and loses nothing.
+/// Like a camera it keeps its own time: frames are due at absolute moments, so the rate does not drift, and one that
+/// finds no free slot is lost, counted, and leaves a gap in the numbers. Unlike a camera it waits for subscribers that
+/// want every frame: its clock stands still meanwhile. At rate 0 it waits for a free slot, and loses nothing.
 public final class TestPattern: Sendable {
     /// Frames in a second; 0: as fast as slots come free.
     public let framesPerSecond: Double
@@ -38,18 +38,18 @@ public final class TestPattern: Sendable {
         self.frameCount = frameCount
     }
 
-    /// Ends ``run(on:)`` within a tenth of a second; if subscribers hold it up, within two, or when the publisher is closed.
-    /// From any thread. A pattern that was stopped stays so.
+    /// Ends ``run(on:)`` within a tenth of a second; if subscribers hold it up, within two, or when the publisher is
+    /// closed. From any thread. A pattern that was stopped stays so.
     public func stop() {
         isStopped.store(true, ordering: .relaxed)
     }
 
-    /// Publishes frames until ``stop()``, or until ``frameCount`` is used up. Blocks the calling thread: don't call it in a
-    /// task. The publisher stays open.
+    /// Publishes frames until ``stop()``, or until ``frameCount`` is used up. Blocks the calling thread: don't call it
+    /// in a task. The publisher stays open.
     ///
     /// A publisher that is reconfigured meanwhile gets the pattern in its new streams.
-    /// - Throws: ``PatternError/unsupportedFormat(_:)`` and others for streams that can't be painted, before the first frame;
-    ///   ``PatternError/channel(_:)`` when the publisher has been closed.
+    /// - Throws: ``PatternError/unsupportedFormat(_:)`` and others for streams that can't be painted, before the first
+    ///   frame; ``PatternError/channel(_:)`` when the publisher has been closed.
     public func run(on publisher: Publisher) throws(PatternError) {
         var canvas = try PatternCanvas(publisher)
         var schedule = FrameSchedule(framesPerSecond: framesPerSecond)
@@ -72,7 +72,7 @@ public final class TestPattern: Sendable {
                 let generation = publisher.generation
                 if let slot = try nextSlot(publisher) {
                     try publish(firstNumber &+ tick, slot, generation, &canvas, &metadata, publisher)
-                } else {
+                } else if framesPerSecond > 0 {
                     publisher.countLost(noFreeSlot: 1)
                 }
             } catch {
@@ -136,7 +136,7 @@ public final class TestPattern: Sendable {
     ) throws(ChannelError) {
         var description = FrameDescription(sequence: number, timestamp: .now())
         // The slot is surely of this generation only if that has not changed around taking it.
-        canvas.paint(number, &slot, publisher.generation == generation ? generation : nil, &description)
+        canvas.paint(number, slot, publisher.generation == generation ? generation : nil, &description)
         if canvas.failure != nil {
             return
         }

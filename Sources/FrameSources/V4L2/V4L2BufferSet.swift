@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 internal import FrameMemory
 internal import Glibc
 internal import PixelFormats
@@ -134,6 +135,36 @@ struct V4L2BufferSet {
             }
             throw error
         }
+    }
+
+    /// A buffer as `VIDIOC_QBUF` gets it.
+    func flat(_ index: Int, _ device: V4L2Device) -> fs_v4l2_buffer {
+        var flat = device.flatBuffer(memory, planes: buffers[index].count)
+        flat.index = UInt32(clamping: index)
+        withUnsafeMutableBytes(of: &flat.fd) { bytes in
+            let numbers = bytes.bindMemory(to: Int32.self)
+            for (plane, buffer) in buffers[index].enumerated() { numbers[plane] = buffer.descriptor }
+        }
+        withUnsafeMutableBytes(of: &flat.length) { bytes in
+            let lengths = bytes.bindMemory(to: UInt32.self)
+            for (plane, buffer) in buffers[index].enumerated() { lengths[plane] = UInt32(clamping: buffer.size) }
+        }
+        return flat
+    }
+
+    /// The bytes before the pixels of each plane.
+    func dataOffsets(_ device: V4L2Device) throws(V4L2Error) -> [Int] {
+        do throws(V4L2Error) {
+            return try device.dataOffsets(flat(0, device))
+        } catch {
+            throw importError(error, device)
+        }
+    }
+
+    /// What it means that a buffer can't be queued.
+    func importError(_ error: V4L2Error, _ device: V4L2Device) -> V4L2Error {
+        guard memory == .dmaBuf, case .call("VIDIOC_QBUF", _, _, let errno) = error else { return error }
+        return .cannotImport(path: device.path, source: source, errno)
     }
 
     private static func pageRounded(_ size: Int) -> Int {

@@ -46,6 +46,8 @@ public final class V4L2Camera: Sendable {
         /// What `VIDIOC_QBUF` gets, by buffer.
         let forQueueing: [fs_v4l2_buffer]
         let forDequeueing: fs_v4l2_buffer
+        /// By V4L2's plane.
+        let dataOffsets: [Int]
     }
 
     /// Sets the device up and allocates its buffers.
@@ -55,20 +57,26 @@ public final class V4L2Camera: Sendable {
     public init(device: V4L2Device, configuration: V4L2CameraConfiguration) throws(V4L2Error) {
         guard (1...32).contains(configuration.slots) else { throw .badBufferCount(configuration.slots) }
         var plan = try V4L2CameraPlan(device: device, configuration: configuration)
-        let layout = try plan.format.layout(path: device.path)
-        let count = configuration.slots
+        // What a driver says of itself may be impossible: better known before memory is taken.
+        _ = try plan.format.layout(path: device.path)
         let set: V4L2BufferSet
+        let layout: ImageLayout
         do throws(V4L2Error) {
             set =
                 switch configuration.memory {
-                case .driver: try .exported(device, format: plan.format, count: count)
+                case .driver: try .exported(device, format: plan.format, count: configuration.slots)
                 case .imported(let preference):
-                    try .imported(device, format: plan.format, count: count, from: preference)
+                    try .imported(device, format: plan.format, count: configuration.slots, from: preference)
                 }
-            plan.note("slots", asked: count, given: set.buffers.count)
+            plan.note("slots", asked: configuration.slots, given: set.buffers.count)
             if configuration.exact, !plan.adjustments.isEmpty {
                 throw .adjusted(path: device.path, plan.adjustments)
             }
+            let offsets = try set.dataOffsets(device)
+            for (plane, offset) in offsets.enumerated() where plan.format.planes.indices.contains(plane) {
+                plan.format.planes[plane].dataOffset = offset
+            }
+            layout = try plan.format.layout(path: device.path)
         } catch {
             _ = try? device.requestBuffers(0, configuration.memory == .driver ? .mmap : .dmaBuf)
             throw error
@@ -76,37 +84,13 @@ public final class V4L2Camera: Sendable {
         self.device = device
         self.configuration = configuration
         buffers = set.buffers
-        setup = V4L2CameraSetup(
-            layout: layout,
-            code: plan.format.code,
-            interval: plan.interval,
-            slots: set.buffers.count,
-            memoryKind: set.kind,
-            memorySource: set.source,
-            allocationReport: set.report,
-            writeProtection: set.writeProtection,
-            buffersNeeded: min(plan.buffersNeeded, set.buffers.count),
-            adjustments: plan.adjustments,
-            notes: plan.notes + set.notes
-        )
-        let blank = device.flatBuffer(set.memory, planes: plan.format.planes.count)
+        setup = V4L2CameraSetup(plan, set, layout)
         state = Mutex(
             State(
                 isQueued: Array(repeating: false, count: set.buffers.count),
-                forQueueing: set.buffers.enumerated().map { index, planes in
-                    var flat = blank
-                    flat.index = UInt32(clamping: index)
-                    withUnsafeMutableBytes(of: &flat.fd) { bytes in
-                        let numbers = bytes.bindMemory(to: Int32.self)
-                        for (plane, buffer) in planes.enumerated() { numbers[plane] = buffer.descriptor }
-                    }
-                    withUnsafeMutableBytes(of: &flat.length) { bytes in
-                        let lengths = bytes.bindMemory(to: UInt32.self)
-                        for (plane, buffer) in planes.enumerated() { lengths[plane] = UInt32(clamping: buffer.size) }
-                    }
-                    return flat
-                },
-                forDequeueing: blank
+                forQueueing: set.buffers.indices.map { set.flat($0, device) },
+                forDequeueing: device.flatBuffer(set.memory, planes: plan.format.planes.count),
+                dataOffsets: plan.format.planes.map(\.dataOffset)
             )
         )
         device.subscribeSourceChange()
@@ -208,9 +192,9 @@ public final class V4L2Camera: Sendable {
             let (sequence, lost) = state.counter.next(flat.sequence)
             let starved = state.hasStarved
             state.hasStarved = state.queuedCount == 0
-            for plane in 0..<min(Int(flat.num_planes), buffers[index].count) {
+            for (plane, expected) in state.dataOffsets.enumerated() {
                 let offset = Int(element(flat.data_offset, plane))
-                guard offset == 0 else {
+                guard offset == expected else {
                     throw .unexpectedDataOffset(path: device.path, plane: plane, offset: offset)
                 }
             }

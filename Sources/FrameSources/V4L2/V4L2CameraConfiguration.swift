@@ -134,3 +134,21 @@ public struct V4L2CameraSetup: Sendable, Hashable {
     /// What else is worth knowing, for people.
     public let notes: [String]
 }
+
+extension V4L2CameraSetup {
+    init(_ plan: V4L2CameraPlan, _ set: V4L2BufferSet, _ layout: ImageLayout) {
+        self.init(
+            layout: layout,
+            code: plan.format.code,
+            interval: plan.interval,
+            slots: set.buffers.count,
+            memoryKind: set.kind,
+            memorySource: set.source,
+            allocationReport: set.report,
+            writeProtection: set.writeProtection,
+            buffersNeeded: min(plan.buffersNeeded, set.buffers.count),
+            adjustments: plan.adjustments,
+            notes: plan.notes + set.notes
+        )
+    }
+}

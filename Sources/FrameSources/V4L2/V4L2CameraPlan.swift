@@ -4,7 +4,8 @@ internal import SystemPackage
 
 /// Sets a device's input, format, rate and controls, and keeps account of what the driver made of each.
 struct V4L2CameraPlan {
-    private(set) var format: DriverFormat
+    /// Before the buffers are made its planes' `dataOffset` is unknown, and 0.
+    var format: DriverFormat
     private(set) var interval: V4L2Interval?
     private(set) var buffersNeeded = 2
     private(set) var adjustments: [V4L2Adjustment] = []
@@ -72,7 +73,7 @@ struct V4L2CameraPlan {
     private mutating func setControl(_ device: V4L2Device, _ setting: V4L2ControlSetting) throws(V4L2Error) {
         let control = try device.control(named: setting.name)
         let given = try device.set(control, to: setting.value)
-        if case .integer(let asked) = setting.value, case .integer(let number) = given {
+        if case .integer(let number) = given, let asked = control.number(for: setting.value) {
             note(control.key, asked: asked, given: number)
         }
     }

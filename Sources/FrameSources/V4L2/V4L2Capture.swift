@@ -25,6 +25,8 @@ public final class V4L2Capture: Sendable {
         public var publisher = Publisher.Options()
         /// Whether to wait for an unplugged camera and go on with it.
         public var returnsAfterUnplug = false
+        /// How many frames to publish before ``V4L2Capture/run(until:)`` returns; nil: no limit.
+        public var frameLimit: UInt64?
         /// The longest time without a frame; nil: for ever. An HDMI input gives none without a signal.
         public var frameTimeout: Duration?
         /// Is told what happens, on the capturing thread.
@@ -49,6 +51,8 @@ public final class V4L2Capture: Sendable {
         var configuration: V4L2CameraConfiguration
         /// Added to the driver's frame count, which begins at 0 with each start.
         var sequenceBase: UInt64 = 0
+        /// Frames published up to the last new set-up.
+        var published: UInt64 = 0
     }
 
     /// Opens and sets up the camera, and offers the channel. Frames come with ``run(until:)``.
@@ -141,27 +145,37 @@ public final class V4L2Capture: Sendable {
     /// Streams, through all reconfigurations, until `stop` is raised.
     private func stream(until stop: V4L2StopSignal) throws(V4L2CaptureError) {
         while true {
-            let (held, publisher, base) = current.withLock { ($0.camera, $0.publisher, $0.sequenceBase) }
-            guard let camera = held else { return }
+            let now = current.withLock { $0 }
+            guard let camera = now.camera else { return }
             options.onEvent?(.streaming(camera.device.info, camera.setup))
+            let framesLeft = options.frameLimit.map { $0 - min($0, now.published) }
             var loop = V4L2CaptureLoop(
                 camera: camera,
-                publisher: publisher,
-                sequenceBase: base,
+                publisher: now.publisher,
+                sequenceBase: now.sequenceBase,
                 stop: stop,
                 attention: attention,
                 frameTimeout: options.frameTimeout,
+                framesLeft: framesLeft,
                 mayStallForEver: options.publisher.stallLimit == nil
             )
             var end = V4L2CaptureLoop.End.reconfigure
+            var failure: V4L2CaptureError?
             do throws(V4L2CaptureError) {
                 end = try loop.run()
             } catch {
-                guard case .camera(.sourceChanged) = error else { throw error }
+                failure = error
             }
-            let next = loop.nextSequence
-            current.withLock { $0.sequenceBase = next }
-            if end == .stopped { return }
+            let (next, published) = (loop.nextSequence, loop.published)
+            current.withLock { current in
+                current.sequenceBase = next
+                current.published += published
+            }
+            switch failure {
+            case nil where end == .stopped: return
+            case nil, .camera(.sourceChanged): break
+            case let failure?: throw failure
+            }
             try renew(camera)
         }
     }

@@ -16,11 +16,15 @@ struct V4L2CaptureLoop {
     private let attention: V4L2StopSignal
     private let frameTimeout: Duration?
     private let mayStallForEver: Bool
+    private let framesLeft: UInt64?
     private var lastFrame = ContinuousClock.now
     private var isFirst = true
 
     /// The number that the next frame would have had.
     private(set) var nextSequence: UInt64
+
+    /// How many frames were published.
+    private(set) var published: UInt64 = 0
 
     init(
         camera: V4L2Camera,
@@ -29,6 +33,7 @@ struct V4L2CaptureLoop {
         stop: V4L2StopSignal,
         attention: V4L2StopSignal,
         frameTimeout: Duration?,
+        framesLeft: UInt64?,
         mayStallForEver: Bool
     ) {
         self.camera = camera
@@ -38,6 +43,7 @@ struct V4L2CaptureLoop {
         self.attention = attention
         self.frameTimeout = frameTimeout
         self.mayStallForEver = mayStallForEver
+        self.framesLeft = framesLeft
         nextSequence = sequenceBase
     }
 
@@ -48,7 +54,7 @@ struct V4L2CaptureLoop {
         var set = [camera.device.descriptor, publisher.freeSlotDescriptor, stop.descriptor, attention.descriptor].map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
-        while true {
+        while framesLeft.map({ published < $0 }) ?? true {
             try queueFreeSlots()
             set[0].events = camera.pollEvents
             PollSet.wait(&set, timeout: try timeLeft())
@@ -68,6 +74,7 @@ struct V4L2CaptureLoop {
             lastFrame = .now
             guard try publish(frame) else { return .stopped }
         }
+        return .stopped
     }
 
     /// - Returns: false if it was stopped meanwhile.
@@ -92,6 +99,7 @@ struct V4L2CaptureLoop {
         } catch {
             throw .channel(error)
         }
+        published += 1
         return true
     }
 

@@ -30,6 +30,18 @@ extension V4L2Device {
         return (0..<min(Int(flat.num_planes), planes)).map { Int(element(flat.length, $0)) }
     }
 
+    /// How many bytes a driver leaves before the pixels of each plane (`v4l2_plane.data_offset`). It says so only of a
+    /// buffer that it has, so a buffer is queued for this and taken back. Not while streaming.
+    func dataOffsets(_ buffer: fs_v4l2_buffer) throws(V4L2Error) -> [Int] {
+        guard fs_v4l2_is_multiplanar(bufferType) else { return [0] }
+        var flat = buffer
+        try ioctl("VIDIOC_QBUF", "buffer \(flat.index)") { fs_v4l2_queue_buffer(descriptor, &flat) }
+        let result = raw { fs_v4l2_query_buffer(descriptor, &flat) }
+        try streamOff()
+        guard result == 0 else { throw error("VIDIOC_QUERYBUF", "buffer \(flat.index)", -result) }
+        return (0..<min(Int(flat.num_planes), Int(VIDEO_MAX_PLANES))).map { Int(element(flat.data_offset, $0)) }
+    }
+
     /// A DMA buffer of a plane that the driver made: `VIDIOC_EXPBUF`. Each call makes a new one over the same memory.
     ///
     /// - Returns: a descriptor, which is the caller's to close, or a negative errno value.

@@ -46,7 +46,7 @@ public enum V4L2Error: Error, Sendable, Equatable {
     case memory(MemoryError)
     /// There is no buffer with that number, or it is already queued.
     case badBuffer(path: String, index: Int)
-    /// The driver put the pixels `offset` bytes into the buffer, which it had not said before.
+    /// The driver put the pixels `offset` bytes into the buffer, which is not where it had said.
     case unexpectedDataOffset(path: String, plane: Int, offset: Int)
 
     // Streaming
@@ -119,7 +119,7 @@ extension V4L2Error: CustomStringConvertible {
         case .badBuffer(let path, let index):
             "buffer \(index) of \(path) is not there or not free to be queued"
         case .unexpectedDataOffset(let path, let plane, let offset):
-            "the driver of \(path) leaves \(offset) bytes before plane \(plane), which is not supported; "
+            "the driver of \(path) left \(offset) bytes before plane \(plane), otherwise than it had said; "
                 + "choose another format"
         case .unplugged(let path, let card):
             "the camera '\(card)' (\(path)) is gone: unplugged, or its driver was removed"

@@ -59,9 +59,11 @@ final class CommandRun: Sendable {
         let data = (try? Data(contentsOf: outputFile)) ?? Data()
         let isSignal = process.terminationReason == .uncaughtSignal
         return Outcome(
-            output: String(decoding: data, as: UTF8.self), outputBytes: data,
+            output: String(decoding: data, as: UTF8.self),
+            outputBytes: data,
             errors: (try? String(contentsOf: errorFile, encoding: .utf8)) ?? "",
-            code: isSignal ? -process.terminationStatus : process.terminationStatus)
+            code: isSignal ? -process.terminationStatus : process.terminationStatus
+        )
     }
 
     deinit { if process.isRunning { process.terminate() } }
@@ -69,7 +71,9 @@ final class CommandRun: Sendable {
 
 /// Runs a command to its end.
 func frameshare(
-    _ arguments: String..., in folder: ChannelFolder, environment: [String: String] = [:]
+    _ arguments: String...,
+    in folder: ChannelFolder,
+    environment: [String: String] = [:]
 ) throws -> CommandRun.Outcome {
     try CommandRun(arguments, in: folder, environment: environment).wait()
 }

@@ -45,7 +45,8 @@ final class TerminalRun {
         let isSignal = process.terminationReason == .uncaughtSignal
         return Outcome(
             screen: String(decoding: collected, as: UTF8.self),
-            code: isSignal ? -process.terminationStatus : process.terminationStatus)
+            code: isSignal ? -process.terminationStatus : process.terminationStatus
+        )
     }
 
     /// - Returns: false once nobody has the terminal open any more

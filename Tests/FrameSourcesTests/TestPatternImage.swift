@@ -2,7 +2,7 @@ import FrameSources
 import PixelFormats
 
 /// An image in memory of its own, all its buffers filled with a byte that no test paints by chance.
-struct PaintedImage {
+struct TestPatternImage {
     static let filler: UInt8 = 0xA5
 
     let layout: ImageLayout
@@ -46,8 +46,8 @@ struct PaintedImage {
 
 extension PatternPainter {
     /// A painted frame in memory of its own.
-    func image(frame: UInt64) throws -> PaintedImage {
-        var image = PaintedImage(layout)
+    func image(frame: UInt64) throws -> TestPatternImage {
+        var image = TestPatternImage(layout)
         try image.paint(self, frame: frame)
         return image
     }

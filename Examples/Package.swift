@@ -1,0 +1,14 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let package = Package(
+    name: "Examples",
+    dependencies: [
+        // Elsewhere: .package(url: "…", from: "…")
+        .package(name: "FrameShare", path: "../")
+    ],
+    targets: ["PublishFrames", "ReadFrames", "AsyncWorker"].map { name in
+        .executableTarget(name: name, dependencies: [.product(name: "FrameShare", package: "FrameShare")])
+    },
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,40 @@
+// Publishes a grey picture with a bright bar that moves, 30 times a second.
+//
+//   swift run --package-path Examples PublishFrames [CHANNEL [FRAMES]]
+
+import FrameShare
+
+@main
+enum PublishFrames {
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        let channel = arguments.count > 1 ? arguments[1] : "example"
+        let frames = arguments.count > 2 ? Int(arguments[2]) ?? 300 : 300
+
+        let layout = try ImageLayout.computed(width: 640, height: 480, format: .r8)
+        let publisher = try Publisher(channel: channel, streams: ["main": layout], slots: 6)
+        print("publishing \(frames) frames as '\(channel)' in \(publisher.statistics.streams[0].memory) memory")
+
+        let clock = ContinuousClock()
+        var due = clock.now
+        for number in 0..<frames {
+            // Waits only for a free slot, never for a reader.
+            let slot = try await publisher.nextSlot()
+            let bar = number * 4 % 640
+            slot["main"].withMutableBytes { bytes in draw(bar, into: &bytes, stride: layout.planes[0].stride) }
+            try publisher.publish(slot, metadata: ["ExposureTime": 8_000, "BarPosition": .int64(Int64(bar))])
+            due += .milliseconds(33)
+            try await clock.sleep(until: due)
+        }
+        publisher.close()
+    }
+
+    static func draw(_ bar: Int, into bytes: inout MutableRawSpan, stride: Int) {
+        for y in 0..<480 {
+            for x in 0..<640 {
+                let bright = x >= bar && x < bar + 16
+                bytes.storeBytes(of: bright ? 255 : 64, toByteOffset: y * stride + x, as: UInt8.self)
+            }
+        }
+    }
+}

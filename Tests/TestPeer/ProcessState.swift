@@ -1,0 +1,98 @@
+internal import Glibc
+
+/// What this process has open and mapped, and what it may.
+enum ProcessState {
+    /// How many descriptors are open.
+    static var descriptors: Int { openDescriptors.count }
+
+    private static var openDescriptors: [Int32] {
+        guard let folder = opendir("/proc/self/fd") else { return [] }
+        defer { closedir(folder) }
+        let own = dirfd(folder)
+        var numbers: [Int32] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let number = Int32(name), number != own { numbers.append(number) }
+        }
+        return numbers
+    }
+
+    /// How many mappings of shared memory there are: memfds and dma-bufs. (The heap's and the stacks' come and go.)
+    static var sharedMappings: Int {
+        let file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return -1 }
+        defer { close(file) }
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = read(file, &buffer, buffer.count)
+            guard count > 0 else { break }
+            text.append(contentsOf: buffer[..<count])
+        }
+        return String(decoding: text, as: UTF8.self).split(separator: "\n").count {
+            $0.contains("/memfd:") || $0.contains("dmabuf")
+        }
+    }
+
+    /// `fds=… maps=…`, as reports have it.
+    static var summary: String { "fds=\(descriptors) maps=\(sharedMappings)" }
+
+    /// Lets this process open `more` descriptors and then none; nil: as many as ever.
+    static func limitDescriptors(_ more: Int?) {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        if let more {
+            // The limit is on numbers, so the gaps below the highest one are filled first.
+            let highest = openDescriptors.max() ?? 2
+            fill(upTo: highest)
+            limit.rlim_cur = rlim_t(Int(highest) + 1 + more)
+        } else {
+            limit.rlim_cur = limit.rlim_max
+            for number in fillers { close(number) }
+            fillers = []
+        }
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
+    nonisolated(unsafe) private static var fillers: [Int32] = []  // the peer's main thread alone uses it
+
+    private static func fill(upTo highest: Int32) {
+        while true {
+            let number = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            guard number >= 0 else { return }
+            if number > highest {
+                close(number)
+                return
+            }
+            fillers.append(number)
+        }
+    }
+
+    /// Lets this process map so many bytes more and then none; nil: as many as ever.
+    static func limitMemory(_ more: Int?) {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+        limit.rlim_cur = more.map { rlim_t(mappedBytes + $0) } ?? limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+    }
+
+    private static var mappedBytes: Int {
+        let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return 0 }
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let count = max(0, read(file, &buffer, buffer.count))
+        let pages = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ").first.flatMap { Int($0) }
+        return (pages ?? 0) * Int(getpagesize())
+    }
+
+    /// Becomes another user.
+    static func become(_ user: UInt32) {
+        guard setgroups(0, nil) == 0, setgid(user) == 0, setuid(user) == 0 else {
+            say("broken-test setuid \(user): errno \(errno)")
+            exit(90)
+        }
+    }
+}

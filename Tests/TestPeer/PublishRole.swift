@@ -1,0 +1,147 @@
+internal import FrameShare
+internal import Glibc
+
+/// A camera of a kind: a frame at each tick of its clock, lost and counted as such when there is no free slot for it.
+///
+/// Keys: `slots`, `rate` (frames a second), `width`, `height`, `mode` (octal), `users` (of an allow list), `stall` (ms),
+/// `blocking` (wait for a slot instead of losing the frame), `paused`, `limit-descriptors`, `limit-memory`.
+struct PublishRole {
+    private let publisher: Publisher
+    private let arguments: PeerArguments
+    private var input = LineInput()
+    private var sequence: UInt64 = 0
+    private var paused: Bool
+    private var nextTick = FrameTimestamp.now().nanoseconds
+    private let period: Int64
+
+    static func run(_ arguments: PeerArguments) {
+        if let more = arguments.number("limit-descriptors") { ProcessState.limitDescriptors(more) }
+        if let more = arguments.number("limit-memory") { ProcessState.limitMemory(more) }
+        do throws(ChannelError) {
+            var role = try PublishRole(arguments)
+            say("publishing pid=\(getpid())")
+            try role.loop()
+        } catch {
+            say("failed \(error.name) \(error)")
+            exit(3)
+        }
+    }
+
+    private init(_ arguments: PeerArguments) throws(ChannelError) {
+        self.arguments = arguments
+        paused = arguments.flag("paused")
+        period = 1_000_000_000 / Int64(max(1, arguments.number("rate", 250)))
+        var options = Publisher.Options()
+        options.directory = ChannelDirectory(path: arguments.folder)
+        options.access.mode = arguments.text("mode").flatMap { UInt32($0, radix: 8) } ?? 0o600
+        options.access.allowedUsers = arguments.text("users").map { $0.split(separator: ",").compactMap { UInt32($0) } }
+        options.stallLimit = .milliseconds(arguments.number("stall", 1000))
+        options.metadataCapacity = 1024
+        options.sourceName = "test"
+        publisher = try Publisher(
+            channel: arguments.channel,
+            streams: [Self.stream(arguments.number("width", 160), arguments.number("height", 120))],
+            slots: arguments.number("slots", 96), options: options)
+    }
+
+    private static func stream(_ width: Int, _ height: Int) -> Stream {
+        let plane = PlaneLayout(offset: 0, stride: width, size: width * height)
+        return Stream(name: "main", layout: ImageLayout(width: width, height: height, format: .r8, planes: [plane]))
+    }
+
+    private mutating func loop() throws(ChannelError) {
+        while true {
+            let now = FrameTimestamp.now().nanoseconds
+            let left = paused ? 1_000_000_000 : nextTick - now
+            if left > 0 {
+                if let line = input.next(milliseconds: Int32((left + 999_999) / 1_000_000)) { try obey(line) }
+                continue
+            }
+            try publishNext()
+            // A clock that was late does not hurry after: a test's machine may stand still for a while.
+            nextTick = max(nextTick + period, now - period)
+            if let line = input.next(milliseconds: 0) { try obey(line) }
+        }
+    }
+
+    private mutating func publishNext() throws(ChannelError) {
+        if arguments.flag("blocking") {
+            try fill(try publisher.nextSlotBlocking())
+        } else if let slot = try publisher.tryNextSlot() {
+            try fill(slot)
+        } else {
+            publisher.countLost(noFreeSlot: 1)
+        }
+        sequence += 1
+    }
+
+    private func fill(_ slot: consuming WritableSlot) throws(ChannelError) {
+        slot["main"].withUnsafeMutableBytes { bytes in PixelPattern.fill(bytes, sequence: sequence) }
+        try publisher.publish(slot, FrameDescription(sequence: sequence), metadata: ["Number": .int64(Int64(sequence))])
+    }
+
+    private mutating func obey(_ line: [String]) throws(ChannelError) {
+        let numbers = line.dropFirst().compactMap { Int($0) }
+        switch line.first {
+        case "report": report()
+        case "pause":
+            paused = true
+            say("paused last=\(Int(sequence) - 1)")
+        case "resume":
+            paused = false
+            nextTick = FrameTimestamp.now().nanoseconds
+            say("resumed")
+        case "reconfigure": reconfigure(slots: numbers[0], width: numbers[1], height: numbers[2])
+        case "limit-descriptors":
+            ProcessState.limitDescriptors(numbers.first)
+            say("limited")
+        case "limit-memory":
+            ProcessState.limitMemory(numbers.first)
+            say("limited")
+        case "steady": try steady(numbers[0], spinning: line.last == "spinning")
+        case "close":
+            publisher.close()
+            say("closed")
+            exit(0)
+        case "fail":
+            publisher.fail(line.dropFirst().joined(separator: " "))
+            say("closed")
+            exit(0)
+        default: say("unknown \(line)")
+        }
+    }
+
+    private func report() {
+        let s = publisher.statistics
+        let subscribers = s.subscribers.map { "\($0.name):\($0.delivered):\($0.dropped):\($0.held):\($0.queued)" }
+        say(
+            "report published=\(s.published) last=\(Int(sequence) - 1) lostNoFreeSlot=\(s.lostNoFreeSlot)"
+                + " lostBySource=\(s.lostBySource) slots=\(s.slots) free=\(s.slotsFree) atSource=\(s.slotsAtSource)"
+                + " reserved=\(s.slotsReserved) retired=\(s.retiredSlotsHeld) generation=\(s.generation)"
+                + " subscribers=\(s.subscribers.count) who=\(subscribers.joined(separator: ",")) \(ProcessState.summary)")
+    }
+
+    private func reconfigure(slots: Int, width: Int, height: Int) {
+        do throws(ChannelError) {
+            try publisher.reconfigure(streams: [Self.stream(width, height)], slots: slots)
+            say("reconfigured generation=\(publisher.generation)")
+        } catch {
+            say("failed \(error.name) \(error)")
+        }
+    }
+
+    /// Publishes frames between two marks in what `strace` sees, with no look at the input in between.
+    private mutating func steady(_ frames: Int, spinning: Bool) throws(ChannelError) {
+        say("steady-begins")
+        for _ in 0..<frames {
+            let due = FrameTimestamp.now().nanoseconds + 2_000_000
+            if spinning {
+                while FrameTimestamp.now().nanoseconds < due {}
+            } else {
+                usleep(2000)
+            }
+            try publishNext()
+        }
+        say("steady-ends")
+    }
+}

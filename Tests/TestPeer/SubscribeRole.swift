@@ -1,0 +1,198 @@
+internal import FrameShare
+internal import Glibc
+
+/// A subscriber that checks every pixel of every frame, or misbehaves as told.
+///
+/// Keys: `policy`, `budget`, `reserve`, `name`, `spin`, `reconnect`, `timeout` (ms to connect), `starve` (descriptors
+/// left while it connects for the first time), and `behaviour`: `verify` (the default), `hold` and `stop` with `count`,
+/// `wait`, `greedy`, `probe`, `lines`, `steady` with `count`.
+struct SubscribeRole {
+    private let subscriber: Subscriber
+    private let arguments: PeerArguments
+    private var input = LineInput()
+    private var held: [HeldFrame] = []
+    private var delivered = 0
+    private var gaps = 0
+    private var bad = 0
+    private var last = -1
+
+    /// A frame that is kept.
+    private final class HeldFrame: Sendable {
+        private let frame: Frame
+        init(_ frame: consuming Frame) { self.frame = frame }
+        var sequence: UInt64 { frame.sequence }
+        var generation: UInt32 { frame.generation }
+        var isIntact: Bool { SubscribeRole.isIntact(frame) }
+    }
+
+    static func run(_ arguments: PeerArguments) {
+        let before = ProcessState.summary
+        if let more = arguments.number("starve") {
+            ProcessState.limitDescriptors(more)
+            let outcome = Self.outcome { () throws(ChannelError) in _ = try Self.connect(arguments) }
+            ProcessState.limitDescriptors(nil)
+            say("starved \(outcome)")
+            say("before \(before)")
+            say("after \(ProcessState.summary)")
+        }
+        if arguments.text("behaviour") == "probe" {
+            say("probed " + Self.outcome { () throws(ChannelError) in try Self.probe(arguments) })
+            say("before \(before)")
+            say("after \(ProcessState.summary)")
+            return
+        }
+        do throws(ChannelError) {
+            var role = SubscribeRole(try connect(arguments), arguments)
+            say("attached pid=\(getpid())")
+            role.behave()
+        } catch {
+            say("failed \(error.name) \(error)")
+            exit(3)
+        }
+    }
+
+    private static func outcome(_ body: () throws(ChannelError) -> Void) -> String {
+        do throws(ChannelError) {
+            try body()
+            return "fine"
+        } catch {
+            return "\(error.name) \(error)"
+        }
+    }
+
+    private static func connect(_ arguments: PeerArguments) throws(ChannelError) -> Subscriber {
+        var options = Subscriber.Options()
+        options.directory = ChannelDirectory(path: arguments.folder)
+        options.name = arguments.text("name") ?? "peer"
+        options.budget = arguments.number("budget")
+        options.reserve = arguments.flag("reserve")
+        options.reconnect = arguments.flag("reconnect")
+        options.connectTimeout = .milliseconds(arguments.number("timeout", 20_000))
+        if arguments.flag("spin") { options.wait = .spin }
+        let policy = arguments.text("policy").flatMap { Policy($0) } ?? .latest
+        return try Subscriber(channel: arguments.channel, policy: policy, options: options)
+    }
+
+    private init(_ subscriber: Subscriber, _ arguments: PeerArguments) {
+        self.subscriber = subscriber
+        self.arguments = arguments
+    }
+
+    private mutating func behave() {
+        do throws(ChannelError) {
+            switch arguments.text("behaviour") ?? "verify" {
+            case "hold": try hold()
+            case "wait":
+                say("waiting")
+                if let frame = try subscriber.nextBlocking() { check(frame) }
+            case "steady": try steady()
+            case "stop":
+                for _ in 0..<arguments.number("count", 1) { try takeOne(timeout: nil) }
+                say("stopping")
+                raise(SIGSTOP)
+            default: break
+            }
+            try verify()
+        } catch {
+            say("over \(error.name) \(error)")
+        }
+        while true { if let line = input.next(milliseconds: -1) { obey(line) } }
+    }
+
+    /// Reads frame upon frame until the channel is over.
+    private mutating func verify() throws(ChannelError) {
+        while true {
+            if let line = input.next(milliseconds: 0) { obey(line) }
+            do throws(ChannelError) {
+                try takeOne(timeout: .milliseconds(10))
+            } catch .timedOut {
+                continue
+            }
+        }
+    }
+
+    private mutating func takeOne(timeout: Duration?) throws(ChannelError) {
+        guard let frame = try subscriber.nextBlocking(timeout: timeout) else { throw .closed }
+        check(frame)
+        if arguments.text("behaviour") == "greedy" {
+            held.append(HeldFrame(frame))
+            say("holding \(held.count)")
+        }
+    }
+
+    private mutating func check(_ frame: borrowing Frame) {
+        if arguments.text("behaviour") == "lines" {
+            say("frame \(frame.sequence) \(frame.generation) \(PixelPattern.checksum(frame["main"].bytes))")
+        }
+        if !Self.isIntact(frame) { bad += 1 }
+        if last >= 0 && frame.sequence != UInt64(last) + 1 { gaps += 1 }
+        last = Int(frame.sequence)
+        delivered += 1
+    }
+
+    private static func isIntact(_ frame: borrowing Frame) -> Bool {
+        let sequence = frame.sequence
+        guard case .int64(Int64(sequence))? = frame.metadata["Number"] else { return false }
+        return PixelPattern.holds(frame["main"].bytes, sequence: sequence)
+    }
+
+    private mutating func hold() throws(ChannelError) {
+        for _ in 0..<arguments.number("count", 1) {
+            guard let frame = try subscriber.nextBlocking() else { throw .closed }
+            check(frame)
+            held.append(HeldFrame(frame))
+        }
+        say("holding \(held.count)")
+        while let line = input.next(milliseconds: -1), line.first != "go-on" { obey(line) }
+    }
+
+    private mutating func obey(_ line: [String]) {
+        switch line.first {
+        case "report":
+            let s = subscriber.statistics
+            say(
+                "report delivered=\(delivered) last=\(last) gaps=\(gaps) bad=\(bad) held=\(s.held)"
+                    + " lost=\(s.lost.total) lostByPolicy=\(s.lost.policy) connections=\(s.connections)"
+                    + " \(ProcessState.summary)")
+        case "check":
+            let intact = held.count { $0.isIntact }
+            let generations = Set(held.map(\.generation)).sorted().map(String.init).joined(separator: ",")
+            say("checked intact=\(intact) changed=\(held.count - intact) generations=\(generations)")
+        case "release":
+            held = []
+            say("released")
+        case "leave":
+            held = []
+            subscriber.close()
+            say("left")
+            exit(0)
+        default: say("unknown \(line)")
+        }
+    }
+
+    /// Takes frames between two marks in what `strace` sees.
+    private mutating func steady() throws(ChannelError) {
+        for _ in 0..<20 { try takeOne(timeout: nil) }
+        say("steady-begins")
+        for _ in 0..<arguments.number("count", 500) { try takeOne(timeout: nil) }
+        say("steady-ends")
+    }
+
+    /// Connects and touches all that a frame has, believing nothing, until there is an error or no more frames.
+    private static func probe(_ arguments: PeerArguments) throws(ChannelError) {
+        let subscriber = try connect(arguments)
+        say("attached pid=\(getpid())")
+        var sum: UInt64 = 0
+        var frames = 0
+        while let frame = try subscriber.nextBlocking(timeout: .seconds(10)) {
+            let image = frame["main"]
+            sum ^= PixelPattern.checksum(image.bytes) ^ PixelPattern.checksum(image.plane(0))
+            sum ^= UInt64(image.bytesUsed(plane: 0)) ^ frame.lost.total
+            if let metadata = try? frame.metadata.copy() { sum ^= UInt64(metadata.count) }
+            if frame.metadata["Number"] != nil { sum ^= 1 }
+            frames += 1
+            if frames == 1 { say("first-frame") }
+        }
+        say("frames \(frames) \(sum) \(subscriber.statistics.delivered)")
+    }
+}
