@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("cat and snapshot", .timeLimit(.minutes(2)))
+@Suite("cat and snapshot", .timeLimit(.minutes(5)))
 struct CatTests {
     private func withPublisher(_ format: String, _ body: (ChannelFolder) throws -> Void) throws {
         let folder = try ChannelFolder()

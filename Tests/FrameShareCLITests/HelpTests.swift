@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Help", .timeLimit(.minutes(2)))
+@Suite("Help", .timeLimit(.minutes(5)))
 struct HelpTests {
     static let commands = [
         "", "publish", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo", "completions",

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Sharing", .timeLimit(.minutes(3)))
+@Suite("Sharing", .timeLimit(.minutes(5)))
 struct SharingTests {
     /// A publisher of small frames, up and running.
     private func publisher(

@@ -1,6 +1,6 @@
 import Testing
 
-@Suite("Wrong usage", .timeLimit(.minutes(2)))
+@Suite("Wrong usage", .timeLimit(.minutes(5)))
 struct UsageTests {
     struct BadInput: CustomTestStringConvertible, Sendable {
         var arguments: [String]

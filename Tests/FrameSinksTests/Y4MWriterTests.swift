@@ -7,11 +7,11 @@ import Testing
 extension TemporaryFolder {
     /// What `body` writes to a descriptor.
     func written(_ body: (Int32) throws -> Void) throws -> [UInt8] {
-        let path = path("out-\(UUID().uuidString)")
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        let name = "out-\(UUID().uuidString)"
+        let descriptor = open(path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         defer { close(descriptor) }
         try body(descriptor)
-        return try Array(Data(contentsOf: URL(fileURLWithPath: path)))
+        return bytes(of: name)
     }
 }
 

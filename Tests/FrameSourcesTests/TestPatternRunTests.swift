@@ -11,7 +11,8 @@ private final class RunningPattern: Sendable {
     private let pattern: TestPattern
     private let result: Task<PatternError?, Never>
 
-    init(_ pattern: TestPattern, streams: [FrameShare.Stream], slots: Int = 6) throws {
+    /// - Parameter waits: whether the first frame waits for a subscriber.
+    init(_ pattern: TestPattern, streams: [FrameShare.Stream], slots: Int = 6, waits: Bool = false) throws {
         let path = NSTemporaryDirectory() + "fs-" + String(UUID().uuidString.prefix(8))
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         directory = ChannelDirectory(path: path)
@@ -23,6 +24,9 @@ private final class RunningPattern: Sendable {
         result = Task {
             await withCheckedContinuation { continuation in
                 Thread.detachNewThread {
+                    while waits, publisher.statistics.subscribers.isEmpty {
+                        usleep(1000)
+                    }
                     do throws(PatternError) {
                         try pattern.run(on: publisher)
                         continuation.resume(returning: nil)
@@ -172,7 +176,8 @@ struct TestPatternRunTests {
         let running = try RunningPattern(
             TestPattern(framesPerSecond: 250, frameCount: 50),
             streams: Self.streams(),
-            slots: 3
+            slots: 3,
+            waits: true
         )
         let subscriber = try running.subscriber(.queue(2))
         let first = try await subscriber.frame()

@@ -65,13 +65,16 @@ struct V4L2ValueTests {
     @Test("a V4L2 code as a format's name keeps its separate planes")
     func formatNames() {
         var configuration = V4L2CameraConfiguration()
-        #expect(configuration.setFormat(named: "nm12"))
+        let knowsSeparate = configuration.setFormat(named: "nm12")
+        #expect(knowsSeparate)
         #expect(configuration.format == .nv12)
         #expect(configuration.code == FourCC("NM12"))
-        #expect(configuration.setFormat(named: "NV12"))
+        let knowsContiguous = configuration.setFormat(named: "NV12")
+        #expect(knowsContiguous)
         #expect(configuration.format == .nv12)
         #expect(configuration.code == nil)
-        #expect(!configuration.setFormat(named: "nothing"))
+        let knowsNothing = configuration.setFormat(named: "nothing")
+        #expect(!knowsNothing)
         #expect(configuration.format == .nv12)
     }
 

@@ -49,7 +49,8 @@ struct V4L2VividTests {
         var reference: [UInt8] = []
         for memory in Vivid.memories {
             var configuration = Vivid.still(size: size, memory: memory)
-            #expect(configuration.setFormat(named: format))
+            let isKnown = configuration.setFormat(named: format)
+            #expect(isKnown)
             let camera = try V4L2Camera(device: device, configuration: configuration)
             defer { try? camera.release() }
             #expect(camera.setup.code == code)

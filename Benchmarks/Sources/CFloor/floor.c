@@ -3,11 +3,25 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/// What publisher and readers share; a cache line for each word that somebody else writes.
+struct floor_page {
+    _Alignas(64) _Atomic uint32_t frames;              // frames published; the futex word
+    _Alignas(64) _Atomic uint32_t stop;
+    _Alignas(64) _Atomic uint32_t publisher_asleep;
+    _Alignas(64) _Atomic uint32_t given_back;          // futex word of a publisher that waits
+    struct { _Alignas(64) _Atomic uint32_t frames; } read[FLOOR_MAX_READERS];
+};
+
+uint64_t floor_page_bytes(void) { return sizeof(struct floor_page); }
 
 static int64_t read_clock(clockid_t clock) {
     struct timespec t;
@@ -34,8 +48,23 @@ int floor_memory(uint64_t size) {
 
 int floor_event(void) { return eventfd(0, 0); }
 
-int floor_is_ready(const struct floor_samples *samples) { return atomic_load(&samples->ready) != 0; }
-void floor_set_ready(struct floor_samples *samples) { atomic_store(&samples->ready, 1); }
+int floor_is_ready(const struct floor_samples *samples) {
+    return __atomic_load_n(&samples->ready, __ATOMIC_ACQUIRE) != 0;
+}
+void floor_set_ready(struct floor_samples *samples) { __atomic_store_n(&samples->ready, 1, __ATOMIC_RELEASE); }
+
+void floor_book(struct floor_samples *samples, int64_t latency, uint32_t lost, int is_wrong) {
+    samples->lost += lost;
+    samples->wrong += is_wrong != 0;
+    if (samples->seen == samples->skip) samples->cpu = -floor_cpu();
+    if (samples->seen++ < samples->skip || samples->count == samples->capacity) return;
+    int64_t *latencies = (int64_t *)(samples + 1);
+    latencies[samples->count++] = latency;
+}
+
+void floor_book_end(struct floor_samples *samples) {
+    if (samples->seen > samples->skip) samples->cpu += floor_cpu();
+}
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
     syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0);
@@ -119,7 +148,6 @@ void floor_stop(struct floor_side *side) {
 void floor_read(struct floor_side *side, uint32_t reader, struct floor_samples *samples) {
     struct floor_page *page = side->page;
     uint32_t next = 0;
-    int64_t cpu_first = -1;
     floor_set_ready(samples);
     while (1) {
         uint32_t published = atomic_load_explicit(&page->frames, memory_order_acquire);
@@ -131,7 +159,7 @@ void floor_read(struct floor_side *side, uint32_t reader, struct floor_samples *
             }
             continue;
         }
-        if (atomic_load(&page->stop)) return;
+        if (atomic_load(&page->stop)) break;
         uint32_t lost = 0;
         if (published - next > side->slots) {
             lost = published - next - 1;
@@ -139,8 +167,12 @@ void floor_read(struct floor_side *side, uint32_t reader, struct floor_samples *
         }
         const int64_t *frame = (const int64_t *)(side->ring + (uint64_t)(next % side->slots) * side->size);
         int64_t latency = floor_now() - frame[1];
-        floor_book(samples, latency, lost, frame[0] != next, floor_cpu(), &cpu_first);
+        floor_book(samples, latency, lost, frame[0] != next);
         next += 1;
         give_back(side, reader, next);
     }
+    floor_book_end(samples);
 }
+
+int32_t floor_populate(void) { return MAP_POPULATE; }
+void floor_die_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }

@@ -58,7 +58,7 @@ struct Watch: ParsableCommand {
     @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
 
-    @Flag(help: "Check each pixel of a test pattern, and its frame's number.")
+    @Flag(help: "Check the pixels: against the test pattern, or a checksum in the frame's metadata.")
     var verify = false
 
     @Flag(help: "When the publisher goes, wait for the channel to come back.")

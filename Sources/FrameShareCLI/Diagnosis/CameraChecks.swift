@@ -39,7 +39,9 @@ extension DoctorCheck {
             check.remedy = "'dmesg' may say why"
             return check
         }
-        check.detail.append("formats: " + formats.map { "\($0.code)" }.joined(separator: " "))
+        let codes = formats.map { "\($0.code)" }
+        let more = codes.count > 12 ? " and \(codes.count - 12) more: 'frameshare cameras \(info.path)'" : ""
+        check.detail.append("formats: " + codes.prefix(12).joined(separator: " ") + more)
         if !info.needsMediaController { addSharing(device, to: &check) }
         return check
     }

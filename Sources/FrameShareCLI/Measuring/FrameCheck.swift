@@ -3,7 +3,7 @@ import FrameSources
 
 /// Whether the frames that came are the frames that were published: `watch --verify`.
 ///
-/// A camera published with `--checksum` tells a checksum of each image, which is made again here. The test pattern draws
+/// A publisher may tell a checksum of each image in the frame's metadata, which is made again here. The test pattern draws
 /// each frame's number into its pixels: it is read back, compared with the frame's sequence number, and the whole image
 /// compared with the pattern painted anew.
 struct FrameCheck {
@@ -13,14 +13,15 @@ struct FrameCheck {
     private(set) var unknown: UInt64 = 0
     /// The first difference found, in words.
     private(set) var firstFault: String?
-    private var lastNumber: UInt64?
+    private var lastPublished: FrameTimestamp?
     private var patterns: [String: PatternCheck] = [:]
 
     mutating func check(_ frame: borrowing Frame, streams: [String]) {
-        if let last = lastNumber, frame.number <= last {
-            fault("frame \(frame.number) came after frame \(last)")
+        // Not by number: a publisher that comes back counts from 1 again.
+        if let last = lastPublished, frame.publishTimestamp < last {
+            fault("frame \(frame.number) came after one that was published later")
         }
-        lastNumber = frame.number
+        lastPublished = frame.publishTimestamp
         for stream in streams {
             guard let image = frame.image(stream) else { continue }
             if case .int64(let told)? = frame.metadata[PixelChecksum.key(stream: stream)] {

@@ -7,7 +7,7 @@ import FrameShare
 struct PixelChecksum {
     private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 
-    /// The metadata key under which a publisher tells the checksum of a stream.
+    /// The metadata key under which a publisher may tell the checksum of a stream, as an int64.
     static func key(stream: String) -> String { "frameshare.checksum.\(stream)" }
 
     mutating func add(_ bytes: UnsafeRawBufferPointer) {

@@ -50,6 +50,7 @@ struct DemoShow {
             if isPattern { arguments.append("--verify") }
             readers.append(try ChildProcess(name: reader.name, arguments: arguments))
         }
+        waitUntilAttached(readers, monitor)
         let last = try follow(monitor, publisher, readers, for: duration)
         for reader in readers { reader.requestStop() }
         for reader in readers { reader.stop() }
@@ -83,7 +84,8 @@ struct DemoShow {
         let publisher = try ChildProcess(
             name: "publisher",
             arguments: [
-                "publish", "--channel", channel, "--source", source, "--slots", "12", "--json", "--stop-at-eof",
+                "publish", "--channel", channel, "--source", source, "--slots", "12", "--stall-limit", "10s", "--json",
+                "--stop-at-eof",
             ]
         )
         for _ in 0..<200 {
@@ -100,6 +102,15 @@ struct DemoShow {
             guard stop.sleep(nanoseconds: 50_000_000) else { throw InterruptedByUser() }
         }
         throw CommandFailure("the publisher's channel '\(channel)' did not come up in 10 s")
+    }
+
+    /// The show begins when all are there. A slow machine takes seconds to start four processes.
+    private func waitUntilAttached(_ readers: [ChildProcess], _ monitor: ChannelMonitor) {
+        for _ in 0..<400 {
+            let names = ((try? monitor.snapshot())?.subscribers ?? []).map(\.name)
+            if readers.allSatisfy({ names.contains($0.name) }) { return }
+            guard readers.allSatisfy(\.isRunning), stop.sleep(nanoseconds: 50_000_000) else { return }
+        }
     }
 
     /// Shows the table until the time is over.

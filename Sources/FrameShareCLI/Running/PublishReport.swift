@@ -9,6 +9,8 @@ struct PublishReport {
     func started(_ publisher: Publisher, notes: [String]) {
         let statistics = publisher.statistics
         let allocation = publisher.allocationReport
+        var told: Set<String> = []
+        let notes = (notes + (allocation?.notes ?? [])).filter { told.insert($0).inserted }
         if command.json {
             terminal.writeLine(
                 JSONValue.object([
@@ -20,7 +22,7 @@ struct PublishReport {
                     "streams": .array(statistics.streams.map(\.json)),
                     "memory_source": allocation.map { .string($0.source) },
                     "memory_tried": allocation.map { .strings($0.attempts.map { "\($0)" }) },
-                    "notes": .strings(notes + (allocation?.notes ?? [])),
+                    "notes": .strings(notes),
                 ]).text
             )
             return
@@ -28,7 +30,7 @@ struct PublishReport {
         let report = ChannelReport(now: statistics, terminal: terminal)
         for line in report.heading(withAge: false) { terminal.writeLine(line) }
         for attempt in allocation?.attempts ?? [] { terminal.writeLine("  not used: \(attempt)") }
-        for note in notes + (allocation?.notes ?? []) { terminal.writeLine("  " + note) }
+        for note in notes { terminal.writeLine("  " + note) }
         terminal.writeLine(
             "  \(statistics.slots) slots; look: 'frameshare watch \(statistics.channel)'. Ctrl-C ends it"
         )

@@ -145,8 +145,8 @@ struct WatchSession {
         }
         if command.verify, check.checked == 0, total.frames > 0 {
             throw CommandFailure(
-                "nothing could be verified: the frames have neither a checksum nor a readable number. "
-                    + "Publish with --checksum"
+                "nothing could be verified: the frames have neither a checksum in their metadata nor the test pattern "
+                    + "in their pixels. Publish with '--source pattern'"
             )
         }
     }

@@ -7,25 +7,15 @@
 // Frames lie in a ring. There is no checking, no recovery from a reader's death, no late joining and no policy: a
 // reader that is too slow reads a frame that is being overwritten. Only the lossless modes wait for the readers.
 #pragma once
-#include <stdatomic.h>
 #include <stdint.h>
 
 #define FLOOR_MAX_READERS 64
 
 enum floor_kind { FLOOR_FUTEX = 0, FLOOR_EVENTFD = 1 };
 
-/// What publisher and readers share; a cache line for each word that somebody else writes.
-struct floor_page {
-    _Alignas(64) _Atomic uint32_t frames;              // frames published; the futex word
-    _Alignas(64) _Atomic uint32_t stop;
-    _Alignas(64) _Atomic uint32_t publisher_asleep;
-    _Alignas(64) _Atomic uint32_t given_back;          // futex word of a publisher that waits
-    struct { _Alignas(64) _Atomic uint32_t frames; } read[FLOOR_MAX_READERS];
-};
-
 /// One side's view. `ring` holds `slots` frames of `size` bytes.
 struct floor_side {
-    void *page;                                        // struct floor_page
+    void *page;                                        // words of floor_page_bytes() bytes, zero at first
     unsigned char *ring;
     uint64_t size;
     uint32_t slots, readers, kind;
@@ -35,19 +25,20 @@ struct floor_side {
 
 /// Where a reader writes what it measured.
 struct floor_samples {
-    _Atomic uint32_t ready;                            // 1 once the reader waits for frames
-    uint32_t count;                                    // latencies below
-    uint32_t seen;                                     // frames read, also those that are not in `latency`
+    uint32_t ready;                                    // atomic; 1 once the reader waits for frames
+    uint32_t capacity;                                 // of the latencies that follow
+    uint32_t skip;                                     // frames at the start that are not measured
+    uint32_t count;                                    // latencies that follow
+    uint32_t seen;                                     // frames read, also those that are not measured
     uint32_t lost;
     uint32_t wrong;                                    // frames whose first bytes were not those of that frame
-    uint32_t capacity;
-    uint32_t skip;                                     // frames at the start that are not measured
     uint32_t reserved;
-    int64_t cpu;                                       // ns of CPU from the first measured frame to the last
-    int64_t latency[];                                 // ns from the publisher's stamp to the reader's running
+    int64_t cpu;                                       // ns of CPU from the first measured frame to the end
+    // Then int64_t latencies: ns from the publisher's stamp to the reader's running.
 };
 
-static inline uint64_t floor_page_bytes(void) { return sizeof(struct floor_page); }
+/// The bytes of the words that publisher and readers share.
+uint64_t floor_page_bytes(void);
 
 /// Writes a frame's first cache line (its number and stamp) and tells every reader. Doesn't wait.
 void floor_publish(struct floor_side *side, int64_t stamp);
@@ -62,15 +53,9 @@ void floor_stop(struct floor_side *side);
 void floor_read(struct floor_side *side, uint32_t reader, struct floor_samples *samples);
 
 /// Books a frame that a reader was woken for.
-static inline void floor_book(
-    struct floor_samples *samples, int64_t latency, uint32_t lost, int is_wrong, int64_t cpu_now, int64_t *cpu_first) {
-    samples->lost += lost;
-    samples->wrong += is_wrong != 0;
-    if (samples->seen++ < samples->skip) return;
-    if (*cpu_first < 0) *cpu_first = cpu_now;
-    samples->cpu = cpu_now - *cpu_first;
-    if (samples->count < samples->capacity) samples->latency[samples->count++] = latency;
-}
+void floor_book(struct floor_samples *samples, int64_t latency, uint32_t lost, int is_wrong);
+/// Books that a reader has ended.
+void floor_book_end(struct floor_samples *samples);
 
 /// CLOCK_MONOTONIC, in ns.
 int64_t floor_now(void);
@@ -85,3 +70,8 @@ int floor_event(void);
 /// Whether a reader has reached its loop.
 int floor_is_ready(const struct floor_samples *samples);
 void floor_set_ready(struct floor_samples *samples);
+
+/// MAP_POPULATE: every page is there before the first frame.
+int32_t floor_populate(void);
+/// prctl(PR_SET_PDEATHSIG, SIGKILL).
+void floor_die_with_parent(void);
