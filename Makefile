@@ -20,6 +20,7 @@ export SWIFT
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources)
+scripts := $(wildcard Scripts/*) .ci/run Examples/check
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 
@@ -47,6 +48,8 @@ bench: ## what a wake-up costs, beside a plain C futex and eventfd in the same r
 
 lint: ## what 'format' would change, and the style's other rules
 	$(SWIFT) format lint --strict --parallel --recursive $(formatted)
+	@Scripts/check-documents
+	@if command -v shellcheck > /dev/null; then shellcheck $(scripts); fi
 
 format: ## brings every Swift file into the project's style
 	$(SWIFT) format format --in-place --parallel --recursive $(formatted)

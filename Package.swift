@@ -57,7 +57,20 @@ let package = Package(
         ),
 
         .testTarget(name: "PixelFormatsTests", dependencies: ["PixelFormats"]),
+        .testTarget(name: "LeaseProtocolTests", dependencies: ["LeaseProtocol"]),
         .testTarget(name: "FrameMemoryTests", dependencies: ["FrameMemory", system]),
+        // The peers that tests run as processes of their own: a well-behaved one that can be told to misbehave, and one in
+        // C that speaks the control protocol by hand and keeps none of its rules.
+        .executableTarget(name: "frameshare-test-peer", dependencies: ["FrameShare"], path: "Tests/TestPeer"),
+        .executableTarget(name: "frameshare-hostile-peer", dependencies: ["CLinuxMedia"], path: "Tests/HostilePeer"),
+        .testTarget(
+            name: "FrameShareTests",
+            dependencies: [
+                "CLinuxMedia", "FrameMemory", "FrameShare", "LeaseProtocol", "PixelFormats", system, logging,
+                "frameshare-test-peer", "frameshare-hostile-peer",
+            ]
+        ),
+        .testTarget(name: "FrameShareTestKitTests", dependencies: ["FrameShareTestKit", "FrameShare"]),
         .testTarget(
             name: "FrameSourcesTests",
             dependencies: ["FrameSources", "FrameShare", "PixelFormats", system]
@@ -76,7 +89,8 @@ let package = Package(
 )
 
 // The same strict settings for every Swift target.
-for target in package.targets where target.name != "CLinuxMedia" && target.type != .system {
+let inC = ["CLinuxMedia", "frameshare-hostile-peer"]
+for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings = (target.swiftSettings ?? []) + [
         // SE-0409: an import is internal unless it says public.
         .enableUpcomingFeature("InternalImportsByDefault"),
@@ -89,4 +103,9 @@ for target in package.targets where target.name != "CLinuxMedia" && target.type 
         // Spans that can't outlive their frame.
         .enableExperimentalFeature("Lifetimes"),
     ]
+}
+
+// The documentation's plugin is a dependency only while documentation is made.
+if Context.environment["FRAMESHARE_DOCS"] != nil {
+    package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
 }

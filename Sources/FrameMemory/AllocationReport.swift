@@ -6,7 +6,10 @@ public struct AllocationReport: Sendable, Hashable {
     public var kind: MemoryKind
     /// Where it came from: `memfd`, `/dev/udmabuf`, `/dev/dma_heap/system`.
     public var source: String
+    /// What keeps those who are given the buffers from writing to them.
     public var writeProtection: WriteProtection
+    /// Whether the kernel gave huge pages.
+    public var hugePages: Bool
     /// What was tried before and why it did not do.
     public var attempts: [AllocationAttempt]
     /// What else there is to know, such as a seal that had to be forgone.

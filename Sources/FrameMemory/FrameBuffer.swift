@@ -18,7 +18,10 @@ public final class FrameBuffer: Sendable {
 
     /// Adopts a descriptor that someone else made: a driver's export, or what a peer sent. Its kind and size are
     /// verified first.
-    /// - Parameter writable: map it for writing too, which takes a descriptor that allows it
+    /// - Parameters:
+    ///   - writeProtection: what its maker says; it counts only if the kernel says so too
+    ///   - writable: map it for writing too, which takes a descriptor that allows it
+    /// - Throws: what ``verify(descriptor:kind:size:)`` throws, or the mapping's error.
     public init(
         adopting descriptor: consuming OwnedDescriptor, kind: MemoryKind, size: Int, writeProtection: WriteProtection,
         writable: Bool = false
@@ -27,8 +30,22 @@ public final class FrameBuffer: Sendable {
         writableMapping = writable ? try Mapping(descriptor: descriptor.number, size: size, access: .readWrite) : nil
         self.kind = kind
         self.size = size
-        self.writeProtection = writeProtection
+        let holds = Self.confirms(writeProtection, descriptor: descriptor.number, kind: kind)
+        self.writeProtection = holds ? writeProtection : .none
         owned = descriptor
+    }
+
+    private static func confirms(_ protection: WriteProtection, descriptor: Int32, kind: MemoryKind) -> Bool {
+        switch protection {
+        case .sealed:
+            let seals = fs_get_seals(descriptor)
+            return !kind.isDMABuf && seals >= 0 && seals & (FS_SEAL_FUTURE_WRITE | FS_SEAL_WRITE) != 0
+        case .readOnlyExport:
+            // A dma-buf that was exported read-only can't be opened anew for writing either; any other file can.
+            let flags = fcntl(descriptor, F_GETFL)
+            return kind.isDMABuf && flags >= 0 && flags & O_ACCMODE == O_RDONLY
+        case .none: return true
+        }
     }
 
     /// For the allocator, which has made and verified all of it.
@@ -43,7 +60,9 @@ public final class FrameBuffer: Sendable {
         self.writableMapping = writableMapping
     }
 
-    /// Maps the buffer into this process.
+    /// Maps the buffer into this process. For writing, what is mapped already is returned.
+    ///
+    /// A mapping costs page faults when it is first touched (``Mapping/prefault()``), so keep it, and map once.
     public func map(_ access: Mapping.Access) throws(MemoryError) -> Mapping {
         if access == .readWrite, let writableMapping { return writableMapping }
         return try Mapping(descriptor: descriptor, size: size, access: access)
@@ -63,7 +82,11 @@ public final class FrameBuffer: Sendable {
     }
 
     /// Checks that a descriptor is what its sender says, and that nobody can make a mapping of `size` bytes fault: a
-    /// memfd must be sealed against shrinking and large enough; a dma-buf, whose size never changes, must be one.
+    /// memfd must have ordinary pages, be sealed against shrinking and large enough; a dma-buf, whose size never changes,
+    /// must be one and large enough.
+    ///
+    /// Holes in a memfd are filled with zeroed memory, at the reader's expense, when they are read.
+    /// - Throws: `notMemfd`, `hugeTLB`, `notSealed`, `notDMABuf`, `tooSmall`, `badSize`.
     public static func verify(descriptor: Int32, kind: MemoryKind, size: Int) throws(MemoryError) {
         guard size > 0 else { throw .badSize(size) }
         if kind.isDMABuf {
@@ -76,6 +99,7 @@ public final class FrameBuffer: Sendable {
         }
         let seals = fs_get_seals(descriptor)
         guard seals >= 0 else { throw .notMemfd }
+        guard fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else { throw .hugeTLB }
         guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }

@@ -34,21 +34,21 @@ public final class Mapping: @unchecked Sendable {
     /// The mapped bytes.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: baseAddress, count: size) }
 
-    /// Asks for huge pages; where they are not allowed nothing happens.
+    /// Asks for huge pages, which only memory that is not there yet can get. Where they are not allowed nothing happens.
     func adviseHugePages() { _ = fs_advise(baseAddress, size, FS_MADV_HUGEPAGE) }
 
-    /// Makes all pages present now, so that the first frame pays nothing (`MADV_POPULATE_*`, Linux 5.14). Older kernels
-    /// and memory that refuses are touched page by page where that is safe.
+    /// Makes what pages it can present, and says whether that was all of them (`MADV_POPULATE_*`, Linux 5.14).
+    @discardableResult
+    func populate() -> Bool {
+        fs_advise(baseAddress, size, access == .read ? FS_MADV_POPULATE_READ : FS_MADV_POPULATE_WRITE) == 0
+    }
+
+    /// Makes all pages present now, so that the first frame pays nothing. The bytes stay as they are, also when others
+    /// write them meanwhile.
+    ///
+    /// Only for memory whose space is known to be reserved: that of a ``FrameBuffer`` or ``SharedMemory``.
     public func prefault() {
-        let advice = access == .read ? FS_MADV_POPULATE_READ : FS_MADV_POPULATE_WRITE
-        if fs_advise(baseAddress, size, advice) == 0 { return }
-        // Reading is enough: space was reserved, so no page can be missing later.
-        var offset = 0
-        var sum: UInt8 = 0
-        while offset < size {
-            sum &+= baseAddress.load(fromByteOffset: offset, as: UInt8.self)
-            offset += 4096
-        }
-        withExtendedLifetime(sum) {}
+        // Older kernels, and drivers that map their memory in a way of their own, refuse to populate.
+        if !populate() { fs_touch_pages(baseAddress, size, Int(getpagesize()), access == .readWrite ? 1 : 0) }
     }
 }

@@ -22,11 +22,15 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
     case notDMABuf
     /// A descriptor that should be a memfd and is none.
     case notMemfd
+    /// A memfd of reserved huge pages (`MFD_HUGETLB`): such pages can be missing when they are read, seal or not.
+    case hugeTLB
     /// Nothing that was asked for can be had here.
     case nothingAvailable(attempts: [AllocationAttempt])
 
     public var description: String {
         switch self {
+        case .call("mmap", .noMemory):
+            return "mmap failed: this process may map no more; raise 'ulimit -v', or use fewer slots"
         case .call(let call, let errno): return "\(call) failed: \(errno)"
         case .open(let path, let errno):
             return "\(path) can't be opened: \(errno)" + (errno == .permissionDenied ? "; join the group that owns it" : "")
@@ -43,6 +47,7 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
         case .notSealed(let seals):
             return "a memfd is not sealed against shrinking (seals \(seals)): its sender could make its readers fault"
         case .notDMABuf: return "a descriptor is no dma-buf, though its sender says so"
+        case .hugeTLB: return "a memfd has huge pages of the reserved kind: it could fault when read"
         case .notMemfd: return "a descriptor is no memfd, though its sender says so"
         case .nothingAvailable(let attempts):
             return "no memory of the kind asked for: " + attempts.map(\.description).joined(separator: "; ")

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import SystemPackage
 
 /// A file descriptor that is closed with its owner.
 public struct OwnedDescriptor: ~Copyable, Sendable {
@@ -19,9 +18,10 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     }
 
     /// Another descriptor of the same open file, close-on-exec.
+    /// - Throws: `outOfDescriptors` when this process has no more.
     public func duplicate() throws(MemoryError) -> OwnedDescriptor {
         let copy = fcntl(number, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw .call("fcntl(F_DUPFD_CLOEXEC)", Errno(rawValue: errno)) }
+        guard copy >= 0 else { throw .from(Int(-errno), call: "fcntl(F_DUPFD_CLOEXEC)") }
         return OwnedDescriptor(owning: copy)
     }
 }

@@ -115,6 +115,24 @@ public struct LeaseTable: Sendable {
         }
     }
 
+    /// How many slots a subscriber has queued or leased.
+    public func outstanding(of id: SubscriberID) -> Int {
+        entries.first { $0.id == id }?.offers.outstandingCount ?? 0
+    }
+
+    /// Withdraws up to `count` frames that are queued for a subscriber, the oldest first; what it holds stays its own.
+    public mutating func withdraw(_ count: Int, from id: SubscriberID) {
+        guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].violation == nil else { return }
+        do throws(LaneOffers.Violation) {
+            for _ in 0..<count {
+                guard try entries[i].offers.withdrawOldest() != nil else { return }
+                countPolicyDrop(i)
+            }
+        } catch {
+            entries[i].violation = error
+        }
+    }
+
     // MARK: slots
 
     /// COLLECT from every lane.

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 
 /// FFmpeg's programs, whose decoders share no code with the libraries that the sinks use.
 enum FFmpeg {
@@ -8,16 +9,17 @@ enum FFmpeg {
         || FileManager.default.isExecutableFile(atPath: "/usr/bin/ffmpeg")
 
     struct Failure: Error {
-        let arguments: [String]
+        let command: String
+        let status: Int32
         let message: String
     }
 
-    /// The pictures of some files of one type and size, as raw pixels of a format that FFmpeg names, one after the
-    /// other. Starting FFmpeg takes most of the time, hence all at once.
+    /// The pictures of some files of one type and size, as raw pixels of a format that FFmpeg names, one after the other.
+    /// Starting FFmpeg takes most of the time, hence all at once.
     static func decode(_ files: [[UInt8]], pixelFormat: String, type: String) throws -> [UInt8] {
         let folder = try TemporaryFolder()
         for (index, file) in files.enumerated() {
-            try Data(file).write(to: URL(fileURLWithPath: folder.path("\(index).\(type)")))
+            try folder.write(file, to: "\(index).\(type)")
         }
         return try run(
             "ffmpeg",
@@ -26,60 +28,39 @@ enum FFmpeg {
     }
 
     /// What a program writes to its standard output.
-    static func run(_ program: String, _ arguments: [String], input: [UInt8]? = nil) throws -> [UInt8] {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/\(program)")
-        process.arguments = ["-v", "error", "-y"].filter { program == "ffmpeg" || $0 != "-y" } + arguments
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
+    ///
+    /// By `posix_spawn`: Foundation's `Process` loses memory now and then, which the address sanitizer reports.
+    static func run(_ program: String, _ arguments: [String], input: [UInt8] = []) throws -> [UInt8] {
         let folder = try TemporaryFolder()
-        if let input {
-            let path = folder.path("input")
-            try Data(input).write(to: URL(fileURLWithPath: path))
-            process.standardInput = FileHandle(forReadingAtPath: path)
-        } else {
-            process.standardInput = FileHandle.nullDevice
+        try folder.write(input, to: "input")
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, folder.path("input"), O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, 1, folder.path("output"), O_WRONLY | O_CREAT, 0o600)
+        posix_spawn_file_actions_addopen(&actions, 2, folder.path("errors"), O_WRONLY | O_CREAT, 0o600)
+
+        let words = [program, "-v", "error"] + (program == "ffmpeg" ? ["-y"] : []) + arguments
+        var pointers = words.map { strdup($0) } + [nil]
+        defer {
+            for pointer in pointers {
+                free(pointer)
+            }
         }
-        try process.run()
-        let bytes = output.fileHandleForReading.readDataToEndOfFile()
-        let message = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Failure(arguments: arguments, message: String(decoding: message, as: UTF8.self))
+        var process: pid_t = 0
+        let failure = posix_spawnp(&process, program, &actions, nil, &pointers, environ)
+        guard failure == 0 else {
+            throw Errno(rawValue: failure)
         }
-        return Array(bytes)
-    }
-}
-
-/// A folder that goes with the value.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = NSTemporaryDirectory() + "fs-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit {
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
-    func path(_ name: String) -> String { path + "/" + name }
-
-    /// A file's bytes. (Foundation's `Data` leaks memory when a file is empty, which the address sanitizer reports.)
-    func bytes(of name: String) -> [UInt8] {
-        let descriptor = open(path(name), O_RDONLY | O_CLOEXEC)
-        defer { close(descriptor) }
-        var result: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 65536)
-        while case let count = read(descriptor, &part, part.count), count > 0 {
-            result += part[..<count]
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0, errno == EINTR {}
+        guard status == 0 else {
+            throw Failure(
+                command: words.joined(separator: " "),
+                status: status,
+                message: String(decoding: folder.bytes(of: "errors"), as: UTF8.self)
+            )
         }
-        return result
-    }
-
-    var contents: [String] {
-        get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
+        return folder.bytes(of: "output")
     }
 }

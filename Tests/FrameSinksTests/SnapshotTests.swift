@@ -225,7 +225,7 @@ struct SnapshotTests {
         let folder = try TemporaryFolder()
         let image = try PatternImage(.rgb888)
         let path = folder.path("picture.png")
-        try Data("old".utf8).write(to: URL(fileURLWithPath: path))
+        try folder.write(Array("old".utf8), to: "picture.png")
         try Snapshot(.png).write(image.layout, image.bytes.span.bytes, to: path)
         #expect(try folder.bytes(of: "picture.png") == image.snapshot(Snapshot(.png)))
         #expect(try folder.contents == ["picture.png"])

@@ -4,17 +4,6 @@ import FrameSources
 import PixelFormats
 import Testing
 
-extension TemporaryFolder {
-    /// What `body` writes to a descriptor.
-    func written(_ body: (Int32) throws -> Void) throws -> [UInt8] {
-        let name = "out-\(UUID().uuidString)"
-        let descriptor = open(path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-        defer { close(descriptor) }
-        try body(descriptor)
-        return bytes(of: name)
-    }
-}
-
 @Suite("Y4M")
 struct Y4MWriterTests {
     static func stream(_ images: [PatternImage], framesPerSecond: Double = 30) throws -> [UInt8] {

@@ -2,6 +2,12 @@ import FrameMemory
 import FrameSources
 import Glibc
 import PixelFormats
+import Testing
+
+/// With the kernel's virtual camera (`modprobe vivid`), as the guest of Tests/Guest has it. There is one, so one test after
+/// the other.
+@Suite("V4L2 with the vivid driver", .serialized, .enabled(if: Vivid.path != nil, "needs the vivid driver"))
+enum VividTests {}
 
 /// The virtual camera that the kernel's vivid module makes.
 enum Vivid {

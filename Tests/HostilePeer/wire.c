@@ -112,6 +112,8 @@ int receive_message(int socket, struct message *m) {
     m->size = m->read = 0;
     m->fd_count = 0;
     ssize_t size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
+    // The kernel tells a reset, once, before what was said last.
+    if (size < 0 && errno == ECONNRESET) size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
     if (size <= 0) return 0;
     m->size = (size_t)size;
     m->read = 8;

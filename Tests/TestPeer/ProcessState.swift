@@ -19,6 +19,9 @@ enum ProcessState {
         return numbers
     }
 
+    /// Closes what the test process let through: what is open from here on is this process's own.
+    static func closeInherited() { for number in openDescriptors where number > 2 { close(number) } }
+
     /// How many mappings of shared memory there are: memfds and dma-bufs. (The heap's and the stacks' come and go.)
     static var sharedMappings: Int {
         let file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
@@ -43,6 +46,7 @@ enum ProcessState {
     static func limitDescriptors(_ more: Int?) {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        if more != nil { limitDescriptors(nil) }
         if let more {
             // The limit is on numbers, so the gaps below the highest one are filled first.
             let highest = openDescriptors.max() ?? 2

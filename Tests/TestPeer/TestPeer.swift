@@ -9,6 +9,7 @@ internal import Glibc
 @main
 struct TestPeer {
     static func main() {
+        ProcessState.closeInherited()
         let arguments = PeerArguments(Array(CommandLine.arguments.dropFirst()))
         if let user = arguments.number("uid") { ProcessState.become(UInt32(user)) }
         switch arguments.role {

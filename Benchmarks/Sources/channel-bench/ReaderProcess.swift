@@ -59,9 +59,17 @@ enum ReaderProcess {
         words.append(nil)
         defer { for word in words { free(word) } }
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, "/proc/self/exe", &actions, nil, words, environ)
+        let result = posix_spawn(&pid, try ownPath(), &actions, nil, words, environ)
         guard result == 0 else { throw BenchError("posix_spawn failed with errno \(result)") }
         return Child(pid: pid, samples: samples)
+    }
+
+    /// This program's file. Read, not used as the link it is: under a profiler the link is the profiler.
+    private static func ownPath() throws -> String {
+        var path = [CChar](repeating: 0, count: 4096)
+        let length = readlink("/proc/self/exe", &path, path.count - 1)
+        guard length > 0 else { throw BenchError("/proc/self/exe: errno \(errno)") }
+        return String(decoding: path.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     static func start(_ cell: Cell, channel: String, folder: String, samples: SampleBoard) throws -> Child {

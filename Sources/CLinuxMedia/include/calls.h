@@ -16,17 +16,18 @@
 
 // --- memfd and seals: memfd_create(2), fcntl(2) -------------------------------------------------------------------
 
-static const uint32_t FS_MFD_CLOEXEC = MFD_CLOEXEC;
-static const uint32_t FS_MFD_ALLOW_SEALING = MFD_ALLOW_SEALING;
 static const int32_t FS_SEAL_SEAL = 0x0001;
 static const int32_t FS_SEAL_SHRINK = 0x0002;
 static const int32_t FS_SEAL_GROW = 0x0004;
 static const int32_t FS_SEAL_WRITE = 0x0008;
 static const int32_t FS_SEAL_FUTURE_WRITE = 0x0010;
 
-/// memfd_create(2), close-on-exec, sealable. Returns the descriptor or -errno.
+/// memfd_create(2), close-on-exec, sealable, never executable where the kernel knows of that (Linux 6.3; with
+/// vm.memfd_noexec=2 it gives no other). Returns the descriptor or -errno.
 static inline int fs_memfd_create(const char *name) {
-    int fd = (int)syscall(SYS_memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    int fd = (int)syscall(SYS_memfd_create, name, flags | 0x0008U /* MFD_NOEXEC_SEAL */);
+    if (fd < 0 && errno == EINVAL) fd = (int)syscall(SYS_memfd_create, name, flags);
     return fd < 0 ? -errno : fd;
 }
 
@@ -54,12 +55,24 @@ static const int32_t FS_MADV_HUGEPAGE = 14;
 static const int32_t FS_MADV_POPULATE_READ = 22;
 static const int32_t FS_MADV_POPULATE_WRITE = 23;
 
+/// Reads, and if asked writes back, a byte of every page, so that each is present. The writing back is atomic: nothing
+/// that others write meanwhile is lost.
+static inline void fs_touch_pages(void *address, size_t size, size_t page, int writes) {
+    for (size_t i = 0; i < size; i += page) {
+        volatile uint8_t *byte = (volatile uint8_t *)address + i;
+        uint8_t value = *byte;
+        // Not an "or" with 0: compilers may make that a mere read.
+        if (writes) (void)__atomic_compare_exchange_n(byte, &value, value, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+}
+
 /// The file system's magic number of fstatfs(2), or -errno. DMA_BUF_MAGIC tells a dma-buf.
 static inline int64_t fs_file_system_magic(int fd) {
     struct statfs s;
     return fstatfs(fd, &s) < 0 ? -errno : (int64_t)(uint32_t)s.f_type;
 }
 static const int64_t FS_DMA_BUF_MAGIC = 0x444d4142;
+static const int64_t FS_HUGETLBFS_MAGIC = 0x958458f6;
 
 // --- waiting: eventfd(2), epoll(7), futex(2) ----------------------------------------------------------------------
 
@@ -106,8 +119,9 @@ static inline int fs_futex_wake(const uint32_t *word, int count) {
     return result < 0 ? -errno : (int)result;
 }
 
-/// futex_waitv(2) (Linux 5.16): sleeps while every words[i] == expected[i], at most `nanoseconds`. `count` is 1 to 128.
-/// Returns 0 when one was woken, -EAGAIN when one had changed, -ETIMEDOUT, -EINTR, -ENOSYS on older kernels.
+/// futex_waitv(2) (Linux 5.16): sleeps while every words[i] == expected[i], at most `nanoseconds` (negative: no
+/// limit). `count` is 1 to 128. Returns 0 when one was woken, -EAGAIN when one had changed, -ETIMEDOUT,
+/// -EINTR, -ENOSYS on older kernels.
 static inline int fs_futex_wait_any(
     const uint32_t *const *words, const uint32_t *expected, uint32_t count, int64_t nanoseconds) {
     struct { uint64_t value, address; uint32_t flags, reserved; } waiters[128];
@@ -123,6 +137,6 @@ static inline int fs_futex_wait_any(
     limit.tv_sec += nanoseconds / 1000000000;
     limit.tv_nsec += nanoseconds % 1000000000;
     if (limit.tv_nsec >= 1000000000) limit.tv_sec++, limit.tv_nsec -= 1000000000;
-    long result = syscall(449, waiters, count, 0, &limit, CLOCK_MONOTONIC);
+    long result = syscall(449, waiters, count, 0, nanoseconds < 0 ? NULL : &limit, CLOCK_MONOTONIC);
     return result < 0 ? -errno : 0;
 }

@@ -335,10 +335,12 @@ static inline int fs_v4l2_stream_off(int fd, uint32_t type) {
 
 // Events
 
-static inline int fs_v4l2_subscribe_event(int fd, uint32_t type) {
+// `id`: of a source change the input's number.
+static inline int fs_v4l2_subscribe_event(int fd, uint32_t type, uint32_t id) {
     struct v4l2_event_subscription s;
     memset(&s, 0, sizeof s);
     s.type = type;
+    s.id = id;
     return fs_v4l2_ioctl(fd, VIDIOC_SUBSCRIBE_EVENT, &s);
 }
 

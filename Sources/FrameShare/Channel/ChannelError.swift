@@ -1,4 +1,5 @@
 public import FrameMemory
+internal import Glibc
 internal import LeaseProtocol
 public import PixelFormats
 public import SystemPackage
@@ -48,6 +49,11 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case notPollable
     case system(call: String, Errno)
 
+    /// The error of a call that failed, out of descriptors told apart.
+    static func failed(_ call: String, errno: Int32) -> ChannelError {
+        errno == EMFILE || errno == ENFILE ? .outOfDescriptors : .system(call: call, Errno(rawValue: errno))
+    }
+
     public var description: String {
         switch self {
         case .badChannelName(let name):
@@ -89,7 +95,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unknownStream(let name, let offered):
             "the channel has no stream '\(name)'; it offers \(offered.joined(separator: ", "))"
         case .outOfDescriptors:
-            "this process has no file descriptors left for the channel's buffers; raise 'ulimit -n'"
+            "this process has no file descriptors left for the channel and its buffers; raise 'ulimit -n'"
         case .handshakeTimeout(let channel): "the publisher of '\(channel)' did not answer in time; is it stopped?"
         case .timedOut: "no frame came in the given time"
         case .cancelled: "waiting was cancelled"

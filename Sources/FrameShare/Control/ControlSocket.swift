@@ -59,13 +59,18 @@ final class ControlSocket: Sendable {
         var descriptors = [Int32](repeating: -1, count: 254)
         var count: Int32 = 0
         var truncated: Int32 = 0
-        let result = buffer.withUnsafeMutableBytes { bytes in
-            descriptors.withUnsafeMutableBufferPointer { fds in
-                fs_receive(
-                    number, bytes.baseAddress, bytes.count, fds.baseAddress, Int32(fds.count), &count, &truncated,
-                    Int32(MSG_DONTWAIT))
+        func receiveOnce() -> Int {
+            buffer.withUnsafeMutableBytes { bytes in
+                descriptors.withUnsafeMutableBufferPointer { fds in
+                    fs_receive(
+                        number, bytes.baseAddress, bytes.count, fds.baseAddress, Int32(fds.count), &count, &truncated,
+                        Int32(MSG_DONTWAIT))
+                }
             }
         }
+        var result = receiveOnce()
+        // A peer that closed with our messages unread: the kernel tells that once, before what the peer said last.
+        if result == -Int(ECONNRESET) { result = receiveOnce() }
         let list = DescriptorList(owning: Array(descriptors.prefix(Int(max(0, count)))))
         if result < 0 {
             let error = Errno(rawValue: Int32(-result))

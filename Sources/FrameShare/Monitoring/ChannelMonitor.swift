@@ -26,7 +26,7 @@ public final class ChannelMonitor: Sendable {
     }
 
     /// How the channel is doing now.
-    /// - Throws: `publisherLost` once the publisher has gone.
+    /// - Throws: `closed` once the channel has ended in order, `publisherLost` once the publisher has gone otherwise.
     public func snapshot() throws(ChannelError) -> ChannelStatistics {
         switch socket.send(.statisticsRequest) {
         case .sent: break
@@ -64,7 +64,7 @@ public final class ChannelMonitor: Sendable {
             let message = try SubscriberLink.parse(received.bytes)
             switch message {
             case .refused(let reason): throw .refused(reason)
-            case .ended(let end): throw end.error ?? .publisherLost(channel: channel)
+            case .ended(let end): throw end.error ?? .closed
             default: return message
             }
         }

@@ -27,10 +27,10 @@ final class ControlServer: Sendable {
         self.core = core
         self.listening = listening
         let number = fs_epoll_create()
-        guard number >= 0 else { throw .system(call: "epoll_create1", Errno(rawValue: -number)) }
+        guard number >= 0 else { throw .failed("epoll_create1", errno: -number) }
         epoll = OwnedDescriptor(owning: number)
         let event = fs_eventfd(0)
-        guard event >= 0 else { throw .system(call: "eventfd", Errno(rawValue: -event)) }
+        guard event >= 0 else { throw .failed("eventfd", errno: -event) }
         finished = OwnedDescriptor(owning: event)
         for descriptor in [listening.number, core.controlEvent.number] {
             let result = fs_epoll_add(epoll.number, descriptor, FS_EPOLLIN, UInt64(descriptor))
@@ -41,8 +41,8 @@ final class ControlServer: Sendable {
 
     /// Ends the thread, hangs up on everyone and removes the channel's files. Returns when that is done.
     func stop() {
-        guard !stopping.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        PublisherCore.signal(core.controlEvent)
+        // Whoever comes second waits for the end as well: when this returns, the files are gone.
+        if !stopping.exchange(true, ordering: .sequentiallyConsistent) { PublisherCore.signal(core.controlEvent) }
         var entry = pollfd(fd: finished.number, events: Int16(POLLIN), revents: 0)
         while poll(&entry, 1, -1) < 0 && errno == EINTR {}
     }
@@ -79,7 +79,7 @@ final class ControlServer: Sendable {
         var buffer = [UInt8](repeating: 0, count: Message.maximumSize)
         // Kept so that a connection can be taken and hung up on when descriptors have run out: else it would wait in
         // the kernel's queue and this loop would spin on it.
-        var spare: Int32 = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        var spare = Self.openSpare()
         defer { if spare >= 0 { close(spare) } }
         var ready = [UInt64](repeating: 0, count: 64)
         while !stopping.load(ordering: .sequentiallyConsistent) {
@@ -102,6 +102,7 @@ final class ControlServer: Sendable {
                 hangUp(item.socket.number, &connections)
             }
             if unfinished { dropSlowHandshakes(&connections) }
+            if spare < 0 { spare = Self.openSpare() }
         }
         listening.remove()
         connections.removeAll()
@@ -113,17 +114,28 @@ final class ControlServer: Sendable {
             switch listening.accept() {
             case .nothing: return
             case .outOfDescriptors:
-                core.log(.warning, "out of descriptors: a connection was turned away; raise 'ulimit -n'")
                 if spare >= 0 { close(spare) }
-                if case .connection(let socket) = listening.accept() {
-                    socket.send(.refused("the publisher has no file descriptors left"))
+                turnAway()
+                spare = Self.openSpare()
+                if spare < 0 {
+                    // Another thread was quicker. The connection waits in the queue, and this loop must not spin on it.
+                    var pause = timespec(tv_sec: 0, tv_nsec: 10_000_000)
+                    nanosleep(&pause, nil)
                 }
-                spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
                 return
             case .connection(let socket):
                 greet(socket, &connections)
             }
         }
+    }
+
+    private static func openSpare() -> Int32 { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+
+    /// Takes a connection only to say that there is no room for it.
+    private func turnAway() {
+        guard case .connection(let socket) = listening.accept() else { return }
+        socket.send(.refused("the publisher has no file descriptors left"))
+        core.log(.warning, "out of descriptors: a connection was turned away; raise 'ulimit -n'")
     }
 
     private func greet(_ socket: ControlSocket, _ connections: inout [Int32: Connection]) {

@@ -21,7 +21,7 @@ final class ListeningSocket: Sendable {
         // The name is ours: a socket that is still there belongs to a publisher that died.
         unlink(path)
         let number = fs_seqpacket_socket()
-        guard number >= 0 else { throw .system(call: "socket", Errno(rawValue: -number)) }
+        guard number >= 0 else { throw .failed("socket", errno: -number) }
         socket = OwnedDescriptor(owning: number)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -66,6 +66,7 @@ final class ListeningSocket: Sendable {
                 if errno == EACCES && access(path, F_OK) == 0 {
                     throw .channelInUse(channel: channel, path: socketPath)
                 }
+                if errno == EMFILE || errno == ENFILE { throw .outOfDescriptors }
                 throw .directory(path: path, Errno(rawValue: errno))
             }
             let lock = OwnedDescriptor(owning: number)

@@ -8,6 +8,8 @@ internal import SystemPackage
 extension PublisherCore {
     /// The most subscribers of one channel: a waiting publisher sleeps on a word of each, and the kernel takes 128.
     static let maximumMembers = 120
+    /// The most bytes that are kept of a subscriber's name: the statistics of all members fit one message.
+    static let maximumNameLength = 64
 
     /// Lets a subscriber in, sends it all it needs, and returns its number; or throws why not.
     func attach(
@@ -66,7 +68,9 @@ extension PublisherCore {
             state.waitSet = Array(state.generation.lanes.values)
             state.members.append(
                 Member(
-                    id: id, pid: peer.pid, uid: peer.uid, name: hello.name, request: request, streams: hello.streams,
+                    id: id, pid: peer.pid, uid: peer.uid,
+                    name: String(decoding: hello.name.utf8.prefix(Self.maximumNameLength), as: UTF8.self),
+                    request: request, streams: hello.streams,
                     pollable: hello.pollable, socket: socket, attachedAt: monotonicNow(), lane: lane))
             return id
         }
@@ -242,6 +246,7 @@ extension PublisherCore {
             }
             old.leases.abandonSource()
             if !old.leases.pinned.isEmpty { state.retired.append(old) }
+            Self.holdToBudget(&state)
             state.waitSet = Array(state.generation.lanes.values)
             page.generation.pointee.store(number, ordering: .releasing)
             page.wake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -259,6 +264,21 @@ extension PublisherCore {
         page.wakeAll()
         slotMayBeFree()
         Self.signal(controlEvent)
+    }
+
+    /// A subscriber pins its budget over all generations, or one that sleeps through reconfigurations would pin every
+    /// old pool: what is queued for it beyond that is withdrawn, the oldest first.
+    private static func holdToBudget(_ state: inout State) {
+        for i in state.retired.indices { state.retired[i].leases.collectReleases() }
+        for member in state.members where member.request.policy != .everyFrame {
+            var excess = state.retired.reduce(0) { $0 + $1.leases.outstanding(of: member.id) } - member.request.budget
+            for i in state.retired.indices where excess > 0 {
+                let before = state.retired[i].leases.outstanding(of: member.id)
+                state.retired[i].leases.withdraw(excess, from: member.id)
+                excess -= before - state.retired[i].leases.outstanding(of: member.id)
+            }
+        }
+        state.retired.removeAll { $0.leases.pinned.isEmpty }
     }
 
     // MARK: the end

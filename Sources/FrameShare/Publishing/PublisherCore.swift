@@ -35,6 +35,8 @@ final class PublisherCore: Sendable {
         var nextID: SubscriberID = 1
         var nextSequence: UInt64 = 0
         var lastPublish: Int64? = nil
+        /// Since when the source has been refused slots for an `everyFrame` subscriber without room, in ns.
+        var stalledSince: Int64? = nil
         var ended = false
         /// Subscribers to be told why and hung up on, by the control thread.
         var disconnects: [(id: SubscriberID, socket: ControlSocket, reason: String)] = []
@@ -82,7 +84,7 @@ final class PublisherCore: Sendable {
 
     private static func event() throws(ChannelError) -> OwnedDescriptor {
         let number = fs_eventfd(0)
-        guard number >= 0 else { throw .system(call: "eventfd", Errno(rawValue: -number)) }
+        guard number >= 0 else { throw .failed("eventfd", errno: -number) }
         return OwnedDescriptor(owning: number)
     }
 
@@ -188,18 +190,38 @@ final class PublisherCore: Sendable {
     /// Takes a free slot for a CPU source, if there is one and every `everyFrame` subscriber will have room.
     func tryTakeSlot() throws(ChannelError) -> (slot: Int, generation: UInt32)? {
         var ended = false
+        var cut = false
         let taken: (Int, UInt32)? = state.withLock { state in
             ended = state.ended
             guard !ended else { return nil }
             state.generation.leases.collectReleases()
-            guard state.generation.leases.hasRoom(inFlight: state.generation.leases.atSource.count),
-                let slot = state.generation.leases.takeFree()
-            else { return nil }
+            let inFlight = state.generation.leases.atSource.count
+            if let stalling = state.generation.leases.firstWithoutRoom(inFlight: inFlight) {
+                guard stallLimitPassed(&state) else { return nil }
+                Self.cutOff(stalling, &state, reason: stallReason)
+                cut = true
+                guard state.generation.leases.hasRoom(inFlight: inFlight) else { return nil }
+            }
+            state.stalledSince = nil
+            guard let slot = state.generation.leases.takeFree() else { return nil }
             return (slot, state.generation.number)
         }
+        if cut { Self.signal(controlEvent) }
         if ended { throw .closed }
         return taken
     }
+
+    /// Whether the source has been refused slots for as long as it allows. No slot was filled since, so nobody can have
+    /// been given room and lost it again in between.
+    private func stallLimitPassed(_ state: inout State) -> Bool {
+        let now = monotonicNow()
+        let since = state.stalledSince ?? now
+        state.stalledSince = since
+        guard let limit = options.stallLimit else { return false }
+        return now - since >= limit.nanosecondsClamped
+    }
+
+    private var stallReason: String { "it stalled the source for longer than \(options.stallLimit ?? .zero)" }
 
     /// Gives a slot back unpublished.
     func giveBack(slot: Int, generation: UInt32?) {
@@ -268,7 +290,7 @@ final class PublisherCore: Sendable {
         let cut = state.withLock { state in
             guard let id = state.generation.leases.firstWithoutRoom(inFlight: state.generation.leases.atSource.count)
             else { return false }
-            Self.cutOff(id, &state, reason: "it stalled the source for longer than \(options.stallLimit ?? .zero)")
+            Self.cutOff(id, &state, reason: stallReason)
             return true
         }
         if cut { Self.signal(controlEvent) }

@@ -24,7 +24,7 @@ struct LatencyWindow: Sendable {
         largest = max(largest, value)
         count += 1
         if count >= 2048 { halve() }  // old samples fade
-        return count % 32 == 1
+        return count < 32 || count % 32 == 1
     }
 
     private mutating func halve() {

@@ -83,6 +83,8 @@ public final class Subscriber: Sendable {
         /// The counters in the record of the frame before.
         var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
         var latency = LatencyWindow()
+        /// When the control socket was looked at last, or a frame came, in ns.
+        var lookedAt: Int64 = 0
 
         init(link: SubscriberLink, current: Attachment) {
             self.link = link
@@ -172,6 +174,7 @@ public final class Subscriber: Sendable {
                     atomicMemoryFence(ordering: .sequentiallyConsistent)
                     if let taken = try take(&state) { return taken }
                 }
+                try lookNowAndThen(&state)
                 if let end = try ended(state) {
                     if options.reconnect { return nil }
                     throw end
@@ -252,7 +255,10 @@ public final class Subscriber: Sendable {
         state.delivered += 1
         let lane = state.current.lane
         lane.taken.pointee.store(state.delivered, ordering: .relaxed)
-        if state.latency.add(monotonicNow() - record.publishTimestamp.nanoseconds) {
+        let now = monotonicNow()
+        state.lookedAt = now
+        // Wrapping: the record is the publisher's claim.
+        if state.latency.add(now &- record.publishTimestamp.nanoseconds) {
             lane.latencyP50.pointee.store(state.latency.percentile(0.5), ordering: .relaxed)
             lane.latencyP99.pointee.store(state.latency.percentile(0.99), ordering: .relaxed)
             lane.latencyMax.pointee.store(state.latency.maximum, ordering: .relaxed)
@@ -297,12 +303,11 @@ public final class Subscriber: Sendable {
 
     private func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
         var spinUntil = spinDeadline()
-        // When to look at the control socket next. Frames that come do without: only vain waking looks.
-        var lookAt: Int64? = nil
         while true {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
-            if spin(until: &spinUntil) {
+            let over = try lookNowAndThen()
+            if !over && spin(until: spinUntil) {
                 if deadline.hasPassed { throw .timedOut }
                 continue
             }
@@ -327,12 +332,6 @@ public final class Subscriber: Sendable {
                 let page = state.withLock { $0.current.page }
                 // A tenth of a second at most: then we look whether the publisher is still there.
                 let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
-                let now = monotonicNow()
-                if lookAt == nil { lookAt = now + 100_000_000 }
-                if let at = lookAt, now >= at {
-                    try lookAtSocket()
-                    lookAt = now + 100_000_000
-                }
                 let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
                 if result == -ETIMEDOUT { try lookAtSocket() }
             }
@@ -402,24 +401,42 @@ public final class Subscriber: Sendable {
         if let failure { throw failure }
     }
 
+    /// As ``lookAtSocket()``, but once a tenth of a second at most, and not while frames come: they show that the
+    /// publisher lives. For those who never sleep so long that they would look. True when the connection has ended.
+    private func lookNowAndThen() throws(ChannelError) -> Bool {
+        var failure: ChannelError? = nil
+        let over = state.withLock { state in
+            do throws(ChannelError) {
+                try lookNowAndThen(&state)
+            } catch {
+                failure = error
+            }
+            return state.link.end != nil || state.link.hungUp || state.closed
+        }
+        if let failure { throw failure }
+        return over
+    }
+
+    private func lookNowAndThen(_ state: inout State) throws(ChannelError) {
+        let now = monotonicNow()
+        guard now - state.lookedAt >= 100_000_000 else { return }
+        state.lookedAt = now
+        try state.link.receive(channel: channel)
+    }
+
     private func spinDeadline() -> Int64 {
         switch options.wait {
         case .sleep: 0
         case .spinThenSleep(let duration): monotonicNow() + duration.nanosecondsClamped
-        case .spin: monotonicNow() + 100_000_000  // then the socket is looked at, and spinning goes on
+        case .spin: .max
         }
     }
 
     /// Waits a moment without sleeping. False when it is time to sleep.
-    private func spin(until limit: inout Int64) -> Bool {
+    private func spin(until limit: Int64) -> Bool {
         guard limit != 0 else { return false }
         for _ in 0..<16 { fs_cpu_relax() }
-        guard monotonicNow() >= limit else { return true }
-        guard case .spin = options.wait else { return false }
-        try? lookAtSocket()
-        let over = state.withLock { $0.link.end != nil || $0.link.hungUp || $0.closed }
-        limit = spinDeadline()
-        return !over
+        return monotonicNow() < limit
     }
 
     private func reconnect(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) {

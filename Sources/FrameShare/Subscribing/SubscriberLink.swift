@@ -19,14 +19,33 @@ struct SubscriberLink {
     /// The publisher hung up.
     private(set) var hungUp = false
 
-    /// A generation whose buffers are still coming.
-    private struct Incoming {
+    /// A generation whose buffers are still coming. What has come is closed with it, however the connection ends.
+    // @unchecked: a link, and so this, is used under its subscriber's lock only.
+    private final class Incoming: @unchecked Sendable {
         let offer: Message.GenerationOffer
-        let table: Int32
-        let lane: Int32
-        var buffers: [Int32] = []
+        private var memory: [Int32]
+        private var buffers: [Int32] = []
 
-        func close() { for number in [table, lane] + buffers { Glibc.close(number) } }
+        init(offer: Message.GenerationOffer, table: consuming OwnedDescriptor, lane: consuming OwnedDescriptor) {
+            self.offer = offer
+            memory = [table.take(), lane.take()]
+        }
+
+        deinit { for number in memory + buffers { Glibc.close(number) } }
+
+        var bufferCount: Int { buffers.count }
+        func add(_ buffer: consuming OwnedDescriptor) { buffers.append(buffer.take()) }
+
+        /// Opens it, once whole: what it had is the attachment's, also when that fails.
+        func attach(page: ChannelPage, leases: LeaseCount) throws(ChannelError) -> Attachment {
+            let (table, lane) = (memory[0], memory[1])
+            let buffers = buffers
+            memory = []
+            self.buffers = []
+            return try Attachment(
+                offer: offer, page: page, table: OwnedDescriptor(owning: table), lane: OwnedDescriptor(owning: lane),
+                buffers: buffers, leases: leases)
+        }
     }
     private var incoming: Incoming? = nil
     private var buffer: [UInt8]
@@ -188,25 +207,20 @@ struct SubscriberLink {
         case .ended(let reason): end = reason
         case .refused(let reason): throw .refused(reason)
         case .generation(let offer):
-            incoming?.close()
             incoming = nil
             guard let table = descriptors.takeFirst(), let lane = descriptors.takeFirst() else {
                 throw .protocolViolation("a generation without its memory")
             }
             guard offer.descriptorCount > 0 else { throw .protocolViolation("a generation without buffers") }
-            incoming = Incoming(offer: offer, table: table.take(), lane: lane.take())
+            incoming = Incoming(offer: offer, table: table, lane: lane)
         case .buffers(let generation, let first, let count):
-            guard var coming = incoming, coming.offer.generation == generation, coming.buffers.count == first,
+            guard let coming = incoming, coming.offer.generation == generation, coming.bufferCount == first,
                 descriptors.count == count, first + count <= coming.offer.descriptorCount
             else { throw .protocolViolation("buffers that belong nowhere") }
-            while let descriptor = descriptors.takeFirst() { coming.buffers.append(descriptor.take()) }
-            incoming = coming
-            guard coming.buffers.count == coming.offer.descriptorCount else { return }
+            while let descriptor = descriptors.takeFirst() { coming.add(descriptor) }
+            guard coming.bufferCount == coming.offer.descriptorCount else { return }
             incoming = nil
-            arrived.append(
-                try Attachment(
-                    offer: coming.offer, page: page, table: OwnedDescriptor(owning: coming.table),
-                    lane: OwnedDescriptor(owning: coming.lane), buffers: coming.buffers, leases: leases))
+            arrived.append(try coming.attach(page: page, leases: leases))
         default: throw .protocolViolation("a message out of turn")
         }
     }
@@ -217,7 +231,6 @@ struct SubscriberLink {
     /// Says goodbye: nothing more is offered to us. The connection itself ends with the last frame held, for the
     /// publisher takes everything back when it ends.
     mutating func leave() {
-        incoming?.close()
         incoming = nil
         socket.send(.goodbye)
         leases.close()

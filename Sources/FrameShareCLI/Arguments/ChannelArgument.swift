@@ -10,7 +10,9 @@ struct ChannelArgument: ParsableArguments {
     func resolve() throws -> String {
         if let channel { return channel }
         let directory = try ChannelDirectory.standard()
-        let names = try directory.channels()
+        var names = try directory.channels()
+        // Sockets that a killed publisher has left behind are no choice.
+        if names.count > 1 { names = names.filter { (try? ChannelMonitor(channel: $0, directory: directory)) != nil } }
         if let only = names.first, names.count == 1 { return only }
         if names.isEmpty {
             throw CommandFailure(

@@ -109,8 +109,9 @@ extension DoctorCheck {
     private static func permissionAdvice(_ path: String) -> String {
         var status = stat()
         guard stat(path, &status) == 0, let group = getgrgid(status.st_gid), status.st_gid != 0 else {
+            let match = path.hasSuffix("udmabuf") ? "KERNEL==\"udmabuf\"" : "SUBSYSTEM==\"dma_heap\""
             return "\(path) is root's alone: a udev rule can give it to group video: "
-                + "'SUBSYSTEM==\"dma_heap\", GROUP=\"video\", MODE=\"0660\"'"
+                + "'\(match), GROUP=\"video\", MODE=\"0660\"'"
         }
         let name = String(cString: group.pointee.gr_name)
         return

@@ -124,7 +124,7 @@ public struct PatternPainter: Sendable {
         }
     }
 
-    /// As ``paint(frame:into:buffer:)-(_,UnsafeMutableRawBufferPointer,_)``, into a span.
+    /// As the method of the same name that takes a pointer, into a span.
     @discardableResult
     public func paint(
         frame number: UInt64,

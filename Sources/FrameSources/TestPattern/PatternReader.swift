@@ -18,7 +18,7 @@ public enum PatternReader {
         bytes.withUnsafeBytes { frameNumber(in: layout, $0) }
     }
 
-    /// As ``frameNumber(in:_:)-(_,RawSpan)``, for memory at an address.
+    /// As the method of the same name that takes a span, for memory at an address.
     public static func frameNumber(in layout: ImageLayout, _ bytes: UnsafeRawBufferPointer) -> UInt64? {
         let smallest = PatternGeometry.smallestSide
         guard layout.width >= smallest, layout.height >= smallest, (try? layout.validate()) != nil else {

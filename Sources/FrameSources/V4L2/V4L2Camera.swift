@@ -42,7 +42,7 @@ public final class V4L2Camera: Sendable {
         var queuedCount = 0
         /// Whether the driver's queue has run empty since the last frame.
         var hasStarved = false
-        var counter = SequenceCounter()
+        var counter: SequenceCounter
         /// What `VIDIOC_QBUF` gets, by buffer.
         let forQueueing: [fs_v4l2_buffer]
         let forDequeueing: fs_v4l2_buffer
@@ -72,6 +72,7 @@ public final class V4L2Camera: Sendable {
             if configuration.exact, !plan.adjustments.isEmpty {
                 throw .adjusted(path: device.path, plan.adjustments)
             }
+            try device.subscribeSourceChange()
             let offsets = try set.dataOffsets(device)
             for (plane, offset) in offsets.enumerated() where plan.format.planes.indices.contains(plane) {
                 plan.format.planes[plane].dataOffset = offset
@@ -88,12 +89,12 @@ public final class V4L2Camera: Sendable {
         state = Mutex(
             State(
                 isQueued: Array(repeating: false, count: set.buffers.count),
+                counter: SequenceCounter(driver: device.info.driver),
                 forQueueing: set.buffers.indices.map { set.flat($0, device) },
                 forDequeueing: device.flatBuffer(set.memory, planes: plan.format.planes.count),
                 dataOffsets: plan.format.planes.map(\.dataOffset)
             )
         )
-        device.subscribeSourceChange()
     }
 
     deinit {
@@ -143,7 +144,7 @@ public final class V4L2Camera: Sendable {
             }
             try device.streamOn()
             state.isStreaming = true
-            state.counter = SequenceCounter()
+            state.counter = SequenceCounter(driver: device.info.driver)
             state.hasStarved = false
         }
     }
@@ -189,8 +190,7 @@ public final class V4L2Camera: Sendable {
             }
             state.isQueued[index] = false
             state.queuedCount -= 1
-            let (sequence, lost) = state.counter.next(flat.sequence)
-            let starved = state.hasStarved
+            let count = state.counter.next(flat.sequence, starved: state.hasStarved)
             state.hasStarved = state.queuedCount == 0
             for (plane, expected) in state.dataOffsets.enumerated() {
                 let offset = Int(element(flat.data_offset, plane))
@@ -198,7 +198,7 @@ public final class V4L2Camera: Sendable {
                     throw .unexpectedDataOffset(path: device.path, plane: plane, offset: offset)
                 }
             }
-            return V4L2Frame(flat, layout: setup.layout, sequence: sequence, lost: lost, starved: starved)
+            return V4L2Frame(flat, layout: setup.layout, count: count)
         }
     }
 

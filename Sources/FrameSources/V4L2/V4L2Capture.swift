@@ -29,6 +29,9 @@ public final class V4L2Capture: Sendable {
         public var frameLimit: UInt64?
         /// The longest time without a frame; nil: for ever. An HDMI input gives none without a signal.
         public var frameTimeout: Duration?
+        /// Makes what is published beside a frame's pixels. Called on the capturing thread, after the frame came from the
+        /// driver and before anyone else has it; what it takes in time is taken from the capture.
+        public var metadata: (@Sendable (V4L2Frame, V4L2Camera) -> Metadata)?
         /// Is told what happens, on the capturing thread.
         public var onEvent: (@Sendable (V4L2CaptureEvent) -> Void)?
 
@@ -157,7 +160,8 @@ public final class V4L2Capture: Sendable {
                 attention: attention,
                 frameTimeout: options.frameTimeout,
                 framesLeft: framesLeft,
-                mayStallForEver: options.publisher.stallLimit == nil
+                mayStallForEver: options.publisher.stallLimit == nil,
+                metadata: options.metadata
             )
             var end = V4L2CaptureLoop.End.reconfigure
             var failure: V4L2CaptureError?

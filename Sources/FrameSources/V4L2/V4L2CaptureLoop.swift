@@ -17,6 +17,7 @@ struct V4L2CaptureLoop {
     private let frameTimeout: Duration?
     private let mayStallForEver: Bool
     private let framesLeft: UInt64?
+    private let metadata: (@Sendable (V4L2Frame, V4L2Camera) -> Metadata)?
     private var lastFrame = ContinuousClock.now
     private var isFirst = true
 
@@ -34,7 +35,8 @@ struct V4L2CaptureLoop {
         attention: V4L2StopSignal,
         frameTimeout: Duration?,
         framesLeft: UInt64?,
-        mayStallForEver: Bool
+        mayStallForEver: Bool,
+        metadata: (@Sendable (V4L2Frame, V4L2Camera) -> Metadata)?
     ) {
         self.camera = camera
         self.publisher = publisher
@@ -44,6 +46,7 @@ struct V4L2CaptureLoop {
         self.frameTimeout = frameTimeout
         self.mayStallForEver = mayStallForEver
         self.framesLeft = framesLeft
+        self.metadata = metadata
         nextSequence = sequenceBase
     }
 
@@ -90,12 +93,13 @@ struct V4L2CaptureLoop {
         var description = frame.description(sequenceBase: sequenceBase)
         if isFirst, sequenceBase > 0 { description.flags.insert(.discontinuity) }
         isFirst = false
+        let metadata = metadata?(frame, camera) ?? Metadata()
         guard try waitForRoom() else {
             publisher.giveBack(slot: frame.buffer)
             return false
         }
         do throws(ChannelError) {
-            try publisher.publish(slot: frame.buffer, description)
+            try publisher.publish(slot: frame.buffer, description, metadata: metadata)
         } catch {
             throw .channel(error)
         }

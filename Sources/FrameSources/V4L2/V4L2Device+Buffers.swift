@@ -70,9 +70,10 @@ extension V4L2Device {
         try ioctl("VIDIOC_STREAMOFF") { fs_v4l2_stream_off(descriptor, bufferType) }
     }
 
-    /// Asks to be told of a source's new resolution. Drivers whose source can't change refuse, which is fine.
-    func subscribeSourceChange() {
-        _ = raw { fs_v4l2_subscribe_event(descriptor, UInt32(V4L2_EVENT_SOURCE_CHANGE)) }
+    /// Asks to be told of a new resolution at the present input. Drivers whose source can't change refuse, which is fine.
+    func subscribeSourceChange() throws(V4L2Error) {
+        let input = UInt32(clamping: try input() ?? 0)
+        _ = raw { fs_v4l2_subscribe_event(descriptor, UInt32(V4L2_EVENT_SOURCE_CHANGE), input) }
     }
 
     /// Takes all events that are there.

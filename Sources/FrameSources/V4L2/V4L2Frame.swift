@@ -7,14 +7,14 @@ public struct V4L2Frame: Sendable {
     /// The buffer's number. It is the program's until it is queued again.
     public let buffer: Int
 
-    /// The driver's count of frames since streaming began, carried on past 32 bits. Gaps are lost frames.
+    /// The driver's count of frames since streaming began, carried on past 32 bits. It grows with each frame; gaps are lost
+    /// frames. Where a driver gives frames in the wrong order (uvcvideo does, now and then), they are counted as they come.
     public let sequence: UInt64
 
-    /// How many frames are missing since the one before.
+    /// How many frames are known to be missing since the one before. With uvcvideo a gap is known two frames later.
     public let lost: Int
 
-    /// Whether the driver was without a buffer at a time since the frame before: what is missing was then not the camera's
-    /// fault.
+    /// Whether the driver was without a buffer when it lost what is missing: that was then not the camera's fault.
     public let starved: Bool
 
     /// When the frame was captured, to the driver's knowledge; nil if it doesn't say. The clock is unknown unless the
@@ -33,11 +33,11 @@ public struct V4L2Frame: Sendable {
         plane >= 0 && plane < planes ? Int(used[plane]) : 0
     }
 
-    init(_ flat: fs_v4l2_buffer, layout: ImageLayout, sequence: UInt64, lost: Int, starved: Bool) {
+    init(_ flat: fs_v4l2_buffer, layout: ImageLayout, count: SequenceCounter.Frame) {
         buffer = Int(flat.index)
-        self.sequence = sequence
-        self.lost = lost
-        self.starved = starved
+        sequence = count.sequence
+        lost = count.lost
+        starved = count.starved
         let clock: FrameClock =
             flat.flags & UInt32(V4L2_BUF_FLAG_TIMESTAMP_MASK) == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC)
             ? .monotonic : .unknown

@@ -1,0 +1,199 @@
+import FrameShare
+import Testing
+
+/// Reconfiguration: another pool takes over, frames of the old one stay valid.
+@Suite("Generations", .timeLimit(.minutes(1)))
+struct GenerationTests {
+    private func streams(_ width: Int, _ names: String...) -> [Stream] {
+        (names.isEmpty ? ["main"] : names).map { Stream(name: $0, layout: .grey(width, 8)) }
+    }
+
+    @Test("subscribers go over to the new pool; what is queued comes first, what is held stays valid")
+    func changeOver() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher()
+        let subscriber = try channel.subscriber([], .queue(2))
+        try publisher.send(1)
+        let held = try present(await subscriber.next())
+        try publisher.send(2)
+        try publisher.reconfigure(streams: streams(32), slots: 3)
+        #expect(publisher.generation == 2)
+        #expect(publisher.slotCount == 3)
+        try publisher.send(3)
+        let second = try present(await subscriber.next())
+        #expect(second.value() == 2)
+        #expect(second.generation == 1)
+        #expect(second["main"].layout.width == 16)
+        let third = try present(await subscriber.next())
+        #expect(third.value() == 3)
+        #expect(third.generation == 2)
+        #expect(third["main"].layout.width == 32)
+        #expect(third.number == 3)
+        #expect(third.lost == FrameLoss())
+        #expect(subscriber.streams[0].layout.width == 32)
+        #expect(held.value() == 1)
+        #expect(held["main"].layout.width == 16)
+    }
+
+    @Test("a sleeper is woken by the first frame of the new pool", arguments: [true, false])
+    func sleeper(blocking: Bool) async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher()
+        let subscriber = try channel.subscriber()
+        let reader = Task.detached {
+            let frame = blocking ? try subscriber.nextBlocking() : try await subscriber.next()
+            return frame?.generation
+        }
+        try await Task.sleep(for: .milliseconds(20))
+        try publisher.reconfigure(streams: streams(64), slots: 4)
+        try publisher.send(1)
+        #expect(try await reader.value == 2)
+    }
+
+    @Test("buffers of the old pool go once nobody holds a frame of it")
+    func retirement() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 4)
+        let subscriber = try channel.subscriber()
+        try publisher.send(1)
+        let held = try present(await subscriber.next())
+        #expect(channel.descriptors(":main") == 8)
+        try publisher.reconfigure(streams: streams(16), slots: 5)
+        try publisher.send(2)
+        #expect(try present(await subscriber.next()).generation == 2)
+        #expect(publisher.statistics.retiredSlotsHeld == 1)
+        #expect(channel.descriptors(":main") == 8 + 10)
+        held.release()
+        try publisher.send(3)
+        #expect(publisher.statistics.retiredSlotsHeld == 0)
+        #expect(try present(await subscriber.next()).generation == 2)
+        try await eventually { channel.descriptors(":main") == 10 }
+        #expect(channel.descriptors(":lane") == 2)
+        #expect(channel.descriptors(":frames") == 2)
+    }
+
+    @Test("a slot in hand is void after a reconfiguration, and harms nothing")
+    func slotInHand() throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher()
+        let subscriber = try channel.subscriber()
+        let slot = try publisher.nextSlotBlocking()
+        let dropped = try publisher.nextSlotBlocking()
+        try publisher.reconfigure(streams: streams(16), slots: 4)
+        slot.fill(with: 9)
+        #expect(publisher.refusal(of: slot) != nil)
+        _ = consume dropped
+        #expect(publisher.statistics.slotsFree == 4)
+        try publisher.send(1)
+        #expect(try subscriber.drain() == [1])
+    }
+
+    @Test("who subscribed to a stream that is gone is told so; the others stay")
+    func streamGone() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(["main": .small, "lores": .small])
+        let lores = try channel.subscriber(["lores"])
+        let main = try channel.subscriber(["main"])
+        let all = try channel.subscriber()
+        try publisher.reconfigure(streams: streams(16, "main", "raw"), slots: 4)
+        try publisher.send(1)
+        let error = await #expect(throws: ChannelError.self) { _ = try await lores.next() }
+        #expect("\(String(describing: error))".contains("no stream 'lores' any more"))
+        #expect(try present(await main.next()).streams.map(\.name) == ["main"])
+        #expect(try present(await all.next()).streams.map(\.name) == ["main", "raw"])
+        try await eventually { publisher.statistics.subscribers.count == 2 }
+    }
+
+    @Test("a pool too small for what is reserved is refused, and the old one goes on")
+    func tooSmall() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 6)
+        let subscriber = try channel.subscriber([], .everyFrame) { $0.budget = 4 }
+        #expect(throws: ChannelError.reservationsDoNotFit(reserved: 4, sourceNeed: 1, slots: 4)) {
+            try publisher.reconfigure(streams: streams(16), slots: 4)
+        }
+        #expect(publisher.generation == 1)
+        try publisher.send(1)
+        #expect(try present(await subscriber.next()).generation == 1)
+    }
+
+    @Test("many reconfigurations under load lose no frame of every frame, and leave nothing behind")
+    func manyTimes() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher { $0.stallLimit = nil }
+        let subscriber = try channel.subscriber([], .everyFrame)
+        let reader = Task.detached {
+            var (numbers, torn) = ([] as [UInt64], 0)
+            while let frame = try await subscriber.next() {
+                numbers.append(frame.number)
+                if frame.value() != UInt8(truncatingIfNeeded: frame.sequence) { torn += 1 }
+            }
+            return (numbers, torn)
+        }
+        for number in 0..<300 {
+            if number % 10 == 9 { try publisher.reconfigure(streams: streams(16 + number % 7), slots: 4) }
+            try publisher.send(UInt8(truncatingIfNeeded: number))
+        }
+        publisher.close()
+        let (numbers, torn) = try await reader.value
+        #expect(numbers == Array(1...300))
+        #expect(torn == 0)
+    }
+
+    @Test("one that has closed but still holds a frame is offered nothing of the new pool and stalls nobody")
+    func leavingSubscriber() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher { $0.stallLimit = nil }
+        let leaving = try channel.subscriber([], .everyFrame)
+        try publisher.send(1)
+        let held = try present(await leaving.next())
+        leaving.close()
+        try await eventually { publisher.statistics.subscribers.first?.queued == 0 }
+        // Whatever comes now is not for it. Its goodbye is dealt with once room is there again.
+        try await eventually { try publisher.trySend(2) != nil && publisher.statistics.subscribers.first?.queued == 0 }
+        try publisher.reconfigure(streams: streams(32), slots: 4)
+        for value in 3...10 {
+            #expect(try publisher.trySend(UInt8(value)) != nil, "frame \(value) found no slot")
+        }
+        #expect(held.value() == 1)
+        held.release()
+        try await eventually { publisher.statistics.subscribers.isEmpty && channel.descriptors(":lane") == 0 }
+        try publisher.send(11)
+    }
+
+    // MARK: reconnecting
+
+    @Test("with the option, a subscriber goes on when the channel comes back", arguments: [true, false])
+    func reconnect(blocking: Bool) async throws {
+        let channel = try TestChannel()
+        let first = try channel.publisher()
+        let subscriber = try channel.subscriber([], .queue(3)) { $0.reconnect = true }
+        try first.send(1)
+        let held = try present(await subscriber.next())
+        let reader = Task.detached {
+            let frame = blocking ? try subscriber.nextBlocking() : try await subscriber.next()
+            return frame?.value()
+        }
+        first.close()
+        let second = try channel.publisher(["main": .grey(32, 8)])
+        try await eventually { second.statistics.subscribers.count == 1 }
+        try second.send(2)
+        #expect(try await reader.value == 2)
+        #expect(subscriber.statistics.connections == 2)
+        #expect(held.value() == 1, "a frame of the first connection stays valid")
+        #expect(subscriber.streams[0].layout.width == 32)
+    }
+
+    @Test("while the channel is away, time-outs and cancellation hold")
+    func reconnectInVain() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher()
+        let subscriber = try channel.subscriber { $0.reconnect = true }
+        publisher.close()
+        await #expect(throws: ChannelError.timedOut) { _ = try await subscriber.next(timeout: .milliseconds(50)) }
+        let waiting = Task.detached { try await subscriber.next()?.number }
+        try await Task.sleep(for: .milliseconds(30))
+        waiting.cancel()
+        await #expect(throws: ChannelError.cancelled) { try await waiting.value }
+    }
+}
