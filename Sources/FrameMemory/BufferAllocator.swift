@@ -58,6 +58,7 @@ public struct BufferAllocator: Sendable {
                 let buffers = try allocate(count: count, size: size, name: name, from: source, notes: &notes)
                 let report = AllocationReport(
                     kind: buffers[0].kind, source: source.name(paths), writeProtection: buffers[0].writeProtection,
+                    hugePages: false,
                     attempts: attempts, notes: notes)
                 return (buffers, report)
             } catch {

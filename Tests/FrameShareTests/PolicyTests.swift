@@ -47,12 +47,8 @@ struct PolicyTests {
         #expect(try publisher.trySend(3) == nil)
         #expect(throws: ChannelError.timedOut) { try publisher.waitForRoom(timeout: .milliseconds(20)) }
         #expect(throws: ChannelError.timedOut) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(20)) }
-        let reader = Task.detached {
-            var numbers: [UInt64] = []
-            while let frame = try await subscriber.next() { numbers.append(frame.number) }
-            return numbers
-        }
-        for value in 3...200 { try publisher.send(UInt8(truncatingIfNeeded: value)) }
+        let reader = Task.detached { try await subscriber.numbersToTheEnd() }
+        for value in 3...200 { try await publisher.sendWaiting(UInt8(truncatingIfNeeded: value)) }
         publisher.close()
         #expect(try await reader.value == Array(1...200))
         #expect(subscriber.statistics.lost == FrameLoss())

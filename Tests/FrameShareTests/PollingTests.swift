@@ -62,7 +62,7 @@ struct PollingTests {
             $0.budget = 3
         }
         let descriptor = try subscriber.pollDescriptor
-        let reader = Task.detached { () -> (numbers: [UInt64], inVain: Int) in
+        let reader = OwnThread { () -> (numbers: [UInt64], inVain: Int) in
             var numbers: [UInt64] = []
             var inVain = 0
             do {
@@ -75,7 +75,7 @@ struct PollingTests {
                 return (numbers, inVain)
             }
         }
-        for value in 0..<2000 { try publisher.send(UInt8(truncatingIfNeeded: value)) }
+        for value in 0..<2000 { try await publisher.sendWaiting(UInt8(truncatingIfNeeded: value)) }
         publisher.close()
         let result = try await reader.value
         #expect(result.numbers == Array(1...2000))
@@ -90,30 +90,20 @@ struct PollingTests {
         let descriptor = try subscriber.pollDescriptor
         final class LastSeen: Sendable { let number = Atomic<UInt64>(0) }
         let seen = LastSeen()
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                do {
-                    while true {
-                        while let frame = try subscriber.tryNext() { seen.number.store(frame.number, ordering: .releasing) }
-                        _ = isReadable(descriptor, within: 60_000)
-                    }
-                } catch {}
-            }
-            group.addTask {
-                for round in 0..<150 {
-                    do {
-                        try publisher.reconfigure(
-                            streams: [Stream(name: "main", layout: .grey(16 + round % 3, 8))], slots: 4)
-                        // The one frame of this generation must arrive.
-                        let number = try publisher.send(UInt8(round))
-                        while seen.number.load(ordering: .acquiring) < number { try await Task.sleep(for: .microseconds(200)) }
-                    } catch {
-                        Issue.record("\(error)")
-                    }
-                }
-                publisher.close()
+        let reader = OwnThread {
+            while true {
+                while let frame = try subscriber.tryNext() { seen.number.store(frame.number, ordering: .releasing) }
+                _ = isReadable(descriptor, within: 60_000)
             }
         }
+        for round in 0..<150 {
+            try publisher.reconfigure(streams: [Stream(name: "main", layout: .grey(16 + round % 3, 8))], slots: 4)
+            // The one frame of this generation must arrive.
+            let number = try publisher.send(UInt8(round))
+            while seen.number.load(ordering: .acquiring) < number { try await Task.sleep(for: .microseconds(200)) }
+        }
+        publisher.close()
+        await #expect(throws: ChannelError.closed) { try await reader.value }
         #expect(seen.number.load(ordering: .relaxed) == 150)
     }
 

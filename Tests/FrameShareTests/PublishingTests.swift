@@ -136,7 +136,7 @@ struct PublishingTests {
         try publisher.send(1)
         try publisher.send(2)
         let held = try present(stalling.tryNext())
-        try publisher.send(3)  // waits until it is cut off
+        try await publisher.sendWaiting(3)  // until it is cut off
         try await eventually { publisher.statistics.subscribers.map(\.name) == ["good"] }
         #expect(held.value() == 1, "what it held stays valid to read")
         #expect(try good.drain() == [3])
@@ -161,11 +161,11 @@ struct PublishingTests {
         publisher.takeFreeSlots { atSource.append($0) }
         #expect(atSource.count == 8)
         for _ in 0..<2 {
-            try publisher.waitForRoom()
+            try await OwnThread { try publisher.waitForRoom() }.value
             try publisher.publish(slot: atSource.removeFirst(), FrameDescription())
             #expect(try good.drain().count == 1)
         }
-        try publisher.waitForRoom()
+        try await OwnThread { try publisher.waitForRoom() }.value
         try await eventually { publisher.statistics.subscribers.count == 1 }
         #expect(publisher.statistics.subscribers.map(\.name) == ["good"])
         withExtendedLifetime(stalling) {}

@@ -33,7 +33,8 @@ struct WaitingTests {
         let async = try await start { try await subscriber.nextValue() }
         try publisher.send(1)
         #expect(try await async.value == 1)
-        let blocking = try await start { try subscriber.nextValueBlocking() }
+        let blocking = OwnThread { try subscriber.nextValueBlocking() }
+        try await Task.sleep(for: .milliseconds(30))
         try publisher.send(2)
         #expect(try await blocking.value == 2)
     }
@@ -43,12 +44,12 @@ struct WaitingTests {
         let channel = try TestChannel()
         let publisher = try channel.publisher { $0.stallLimit = nil }
         let subscriber = try channel.subscriber([], .everyFrame) { $0.wait = wait }
-        let reader = Task.detached {
+        let reader = OwnThread {
             var numbers: [UInt64] = []
             while let frame = try subscriber.nextBlocking() { numbers.append(frame.number) }
             return numbers
         }
-        for value in 0..<100 { try publisher.send(UInt8(value)) }
+        for value in 0..<100 { try await publisher.sendWaiting(UInt8(value)) }
         publisher.close()
         #expect(try await reader.value == Array(1...100))
     }
@@ -142,7 +143,7 @@ struct WaitingTests {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
         let subscriber = try channel.subscriber()
-        let reader = try await start { try subscriber.nextValueBlocking() }
+        let reader = OwnThread { try subscriber.nextValueBlocking() }
         // Until it waits there is nothing to interrupt.
         let interrupted = Mutex(false)
         async let ended: Void = {
@@ -164,7 +165,8 @@ struct WaitingTests {
         let publisher = try channel.publisher()
         let subscriber = try channel.subscriber()
         let async = try await start { try await subscriber.nextValue() }
-        let blocking = try await start { try subscriber.nextValueBlocking() }
+        let blocking = OwnThread { try subscriber.nextValueBlocking() }
+        try await Task.sleep(for: .milliseconds(30))
         subscriber.close()
         await #expect(throws: ChannelError.closed) { try await async.value }
         await #expect(throws: ChannelError.closed) { try await blocking.value }
@@ -204,12 +206,12 @@ struct WaitingTests {
             $0.budget = 5
             if round % 2 == 0 { $0.wait = .spin }
         }
-        let reader = Task.detached {
+        let reader = OwnThread {
             var count = 0
             while try subscriber.nextBlocking() != nil { count += 1 }
             return count
         }
-        for value in 0..<20 { try publisher.send(UInt8(value)) }
+        for value in 0..<20 { try await publisher.sendWaiting(UInt8(value)) }
         publisher.close()
         #expect(try await reader.value == 20)
     }

@@ -74,11 +74,12 @@ extension VividTests {
             running.capture.reconfigure(Vivid.still(size: V4L2Size(width: 1280, height: 720), slots: 6))
             var width = 0
             var sequence: UInt64 = 0
-            while width != 1280 {
+            for _ in 0..<300 where width != 1280 {
                 let frame = try subscriber.frame()
                 width = frame["main"].layout.width
                 sequence = frame.sequence
             }
+            #expect(width == 1280)
             #expect(sequence > old.sequence)
             #expect(old["main"].withBytes { $0.withUnsafeBytes { Array($0) } } == before)
             running.stop.stop()
@@ -99,11 +100,13 @@ extension VividTests {
             var impossible = Vivid.still()
             impossible.format = .h264
             running.capture.reconfigure(impossible)
-            while true {
+            var after = generation
+            for _ in 0..<300 where after == generation {
                 let frame = try subscriber.frame()
                 #expect(frame["main"].layout.width == 640)
-                if frame.generation != generation { break }
+                after = frame.generation
             }
+            #expect(after != generation)
             #expect(refusals.load(ordering: .relaxed) == 1)
             running.stop.stop()
             #expect(try running.join() == nil)
@@ -117,7 +120,7 @@ extension VividTests {
             _ = try subscriber.frame()
             try running.capture.camera?.device.setControl("disconnect", to: true)
             let error = #expect(throws: ChannelError.self) {
-                while try subscriber.nextBlocking(timeout: .seconds(30)) != nil {}
+                for _ in 0..<300 { _ = try subscriber.frame() }
             }
             let ended = try #require(try running.join())
             guard case .camera(.unplugged) = ended else {
@@ -136,7 +139,7 @@ extension VividTests {
             let (sequence, publisher) = (first.sequence, running.capture.publisher)
             first.release()
             try running.capture.camera?.device.setControl("disconnect", to: true)
-            while running.capture.publisher === publisher {
+            for _ in 0..<300 where running.capture.publisher === publisher {
                 do throws(ChannelError) {
                     _ = try subscriber.nextBlocking(timeout: .milliseconds(100))
                 } catch {
@@ -147,7 +150,7 @@ extension VividTests {
                 }
             }
             var again: UInt64?
-            while again == nil {
+            for _ in 0..<10 where again == nil {
                 do throws(ChannelError) {
                     again = try subscriber.nextBlocking(timeout: .seconds(30))?.sequence
                 } catch {
@@ -192,7 +195,7 @@ extension VividTests {
             #expect(try subscriber.frameWidth() == 1280)
             try device.setControl("dv_timings", to: "720x480p59")
             var width = 1280
-            while width == 1280 {
+            for _ in 0..<300 where width == 1280 {
                 width = try subscriber.frameWidth()
             }
             #expect(width == 720)

@@ -46,6 +46,14 @@ enum Vivid {
         return configuration
     }
 
+    /// Takes frames and queues them again.
+    static func pump(_ camera: V4L2Camera, frames: Int) throws(V4L2Error) {
+        for _ in 0..<frames {
+            guard let frame = try camera.nextFrame(timeout: .seconds(20)) else { return }
+            try camera.queue(frame.buffer)
+        }
+    }
+
     /// The pixels of a frame, row by row, without padding.
     static func pixels(of frame: V4L2Frame, _ camera: V4L2Camera) throws -> [UInt8] {
         let layout = camera.setup.layout

@@ -238,7 +238,7 @@ extension VividTests {
             try camera.start()
             try camera.device.setControl("inject_fatal_streaming_error", to: true)
             let error = #expect(throws: V4L2Error.self) {
-                while let frame = try camera.nextFrame(timeout: .seconds(20)) { try camera.queue(frame.buffer) }
+                try Vivid.pump(camera, frames: 100)
             }
             #expect(error == .streamFailed(path: camera.device.path, call: "VIDIOC_DQBUF", .ioError))
         }
@@ -280,7 +280,7 @@ extension VividTests {
             _ = try #require(try old.nextFrame(timeout: .seconds(20)))
             try device.setControl("dv_timings", to: "720x480p59")
             #expect(throws: V4L2Error.sourceChanged(path: device.path)) {
-                while let frame = try old.nextFrame(timeout: .seconds(20)) { try old.queue(frame.buffer) }
+                try Vivid.pump(old, frames: 300)
             }
             try old.release()
             let new = try V4L2Camera(device: device, configuration: configuration)

@@ -41,7 +41,9 @@ struct PublishRole {
         publisher = try Publisher(
             channel: arguments.channel,
             streams: [Self.stream(arguments.number("width", 160), arguments.number("height", 120))],
-            slots: arguments.number("slots", 96), options: options)
+            slots: arguments.number("slots", 96),
+            options: options
+        )
     }
 
     private static func stream(_ width: Int, _ height: Int) -> Stream {
@@ -118,7 +120,8 @@ struct PublishRole {
             "report published=\(s.published) last=\(Int(sequence) - 1) lostNoFreeSlot=\(s.lostNoFreeSlot)"
                 + " lostBySource=\(s.lostBySource) slots=\(s.slots) free=\(s.slotsFree) atSource=\(s.slotsAtSource)"
                 + " reserved=\(s.slotsReserved) retired=\(s.retiredSlotsHeld) generation=\(s.generation)"
-                + " subscribers=\(s.subscribers.count) who=\(subscribers.joined(separator: ",")) \(ProcessState.summary)")
+                + " subscribers=\(s.subscribers.count) who=\(subscribers.joined(separator: ",")) \(ProcessState.summary)"
+        )
     }
 
     private func reconfigure(slots: Int, width: Int, height: Int) {

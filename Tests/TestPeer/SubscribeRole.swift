@@ -153,7 +153,8 @@ struct SubscribeRole {
             say(
                 "report delivered=\(delivered) last=\(last) gaps=\(gaps) bad=\(bad) held=\(s.held)"
                     + " lost=\(s.lost.total) lostByPolicy=\(s.lost.policy) connections=\(s.connections)"
-                    + " \(ProcessState.summary)")
+                    + " \(ProcessState.summary)"
+            )
         case "check":
             let intact = held.count { $0.isIntact }
             let generations = Set(held.map(\.generation)).sorted().map(String.init).joined(separator: ",")

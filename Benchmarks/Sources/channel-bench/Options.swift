@@ -12,6 +12,8 @@ struct Options {
     var readers = [1, 8]
     /// Only these contestants; empty: all.
     var only: [Contestant] = []
+    /// How frames follow each other.
+    var modes = Mode.allCases
     /// Where all samples go, as JSON.
     var json: String?
 
@@ -24,6 +26,7 @@ struct Options {
           --sizes MB,MB      frame sizes (1,36)
           --readers N,N      reader processes (1,8)
           --only NAME,NAME   contestants: futex, futex-again, eventfd, frameshare
+          --modes NAME,NAME  paced, ping-pong, lossless
           --json FILE        keeps every sample
         """
 
@@ -45,13 +48,8 @@ struct Options {
             case "--rate": rate = try Self.number(value, 1...10_000)
             case "--sizes": sizes = try Self.list(value, 1...256).map { $0 * 1_000_000 }
             case "--readers": readers = try Self.list(value, 1...64)
-            case "--only":
-                only = try value.split(separator: ",").map {
-                    guard let contestant = Contestant(rawValue: String($0)) else {
-                        throw BenchError("there is no contestant '\($0)'")
-                    }
-                    return contestant
-                }
+            case "--only": only = try Self.names(value)
+            case "--modes": modes = try Self.names(value)
             case "--json": json = value
             default: throw BenchError("unknown option \(option)\n\n\(Self.usage)")
             }
@@ -63,6 +61,13 @@ struct Options {
             throw BenchError("'\(text)' is not a number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
+    }
+
+    private static func names<T: RawRepresentable<String>>(_ text: String) throws -> [T] {
+        try text.split(separator: ",").map {
+            guard let value = T(rawValue: String($0)) else { throw BenchError("there is no '\($0)'\n\n\(usage)") }
+            return value
+        }
     }
 
     private static func list(_ text: String, _ range: ClosedRange<Int>) throws -> [Int] {

@@ -42,7 +42,7 @@ struct Plan {
         // One size is enough where paced runs show that the size does not matter.
         let smallest = options.sizes.min() ?? 1_000_000
         var cells = options.sizes.map { Cell(mode: .paced, contestant: .idle, size: $0, readers: 0) }
-        for mode in Mode.allCases {
+        for mode in options.modes {
             for size in mode == .paced ? options.sizes : [smallest] {
                 for readers in options.readers {
                     for contestant in contestants where mode == .paced || contestant != .futexAgain {

@@ -7,7 +7,8 @@ extension FaultTests {
             "A subscriber whose lane holds what was never offered is disconnected, and nobody else notices",
             arguments: [
                 "scribble", "forged-tickets", "tickets-beyond-pool", "release-everything", "release-untaken",
-            ])
+            ]
+        )
         func violations(behaviour: String) async throws {
             try await FaultScene.run { scene in
                 let peer = try scene.folder.hostile("subscribe", behaviour)
@@ -20,7 +21,8 @@ extension FaultTests {
 
         @Test(
             "A subscriber that gives frames back twice, puts tickets back, or fakes its counters harms itself alone",
-            arguments: ["stale-releases", "replayed-ticket", "scribble-counters"])
+            arguments: ["stale-releases", "replayed-ticket", "scribble-counters"]
+        )
         func harmsItself(behaviour: String) async throws {
             try await FaultScene.run { scene in
                 let peer = try scene.folder.hostile("subscribe", behaviour, "60")

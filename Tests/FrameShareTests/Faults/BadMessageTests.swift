@@ -38,7 +38,9 @@ extension FaultTests {
             ("garbage-with-descriptors", "descriptors"),
         ]
 
-        @Test("Garbage, messages too short or too long, wrong versions and unasked descriptors are refused with the reason")
+        @Test(
+            "Garbage, messages too short or too long, wrong versions and unasked descriptors are refused with the reason"
+        )
         func beforeJoining() async throws {
             try await FaultScene.run { scene in
                 for (behaviour, reason) in Self.beforeJoining {

@@ -6,7 +6,10 @@ extension FaultTests {
     struct Names {
         @Test(
             "A name with a slash, an empty, hidden or too long one, is refused on both sides and leaves no file",
-            arguments: ["a/b", "../camera", "/tmp/camera", "", ".hidden", "white space", String(repeating: "x", count: 65)])
+            arguments: [
+                "a/b", "../camera", "/tmp/camera", "", ".hidden", "white space", String(repeating: "x", count: 65),
+            ]
+        )
         func badName(name: String) async throws {
             let folder = try PeerFolder()
             let publisher = try folder.startPublisher(channel: name)

@@ -36,7 +36,8 @@ extension FaultTests {
 
         @Test(
             "A subscriber that runs out of descriptors while it connects says so, closes all, and can try again",
-            arguments: [0, 1, 2, 3, 4, 10, 95])
+            arguments: [0, 1, 2, 3, 4, 10, 95]
+        )
         func subscriber(left: Int) async throws {
             try await FaultScene.run { scene in
                 let starved = try scene.folder.startSubscriber("starve=\(left)", "policy=queue:2")
@@ -69,7 +70,8 @@ extension FaultTests {
 
         @Test(
             "Memory that runs out in the middle of an allocation is given back, and the old pool goes on",
-            .enabled(if: !sanitized, "a sanitizer maps terabytes"))
+            .enabled(if: !sanitized, "a sanitizer maps terabytes")
+        )
         func poolRunsOut() async throws {
             try await FaultScene.run { scene in
                 try await scene.publisher.ask("limit-memory 33554432", "limited")

@@ -19,7 +19,7 @@ extension FaultTests {
             return outcome
         }
 
-        @Test("A publisher by hand that keeps all rules is read, so that the others here are refused for their faults alone")
+        @Test("A publisher by hand that keeps all rules is read: the others here are refused for their faults alone")
         func good() async throws {
             let folder = try PeerFolder()
             let publisher = try folder.hostile("publish", "frames-good")
@@ -42,7 +42,8 @@ extension FaultTests {
                 ("buffer-file", "memory.not"), ("buffer-pipe", "memory.notMemfd"),
                 ("buffer-size-lie", "memory.tooSmall"), ("buffer-called-dma-buf", "memory.notDMABuf"),
                 ("depth-max", "memory.tooSmall"),
-            ])
+            ]
+        )
         func badMemory(behaviour: String, error: String) async throws {
             let outcome = try await probe(behaviour)
             #expect(outcome.kind.hasPrefix(error), "\(behaviour): \(outcome)")
@@ -54,7 +55,8 @@ extension FaultTests {
                 "page-none", "generation-no-descriptors", "generation-one-descriptor", "buffers-too-few",
                 "buffers-too-many", "buffers-none", "buffers-count-lie", "buffers-first", "buffers-first-negative",
                 "buffers-of-another-generation", "buffers-early", "welcome-twice",
-            ])
+            ]
+        )
         func badDescriptors(behaviour: String) async throws {
             let outcome = try await probe(behaviour)
             #expect(outcome.kind == "protocolViolation", "\(behaviour): \(outcome)")
@@ -70,7 +72,8 @@ extension FaultTests {
                 "planes-0", "planes-5", "plane-offset", "plane-offset-huge", "plane-offset-negative", "stride-small",
                 "plane-size", "plane-size-huge", "plane-buffer", "memory-unknown", "buffers-0", "buffers-2",
                 "buffer-size-0",
-            ])
+            ]
+        )
         func badMessages(behaviour: String) async throws {
             let outcome = try await probe(behaviour)
             #expect(outcome.kind == "protocolViolation", "\(behaviour): \(outcome)")
@@ -87,7 +90,8 @@ extension FaultTests {
                 ("silent", "handshakeTimeout"), ("buffers-never", "handshakeTimeout"), ("hang-up", "publisherLost"),
                 ("hang-up-after-hello", "publisherLost"), ("hang-up-before-buffers", "publisherLost"),
                 ("refuse-at-length", "refused"),
-            ])
+            ]
+        )
         func unfinished(behaviour: String, error: String) async throws {
             let outcome = try await probe(behaviour, timeout: error == "handshakeTimeout" ? 200 : 10_000)
             #expect(outcome.kind == error, "\(behaviour): \(outcome)")
@@ -98,15 +102,20 @@ extension FaultTests {
             arguments: [
                 "record-random", "record-times-smallest", "record-times-largest", "tickets-out-of-range",
                 "tickets-random", "offered-backward", "offered-largest", "offered-random", "page-random",
-            ])
+            ]
+        )
         func lyingMemory(behaviour: String) async throws {
             let outcome = try await probe(behaviour)
-            #expect(["publisherLost", "sourceFailed", "closed", "fine"].contains(outcome.kind), "\(behaviour): \(outcome)")
+            #expect(
+                ["publisherLost", "sourceFailed", "closed", "fine"].contains(outcome.kind),
+                "\(behaviour): \(outcome)"
+            )
         }
 
         @Test(
             "More of what is right, or descriptors beyond those wanted, are borne: all are closed",
-            arguments: ["welcome-250-descriptors", "generation-twice"])
+            arguments: ["welcome-250-descriptors", "generation-twice"]
+        )
         func tooMuch(behaviour: String) async throws {
             let folder = try PeerFolder()
             let publisher = try folder.hostile("publish", behaviour)

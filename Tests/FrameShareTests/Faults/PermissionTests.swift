@@ -18,7 +18,10 @@ extension FaultTests {
             }
         }
 
-        @Test("Another user is kept out by the list of allowed users, and let in once listed", .enabled(if: isRoot, whyNot))
+        @Test(
+            "The list of allowed users keeps others out and lets those in who are on it",
+            .enabled(if: isRoot, whyNot)
+        )
         func allowedUsers() async throws {
             try await FaultScene.run("mode=666", "users=4711,4712") { scene in
                 let stranger = try scene.folder.startSubscriber(Self.other)
@@ -40,7 +43,10 @@ extension FaultTests {
             }
         }
 
-        @Test("A user who may read can write neither pixels nor tables: the kernel refuses every way", arguments: [true, false])
+        @Test(
+            "Who may read can write neither pixels nor tables: the kernel refuses every way",
+            arguments: [true, false]
+        )
         func writeAttack(sameUser: Bool) async throws {
             guard sameUser || Self.isRoot else {
                 print("skipped for another user: \(Self.whyNot)")

@@ -26,15 +26,22 @@ extension FaultTests {
         }
 
         /// Runs a publisher and a subscriber below strace and returns the calls of both for `frames` frames.
-        private func trace(frames: Int, spinning: Bool) async throws -> (publisher: [String: Int], subscriber: [String: Int]) {
+        private func trace(
+            frames: Int,
+            spinning: Bool
+        ) async throws -> (publisher: [String: Int], subscriber: [String: Int]) {
             let strace = try #require(Self.strace)
             let folder = try PeerFolder()
             let (first, second) = (folder.path + "/publisher.trace", folder.path + "/subscriber.trace")
             let publisher = try folder.startPublisher("paused", below: [strace, "-f", "-o", first])
             try await publisher.line("publishing")
             let subscriber = try folder.startSubscriber(
-                "policy=queue:64", "behaviour=steady", "count=\(frames)", "spin=\(spinning ? 1 : 0)",
-                below: [strace, "-f", "-o", second])
+                "policy=queue:64",
+                "behaviour=steady",
+                "count=\(frames)",
+                "spin=\(spinning ? 1 : 0)",
+                below: [strace, "-f", "-o", second]
+            )
             try await subscriber.line("attached")
             // More than the subscriber counts, so that both are in the middle of it.
             publisher.send("steady \(frames + 60) \(spinning ? "spinning" : "sleeping")")
@@ -47,7 +54,8 @@ extension FaultTests {
 
         @Test(
             "A publisher and a sleeping subscriber make no call for a frame but the wake-up and the wait for it",
-            .enabled(if: strace != nil, whyNot))
+            .enabled(if: strace != nil, whyNot)
+        )
         func sleeping() async throws {
             let frames = 300
             let (publisher, subscriber) = try await trace(frames: frames, spinning: false)

@@ -89,6 +89,14 @@ extension Publisher {
         try publish(try filled(with: value), description, metadata: metadata)
     }
 
+    /// As `send`, for where a slot may have to be waited for: it blocks none of Swift's threads.
+    @discardableResult
+    func sendWaiting(_ value: UInt8 = 0) async throws -> UInt64 {
+        let slot = try await nextSlot(timeout: .seconds(50))
+        slot.fill(with: value)
+        return try publish(slot)
+    }
+
     /// As `send`, where no slot may be free: nil, and nothing is counted.
     func trySend(_ value: UInt8 = 0) throws -> UInt64? {
         guard let slot = try tryNextSlot() else { return nil }

@@ -38,12 +38,14 @@ final class PeerFolder: Sendable {
     func startPublisher(_ options: String..., channel: String = "camera", below: [String] = []) throws -> PeerProcess {
         try PeerProcess(
             below + [PeerProcess.besideTests("frameshare-test-peer"), "publish", path, channel] + options,
-            environment: below.isEmpty ? [] : ["ASAN_OPTIONS=detect_leaks=0"])
+            environment: below.isEmpty ? [] : ["ASAN_OPTIONS=detect_leaks=0"]
+        )
     }
 
     func publisher(_ options: String..., channel: String = "camera") async throws -> PeerProcess {
         let publisher = try PeerProcess(
-            [PeerProcess.besideTests("frameshare-test-peer"), "publish", path, channel] + options)
+            [PeerProcess.besideTests("frameshare-test-peer"), "publish", path, channel] + options
+        )
         try await publisher.line("publishing")
         return publisher
     }
@@ -52,13 +54,15 @@ final class PeerFolder: Sendable {
     func startSubscriber(_ options: String..., channel: String = "camera", below: [String] = []) throws -> PeerProcess {
         try PeerProcess(
             below + [PeerProcess.besideTests("frameshare-test-peer"), "subscribe", path, channel] + options,
-            environment: below.isEmpty ? [] : ["ASAN_OPTIONS=detect_leaks=0"])
+            environment: below.isEmpty ? [] : ["ASAN_OPTIONS=detect_leaks=0"]
+        )
     }
 
     /// Starts a subscriber and waits until it is attached.
     func subscriber(_ options: String..., channel: String = "camera") async throws -> PeerProcess {
         let subscriber = try PeerProcess(
-            [PeerProcess.besideTests("frameshare-test-peer"), "subscribe", path, channel] + options)
+            [PeerProcess.besideTests("frameshare-test-peer"), "subscribe", path, channel] + options
+        )
         try await subscriber.line("attached")
         return subscriber
     }

@@ -167,7 +167,9 @@ struct Report: CustomStringConvertible {
         values = Dictionary(
             line.split(separator: " ").compactMap { word in
                 word.firstIndex(of: "=").map { (word[..<$0], word[word.index(after: $0)...]) }
-            }, uniquingKeysWith: { first, _ in first })
+            },
+            uniquingKeysWith: { first, _ in first }
+        )
     }
 
     subscript(key: String) -> Int {
