@@ -20,7 +20,7 @@ export SWIFT
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources)
-scripts := $(wildcard Scripts/*) .ci/run Examples/check
+scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 

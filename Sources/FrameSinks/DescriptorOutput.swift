@@ -30,9 +30,12 @@ struct DescriptorOutput: ~Copyable {
         if byteCount == 0 {
             return
         }
-        if count > 0, pieces[count - 1].iov_base + pieces[count - 1].iov_len == start {
-            pieces[count - 1].iov_len += byteCount
-            return
+        if count > 0 {
+            let last = pieces + (count - 1)
+            if last.pointee.iov_base + last.pointee.iov_len == start {
+                last.pointee.iov_len += byteCount
+                return
+            }
         }
         if count == Self.capacity {
             try flush()

@@ -32,6 +32,7 @@ public struct LaneTakes: Sendable {
             if offered < next || offered - next > depth {
                 // Far behind: older cells were offered anew. (Or the count ran backwards: a hostile publisher.)
                 next = offered > depth ? offered - depth : 0
+                continue
             }
             let cell = memory.cell(Int(next % depth))
             let found = Ticket(rawValue: cell.pointee.load(ordering: .relaxed))

@@ -185,6 +185,16 @@ public struct LeaseTable: Sendable {
         return nil
     }
 
+    /// The first `everyFrame` subscriber without room that has frames to give back. One without any is kept waiting by
+    /// the source alone, which fills more slots than its budget.
+    public func firstStalling(inFlight: Int) -> SubscriberID? {
+        for entry in entries where entry.request.policy == .everyFrame && entry.isServed {
+            let out = entry.offers.outstandingCount
+            if out > 0 && out + inFlight >= entry.request.budget { return entry.id }
+        }
+        return nil
+    }
+
     // MARK: publishing
 
     /// The frame in `slot`, which the source held, is offered to everyone who may have it. Call ``collectReleases()``

@@ -117,7 +117,7 @@ struct StreamTests {
     func bytesUsed() throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher(["lores": .small, "main": Self.yuv])
-        let subscriber = try channel.subscriber(["main"], .queue(4))
+        let subscriber = try channel.subscriber(["main"], .queue(2))
         try publisher.send()
         var description = FrameDescription()
         description.setBytesUsed(100, stream: 1, plane: 0)

@@ -15,7 +15,9 @@ extension VividTests {
             var template = Array("/tmp/v4l2-capture-XXXXXX".utf8CString)
             let made = template.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap { mkdtemp($0) } != nil }
             try #require(made)
-            directory = ChannelDirectory(path: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            directory = ChannelDirectory(
+                path: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            )
         }
 
         private func capture(
@@ -52,7 +54,8 @@ extension VividTests {
                 count += 1
                 let pixels = frame["main"].withBytes { $0.withUnsafeBytes { Array($0) } }
                 if picture.isEmpty { picture = pixels }
-                #expect(pixels == picture)
+                let isSame = pixels == picture
+                #expect(isSame)
                 #expect(frame["main"].memory.isDMABuf)
                 #expect(frame.timestamp.clock == .monotonic)
             }
@@ -236,7 +239,11 @@ private final class RunningCapture: Sendable {
     init(_ configuration: V4L2CameraConfiguration, _ options: V4L2Capture.Options) throws {
         stop = try V4L2StopSignal()
         capture = try V4L2Capture(
-            channel: "camera", device: Vivid.path ?? "", configuration: configuration, options: options)
+            channel: "camera",
+            device: Vivid.path ?? "",
+            configuration: configuration,
+            options: options
+        )
     }
 
     func start() {
@@ -244,12 +251,15 @@ private final class RunningCapture: Sendable {
         thread.withLock { thread in
             var made = pthread_t()
             let result = pthread_create(
-                &made, nil,
+                &made,
+                nil,
                 { argument in
                     guard let argument else { return nil }
                     Unmanaged<RunningCapture>.fromOpaque(argument).takeRetainedValue().run()
                     return nil
-                }, argument)
+                },
+                argument
+            )
             thread = result == 0 ? made : nil
         }
     }

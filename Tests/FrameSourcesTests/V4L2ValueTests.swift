@@ -1,3 +1,4 @@
+import Glibc
 import PixelFormats
 import Testing
 
@@ -9,9 +10,11 @@ struct V4L2ValueTests {
         "a control's key is its name as v4l2-ctl writes it",
         arguments: [
             ("Brightness", "brightness"), ("White Balance, Automatic", "white_balance_automatic"),
-            ("Y'CbCr Encoding", "y_cbcr_encoding"), ("  Gain (dB) ", "gain_db"), ("Zoom, Absolute 2", "zoom_absolute_2"),
+            ("Y'CbCr Encoding", "y_cbcr_encoding"), ("  Gain (dB) ", "gain_db"),
+            ("Zoom, Absolute 2", "zoom_absolute_2"),
             ("?!", ""), ("", ""),
-        ])
+        ]
+    )
     func controlKey(name: String, key: String) {
         #expect(V4L2Control.key(of: name) == key)
     }
@@ -97,8 +100,8 @@ struct V4L2ValueTests {
 @Suite("V4L2 sequence numbers")
 struct SequenceCounterTests {
     /// The carried numbers, and the losses before each.
-    private func carried(_ numbers: [UInt32]) -> (sequences: [UInt64], lost: [Int]) {
-        var counter = SequenceCounter()
+    private func carried(_ numbers: [UInt32], patience: Int = 0) -> (sequences: [UInt64], lost: [Int]) {
+        var counter = SequenceCounter(patience: patience)
         let results = numbers.map { counter.next($0) }
         return (results.map(\.sequence), results.map(\.lost))
     }
@@ -123,6 +126,27 @@ struct SequenceCounterTests {
     @Test("a frame that later ones overtook is counted once")
     func overtaken() {
         #expect(carried([10, 12, 11, 13]) == ([10, 12, 13, 14], [0, 1, 0, 0]))
+    }
+
+    @Test("where frames may overtake each other, one that comes late is not lost")
+    func late() {
+        #expect(carried([10, 12, 11, 13, 14], patience: 2) == ([10, 11, 12, 13, 14], [0, 0, 0, 0, 0]))
+        #expect(carried([10, 13, 12, 11, 14, 15], patience: 2) == ([10, 11, 12, 13, 14, 15], [0, 0, 0, 0, 0, 0]))
+    }
+
+    @Test("where frames may overtake each other, a gap counts when nothing more can fill it")
+    func patientGap() {
+        #expect(carried([10, 12, 13, 14, 15], patience: 2) == ([10, 11, 12, 14, 15], [0, 0, 0, 1, 0]))
+        #expect(carried([10, 15, 16, 17, 11], patience: 2) == ([10, 11, 12, 17, 18], [0, 0, 0, 4, 0]))
+    }
+
+    @Test("a gap keeps its cause until it counts")
+    func cause() {
+        var counter = SequenceCounter(patience: 2)
+        let starved = [false, true, false, false, false]
+        let frames = zip([0, 2, 3, 4, 6] as [UInt32], starved).map { counter.next($0, starved: $1) }
+        #expect(frames.map(\.lost) == [0, 0, 0, 1, 0])
+        #expect(frames.map(\.starved) == [false, false, false, true, false])
     }
 
     @Test("a number that repeats is another frame")
@@ -150,6 +174,45 @@ struct V4L2AbsentDeviceTests {
         #expect(throws: V4L2CaptureError.camera(.noSuchDevice(path: "/dev/video-none"))) {
             try V4L2Capture(channel: "v4l2-absent", device: "/dev/video-none")
         }
+    }
+
+    @Test("who holds a busy device is named")
+    func holders() throws {
+        var template = Array("/tmp/v4l2-held-XXXXXX".utf8CString)
+        let file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } } ?? -1
+        try #require(file >= 0)
+        defer { close(file) }
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { unlink(path) }
+        // This process has it open, too, and isn't another program.
+        #expect(DeviceFile.holders(of: path) == [])
+        let words = ["sleep", "60"]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { word in strdup(word) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        var pid = pid_t()
+        // The copy that the child inherits keeps the file open.
+        try #require(posix_spawn(&pid, "/bin/sleep", nil, nil, &arguments, nil) == 0)
+        defer {
+            kill(pid, SIGKILL)
+            waitpid(pid, nil, 0)
+        }
+        #expect(DeviceFile.holders(of: path) == ["sleep (pid \(pid))"])
+    }
+
+    @Test("the group that may open a device is named", .enabled(if: geteuid() == 0, "needs root"))
+    func owningGroup() throws {
+        var template = Array("/tmp/v4l2-group-XXXXXX".utf8CString)
+        let file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } } ?? -1
+        try #require(file >= 0)
+        defer { close(file) }
+        let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { unlink(path) }
+        #expect(DeviceFile.owningGroup(of: path) == nil)
+        try #require(fchown(file, 0, try #require(getgrnam("video")).pointee.gr_gid) == 0)
+        #expect(DeviceFile.owningGroup(of: path) == "video")
+        try #require(fchown(file, 0, 4_000_000) == 0)
+        #expect(DeviceFile.owningGroup(of: path) == "4000000")
     }
 
     @Test("a stop that was called stays called")

@@ -41,7 +41,8 @@ extension VividTests {
         @Test(
             "every pixel is the same whoever made the memory",
             arguments: ["YUYV", "NV12", "RGB3", "NM12", "YM12"],
-            [V4L2Size(width: 640, height: 480), V4L2Size(width: 1280, height: 720)])
+            [V4L2Size(width: 640, height: 480), V4L2Size(width: 1280, height: 720)]
+        )
         func samePixels(format: String, size: V4L2Size) throws {
             guard let device = try? Vivid.device(), let code = FourCC(format),
                 try device.formats().contains(where: { $0.code == code })
@@ -61,12 +62,13 @@ extension VividTests {
                     let frame = try #require(try camera.nextFrame(timeout: .seconds(20)))
                     let pixels = try Vivid.pixels(of: frame, camera)
                     if reference.isEmpty { reference = pixels }
-                    let isSame = pixels == reference
+                    let isSame = pixels.count == reference.count && memcmp(pixels, reference, pixels.count) == 0
                     #expect(isSame, "\(format) \(size) in \(memory), frame \(frame.sequence)")
                     try camera.queue(frame.buffer)
                 }
             }
-            #expect(Set(reference).count > 1, "the picture has bars")
+            let hasBars = reference.contains { $0 != reference[0] }
+            #expect(hasBars)
         }
 
         @Test("the driver's own buffers can't be mapped for writing")
@@ -74,7 +76,9 @@ extension VividTests {
             let camera = try V4L2Camera(device: Vivid.device(), configuration: Vivid.still())
             defer { try? camera.release() }
             let buffer = try #require(camera.buffers.first?.first)
-            #expect(throws: MemoryError.self) { try Mapping(descriptor: buffer.descriptor, size: buffer.size, access: .readWrite) }
+            #expect(throws: MemoryError.self) {
+                try Mapping(descriptor: buffer.descriptor, size: buffer.size, access: .readWrite)
+            }
             let again = open("/proc/self/fd/\(buffer.descriptor)", O_RDWR)
             #expect(again < 0)
             if again >= 0 { close(again) }
@@ -88,7 +92,10 @@ extension VividTests {
             let frame = try #require(try old.nextFrame(timeout: .seconds(20)))
             let before = try Vivid.pixels(of: frame, old)
             try old.release()
-            let new = try V4L2Camera(device: device, configuration: Vivid.still(size: V4L2Size(width: 1280, height: 720)))
+            let new = try V4L2Camera(
+                device: device,
+                configuration: Vivid.still(size: V4L2Size(width: 1280, height: 720))
+            )
             defer { try? new.release() }
             try new.start()
             _ = try new.nextFrame(timeout: .seconds(20))
@@ -177,7 +184,10 @@ extension VividTests {
             defer { try? camera.release() }
             try camera.start()
             let error = #expect(throws: V4L2Error.self) {
-                try V4L2Camera(device: Vivid.device(), configuration: Vivid.still(size: V4L2Size(width: 1280, height: 720)))
+                try V4L2Camera(
+                    device: Vivid.device(),
+                    configuration: Vivid.still(size: V4L2Size(width: 1280, height: 720))
+                )
             }
             guard case .busy = try #require(error) else {
                 Issue.record("\(String(describing: error))")
@@ -201,15 +211,21 @@ extension VividTests {
             #expect(try device.value(of: device.control(named: "string")) == "abcd")
             #expect(try device.setControl("integer_64_bits", to: .integer(.min)) == .integer(.min))
             #expect(try device.setControl("bitmask", to: 0x8000_0000) == 0x8000_0000)
-            for (name, value) in [("brightness", V4L2ControlValue.integer(256)), ("menu", 2), ("bitmask", 1), ("string", "a")] {
+            for (name, value) in [
+                ("brightness", V4L2ControlValue.integer(256)), ("menu", 2), ("bitmask", 1), ("string", "a"),
+            ] {
                 let error = #expect(throws: V4L2Error.self) { try device.setControl(name, to: value) }
                 guard case .badControlValue = error else {
                     Issue.record("\(name): \(String(describing: error))")
                     continue
                 }
             }
-            #expect(throws: V4L2Error.controlNotAvailable(
-                path: device.path, name: "Read-Only Integer 32 Bits", reason: "is read-only")
+            #expect(
+                throws: V4L2Error.controlNotAvailable(
+                    path: device.path,
+                    name: "Read-Only Integer 32 Bits",
+                    reason: "is read-only"
+                )
             ) { try device.setControl("read_only_integer_32_bits", to: 1) }
             let error = #expect(throws: V4L2Error.self) { try device.control(named: "no such thing") }
             guard case .noSuchControl(_, _, let known) = try #require(error) else { return }
@@ -245,7 +261,8 @@ extension VividTests {
 
         @Test(
             "a driver's refusal to begin leaves nothing behind",
-            arguments: ["inject_vidioc_reqbufs_error", "inject_vidioc_streamon_error"])
+            arguments: ["inject_vidioc_reqbufs_error", "inject_vidioc_streamon_error"]
+        )
         func refusals(control: String) throws {
             let device = try Vivid.device()
             try device.setControl(control, to: true)

@@ -79,7 +79,7 @@ struct ProtocolExplorer {
                 waiting.append((next, trail.count - 1))
             }
         }
-        print("STATES", requests.map(\.policy), slots, seen.count); return seen.count
+        return seen.count
     }
 
     private static func story(_ trail: [(parent: Int, step: ProtocolStep)], _ id: Int, _ last: ProtocolStep) -> String {

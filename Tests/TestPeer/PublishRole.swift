@@ -23,6 +23,7 @@ struct PublishRole {
             try role.loop()
         } catch {
             say("failed \(error.name) \(error)")
+            ProcessState.limitDescriptors(nil)
             exit(3)
         }
     }

@@ -12,9 +12,10 @@ struct Report {
         var lines = [
             "",
             "Paced: \(options.rate) frames/s, readers asleep in between; \(options.rounds) rounds, interleaved.",
-            "Wake-up: from the stamp before publishing to the reader's running. CPU: all of the publisher's threads, above",
-            "idle pacing. x: to 'futex', median over rounds of the ratio within a round. futex-again: the same program once",
-            "more, so the distance of its x from 1 is noise (A/A).",
+            "Wake-up: from the stamp before publishing to the reader's running, median and p99. CPU: the publisher's, all threads,",
+            "a frame, above idle pacing. Call: how long publishing took. Reader: CPU of each reader, a frame. x: to 'futex',",
+            "median over rounds of the ratio within a round. futex-again: the same program once more, so that the distance",
+            "of its x from 1 is noise (A/A).",
             "",
         ]
         lines += pacedTable
@@ -87,7 +88,7 @@ struct Report {
                         fixed(median(cells.map(netCPU)), 1), times(ratio(cells, floor, netCPU)),
                         fixed(median(cells.map { quantile($0.publishing, 0.5) / 1000 }), 1),
                         times(ratio(cells, floor) { quantile($0.publishing, 0.5) }),
-                        "\(cells.reduce(0) { $0 + $1.lost })",
+                        fixed(median(cells.map { $0.readerCPU / 1000 }), 1), "\(cells.reduce(0) { $0 + $1.lost })",
                     ])
                 }
             }
@@ -96,7 +97,7 @@ struct Report {
     }
 
     private var sizeTable: [String] {
-        var table = TextTable(["readers", "contestant", "wake-up", "CPU", "publish"])
+        var table = TextTable(["readers", "contestant", "wake-up", "CPU", "call"])
         guard let smallest = options.sizes.min(), let largest = options.sizes.max() else { return [] }
         for readers in options.readers {
             for contestant in contestants {

@@ -23,8 +23,8 @@ public struct FrameDescription: Sendable {
     ///   - plane: the plane's place in the image, from 0
     public mutating func setBytesUsed(_ bytes: Int, stream: Int, plane: Int) {
         guard (0..<Int(FS_MAX_STREAMS)).contains(stream), (0..<Int(FS_MAX_PLANES)).contains(plane) else { return }
-        // 0 means "full" in the record, so an empty plane is told as the largest number.
-        bytesUsed[stream * Int(FS_MAX_PLANES) + plane] = bytes <= 0 ? .max : UInt32(clamping: bytes)
+        // 0 means "full" in the record, so an empty plane is told as the largest number, which no count may reach.
+        bytesUsed[stream * Int(FS_MAX_PLANES) + plane] = bytes <= 0 ? .max : min(UInt32(clamping: bytes), .max - 1)
         bytesUsedIsSet = true
     }
 }

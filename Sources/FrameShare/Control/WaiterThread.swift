@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// A thread on which async callers let a blocking wait run: Swift's cooperative pool is never blocked, and the wait
+/// A thread on which an async caller lets a blocking wait run: Swift's cooperative pool is never blocked, and the wait
 /// costs the other side no more than a blocking reader does. It ends with its last reference.
 final class WaiterThread: Sendable {
     private let queue: WorkQueue

@@ -43,7 +43,7 @@ public final class Publisher: Sendable {
 
     let core: PublisherCore
     private let server: ControlServer
-    private let waiter = Mutex<WaiterThread?>(nil)
+    private let waiters = WaiterThreads(name: "fs-slots")
 
     /// Offers frames of the publisher's own pool, filled by the CPU.
     /// - Parameters:
@@ -123,22 +123,12 @@ public final class Publisher: Sendable {
             return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
         }
         let core = core
-        let taken = try await thread().wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
+        let taken = try await waiters.wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
             try core.waitForSlots(timeout: timeout, interrupted: interrupted) { () throws(ChannelError) in
                 try core.tryTakeSlot()
             }
         }
         return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
-    }
-
-    private func thread() throws(ChannelError) -> WaiterThread {
-        if let thread = waiter.withLock({ $0 }) { return thread }
-        let made = try WaiterThread(name: "fs-slots")
-        return waiter.withLock {
-            if let there = $0 { return there }
-            $0 = made
-            return made
-        }
     }
 
     /// Publishes a filled slot to everyone who may have it. Never waits.
@@ -179,10 +169,13 @@ public final class Publisher: Sendable {
     public func publish(
         slot: Int, _ description: FrameDescription, metadata: Metadata = [:]
     ) throws(ChannelError) -> UInt64 {
-        let frames = core.state.withLock { $0.generation.frames }
-        guard (0..<frames.slots).contains(slot) else { throw .slotNotAtSource(slot) }
+        // Before anything is written: a slot that the source does not hold may be under a lease.
+        let (held, frames, generation) = core.state.withLock {
+            ($0.generation.leases.atSource.contains(slot), $0.generation.frames, $0.generation.number)
+        }
+        guard held else { throw .slotNotAtSource(slot) }
         let size = try MetadataCoding.encode(metadata, into: frames.metadata(slot))
-        return try core.publish(slot: slot, generation: nil, metadataSize: size, description)
+        return try core.publish(slot: slot, generation: generation, metadataSize: size, description)
     }
 
     /// Takes a slot back from the source, with no frame in it.
@@ -195,7 +188,8 @@ public final class Publisher: Sendable {
     /// Waits until every `everyFrame` subscriber can take one more frame: a camera's back-pressure. Whoever stalls it
     /// for longer than ``Options/stallLimit`` is disconnected. Returns at once where nobody asked for every frame.
     public func waitForRoom(timeout: Duration? = nil) throws(ChannelError) {
-        try core.waitForSlots(timeout: timeout, interrupted: { false }) { () throws(ChannelError) -> Void? in
+        try core.waitForSlots(timeout: timeout, countingInFlight: false, interrupted: { false }) {
+            () throws(ChannelError) -> Void? in
             try core.hasRoomForOne() ? () : nil
         }
     }
@@ -235,6 +229,6 @@ public final class Publisher: Sendable {
     private func finish(_ end: Message.End) {
         _ = core.end(end)
         server.stop()
-        waiter.withLock { $0 = nil }
+        waiters.close()
     }
 }

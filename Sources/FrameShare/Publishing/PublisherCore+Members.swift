@@ -71,7 +71,8 @@ extension PublisherCore {
                     id: id, pid: peer.pid, uid: peer.uid,
                     name: String(decoding: hello.name.utf8.prefix(Self.maximumNameLength), as: UTF8.self),
                     request: request, streams: hello.streams,
-                    pollable: hello.pollable, socket: socket, attachedAt: monotonicNow(), lane: lane))
+                    pollable: hello.pollable, socket: socket, attachedAt: monotonicNow(), lane: lane,
+                    laneMemory: memory))
             return id
         }
         if let refusal { throw refusal }
@@ -142,7 +143,10 @@ extension PublisherCore {
 
     /// A subscriber takes no more frames, but still holds some.
     func stopOffering(to id: SubscriberID) {
-        state.withLock { $0.generation.leases.stopOffering(to: id) }
+        state.withLock { state in
+            state.generation.leases.stopOffering(to: id)
+            if let i = state.members.firstIndex(where: { $0.id == id }) { state.members[i].isLeaving = true }
+        }
         slotMayBeFree()
     }
 
@@ -197,9 +201,11 @@ extension PublisherCore {
     }
 
     private func reconfigureSerially(_ pool: FramePool) throws(ChannelError) {
-        let (number, members, reserved) = state.withLock {
-            ($0.generation.number &+ 1, $0.members, $0.generation.leases.reserved)
+        // Those who said goodbye keep what they hold of the old pool, and get nothing of the new one.
+        let (number, members) = state.withLock {
+            ($0.generation.number &+ 1, $0.members.filter { !$0.isLeaving })
         }
+        let reserved = members.reduce(0) { $0 + ($1.request.reserved ? $1.request.budget : 0) }
         guard options.sourceNeed + reserved <= pool.slots.count else {
             throw .reservationsDoNotFit(reserved: reserved, sourceNeed: options.sourceNeed, slots: pool.slots.count)
         }
@@ -212,7 +218,7 @@ extension PublisherCore {
             throw .memory(error)
         }
         // Lanes for everyone who fits; the others are told why not.
-        var lanes: [SubscriberID: LaneMemory] = [:]
+        var lanes: [SubscriberID: (lane: LaneMemory, memory: SharedMemory)] = [:]
         var misfits: [(SubscriberID, String)] = []
         for member in members {
             if let name = next.firstUnknown(member.streams) {
@@ -226,17 +232,21 @@ extension PublisherCore {
                 misfits.append((member.id, "the channel was reconfigured: \(error)"))
                 continue
             }
-            lanes[member.id] = lane
+            lanes[member.id] = (lane, memory)
             next.lanes[member.id] = memory
         }
         let prepared = next
         state.withLock { state in
             var old = state.generation
             state.generation = prepared
-            // Some may have gone while the lanes were made.
-            for id in lanes.keys where !state.members.contains(where: { $0.id == id }) { state.generation.remove(id) }
-            for i in state.members.indices {
-                if let lane = lanes[state.members[i].id] { state.members[i].lane = lane }
+            // Some may have gone, or said goodbye, while the lanes were made.
+            for id in lanes.keys where !state.members.contains(where: { $0.id == id && !$0.isLeaving }) {
+                state.generation.remove(id)
+            }
+            for i in state.members.indices where !state.members[i].isLeaving {
+                guard let made = lanes[state.members[i].id] else { continue }
+                state.members[i].lane = made.lane
+                state.members[i].laneMemory = made.memory
                 state.members[i].lastWoken = 0
             }
             for (id, reason) in misfits {
@@ -256,7 +266,7 @@ extension PublisherCore {
                 try sendGeneration(to: id)
             } catch {
                 state.withLock { state in
-                    guard let member = state.members.first(where: { $0.id == id }) else { return }
+                    guard let member = state.members.first(where: { $0.id == id && !$0.isLeaving }) else { return }
                     state.disconnects.append((id, member.socket, "it could not be given the new buffers: \(error)"))
                 }
             }

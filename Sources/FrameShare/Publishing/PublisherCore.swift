@@ -22,10 +22,14 @@ final class PublisherCore: Sendable {
         let pollable: Bool
         let socket: ControlSocket
         let attachedAt: Int64
+        /// It said goodbye: it keeps what it holds and is offered nothing, in this generation and any later one.
+        var isLeaving = false
         /// The arming of its pollable descriptor that was answered last.
         var lastWoken: UInt32 = 0
-        /// Its lane in the generation offered now.
+        /// Its lane in the generation offered now; in the one that it left in, if it is leaving.
         var lane: LaneMemory
+        /// Keeps the lane's words while publishing looks at them.
+        var laneMemory: SharedMemory
     }
 
     struct State {
@@ -196,8 +200,10 @@ final class PublisherCore: Sendable {
             guard !ended else { return nil }
             state.generation.leases.collectReleases()
             let inFlight = state.generation.leases.atSource.count
-            if let stalling = state.generation.leases.firstWithoutRoom(inFlight: inFlight) {
-                guard stallLimitPassed(&state) else { return nil }
+            if !state.generation.leases.hasRoom(inFlight: inFlight) {
+                guard stallLimitPassed(&state),
+                    let stalling = state.generation.leases.firstStalling(inFlight: inFlight)
+                else { return nil }
                 Self.cutOff(stalling, &state, reason: stallReason)
                 cut = true
                 guard state.generation.leases.hasRoom(inFlight: inFlight) else { return nil }
@@ -234,9 +240,10 @@ final class PublisherCore: Sendable {
     }
 
     /// Calls `attempt` until it returns a value, sleeping until releases, departures or `interrupted` in between.
-    /// `onRoomless` subscribers are cut off once they stall the source for longer than the stall limit.
+    /// Who asked for every frame and has no room for longer than the stall limit is cut off.
+    /// - Parameter countingInFlight: whether what the source is filling now must find room too
     func waitForSlots<T>(
-        timeout: Duration?, interrupted: () -> Bool, _ attempt: () throws(ChannelError) -> T?
+        timeout: Duration?, countingInFlight: Bool = true, interrupted: () -> Bool, _ attempt: () throws(ChannelError) -> T?
     ) throws(ChannelError) -> T {
         if let value = try attempt() { return value }
         let deadline = Deadline(after: timeout)
@@ -272,9 +279,10 @@ final class PublisherCore: Sendable {
             if interrupted() { throw .cancelled }
             if let value = try attempt() { return value }
             if deadline.hasPassed { throw .timedOut }
-            cutOffWhoStalls(after: stallDeadline)
+            if cutOffWhoStalls(after: stallDeadline, countingInFlight) { continue }
             // A tenth of a second at most: cancellation and the stall limit are looked at again.
-            let nanoseconds = min(deadline.remaining(atMost: 100_000_000), stallDeadline.remaining(atMost: 100_000_000))
+            var nanoseconds = deadline.remaining(atMost: 100_000_000)
+            if !stallDeadline.hasPassed { nanoseconds = min(nanoseconds, stallDeadline.remaining(atMost: 100_000_000)) }
             let result = fs_futex_wait_any(&words, &expected, UInt32(words.count), max(nanoseconds, 1_000_000))
             withExtendedLifetime(lanes) {}
             if result != 0 && result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR {
@@ -285,15 +293,16 @@ final class PublisherCore: Sendable {
         }
     }
 
-    private func cutOffWhoStalls(after deadline: Deadline) {
-        guard options.stallLimit != nil, deadline.hasPassed else { return }
+    private func cutOffWhoStalls(after deadline: Deadline, _ countingInFlight: Bool) -> Bool {
+        guard options.stallLimit != nil, deadline.hasPassed else { return false }
         let cut = state.withLock { state in
-            guard let id = state.generation.leases.firstWithoutRoom(inFlight: state.generation.leases.atSource.count)
-            else { return false }
+            let inFlight = countingInFlight ? state.generation.leases.atSource.count : 0
+            guard let id = state.generation.leases.firstStalling(inFlight: inFlight) else { return false }
             Self.cutOff(id, &state, reason: stallReason)
             return true
         }
         if cut { Self.signal(controlEvent) }
+        return cut
     }
 
     /// Takes everything from a subscriber at once; the control thread tells it later.

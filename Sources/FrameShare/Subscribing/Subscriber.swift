@@ -56,7 +56,7 @@ public final class Subscriber: Sendable {
     private let directory: ChannelDirectory
     private let hello: Message.Hello
     private let state: Mutex<State>
-    private let waiter = Mutex<WaiterThread?>(nil)
+    private let waiters = WaiterThreads(name: "fs-frames")
     private let interrupts = Atomic<UInt32>(0)
 
     /// A frame that was taken, before it becomes a `Frame`. Copyable only so that it can pass through a continuation;
@@ -167,12 +167,15 @@ public final class Subscriber: Sendable {
             do throws(ChannelError) {
                 if options.pollable { try state.link.receive(channel: channel) }
                 if let taken = try take(&state) { return taken }
-                if options.pollable {
+                while options.pollable {
                     // Announce, then look once more: an offer made meanwhile is found here, or wakes us.
+                    let announced = state.current
                     state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
-                    state.current.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
+                    announced.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
                     atomicMemoryFence(ordering: .sequentiallyConsistent)
                     if let taken = try take(&state) { return taken }
+                    // Unless that look went over to another generation, in whose lane nothing is announced yet.
+                    if state.current === announced { break }
                 }
                 try lookNowAndThen(&state)
                 if let end = try ended(state) {
@@ -191,21 +194,11 @@ public final class Subscriber: Sendable {
     private func next(passing moment: FrameTimestamp?, timeout: Duration?) async throws(ChannelError) -> Frame? {
         let deadline = Deadline(after: timeout)
         if moment == nil, let taken = try takeNow() { return taken.frame }
-        let taken = try await thread().wait(onCancel: { [weak self] in self?.wakeOwnSleepers() }) {
+        let taken = try await waiters.wait(onCancel: { [weak self] in self?.wakeOwnSleepers() }) {
             [self] interrupted throws(ChannelError) in
             try waitForFrame(passing: moment, deadline: deadline, interrupted: interrupted)
         }
         return taken?.frame
-    }
-
-    private func thread() throws(ChannelError) -> WaiterThread {
-        if let thread = waiter.withLock({ $0 }) { return thread }
-        let made = try WaiterThread(name: "fs-frames")
-        return waiter.withLock {
-            if let there = $0 { return there }
-            $0 = made
-            return made
-        }
     }
 
     private func takeNow() throws(ChannelError) -> Taken? {
@@ -236,7 +229,10 @@ public final class Subscriber: Sendable {
                 || page.state != .open
             else { return nil }
             try state.link.receive(channel: channel)
-            if state.link.arrived.isEmpty { return nil }
+            if state.link.arrived.isEmpty {
+                // What was offered between the look at the lane and the end that was just heard of.
+                return state.takes.take().map { account($0, &state) }
+            }
         }
     }
 
@@ -283,6 +279,8 @@ public final class Subscriber: Sendable {
     private enum Step {
         case taken(Taken)
         case sleep(seen: UInt32)
+        /// Another generation has taken over: sleep is to be announced in its lane.
+        case lookAgain
         case readSocket
         case over(ChannelError)
         case closedHere
@@ -314,6 +312,7 @@ public final class Subscriber: Sendable {
             switch try prepareSleep() {
             case .taken(let taken): return taken
             case .closedHere: throw .closed
+            case .lookAgain: break
             case .over(let error):
                 if options.reconnect {
                     try reconnect(deadline: deadline, interrupted: interrupted)
@@ -344,10 +343,11 @@ public final class Subscriber: Sendable {
         var failure: ChannelError? = nil
         let step: Step = state.withLock { state in
             do throws(ChannelError) {
-                let page = state.current.page
+                let announced = state.current
+                let page = announced.page
                 // Before the look: if the publisher bumps it after this, the kernel refuses to sleep.
                 let seen = page.wake.pointee.load(ordering: .acquiring)
-                state.current.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
+                announced.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
                 // The announcement comes before the look; the publisher's offer before its look at the announcement.
                 atomicMemoryFence(ordering: .sequentiallyConsistent)
                 if let taken = try take(&state) {
@@ -365,6 +365,7 @@ public final class Subscriber: Sendable {
                     clearAnnouncement(&state)
                     return .readSocket
                 }
+                guard state.current === announced else { return .lookAgain }
                 state.sleepers += 1
                 return .sleep(seen: seen)
             } catch {
@@ -487,7 +488,7 @@ public final class Subscriber: Sendable {
         }
         guard first else { return }
         wakeOwnSleepers()
-        waiter.withLock { $0 = nil }
+        waiters.close()
     }
 
     // MARK: what it is

@@ -92,6 +92,9 @@ struct Publish: ParsableCommand {
     )
     var control: [ControlArgument] = []
 
+    @Flag(help: "Tell a checksum of each of a camera's images, for 'watch --verify'. It reads every pixel.")
+    var checksum = false
+
     @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
     var waitForCamera = false
 
@@ -128,6 +131,9 @@ struct Publish: ParsableCommand {
         } else {
             guard memory != .driver else { throw ValidationError("--memory driver: needs a camera, see --source") }
             guard control.isEmpty else { throw ValidationError("--control: needs a camera, see --source") }
+            guard !checksum else {
+                throw ValidationError("--checksum: needs a camera; the pattern is verified without, see --source")
+            }
             guard !waitForCamera else { throw ValidationError("--wait-for-camera: needs a camera, see --source") }
         }
     }

@@ -77,6 +77,10 @@ struct CameraSession {
         var options = V4L2Capture.Options()
         options.publisher = command.publisherOptions
         options.returnsAfterUnplug = command.waitForCamera
+        if command.checksum {
+            let (checksum, stream) = (CameraChecksum(), options.stream)
+            options.metadata = { checksum.metadata($0, $1, stream: stream) }
+        }
         options.onEvent = { [report] event in
             switch event {
             case .streaming(_, let setup):

@@ -39,7 +39,9 @@ enum DeviceFile {
         guard let file = fopen("/proc/\(pid)/comm", "re") else { return "a program" }
         defer { fclose(file) }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
-            guard let start = buffer.baseAddress.flatMap({ fgets($0, Int32(buffer.count), file) }) else { return "a program" }
+            guard let start = buffer.baseAddress, fgets(start, Int32(buffer.count), file) != nil else {
+                return "a program"
+            }
             return String(String(cString: start).prefix { $0 != "\n" })
         }
     }

@@ -43,7 +43,8 @@ struct V4L2CameraPlan {
         _ device: V4L2Device,
         _ configuration: V4L2CameraConfiguration
     ) throws(V4L2Error) -> FourCC? {
-        guard let asked = configuration.format ?? configuration.code.map({ PixelFormat(fourcc: $0) }) else { return nil }
+        let unnamed = configuration.code.map { PixelFormat(fourcc: $0) }
+        guard let asked = configuration.format ?? unnamed else { return nil }
         let offered = try device.formats()
         if let code = configuration.code, offered.contains(where: { $0.code == code }) { return code }
         let fitting = offered.filter { $0.format == asked }

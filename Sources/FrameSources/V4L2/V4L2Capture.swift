@@ -136,7 +136,8 @@ public final class V4L2Capture: Sendable {
                 publisher.fail(error.description)
                 let info = camera?.device.info
                 dropCamera()
-                guard options.returnsAfterUnplug, case .camera(let failure) = error, failure.isUnplugged, let info else {
+                guard options.returnsAfterUnplug, case .camera(let failure) = error, failure.isUnplugged, let info
+                else {
                     throw error
                 }
                 options.onEvent?(.unplugged(info))

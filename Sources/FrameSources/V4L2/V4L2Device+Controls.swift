@@ -36,7 +36,12 @@ extension V4L2Device {
             let result = withUnsafeMutableBytes(of: &name) { bytes in
                 raw {
                     fs_v4l2_query_menu(
-                        descriptor, query.id, position, bytes.assumingMemoryBound(to: CChar.self).baseAddress, &number)
+                        descriptor,
+                        query.id,
+                        position,
+                        bytes.assumingMemoryBound(to: CChar.self).baseAddress,
+                        &number
+                    )
                 }
             }
             // Entries that this device can't do are left out by an error.
@@ -126,15 +131,18 @@ extension V4L2Device {
         .badControlValue(path: path, name: control.name, value: value.description, allowed: control.allowedText)
     }
 
-    private func controlError(_ control: V4L2Control, _ call: StaticString, _ value: String, _ code: Int32) -> V4L2Error {
+    private func controlError(
+        _ control: V4L2Control,
+        _ call: StaticString,
+        _ value: String,
+        _ code: Int32
+    ) -> V4L2Error {
+        let reason: String
         switch code {
-        case EBUSY:
-            .controlNotAvailable(path: path, name: control.name, reason: "can't be changed while the device is streaming")
-        case EACCES where control.isWriteOnly:
-            .controlNotAvailable(path: path, name: control.name, reason: "is write-only")
-        case EACCES:
-            .controlNotAvailable(path: path, name: control.name, reason: "may not be changed")
-        default: error(call, "\(control.name) \(value)", code)
+        case EBUSY: reason = "can't be changed while the device is streaming"
+        case EACCES: reason = control.isWriteOnly ? "is write-only" : "may not be changed"
+        default: return error(call, "\(control.name) \(value)", code)
         }
+        return .controlNotAvailable(path: path, name: control.name, reason: reason)
     }
 }

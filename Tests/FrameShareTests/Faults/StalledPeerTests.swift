@@ -105,6 +105,8 @@ extension FaultTests {
                 while try await scene.publisher.report()["subscribers"] == 2 && rounds < 2000 {
                     try await scene.publisher.ask("reconfigure 96 160 120", "reconfigured")
                     rounds += 1
+                    // The good one keeps up; the deaf one pins its budget.
+                    try await scene.publisherSays("the old generation is read out") { try $0["retired"] <= 5 }
                 }
                 #expect(rounds < 2000)
             }
