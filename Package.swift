@@ -79,10 +79,19 @@ let package = Package(
             name: "FrameSinksTests",
             dependencies: ["FrameSources", "FrameSinks", "PixelFormats", system]
         ),
+        // Running the built command and reading what it printed.
+        .target(name: "CommandTesting", path: "Tests/CommandTesting"),
         .testTarget(
             name: "FrameShareCLITests",
             dependencies: ["FrameShareCLI", "FrameShare"],
             exclude: ["Snapshots"]
+        ),
+        // Real drivers, in a virtual machine: Tests/Guest/run-suite.
+        .testTarget(
+            name: "GuestTests",
+            dependencies: [
+                "CommandTesting", "FrameShare", "FrameSources", "FrameShareCLI", "frameshare-hostile-peer",
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

@@ -1,32 +1,45 @@
-internal import CLinuxMedia
 internal import Glibc
 internal import SystemPackage
 
 /// Makes the buffers of a pool.
 public struct BufferAllocator: Sendable {
     /// Where to look first.
-    public let preference: MemoryPreference
+    public var preference: MemoryPreference
+    /// Whether ordinary memory may have huge pages.
+    public var hugePages: HugePages
     /// Whether to make all pages present at once. A first write to a 12 MB frame otherwise takes milliseconds.
-    public var prefault = true
-    private let paths: MachinePaths
+    public var prefault: Bool
+    /// The buffers are for a device alone to fill, such as a camera that imports them. DMA buffers then get no writable
+    /// mapping, and those of a heap are read-only to every CPU, here and in all who are given them
+    /// (``WriteProtection/readOnlyExport``); the device still writes.
+    public var writtenByDevice: Bool
+    let paths: MachinePaths
 
-    public init(preference: MemoryPreference = .automatic, paths: MachinePaths = MachinePaths()) {
+    public init(
+        preference: MemoryPreference = .automatic,
+        hugePages: HugePages = .whenAllowed,
+        prefault: Bool = true,
+        writtenByDevice: Bool = false,
+        paths: MachinePaths = MachinePaths()
+    ) {
         self.preference = preference
+        self.hugePages = hugePages
+        self.prefault = prefault
+        self.writtenByDevice = writtenByDevice
         self.paths = paths
     }
 
-    private enum Source {
+    /// A place where memory comes from.
+    enum Source {
         case memfd
         case heap(String)
         case udmabuf
+    }
 
-        func name(_ paths: MachinePaths) -> String {
-            switch self {
-            case .memfd: "memfd"
-            case .heap(let name): "\(paths.dmaHeaps)/\(name)"
-            case .udmabuf: paths.udmabuf
-            }
-        }
+    /// What was learnt while buffers were made.
+    struct Findings {
+        var hugePages = false
+        var notes: [String] = []
     }
 
     private var sources: [Source] {
@@ -39,83 +52,83 @@ public struct BufferAllocator: Sendable {
         }
     }
 
+    private func name(of source: Source) -> String {
+        switch source {
+        case .memfd: "memfd"
+        case .heap(let name): "\(paths.dmaHeaps)/\(name)"
+        case .udmabuf: paths.udmabuf
+        }
+    }
+
     /// Allocates `count` buffers of `size` bytes, all from the same source. When one can't be had the others are given
     /// back, and the next source is tried.
     /// - Parameter name: shown in `/proc/*/maps` (memfd) and debugfs `dma_buf/bufinfo`
-    /// - Throws: `doesNotFit` before anything is allocated; `nothingAvailable` with every attempt.
+    /// - Throws: `doesNotFit` before anything is allocated; `nothingAvailable` with every attempt; where only one
+    ///   source was asked for, what kept it.
     public func allocate(
-        count: Int, size: Int, name: String
+        count: Int,
+        size: Int,
+        name: String
     ) throws(MemoryError) -> (buffers: [FrameBuffer], report: AllocationReport) {
         guard size > 0, count > 0 else { throw .badSize(size) }
         let (total, overflow) = count.multipliedReportingOverflow(by: size)
         guard !overflow else { throw .badSize(size) }
+        let budget = MemoryBudget(paths: paths)
+        try budget.check(total: total)
         var attempts: [AllocationAttempt] = []
-        var last: MemoryError? = nil
+        let sources = sources
         for source in sources {
             do throws(MemoryError) {
-                try checkBudget(total, source)
-                var notes: [String] = []
-                let buffers = try allocate(count: count, size: size, name: name, from: source, notes: &notes)
+                var findings = Findings()
+                let buffers = try allocate(
+                    count: count,
+                    size: size,
+                    name: name,
+                    from: source,
+                    budget: budget,
+                    &findings
+                )
                 let report = AllocationReport(
-                    kind: buffers[0].kind, source: source.name(paths), writeProtection: buffers[0].writeProtection,
-                    hugePages: false,
-                    attempts: attempts, notes: notes)
+                    kind: buffers[0].kind,
+                    source: self.name(of: source),
+                    writeProtection: buffers[0].writeProtection,
+                    hugePages: findings.hugePages,
+                    attempts: attempts,
+                    notes: findings.notes
+                )
                 return (buffers, report)
             } catch {
-                last = error
-                attempts.append(attempt(source, error))
+                // With one source asked for, its own error says it best.
+                if sources.count == 1 { throw error }
+                attempts.append(attempt(self.name(of: source), error))
             }
         }
-        // With one source asked for, its own error says it best.
-        if sources.count == 1, let last { throw last }
         throw .nothingAvailable(attempts: attempts)
     }
 
-    private func attempt(_ source: Source, _ error: MemoryError) -> AllocationAttempt {
-        let name = source.name(paths)
-        switch error {
-        case .open(_, .permissionDenied):
-            return AllocationAttempt(source: name, error: .permissionDenied, advice: "join the group that owns it")
-        case .open(_, let errno): return AllocationAttempt(source: name, error: errno, advice: "")
-        case .call(let call, let errno): return AllocationAttempt(source: name, error: errno, advice: call)
-        case .outOfDescriptors: return AllocationAttempt(source: name, error: .tooManyOpenFiles, advice: "raise 'ulimit -n'")
-        case .doesNotFit, .outOfMemory:
-            return AllocationAttempt(source: name, error: .noMemory, advice: "\(error)")
-        default: return AllocationAttempt(source: name, error: .invalidArgument, advice: "\(error)")
-        }
-    }
-
-    /// The arithmetic before the allocation: no kernel call is needed to know that 40 GB won't fit into 24.
-    private func checkBudget(_ total: Int, _ source: Source) throws(MemoryError) {
-        if let available = paths.memory("MemAvailable"), total > available {
-            throw .doesNotFit(asked: total, available: available, where: "MemAvailable")
-        }
-        if let room = paths.controlGroupRoom, total > room {
-            throw .doesNotFit(asked: total, available: room, where: "the control group's memory.max")
-        }
-        // A contiguous heap takes from CMA only.
-        if case .heap(let name) = source, name == "linux,cma" || name == "reserved" || (name == "vidbuf_cached" && !paths.isBCM2712),
-            let free = paths.memory("CmaFree"), free > 0, total > free
-        {
-            throw .doesNotFit(asked: total, available: free, where: "CmaFree")
-        }
-    }
-
     private func allocate(
-        count: Int, size: Int, name: String, from source: Source, notes: inout [String]
+        count: Int,
+        size: Int,
+        name: String,
+        from source: Source,
+        budget: MemoryBudget,
+        _ findings: inout Findings
     ) throws(MemoryError) -> [FrameBuffer] {
         var buffers: [FrameBuffer] = []
-        buffers.reserveCapacity(count)
+        // Not reserved beyond reason: a hopeless count is to fail by its first refused buffer.
+        buffers.reserveCapacity(min(count, 1024))
         switch source {
         case .memfd:
-            for i in 0..<count { buffers.append(try memfd(size: size, name: "\(name):\(i)", &notes)) }
+            for i in 0..<count { buffers.append(try memfd(size: size, name: "\(name):\(i)", &findings)) }
         case .heap(let heap):
+            try budget.check(heap: heap, total: count * size)
             let device = try open(paths.dmaHeaps + "/" + heap)
             for i in 0..<count { buffers.append(try heapBuffer(device.number, size: size, name: "\(name):\(i)")) }
         case .udmabuf:
             let device = try open(paths.udmabuf)
+            try budget.check(udmabuf: size)
             for i in 0..<count {
-                buffers.append(try udmabuf(device.number, size: size, name: "\(name):\(i)", &notes))
+                buffers.append(try udmabuf(device.number, size: size, name: "\(name):\(i)", &findings))
             }
         }
         return buffers
@@ -125,62 +138,30 @@ public struct BufferAllocator: Sendable {
         let number = Glibc.open(path, O_RDWR | O_CLOEXEC)
         guard number >= 0 else {
             let error = Errno(rawValue: errno)
-            if error == .tooManyOpenFiles { throw .outOfDescriptors(call: "open \(path)") }
+            if error == .tooManyOpenFiles || error == .tooManyOpenFilesInSystem {
+                throw .outOfDescriptors(call: "open \(path)")
+            }
             throw .open(path: path, error)
         }
         return OwnedDescriptor(owning: number)
     }
 
-    private func memfd(size: Int, name: String, _ notes: inout [String]) throws(MemoryError) -> FrameBuffer {
-        let memfd = try Memfd.create(name: name, size: size)
-        // The writable mapping must exist before the seal that forbids new ones.
-        let mapping = try Mapping(descriptor: memfd.number, size: size, access: .readWrite)
-        mapping.adviseHugePages()
-        if prefault { mapping.prefault() }
-        var protection = WriteProtection.sealed
-        do throws(MemoryError) {
-            try Memfd.seal(memfd.number, againstWriting: true)
-        } catch {
-            // Linux before 5.1 has no F_SEAL_FUTURE_WRITE.
-            try Memfd.seal(memfd.number, againstWriting: false)
-            protection = .none
-            if notes.isEmpty { notes.append("readers can't be kept from writing: \(error)") }
+    private func attempt(_ source: String, _ error: MemoryError) -> AllocationAttempt {
+        switch error {
+        case .open(let path, let errno) where errno == .permissionDenied || errno == .notPermitted:
+            let advice =
+                paths.groupName(of: path).map {
+                    "it is for group '\($0)': 'sudo usermod -aG \($0) $USER', log in again"
+                }
+                ?? "it is its owner's alone; a udev rule can give it to a group"
+            return AllocationAttempt(source: source, error: errno, advice: advice)
+        case .open(_, let errno): return AllocationAttempt(source: source, error: errno, advice: "")
+        case .call(let call, let errno): return AllocationAttempt(source: source, error: errno, advice: call)
+        case .outOfDescriptors:
+            return AllocationAttempt(source: source, error: .tooManyOpenFiles, advice: "raise 'ulimit -n'")
+        case .doesNotFit, .outOfMemory:
+            return AllocationAttempt(source: source, error: .noMemory, advice: "\(error)")
+        default: return AllocationAttempt(source: source, error: .invalidArgument, advice: "\(error)")
         }
-        return FrameBuffer(
-            owning: memfd, kind: .memfd, size: size, writeProtection: protection, writableMapping: mapping)
-    }
-
-    private func heapBuffer(_ heap: Int32, size: Int, name: String) throws(MemoryError) -> FrameBuffer {
-        let number = fs_dma_heap_allocate(heap, UInt64(size))
-        guard number >= 0 else {
-            if number == -ENOMEM { throw .outOfMemory(asked: size, source: "the DMA heap") }
-            throw .from(Int(number), call: "DMA_HEAP_IOCTL_ALLOC")
-        }
-        let descriptor = OwnedDescriptor(owning: number)
-        _ = fs_dma_buf_set_name(number, String(name.suffix(31)))
-        let mapping = try Mapping(descriptor: number, size: size, access: .readWrite)
-        return FrameBuffer(
-            owning: descriptor, kind: .dmaHeap, size: size, writeProtection: .none, writableMapping: mapping)
-    }
-
-    private func udmabuf(
-        _ device: Int32, size: Int, name: String, _ notes: inout [String]
-    ) throws(MemoryError) -> FrameBuffer {
-        // udmabuf wants whole pages, and a memfd that can't shrink.
-        let page = Int(getpagesize())
-        let rounded = (size + page - 1) / page * page
-        let memfd = try Memfd.create(name: name, size: rounded)
-        let sealed = fs_add_seals(memfd.number, FS_SEAL_SHRINK | FS_SEAL_GROW)
-        guard sealed == 0 else { throw .call("fcntl(F_ADD_SEALS)", Errno(rawValue: -sealed)) }
-        let number = fs_udmabuf_create(device, memfd.number, 0, UInt64(rounded))
-        guard number >= 0 else { throw .from(Int(number), call: "UDMABUF_CREATE") }
-        let descriptor = OwnedDescriptor(owning: number)
-        // The dma-buf can be mapped for writing by whoever is given it: no seal of the memfd changes that, and the
-        // memfd itself is never passed on.
-        if notes.isEmpty { notes.append("readers can't be kept from writing: a udmabuf is writable to all who hold it") }
-        let mapping = try Mapping(descriptor: number, size: size, access: .readWrite)
-        if prefault { mapping.prefault() }
-        return FrameBuffer(
-            owning: descriptor, kind: .udmabuf, size: size, writeProtection: .none, writableMapping: mapping)
     }
 }

@@ -23,7 +23,10 @@ public final class FrameBuffer: Sendable {
     ///   - writable: map it for writing too, which takes a descriptor that allows it
     /// - Throws: what ``verify(descriptor:kind:size:)`` throws, or the mapping's error.
     public init(
-        adopting descriptor: consuming OwnedDescriptor, kind: MemoryKind, size: Int, writeProtection: WriteProtection,
+        adopting descriptor: consuming OwnedDescriptor,
+        kind: MemoryKind,
+        size: Int,
+        writeProtection: WriteProtection,
         writable: Bool = false
     ) throws(MemoryError) {
         try Self.verify(descriptor: descriptor.number, kind: kind, size: size)
@@ -50,7 +53,10 @@ public final class FrameBuffer: Sendable {
 
     /// For the allocator, which has made and verified all of it.
     init(
-        owning descriptor: consuming OwnedDescriptor, kind: MemoryKind, size: Int, writeProtection: WriteProtection,
+        owning descriptor: consuming OwnedDescriptor,
+        kind: MemoryKind,
+        size: Int,
+        writeProtection: WriteProtection,
         writableMapping: Mapping?
     ) {
         owned = descriptor
@@ -82,8 +88,8 @@ public final class FrameBuffer: Sendable {
     }
 
     /// Checks that a descriptor is what its sender says, and that nobody can make a mapping of `size` bytes fault: a
-    /// memfd must have ordinary pages, be sealed against shrinking and large enough; a dma-buf, whose size never changes,
-    /// must be one and large enough.
+    /// memfd must have ordinary pages, be sealed against shrinking and large enough; a dma-buf, whose size never
+    /// changes, must be one and large enough.
     ///
     /// Holes in a memfd are filled with zeroed memory, at the reader's expense, when they are read.
     /// - Throws: `notMemfd`, `hugeTLB`, `notSealed`, `notDMABuf`, `tooSmall`, `badSize`.

@@ -13,6 +13,7 @@ public final class Mapping: @unchecked Sendable {
     }
 
     public let access: Access
+    /// Valid as long as this object: keep that while the address is in use (``withBytes(_:)`` does).
     public let baseAddress: UnsafeMutableRawPointer
     /// In bytes, as asked for.
     public let size: Int
@@ -31,10 +32,20 @@ public final class Mapping: @unchecked Sendable {
 
     deinit { munmap(baseAddress, size) }
 
-    /// The mapped bytes.
+    /// Runs `body` with the mapped bytes, which are valid in it alone.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        // Else the mapping could go with its last mention, before the bytes are read.
+        defer { withExtendedLifetime(self) {} }
+        return try body(bytes)
+    }
+
+    /// The mapped bytes, valid as long as this object: keep that while they are in use.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: baseAddress, count: size) }
 
-    /// Asks for huge pages, which only memory that is not there yet can get. Where they are not allowed nothing happens.
+    /// Asks for huge pages, which only memory that is not there yet can get. Where they are not allowed nothing
+    /// happens.
     func adviseHugePages() { _ = fs_advise(baseAddress, size, FS_MADV_HUGEPAGE) }
 
     /// Makes what pages it can present, and says whether that was all of them (`MADV_POPULATE_*`, Linux 5.14).

@@ -45,5 +45,11 @@ enum Memfd {
         guard result == 0 else { throw .call("fcntl(F_ADD_SEALS)", Errno(rawValue: -result)) }
     }
 
+    /// Seals the size, and leaves room for further seals: what udmabuf asks of a memfd.
+    static func keepSize(_ number: Int32) throws(MemoryError) {
+        let result = fs_add_seals(number, FS_SEAL_SHRINK | FS_SEAL_GROW)
+        guard result == 0 else { throw .call("fcntl(F_ADD_SEALS)", Errno(rawValue: -result)) }
+    }
+
     private static var fileSizeLimit: Int? { ProcessLimit.fileSize.soft }
 }

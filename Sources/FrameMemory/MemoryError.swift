@@ -33,7 +33,8 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
             return "mmap failed: this process may map no more; raise 'ulimit -v', or use fewer slots"
         case .call(let call, let errno): return "\(call) failed: \(errno)"
         case .open(let path, let errno):
-            return "\(path) can't be opened: \(errno)" + (errno == .permissionDenied ? "; join the group that owns it" : "")
+            return "\(path) can't be opened: \(errno)"
+                + (errno == .permissionDenied ? "; join the group that owns it" : "")
         case .outOfDescriptors(let call):
             return "\(call): this process has no file descriptors left; raise 'ulimit -n', or use fewer slots"
         case .doesNotFit(let asked, let available, let place):

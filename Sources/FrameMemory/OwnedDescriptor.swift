@@ -5,10 +5,10 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     /// The descriptor's number, which stays valid as long as this value.
     public let number: Int32
 
-    /// Takes over a descriptor. Nobody else may close it.
+    /// Takes over a descriptor. Nobody else may close it. A negative number is none, and nothing is closed.
     public init(owning number: Int32) { self.number = number }
 
-    deinit { close(number) }
+    deinit { if number >= 0 { close(number) } }
 
     /// Gives the descriptor up: the caller closes it.
     public consuming func take() -> Int32 {

@@ -32,10 +32,15 @@ public final class FakeCamera: Sendable {
         public var frameInterval: Duration = .nanoseconds(33_333_333)
         /// When the first frame is captured.
         public var firstTimestamp = FrameTimestamp(nanoseconds: 1_000_000_000, clock: .boottime)
-        /// How everything else of the channel is to be; the folder set here is not used.
+        /// How everything else of the channel is to be; the folder set here is not used. Here nobody is cut off for
+        /// stalling (`stallLimit` is nil), as a busy test machine would have it: ``FakeCamera/send(_:flags:metadata:timeout:)``
+        /// times out instead.
         public var publishing = Publisher.Options()
 
-        public init() { publishing.sourceName = "fake camera" }
+        public init() {
+            publishing.sourceName = "fake camera"
+            publishing.stallLimit = nil
+        }
     }
 
     /// What was sent of a frame.
@@ -89,7 +94,9 @@ public final class FakeCamera: Sendable {
     ///   - streams: the streams wanted; empty: all
     ///   - options: all but the folder, which is this camera's
     public func subscribe(
-        _ streams: [String] = [], policy: Policy = .latest, options: Subscriber.Options = .init()
+        _ streams: [String] = [],
+        policy: Policy = .latest,
+        options: Subscriber.Options = .init()
     ) throws(ChannelError) -> Subscriber {
         var options = options
         options.directory = directory
@@ -107,7 +114,9 @@ public final class FakeCamera: Sendable {
     /// - Throws: `timedOut` when no slot came free, which means that frames are held and not released
     @discardableResult
     public func send(
-        _ content: FakeImage = .pattern, flags: FrameFlags = [], metadata: Metadata = [:],
+        _ content: FakeImage = .pattern,
+        flags: FrameFlags = [],
+        metadata: Metadata = [:],
         timeout: Duration = .seconds(10)
     ) async throws(ChannelError) -> SentFrame {
         let slot = try await publisher.nextSlot(timeout: timeout)
@@ -118,7 +127,9 @@ public final class FakeCamera: Sendable {
     /// (`FrameLoss.noFreeSlot`), and nil is returned.
     @discardableResult
     public func sendOrLose(
-        _ content: FakeImage = .pattern, flags: FrameFlags = [], metadata: Metadata = [:]
+        _ content: FakeImage = .pattern,
+        flags: FrameFlags = [],
+        metadata: Metadata = [:]
     ) throws(ChannelError) -> SentFrame? {
         guard let slot = try publisher.tryNextSlot() else {
             nextSequence.withLock { $0 += 1 }
@@ -129,7 +140,10 @@ public final class FakeCamera: Sendable {
     }
 
     private func publish(
-        _ slot: consuming WritableSlot, _ content: FakeImage, _ flags: FrameFlags, _ metadata: Metadata
+        _ slot: consuming WritableSlot,
+        _ content: FakeImage,
+        _ flags: FrameFlags,
+        _ metadata: Metadata
     ) throws(ChannelError) -> SentFrame {
         let sequence = nextSequence.withLock { next in
             defer { next += 1 }
@@ -162,10 +176,13 @@ public final class FakeCamera: Sendable {
     /// Goes over to other streams or another pool: the next generation. The sequence goes on.
     /// - Parameter slots: nil: as many as now
     public func reconfigure(
-        streams: KeyValuePairs<String, ImageLayout>, slots: Int? = nil
+        streams: KeyValuePairs<String, ImageLayout>,
+        slots: Int? = nil
     ) throws(ChannelError) {
         try publisher.reconfigure(
-            streams: streams.map { Stream(name: $0.key, layout: $0.value) }, slots: slots ?? publisher.slotCount)
+            streams: streams.map { Stream(name: $0.key, layout: $0.value) },
+            slots: slots ?? publisher.slotCount
+        )
     }
 
     /// The source fails: subscribers get what is queued, and then `ChannelError.sourceFailed`.
@@ -183,7 +200,8 @@ public final class FakeCamera: Sendable {
     /// - Throws: `timedOut`; `cancelled` when the task is
     @discardableResult
     public func wait(
-        timeout: Duration = .seconds(10), until condition: (ChannelStatistics) -> Bool
+        timeout: Duration = .seconds(10),
+        until condition: (ChannelStatistics) -> Bool
     ) async throws(ChannelError) -> ChannelStatistics {
         let patience = Patience(timeout)
         while true {

@@ -29,7 +29,9 @@ public enum FakeImage: Sendable {
     ///   - sequence: the frame's `sequence`
     ///   - stream: the stream's place in the channel, from 0
     public static func firstDifference(
-        in image: borrowing Image, sequence: UInt64, stream: Int = 0
+        in image: borrowing Image,
+        sequence: UInt64,
+        stream: Int = 0
     ) -> (buffer: Int, offset: Int)? {
         for buffer in 0..<image.layout.bufferCount {
             let bytes = image.bytes(buffer: buffer)

@@ -77,7 +77,8 @@ public final class FrameRecorder: Sendable {
     /// Waits until so many frames are recorded, and returns all there are then.
     /// - Throws: `timedOut`; what ended the subscription, where it ended before (`closed`: in order)
     public func frames(
-        atLeast count: Int, timeout: Duration = .seconds(10)
+        atLeast count: Int,
+        timeout: Duration = .seconds(10)
     ) async throws(ChannelError) -> [RecordedFrame] {
         let patience = Patience(timeout)
         while true {

@@ -7,8 +7,11 @@ import Testing
 struct FakeCameraTests {
     private func layout(_ format: PixelFormat = .r8, _ width: Int = 8, _ height: Int = 4) -> ImageLayout {
         ImageLayout(
-            width: width, height: height, format: format,
-            planes: [PlaneLayout(offset: 0, stride: format.isCompressed ? 0 : width, size: width * height)])
+            width: width,
+            height: height,
+            format: format,
+            planes: [PlaneLayout(offset: 0, stride: format.isCompressed ? 0 : width, size: width * height)]
+        )
     }
 
     private func takeOne(from subscriber: Subscriber) async throws {
@@ -36,10 +39,13 @@ struct FakeCameraTests {
     @Test("its pattern is right in every byte of every buffer, and another frame's is not")
     func pattern() async throws {
         let twoBuffers = ImageLayout(
-            width: 16, height: 8, format: .nv12,
+            width: 16,
+            height: 8,
+            format: .nv12,
             planes: [
                 PlaneLayout(offset: 0, stride: 16, size: 128), PlaneLayout(offset: 0, stride: 16, size: 64, buffer: 1),
-            ])
+            ]
+        )
         let camera = try FakeCamera(streams: ["main": twoBuffers, "lores": layout()])
         let subscriber = try camera.subscribe()
         for sequence in 0..<20 as Range<UInt64> {
@@ -95,7 +101,6 @@ struct FakeCameraTests {
     func noFreeSlot() async throws {
         var options = FakeCamera.Options()
         options.slots = 2
-        options.publishing.stallLimit = nil
         let camera = try FakeCamera(options: options)
         var subscribing = Subscriber.Options()
         subscribing.budget = 1

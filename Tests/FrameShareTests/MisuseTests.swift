@@ -21,7 +21,9 @@ struct MisuseTests {
                     let bytes = frame["main"].bytes
                     return bytes.byteCount + frame["main"].plane(0).byteCount
                 }
-                """, complaint: nil),
+                """,
+            complaint: nil
+        ),
         Snippet(
             name: "returning a span of a local frame",
             body: """
@@ -30,7 +32,9 @@ struct MisuseTests {
                     guard let frame = try subscriber.tryNext() else { return RawSpan() }
                     return frame["main"].bytes
                 }
-                """, complaint: "lifetime-dependent value escapes its scope"),
+                """,
+            complaint: "lifetime-dependent value escapes its scope"
+        ),
         Snippet(
             name: "reading bytes after the frame was released",
             body: """
@@ -39,7 +43,9 @@ struct MisuseTests {
                     frame.release()
                     return bytes.byteCount
                 }
-                """, complaint: "'frame' used after consume"),
+                """,
+            complaint: "'frame' used after consume"
+        ),
         Snippet(
             name: "releasing a frame twice",
             body: """
@@ -47,23 +53,31 @@ struct MisuseTests {
                     frame.release()
                     frame.release()
                 }
-                """, complaint: "consumed more than once"),
+                """,
+            complaint: "consumed more than once"
+        ),
         Snippet(
             name: "copying a frame",
             body: """
                 func copy(_ frame: borrowing Frame) -> Frame { frame }
-                """, complaint: "'frame' is borrowed and cannot be consumed"),
+                """,
+            complaint: "'frame' is borrowed and cannot be consumed"
+        ),
         Snippet(
             name: "keeping an image in a property",
             body: """
                 struct Keeper { var image: Image }
-                """, complaint: "has non-Escapable type 'Image'"),
+                """,
+            complaint: "has non-Escapable type 'Image'"
+        ),
         Snippet(
             name: "letting metadata outlive its frame",
             body: """
                 @_lifetime(immortal)
                 func leak(_ frame: consuming Frame) -> MetadataView { frame.metadata }
-                """, complaint: "lifetime-dependent"),
+                """,
+            complaint: "lifetime-dependent"
+        ),
         Snippet(
             name: "publishing a slot twice",
             body: """
@@ -71,7 +85,9 @@ struct MisuseTests {
                     try publisher.publish(slot)
                     try publisher.publish(slot)
                 }
-                """, complaint: "consumed more than once"),
+                """,
+            complaint: "consumed more than once"
+        ),
         Snippet(
             name: "writing to a slot after it was published",
             body: """
@@ -79,18 +95,25 @@ struct MisuseTests {
                     try publisher.publish(slot)
                     slot["main"].withUnsafeMutableBytes { $0[0] = 1 }
                 }
-                """, complaint: "used after consume"),
+                """,
+            complaint: "used after consume"
+        ),
         Snippet(
             name: "writing through a frame's bytes",
             body: """
                 func write(_ frame: borrowing Frame) {
                     frame["main"].withBytes { $0.storeBytes(of: 1, as: UInt8.self) }
                 }
-                """, complaint: "has no member 'storeBytes'"),
+                """,
+            complaint: "has no member 'storeBytes'"
+        ),
     ]
 
-    @Test("the compiler says what it must", .enabled(if: Compiler.here != nil, "no compiler and built modules found"),
-        arguments: snippets)
+    @Test(
+        "the compiler says what it must",
+        .enabled(if: Compiler.here != nil, "no compiler and built modules found"),
+        arguments: snippets
+    )
     func compiles(snippet: Snippet) throws {
         let compiler = try #require(Compiler.here)
         let (succeeded, output) = try compiler.check("import FrameShare\n" + snippet.body)

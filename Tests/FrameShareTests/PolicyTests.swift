@@ -137,7 +137,9 @@ struct PolicyTests {
             error
                 == .refused(
                     "2 slots can't be reserved: the pool has 4, the source needs 1, 2 are reserved already, so 1 are left;"
-                        + " start the publisher with at least 5 slots, ask for a smaller budget, or do not reserve"))
+                        + " start the publisher with at least 5 slots, ask for a smaller budget, or do not reserve"
+                )
+        )
         first.close()
         withExtendedLifetime(publisher) {}
     }
@@ -175,13 +177,19 @@ struct PolicyTests {
         #expect(subscriber.statistics.delivered == 3)
     }
 
-    @Test("policies as text", arguments: [("latest", Policy.latest), ("queue:7", .queue(7)), ("every-frame", .everyFrame)])
+    @Test(
+        "policies as text",
+        arguments: [("latest", Policy.latest), ("queue:7", .queue(7)), ("every-frame", .everyFrame)]
+    )
     func text(text: String, policy: Policy) {
         #expect(Policy(text) == policy)
         #expect(policy.description == text)
     }
 
-    @Test("text that is no policy is none", arguments: ["", "queue:", "queue:0", "queue:-1", "queue:1025", "newest", "queue:x"])
+    @Test(
+        "text that is no policy is none",
+        arguments: ["", "queue:", "queue:0", "queue:-1", "queue:1025", "newest", "queue:x"]
+    )
     func badText(text: String) {
         #expect(Policy(text) == nil)
     }

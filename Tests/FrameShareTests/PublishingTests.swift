@@ -187,7 +187,9 @@ struct PublishingTests {
         #expect(try publisher.publish(slot: 2, FrameDescription(), metadata: ["n": 1]) == 1)
         #expect(throws: ChannelError.slotNotAtSource(2)) { try publisher.publish(slot: 2, FrameDescription()) }
         for slot in [-1, 4, 1000] {
-            #expect(throws: ChannelError.slotNotAtSource(slot)) { try publisher.publish(slot: slot, FrameDescription()) }
+            #expect(throws: ChannelError.slotNotAtSource(slot)) {
+                try publisher.publish(slot: slot, FrameDescription())
+            }
         }
         let frame = try present(subscriber.tryNext())
         #expect(frame.byte(0) == 0xab)
@@ -308,7 +310,11 @@ struct PublishingTests {
     @Test("a pool larger than the machine's memory is refused before anything is allocated")
     func tooLarge() throws {
         let huge = ImageLayout(
-            width: 65_536, height: 65_536, format: .r8, planes: [PlaneLayout(offset: 0, stride: 65_536, size: 1 << 32)])
+            width: 65_536,
+            height: 65_536,
+            format: .r8,
+            planes: [PlaneLayout(offset: 0, stride: 65_536, size: 1 << 32)]
+        )
         let error = #expect(throws: ChannelError.self) {
             _ = try FramePool(streams: [Stream(name: "main", layout: huge)], slots: 1024)
         }

@@ -4,17 +4,23 @@ import Testing
 @Suite("Streams and images", .timeLimit(.minutes(1)))
 struct StreamTests {
     private static let yuv = ImageLayout(
-        width: 16, height: 8, format: .yuv420,
+        width: 16,
+        height: 8,
+        format: .yuv420,
         planes: [
             PlaneLayout(offset: 0, stride: 16, size: 128), PlaneLayout(offset: 128, stride: 8, size: 32),
             PlaneLayout(offset: 160, stride: 8, size: 32),
-        ])
+        ]
+    )
     /// Luma and chroma in a descriptor each.
     private static let twoBuffers = ImageLayout(
-        width: 16, height: 8, format: .nv12,
+        width: 16,
+        height: 8,
+        format: .nv12,
         planes: [
             PlaneLayout(offset: 0, stride: 16, size: 128), PlaneLayout(offset: 0, stride: 16, size: 64, buffer: 1),
-        ])
+        ]
+    )
 
     @Test("each stream of a frame has its own bytes and layout")
     func several() throws {
@@ -83,7 +89,9 @@ struct StreamTests {
         #expect(frame.byte(0, plane: 1) == 128)
         #expect(frame.byte(31, plane: 2) == 191)
         let image = frame["main"]
-        let sizes = (image.plane(-1).byteCount, image.plane(0).byteCount, image.plane(1).byteCount, image.plane(3).byteCount)
+        let sizes = (
+            image.plane(-1).byteCount, image.plane(0).byteCount, image.plane(1).byteCount, image.plane(3).byteCount
+        )
         #expect(sizes == (0, 128, 32, 0))
     }
 
@@ -104,7 +112,9 @@ struct StreamTests {
         try publisher.publish(slot)
         let frame = try present(subscriber.tryNext())
         let image = frame["main"]
-        let sizes = (image.bytes(buffer: 0).byteCount, image.bytes(buffer: 1).byteCount, image.bytes(buffer: 2).byteCount)
+        let sizes = (
+            image.bytes(buffer: 0).byteCount, image.bytes(buffer: 1).byteCount, image.bytes(buffer: 2).byteCount
+        )
         #expect(sizes == (128, 64, 0))
         #expect(frame.byte(127) == 10)
         #expect(frame.byte(63, plane: 1) == 11)

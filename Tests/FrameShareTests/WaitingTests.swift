@@ -7,7 +7,8 @@ import Testing
 @Suite("Waiting for frames", .timeLimit(.minutes(1)))
 struct WaitingTests {
     /// Starts `body` as a task and gives it time to fall asleep. Nothing depends on it: it makes the tests sharper.
-    private func start<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> Task<T, any Error> {
+    private func start<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> Task<T, any Error>
+    {
         let task = Task.detached { try await body() }
         try await Task.sleep(for: .milliseconds(30))
         return task
@@ -58,7 +59,10 @@ struct WaitingTests {
         static let all: [Subscriber.WaitStrategy] = [.sleep, .spinThenSleep(.microseconds(50)), .spin]
     }
 
-    @Test("a timeout throws, and the subscription goes on", arguments: [Duration.zero, .milliseconds(20), .seconds(-1)])
+    @Test(
+        "a timeout throws, and the subscription goes on",
+        arguments: [Duration.zero, .milliseconds(20), .seconds(-1)]
+    )
     func timeout(limit: Duration) async throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
@@ -226,7 +230,9 @@ struct WaitingTests {
         try publisher.send(1)
         publisher.fail("/dev/video0 was unplugged")
         #expect(try await subscriber.nextValue() == 1)
-        await #expect(throws: ChannelError.sourceFailed("/dev/video0 was unplugged")) { _ = try await subscriber.next() }
+        await #expect(throws: ChannelError.sourceFailed("/dev/video0 was unplugged")) {
+            _ = try await subscriber.next()
+        }
         #expect(throws: ChannelError.sourceFailed("/dev/video0 was unplugged")) { _ = try subscriber.tryNext() }
         _ = try? await sleeping.value
         #expect(throws: ChannelError.closed) { _ = try publisher.tryNextSlot() }

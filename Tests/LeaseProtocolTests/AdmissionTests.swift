@@ -6,7 +6,9 @@ import Testing
 struct AdmissionTests {
     /// Admits as many as fit; each lane is kept by the array.
     private func table(
-        slots: Int, sourceNeed: Int, _ requests: [LeaseRequest]
+        slots: Int,
+        sourceNeed: Int,
+        _ requests: [LeaseRequest]
     ) throws -> (table: LeaseTable, lanes: [PlainLane]) {
         var table = LeaseTable(slots: slots, sourceNeed: sourceNeed)
         var lanes: [PlainLane] = []
@@ -48,7 +50,8 @@ struct AdmissionTests {
         #expect(
             refused?.description
                 == "4 slots can't be reserved: the pool has 8, the source needs 3, 3 are reserved already, so 2 are left;"
-                + " start the publisher with at least 10 slots, ask for a smaller budget, or do not reserve")
+                + " start the publisher with at least 10 slots, ask for a smaller budget, or do not reserve"
+        )
     }
 
     @Test("who wants to share is refused only when nothing is left to share, and told so")
@@ -59,7 +62,8 @@ struct AdmissionTests {
         #expect(
             refused?.description
                 == "no slot is left to share: the pool has 4, the source needs 1, 3 are reserved; start the publisher with"
-                + " at least 5 slots")
+                + " at least 5 slots"
+        )
         let (roomy, _) = try table(slots: 5, sourceNeed: 1, [LeaseRequest(policy: .everyFrame, budget: 3)])
         #expect(refusal(LeaseRequest(policy: .latest), by: roomy) == nil)
     }

@@ -105,12 +105,15 @@ final class NativeThread: @unchecked Sendable {  // the handle is written once, 
     init(_ body: @escaping @Sendable () -> Void) {
         let argument = Unmanaged.passRetained(Body(body)).toOpaque()
         let result = pthread_create(
-            &handle, nil,
+            &handle,
+            nil,
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
-            }, argument)
+            },
+            argument
+        )
         precondition(result == 0, "no thread could be made")
     }
 

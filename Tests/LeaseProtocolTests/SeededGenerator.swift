@@ -17,7 +17,8 @@ struct SeededGenerator: RandomNumberGenerator {
         switch Int.random(in: 0..<6, using: &self) {
         case 0: 0
         case 1: .max
-        case 2: UInt64.random(in: 0...offers, using: &self) << 16 | UInt64.random(in: 0...UInt64(slots + 1), using: &self)
+        case 2:
+            UInt64.random(in: 0...offers, using: &self) << 16 | UInt64.random(in: 0...UInt64(slots + 1), using: &self)
         case 3: 1 << UInt64.random(in: 0..<64, using: &self)
         case 4: UInt64.random(in: 0..<16, using: &self)
         default: next()

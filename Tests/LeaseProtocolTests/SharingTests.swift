@@ -58,7 +58,9 @@ struct SharingTests {
     @Test("what is merely queued is withdrawn when slots run short; leases are not")
     func queuedGivesWay() throws {
         let pool = try Pool(
-            slots: 4, [LeaseRequest(policy: .queue(3), budget: 3), LeaseRequest(policy: .latest)])
+            slots: 4,
+            [LeaseRequest(policy: .queue(3), budget: 3), LeaseRequest(policy: .latest)]
+        )
         // The first reader sleeps with three frames queued: all that is shared.
         for _ in 0..<3 { pool.publish() }
         while let slot = pool.take(1) { pool.release(slot, by: 1) }
@@ -77,7 +79,9 @@ struct SharingTests {
     @Test("when the shared slots are all leased, frames are lost for shortage and counted so")
     func shortage() throws {
         let pool = try Pool(
-            slots: 3, [LeaseRequest(policy: .latest, budget: 2), LeaseRequest(policy: .latest, budget: 2)])
+            slots: 3,
+            [LeaseRequest(policy: .latest, budget: 2), LeaseRequest(policy: .latest, budget: 2)]
+        )
         pool.publish()
         let held = try #require(pool.take(0))
         pool.publish()
@@ -98,7 +102,8 @@ struct SharingTests {
             [
                 LeaseRequest(policy: .queue(2), budget: 2, reserved: true), LeaseRequest(policy: .latest, budget: 6),
                 LeaseRequest(policy: .latest, budget: 6),
-            ])
+            ]
+        )
         for _ in 0..<200 {
             #expect(pool.publish())
             _ = pool.take(1)
@@ -120,7 +125,8 @@ struct SharingTests {
         #expect(
             AdmissionRefusal.sharedSlotsAreHeld(asked: 2, shared: 1, held: 2).description
                 == "2 slots can't be reserved now: subscribers that share hold 2 frames, and 1 slots would be left to them;"
-                + " ask again when they have released some, or start the publisher with at least 1 slots more")
+                + " ask again when they have released some, or start the publisher with at least 1 slots more"
+        )
         #expect(pool.take(0) == nil, "the third frame was withdrawn for it")
         #expect(pool.table.entries[0].droppedByShortage == 1)
         pool.release(try #require(held.first), by: 0)

@@ -56,6 +56,7 @@ struct SlotSetTests {
         struct Stop: Error {}
         var seen: [Int] = []
         #expect(throws: Stop.self) {
+            // swift-format-ignore: ReplaceForEachWithForLoop
             try SlotSet(below: 10).forEach { slot in
                 seen.append(slot)
                 if slot == 3 { throw Stop() }

@@ -113,7 +113,8 @@ static inline int fs_futex_wait(const uint32_t *word, uint32_t expected, int64_t
     return result < 0 ? -errno : 0;
 }
 
-/// FUTEX_WAKE, shared between processes. Works on memory that the caller may only read. Returns how many woke, or -errno.
+/// FUTEX_WAKE, shared between processes. Works on memory that the caller may only read. Returns how many woke, or
+/// -errno.
 static inline int fs_futex_wake(const uint32_t *word, int count) {
     long result = syscall(SYS_futex, word, FUTEX_WAKE, count, NULL, NULL, 0);
     return result < 0 ? -errno : (int)result;

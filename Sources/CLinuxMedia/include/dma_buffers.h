@@ -7,9 +7,10 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 
-/// DMA_HEAP_IOCTL_ALLOC (linux/dma-heap.h): a dma-buf of `size` bytes. Returns the descriptor or -errno.
-static inline int fs_dma_heap_allocate(int heap, uint64_t size) {
-    struct dma_heap_allocation_data data = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
+/// DMA_HEAP_IOCTL_ALLOC (linux/dma-heap.h): a dma-buf of `size` bytes; `read_only`: no CPU may write to it, devices
+/// may. Returns the descriptor or -errno.
+static inline int fs_dma_heap_allocate(int heap, uint64_t size, int read_only) {
+    struct dma_heap_allocation_data data = { .len = size, .fd_flags = (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC };
     return ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data) < 0 ? -errno : (int)data.fd;
 }
 
@@ -29,7 +30,9 @@ static inline int fs_dma_buf_set_name(int fd, const char *name) {
 
 /// UDMABUF_CREATE (linux/udmabuf.h): a dma-buf over a memfd that has F_SEAL_SHRINK. Returns the descriptor or -errno.
 static inline int fs_udmabuf_create(int udmabuf, int memfd, uint64_t offset, uint64_t size) {
-    struct udmabuf_create data = { .memfd = (uint32_t)memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .offset = offset, .size = size };
+    struct udmabuf_create data = {
+        .memfd = (uint32_t)memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .offset = offset, .size = size
+    };
     int fd = ioctl(udmabuf, UDMABUF_CREATE, &data);
     return fd < 0 ? -errno : fd;
 }

@@ -177,8 +177,11 @@ public final class Subscriber: Sendable {
                     // Unless that look went over to another generation, in whose lane nothing is announced yet.
                     if state.current === announced { break }
                 }
-                try lookNowAndThen(&state)
+                // Not when armed: it would swallow the wake-up for a frame that came after the look.
+                if !options.pollable { try lookNowAndThen(&state) }
                 if let end = try ended(state) {
+                    // What was offered before the end that was just heard of.
+                    if let taken = try take(&state) { return taken }
                     if options.reconnect { return nil }
                     throw end
                 }

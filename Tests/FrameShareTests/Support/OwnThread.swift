@@ -21,12 +21,15 @@ final class OwnThread<T: Sendable>: Sendable {
         let run: @Sendable () -> Void = { state.run() }
         var thread = pthread_t()
         let result = pthread_create(
-            &thread, nil,
+            &thread,
+            nil,
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
-            }, Unmanaged.passRetained(Start(run)).toOpaque())
+            },
+            Unmanaged.passRetained(Start(run)).toOpaque()
+        )
         precondition(result == 0, "no thread could be made")
         pthread_detach(thread)
     }

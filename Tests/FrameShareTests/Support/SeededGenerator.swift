@@ -23,7 +23,8 @@ struct SeededGenerator: RandomNumberGenerator {
             case 2 where !result.isEmpty: result[at] = UInt8.random(in: 0...255, using: &self)
             case 3 where !result.isEmpty: result[at] = [0, 0x7f, 0x80, 0xff].randomElement(using: &self) ?? 0
             case 4: result.insert(UInt8.random(in: 0...255, using: &self), at: min(at, result.count))
-            default: result += (0..<Int.random(in: 0..<8, using: &self)).map { _ in UInt8.random(in: 0...255, using: &self) }
+            default:
+                result += (0..<Int.random(in: 0..<8, using: &self)).map { _ in UInt8.random(in: 0...255, using: &self) }
             }
         }
         return result

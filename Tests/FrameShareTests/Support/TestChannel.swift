@@ -22,14 +22,16 @@ final class TestChannel: Sendable {
     }
 
     func publisher(
-        _ streams: KeyValuePairs<String, ImageLayout> = ["main": .small], slots: Int = 4,
+        _ streams: KeyValuePairs<String, ImageLayout> = ["main": .small],
+        slots: Int = 4,
         _ configure: (inout Publisher.Options) -> Void = { _ in }
     ) throws -> Publisher {
         try Publisher(channel: name, streams: streams, slots: slots, options: options(configure))
     }
 
     func publisher(
-        pool: FramePool, _ configure: (inout Publisher.Options) -> Void = { _ in }
+        pool: FramePool,
+        _ configure: (inout Publisher.Options) -> Void = { _ in }
     ) throws -> Publisher {
         try Publisher(channel: name, pool: pool, options: options(configure))
     }
@@ -42,7 +44,8 @@ final class TestChannel: Sendable {
     }
 
     func subscriber(
-        _ streams: [String] = [], _ policy: Policy = .latest,
+        _ streams: [String] = [],
+        _ policy: Policy = .latest,
         _ configure: (inout Subscriber.Options) -> Void = { _ in }
     ) throws -> Subscriber {
         var options = Subscriber.Options()
@@ -75,8 +78,11 @@ extension ImageLayout {
 
     static func grey(_ width: Int, _ height: Int) -> ImageLayout {
         ImageLayout(
-            width: width, height: height, format: .r8,
-            planes: [PlaneLayout(offset: 0, stride: width, size: width * height)])
+            width: width,
+            height: height,
+            format: .r8,
+            planes: [PlaneLayout(offset: 0, stride: width, size: width * height)]
+        )
     }
 }
 
@@ -84,7 +90,9 @@ extension Publisher {
     /// Publishes a frame in which every byte of every image is `value`; waits for a slot.
     @discardableResult
     func send(
-        _ value: UInt8 = 0, _ description: FrameDescription = FrameDescription(), metadata: Metadata = [:]
+        _ value: UInt8 = 0,
+        _ description: FrameDescription = FrameDescription(),
+        metadata: Metadata = [:]
     ) throws -> UInt64 {
         try publish(try filled(with: value), description, metadata: metadata)
     }
@@ -149,7 +157,9 @@ extension Frame {
         self[stream].withBytes { bytes in
             guard bytes.byteCount > 0 else { return nil }
             let first = bytes.unsafeLoad(fromByteOffset: 0, as: UInt8.self)
-            for i in 0..<bytes.byteCount where bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self) != first { return nil }
+            for i in 0..<bytes.byteCount where bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self) != first {
+                return nil
+            }
             return first
         }
     }
@@ -157,7 +167,8 @@ extension Frame {
 
 /// The frame, or slot, that must be there.
 func present<T: ~Copyable>(
-    _ value: consuming T?, sourceLocation: SourceLocation = #_sourceLocation
+    _ value: consuming T?,
+    sourceLocation: SourceLocation = #_sourceLocation
 ) throws -> T {
     guard let value else {
         Issue.record("there is none", sourceLocation: sourceLocation)
