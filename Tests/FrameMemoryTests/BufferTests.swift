@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(
-        "every page is there before the first frame, by whichever way the kernel offers",
+        "every page is there once it was asked for",
         arguments: [Mapping.Access.read, .readWrite]
     )
     func prefault(access: Mapping.Access) throws {

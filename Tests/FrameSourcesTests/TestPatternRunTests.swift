@@ -17,6 +17,8 @@ private final class RunningPattern: Sendable {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         directory = ChannelDirectory(path: path)
         var options = Publisher.Options()
+        // A busy machine may keep this process's own reader waiting for long.
+        options.stallLimit = .seconds(60)
         options.directory = directory
         publisher = try Publisher(channel: "pattern", streams: streams, slots: slots, options: options)
         self.pattern = pattern

@@ -30,7 +30,7 @@ extension RealDrivers {
                 return slow.count == 2 && slow.allSatisfy { $0.droppedByPolicy >= 5 && $0.delivered >= 3 }
             }
             #expect((1...4).contains(longestQueue))
-            for run in [latest, queue] { #expect(try scene.finish(run)["lost"]["policy"].int > 0) }
+            for end in try scene.finish([latest, queue]) { #expect(try end["lost"]["policy"].int > 0) }
             let end = try scene.finish(every)
             #expect(try end["lost"]["policy"].int == 0)
             #expect(try end["frames"].int > 0)

@@ -31,7 +31,7 @@ struct PublishRole {
     private init(_ arguments: PeerArguments) throws(ChannelError) {
         self.arguments = arguments
         paused = arguments.flag("paused")
-        period = 1_000_000_000 / Int64(max(1, arguments.number("rate", 250)))
+        period = 1_000_000_000 / Int64(max(1, arguments.number("rate", 100)))
         var options = Publisher.Options()
         options.directory = ChannelDirectory(path: arguments.folder)
         options.access.mode = arguments.text("mode").flatMap { UInt32($0, radix: 8) } ?? 0o600

@@ -32,8 +32,8 @@ enum ChannelBench {
                 "round \(round) of \(options.rounds): \(plan.cellCount) runs in \((floor_now() - began) / 1_000_000_000) s"
             )
         }
-        print(Report(options, results).text)
         if let path = options.json { try RawSamples.write(results, options, to: path) }
+        print(Report(options, results).text)
         if results.contains(where: { $0.wrong > 0 }) {
             throw BenchError("a reader saw a frame that was not the one announced")
         }

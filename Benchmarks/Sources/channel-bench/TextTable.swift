@@ -4,7 +4,10 @@ struct TextTable {
 
     init(_ head: [String]) { rows = [head] }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    mutating func add(_ row: [String]) {
+        precondition(row.count == rows[0].count, "a row has as many columns as the head")
+        rows.append(row)
+    }
 
     var lines: [String] {
         let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -44,7 +44,7 @@ enum Guest {
         let end = ContinuousClock.now + .seconds(150)
         while try !holds() {
             guard ContinuousClock.now < end else { throw Failure(description: "waited in vain until \(what)") }
-            usleep(20_000)
+            usleep(100_000)
         }
     }
 }

@@ -56,13 +56,17 @@ final class Scene {
         try CommandRun(["watch", Self.channel, "--policy", policy, "--json"] + more, in: folder)
     }
 
-    /// Asks a subscriber to end, which must do it in order, and returns what it tells of itself.
-    func finish(_ run: CommandRun) throws -> Document {
-        run.send(SIGTERM)
-        let outcome = run.wait()
-        #expect(outcome.code == 0, "\(outcome.errors)\(outcome.output)")
-        return try #require(try Document.lines(outcome.output).last)
+    /// Asks subscribers to end, which they must do in order, and returns what each tells of itself.
+    func finish(_ runs: [CommandRun]) throws -> [Document] {
+        for run in runs { run.send(SIGTERM) }
+        return try runs.map { run in
+            let outcome = run.wait()
+            #expect(outcome.code == 0, "\(outcome.errors)\(outcome.output)")
+            return try #require(try Document.lines(outcome.output).last)
+        }
     }
+
+    func finish(_ run: CommandRun) throws -> Document { try #require(try finish([run]).first) }
 
     /// Waits until no subscriber is left and all slots are back.
     func waitUntilAllIsBack() throws {
