@@ -100,18 +100,19 @@ let package = Package(
 // The same strict settings for every Swift target.
 let inC = ["CLinuxMedia", "frameshare-hostile-peer"]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
-    target.swiftSettings = (target.swiftSettings ?? []) + [
-        // SE-0409: an import is internal unless it says public.
-        .enableUpcomingFeature("InternalImportsByDefault"),
-        // SE-0444: members are visible only from modules imported in the same file.
-        .enableUpcomingFeature("MemberImportVisibility"),
-        // SE-0335: any P is written out.
-        .enableUpcomingFeature("ExistentialAny"),
-        // SE-0461: a nonisolated async function runs on its caller's executor; needed to lend a Frame across await.
-        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-        // Spans that can't outlive their frame.
-        .enableExperimentalFeature("Lifetimes"),
-    ]
+    target.swiftSettings =
+        (target.swiftSettings ?? []) + [
+            // SE-0409: an import is internal unless it says public.
+            .enableUpcomingFeature("InternalImportsByDefault"),
+            // SE-0444: members are visible only from modules imported in the same file.
+            .enableUpcomingFeature("MemberImportVisibility"),
+            // SE-0335: any P is written out.
+            .enableUpcomingFeature("ExistentialAny"),
+            // SE-0461: a nonisolated async function runs on its caller's executor; needed to lend a Frame across await.
+            .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+            // Spans that can't outlive their frame.
+            .enableExperimentalFeature("Lifetimes"),
+        ]
 }
 
 // The documentation's plugin is a dependency only while documentation is made.

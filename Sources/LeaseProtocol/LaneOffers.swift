@@ -80,7 +80,8 @@ public struct LaneOffers: Sendable {
         // Releasing: the frame record written before is seen by whoever takes the ticket. Acquiring: a peer's
         // emptying of the cell is ordered before what we do with that knowledge.
         let old = Ticket(
-            rawValue: memory.cell(index).pointee.exchange(ticket.rawValue, ordering: .acquiringAndReleasing))
+            rawValue: memory.cell(index).pointee.exchange(ticket.rawValue, ordering: .acquiringAndReleasing)
+        )
         var withdrawn: Int? = nil
         let before = expected[index]
         if old.isEmpty {
@@ -113,7 +114,10 @@ public struct LaneOffers: Sendable {
             guard !ticket.isEmpty else { continue }
             // Acquiring on either outcome: an emptied cell means taken.
             let (exchanged, original) = memory.cell(index).pointee.compareExchange(
-                expected: ticket.rawValue, desired: 0, ordering: .acquiringAndReleasing)
+                expected: ticket.rawValue,
+                desired: 0,
+                ordering: .acquiringAndReleasing
+            )
             expected[index] = .empty
             if exchanged {
                 noLongerOutstanding(ticket.slot)

@@ -43,7 +43,9 @@ public struct LaneTakes: Sendable {
             // Acquiring: the frame record written before the offer is seen from here on. Releasing is not needed:
             // nothing was written for the publisher. A lost race means withdrawn.
             let taken = cell.pointee.compareExchange(
-                expected: found.rawValue, desired: 0, ordering: .acquiring
+                expected: found.rawValue,
+                desired: 0,
+                ordering: .acquiring
             ).exchanged
             next += 1
             guard taken && found.slot >= 0 && found.slot < slots else { continue }

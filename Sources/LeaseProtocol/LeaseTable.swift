@@ -66,7 +66,11 @@ public struct LeaseTable: Sendable {
         if request.reserved {
             guard sourceNeed + reservedTotal + request.budget <= slots else {
                 throw .reservationsDoNotFit(
-                    slots: slots, sourceNeed: sourceNeed, reserved: reservedTotal, asked: request.budget)
+                    slots: slots,
+                    sourceNeed: sourceNeed,
+                    reserved: reservedTotal,
+                    asked: request.budget
+                )
             }
         } else {
             guard sourceNeed + reservedTotal < slots else {
@@ -77,7 +81,9 @@ public struct LeaseTable: Sendable {
 
     /// Lets a subscriber in over the zeroed words of its lane, whose depth must be that of the request.
     public mutating func admit(
-        _ id: SubscriberID, _ request: LeaseRequest, lane: LaneMemory
+        _ id: SubscriberID,
+        _ request: LeaseRequest,
+        lane: LaneMemory
     ) throws(AdmissionRefusal) {
         try checkAdmission(request)
         if request.reserved { try makeRoom(forReserving: request.budget) }
@@ -212,7 +218,10 @@ public struct LeaseTable: Sendable {
     }
 
     private mutating func offer(
-        _ slot: Int, to i: Int, roomForBestEffort: Bool, onStalled: (SubscriberID) -> Void
+        _ slot: Int,
+        to i: Int,
+        roomForBestEffort: Bool,
+        onStalled: (SubscriberID) -> Void
     ) throws(LaneOffers.Violation) {
         let request = entries[i].request
         if !request.reserved && !roomForBestEffort {
@@ -272,7 +281,9 @@ public struct LeaseTable: Sendable {
             } else {
                 entries[i].droppedByShortage += 1
                 entries[i].offers.memory.droppedByShortage.pointee.store(
-                    entries[i].droppedByShortage, ordering: .relaxed)
+                    entries[i].droppedByShortage,
+                    ordering: .relaxed
+                )
             }
         } catch {
             entries[i].violation = error

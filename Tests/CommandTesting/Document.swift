@@ -22,7 +22,9 @@ public struct Document {
 
     public subscript(key: String) -> Document {
         get throws {
-            guard let found = (value as? [String: Any])?[key] else { throw Missing(description: "no \(key) in \(value)") }
+            guard let found = (value as? [String: Any])?[key] else {
+                throw Missing(description: "no \(key) in \(value)")
+            }
             return Document(value: found)
         }
     }

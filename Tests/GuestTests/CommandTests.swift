@@ -80,22 +80,22 @@ extension RealDrivers {
         }
 
         #if Snapshot
-            @Test("a snapshot of the USB camera is a picture of its size")
-            func snapshot() throws {
-                let folder = try ChannelFolder()
-                let usb = try USBCamera(rate: 10, folder: folder)
-                let scene = try Scene(["--source", usb.path, "--size", "640x480"], folder: folder)
-                let file = folder.scratchFile().appendingPathExtension("png")
-                let outcome = try frameshare("snapshot", Scene.channel, "-o", file.path, "--json", in: folder)
-                #expect(outcome.code == 0, "\(outcome.errors)")
-                #expect(try Document(outcome.output)["width"].int == 640)
-                let png = [UInt8](try Data(contentsOf: file))
-                #expect(png.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]))
-                // The header's width and height, big-endian; and the chunk that ends a whole file.
-                #expect(png.count > 33 && Array(png[16..<24]) == [0, 0, 2, 128, 0, 0, 1, 224])
-                #expect(png.suffix(8).elementsEqual([0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82]))
-                try scene.close()
-            }
+        @Test("a snapshot of the USB camera is a picture of its size")
+        func snapshot() throws {
+            let folder = try ChannelFolder()
+            let usb = try USBCamera(rate: 10, folder: folder)
+            let scene = try Scene(["--source", usb.path, "--size", "640x480"], folder: folder)
+            let file = folder.scratchFile().appendingPathExtension("png")
+            let outcome = try frameshare("snapshot", Scene.channel, "-o", file.path, "--json", in: folder)
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(try Document(outcome.output)["width"].int == 640)
+            let png = [UInt8](try Data(contentsOf: file))
+            #expect(png.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]))
+            // The header's width and height, big-endian; and the chunk that ends a whole file.
+            #expect(png.count > 33 && Array(png[16..<24]) == [0, 0, 2, 128, 0, 0, 1, 224])
+            #expect(png.suffix(8).elementsEqual([0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82]))
+            try scene.close()
+        }
         #endif
     }
 }

@@ -45,7 +45,10 @@ extension RealDrivers {
         func perFrame() throws {
             let folder = try ChannelFolder()
             let scene = try Scene(
-                ["--source", try Guest.vivid(multiPlanar: false), "--format", "YUYV", "--size", "640x480", "--rate", "30"],
+                [
+                    "--source", try Guest.vivid(multiPlanar: false), "--format", "YUYV", "--size", "640x480", "--rate",
+                    "30",
+                ],
                 folder: folder
             )
             let reader = try scene.watch("latest")

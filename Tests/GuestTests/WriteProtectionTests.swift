@@ -32,7 +32,8 @@ extension RealDrivers {
             let folder = try ChannelFolder()
             let scene = try Scene(
                 [
-                    "--source", try Guest.vivid(multiPlanar: false), "--format", "YUYV", "--size", "640x480", "--rate", "10",
+                    "--source", try Guest.vivid(multiPlanar: false), "--format", "YUYV", "--size", "640x480", "--rate",
+                    "10",
                     "--slots", "12", "--mode", "0666", "--checksum",
                 ],
                 folder: folder
@@ -60,7 +61,8 @@ extension RealDrivers {
             let folder = try ChannelFolder()
             let scene = try Scene(
                 [
-                    "--source", try Guest.vivid(multiPlanar: false), "--format", "YUYV", "--size", "640x480", "--rate", "10",
+                    "--source", try Guest.vivid(multiPlanar: false), "--format", "YUYV", "--size", "640x480", "--rate",
+                    "10",
                     "--mode", "0666", "--memory", memory,
                 ],
                 folder: folder

@@ -82,7 +82,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .metadataTooLarge(let size, let capacity):
             "the metadata takes \(size) bytes, the channel's slots hold \(capacity); raise Publisher.Options.metadataCapacity"
         case .badMetadata(let text): "the frame's metadata is malformed: \(text)"
-        case .slotNotAtSource(let slot): "slot \(slot) is not held by the source, so it can't be published or given back"
+        case .slotNotAtSource(let slot):
+            "slot \(slot) is not held by the source, so it can't be published or given back"
         case .reservationsDoNotFit(let reserved, let need, let slots):
             "the new pool of \(slots) slots is too small: subscribers have \(reserved) reserved and the source needs \(need)"
         case .noSuchChannel(let channel, let path):
@@ -100,7 +101,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .timedOut: "no frame came in the given time"
         case .cancelled: "waiting was cancelled"
         case .closed: "it was closed by this process"
-        case .publisherLost(let channel): "the publisher of '\(channel)' has gone without a goodbye (it died, or was killed)"
+        case .publisherLost(let channel):
+            "the publisher of '\(channel)' has gone without a goodbye (it died, or was killed)"
         case .sourceFailed(let reason): "the source failed: \(reason)"
         case .disconnected(let reason): "the publisher ended this subscription: \(reason)"
         case .protocolViolation(let text): "the other side broke the protocol: \(text)"

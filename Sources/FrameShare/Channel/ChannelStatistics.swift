@@ -138,12 +138,25 @@ extension WireReader {
         }
         let limit = 1 << 32
         return ChannelStatistics(
-            channel: channel, sourceName: sourceName, publisherPID: pid, publisherUID: uid, generation: generation,
-            streams: streams, slots: try count(atMost: limit), slotsFree: try count(atMost: limit),
-            slotsAtSource: try count(atMost: limit), sourceNeed: try count(atMost: limit),
-            slotsReserved: try count(atMost: limit), retiredSlotsHeld: try count(atMost: limit),
-            published: try integer(), lostBySource: try integer(), lostNoFreeSlot: try integer(), age: try integer(),
-            sinceLastFrame: try integer(), subscribers: try subscribers())
+            channel: channel,
+            sourceName: sourceName,
+            publisherPID: pid,
+            publisherUID: uid,
+            generation: generation,
+            streams: streams,
+            slots: try count(atMost: limit),
+            slotsFree: try count(atMost: limit),
+            slotsAtSource: try count(atMost: limit),
+            sourceNeed: try count(atMost: limit),
+            slotsReserved: try count(atMost: limit),
+            retiredSlotsHeld: try count(atMost: limit),
+            published: try integer(),
+            lostBySource: try integer(),
+            lostNoFreeSlot: try integer(),
+            age: try integer(),
+            sinceLastFrame: try integer(),
+            subscribers: try subscribers()
+        )
     }
 
     private mutating func subscribers() throws(WireError) -> [ChannelStatistics.SubscriberStatus] {
@@ -160,12 +173,27 @@ extension WireReader {
             for _ in 0..<Int(try integer(UInt8.self)) { streams.append(try text()) }
             result.append(
                 .init(
-                    id: id, pid: pid, uid: uid, name: name, policy: policy, budget: budget, reserved: reserved,
-                    streams: streams, delivered: try integer(), droppedByPolicy: try integer(),
-                    droppedByBudget: try integer(), droppedByShortage: try integer(),
-                    queued: try count(atMost: 1 << 32), held: try count(atMost: 1 << 32),
-                    oldestLeaseAge: try integer(), latencyP50: try integer(), latencyP99: try integer(),
-                    latencyMax: try integer(), age: try integer()))
+                    id: id,
+                    pid: pid,
+                    uid: uid,
+                    name: name,
+                    policy: policy,
+                    budget: budget,
+                    reserved: reserved,
+                    streams: streams,
+                    delivered: try integer(),
+                    droppedByPolicy: try integer(),
+                    droppedByBudget: try integer(),
+                    droppedByShortage: try integer(),
+                    queued: try count(atMost: 1 << 32),
+                    held: try count(atMost: 1 << 32),
+                    oldestLeaseAge: try integer(),
+                    latencyP50: try integer(),
+                    latencyP99: try integer(),
+                    latencyMax: try integer(),
+                    age: try integer()
+                )
+            )
         }
         return result
     }

@@ -16,7 +16,8 @@ public struct Stream: Sendable, Hashable {
 
     static func isValidName(_ name: String) -> Bool {
         let bytes = name.utf8
-        return (1...32).contains(bytes.count) && bytes.allSatisfy(ChannelName.isAllowed) && bytes.first != UInt8(ascii: ".")
+        return (1...32).contains(bytes.count) && bytes.allSatisfy(ChannelName.isAllowed)
+            && bytes.first != UInt8(ascii: ".")
     }
 }
 

@@ -19,14 +19,17 @@ enum BackgroundThread {
         pthread_sigmask(SIG_BLOCK, &everything, &before)
         var thread = pthread_t()
         let result = pthread_create(
-            &thread, nil,
+            &thread,
+            nil,
             { argument in
                 guard let argument else { return nil }
                 let box = Unmanaged<Box>.fromOpaque(argument).takeRetainedValue()
                 fs_name_thread(String(box.name.prefix(15)))
                 box.body()
                 return nil
-            }, box.toOpaque())
+            },
+            box.toOpaque()
+        )
         pthread_sigmask(SIG_SETMASK, &before, nil)
         guard result == 0 else {
             box.release()

@@ -63,8 +63,15 @@ final class ControlSocket: Sendable {
             buffer.withUnsafeMutableBytes { bytes in
                 descriptors.withUnsafeMutableBufferPointer { fds in
                     fs_receive(
-                        number, bytes.baseAddress, bytes.count, fds.baseAddress, Int32(fds.count), &count, &truncated,
-                        Int32(MSG_DONTWAIT))
+                        number,
+                        bytes.baseAddress,
+                        bytes.count,
+                        fds.baseAddress,
+                        Int32(fds.count),
+                        &count,
+                        &truncated,
+                        Int32(MSG_DONTWAIT)
+                    )
                 }
             }
         }
@@ -83,7 +90,8 @@ final class ControlSocket: Sendable {
         // A SEQPACKET message is never empty here, so no bytes mean that the peer hung up.
         if result == 0 && list.isEmpty { return .hangUp }
         return .message(
-            Received(bytes: buffer[0..<Int(result)], descriptors: list, truncated: truncated != 0))
+            Received(bytes: buffer[0..<Int(result)], descriptors: list, truncated: truncated != 0)
+        )
     }
 
     /// Waits until the socket is readable or hung up; at most `timeout` ms.

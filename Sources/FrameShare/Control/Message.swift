@@ -37,7 +37,10 @@ enum Message: Equatable {
     case ended(End)
     case goodbye
 
-    enum Role: UInt8 { case subscriber = 0, monitor = 1 }
+    enum Role: UInt8 {
+        case subscriber = 0
+        case monitor = 1
+    }
 
     struct Hello: Equatable {
         var role: Role
@@ -145,9 +148,15 @@ extension Message {
         case .statistics(let m): w.put(m)
         case .ended(let end):
             switch end {
-            case .closed: w.put(UInt8(0)); w.put("")
-            case .sourceFailed(let text): w.put(UInt8(1)); w.put(text)
-            case .disconnected(let text): w.put(UInt8(2)); w.put(text)
+            case .closed:
+                w.put(UInt8(0))
+                w.put("")
+            case .sourceFailed(let text):
+                w.put(UInt8(1))
+                w.put(text)
+            case .disconnected(let text):
+                w.put(UInt8(2))
+                w.put(text)
             }
         }
         return w.bytes
@@ -157,9 +166,15 @@ extension Message {
 extension WireWriter {
     mutating func put(policy: Policy) {
         switch policy {
-        case .latest: put(UInt8(0)); put(0)
-        case .queue(let depth): put(UInt8(1)); put(depth)
-        case .everyFrame: put(UInt8(2)); put(0)
+        case .latest:
+            put(UInt8(0))
+            put(0)
+        case .queue(let depth):
+            put(UInt8(1))
+            put(depth)
+        case .everyFrame:
+            put(UInt8(2))
+            put(0)
         }
     }
 
@@ -241,19 +256,30 @@ extension Message {
             for _ in 0..<count { streams.append(try r.text()) }
             return .hello(
                 Hello(
-                    role: role, name: name, request: LeaseRequest(policy: policy, budget: budget, reserved: reserved),
-                    pollable: pollable, streams: streams))
+                    role: role,
+                    name: name,
+                    request: LeaseRequest(policy: policy, budget: budget, reserved: reserved),
+                    pollable: pollable,
+                    streams: streams
+                )
+            )
         case 2:
             return .welcome(
                 Welcome(
-                    subscriber: try r.integer(), publisherPID: try r.integer(), channel: try r.text(),
-                    sourceName: try r.text()))
+                    subscriber: try r.integer(),
+                    publisherPID: try r.integer(),
+                    channel: try r.text(),
+                    sourceName: try r.text()
+                )
+            )
         case 3: return .refused(try r.text())
         case 4: return .generation(try r.generation())
         case 5:
             return .buffers(
-                generation: try r.integer(), first: try r.count(atMost: 1 << 20),
-                count: try r.count(atMost: maximumDescriptors))
+                generation: try r.integer(),
+                first: try r.count(atMost: 1 << 20),
+                count: try r.count(atMost: maximumDescriptors)
+            )
         case 6: return .ready(generation: try r.integer())
         case 7: return .slotReleased
         case 8: return .wake
@@ -299,8 +325,12 @@ extension WireReader {
         for _ in 0..<planeCount {
             planes.append(
                 PlaneLayout(
-                    offset: try count(atMost: 1 << 40), stride: try count(atMost: 1 << 32),
-                    size: try count(atMost: 1 << 40), buffer: try count(atMost: 3)))
+                    offset: try count(atMost: 1 << 40),
+                    stride: try count(atMost: 1 << 32),
+                    size: try count(atMost: 1 << 40),
+                    buffer: try count(atMost: 3)
+                )
+            )
         }
         let layout = ImageLayout(width: width, height: height, format: format, colorSpace: colorSpace, planes: planes)
         do throws(ImageLayoutError) {
@@ -348,10 +378,16 @@ extension WireReader {
                 sizes.append(size)
             }
             streams.append(
-                .init(stream: stream, index: index, memory: memory, protection: protection, bufferSizes: sizes))
+                .init(stream: stream, index: index, memory: memory, protection: protection, bufferSizes: sizes)
+            )
         }
         return Message.GenerationOffer(
-            generation: generation, slots: slots, depth: depth, recordStride: recordStride,
-            metadataCapacity: metadataCapacity, streams: streams)
+            generation: generation,
+            slots: slots,
+            depth: depth,
+            recordStride: recordStride,
+            metadataCapacity: metadataCapacity,
+            streams: streams
+        )
     }
 }

@@ -54,7 +54,8 @@ enum MetadataCoding {
 
     /// Writes `metadata` into a slot's room and returns the bytes used.
     static func encode(
-        _ metadata: Metadata, into room: UnsafeMutableRawBufferPointer
+        _ metadata: Metadata,
+        into room: UnsafeMutableRawBufferPointer
     ) throws(ChannelError) -> Int {
         if metadata.isEmpty { return 0 }
         let needed = size(of: metadata)

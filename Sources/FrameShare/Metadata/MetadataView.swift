@@ -71,7 +71,8 @@ public struct MetadataView: ~Escapable {
 /// the unsafe loads rest on.
 enum MetadataDecoding {
     static func text(_ bytes: borrowing RawSpan, _ start: Int, _ size: Int) -> String? {
-        bytes.extracting(start..<start + size).withUnsafeBytes { String(validating: $0, as: UTF8.self) }
+        // Copied first: a publisher that changes the bytes between the check and its use would forge an invalid string.
+        String(validating: bytes.extracting(start..<start + size).withUnsafeBytes { Array($0) }, as: UTF8.self)
     }
 
     static func value(_ bytes: borrowing RawSpan, _ entry: MetadataView.Entry) -> MetadataValue? {

@@ -13,15 +13,24 @@ public final class ChannelMonitor: Sendable {
     ///   - directory: where the socket is; nil: ``ChannelDirectory/standard()``
     ///   - timeout: how long connecting, and each snapshot, may take
     public init(
-        channel: String, directory: ChannelDirectory? = nil, timeout: Duration = .seconds(2)
+        channel: String,
+        directory: ChannelDirectory? = nil,
+        timeout: Duration = .seconds(2)
     ) throws(ChannelError) {
         self.channel = channel
         self.timeout = timeout
         let directory = try ChannelDirectory.resolve(directory)
         socket = try SubscriberLink.connectSocket(channel: channel, directory: directory)
         try SubscriberLink.sendHello(
-            .init(role: .monitor, name: "monitor", request: LeaseRequest(policy: .latest), pollable: false, streams: []),
-            on: socket)
+            .init(
+                role: .monitor,
+                name: "monitor",
+                request: LeaseRequest(policy: .latest),
+                pollable: false,
+                streams: []
+            ),
+            on: socket
+        )
         guard case .welcome = try receive() else { throw .protocolViolation("no welcome") }
     }
 

@@ -193,21 +193,32 @@ final class ControlServer: Sendable {
     }
 
     private func handle(
-        _ message: Message, _ descriptor: Int32, _ connection: Connection, _ connections: inout [Int32: Connection]
+        _ message: Message,
+        _ descriptor: Int32,
+        _ connection: Connection,
+        _ connections: inout [Int32: Connection]
     ) {
         switch (message, connection.stage) {
         case (.hello(let hello), .awaitingHello) where hello.role == .monitor:
             connection.socket.send(
                 .welcome(
                     .init(
-                        subscriber: 0, publisherPID: getpid(), channel: core.channel,
-                        sourceName: core.options.sourceName)))
+                        subscriber: 0,
+                        publisherPID: getpid(),
+                        channel: core.channel,
+                        sourceName: core.options.sourceName
+                    )
+                )
+            )
             connections[descriptor]?.stage = .monitor
         case (.hello(let hello), .awaitingHello):
             do throws(ChannelError) {
                 let id = try core.attach(hello, socket: connection.socket, peer: connection.peer)
                 connections[descriptor]?.stage = .awaitingReady(id)
-                core.log(.info, "subscriber \(id) '\(hello.name)' (pid \(connection.peer.pid)) joined: \(hello.request.policy)")
+                core.log(
+                    .info,
+                    "subscriber \(id) '\(hello.name)' (pid \(connection.peer.pid)) joined: \(hello.request.policy)"
+                )
             } catch {
                 let text = if case .refused(let reason) = error { reason } else { "\(error)" }
                 refuse(descriptor, text, &connections)

@@ -13,7 +13,9 @@ public struct FramePool: Sendable {
 
     /// Registers buffers that a camera, or anyone else, has made.
     public init(
-        streams: [Stream], slots: [[[FrameBuffer]]], allocationReport: AllocationReport? = nil
+        streams: [Stream],
+        slots: [[[FrameBuffer]]],
+        allocationReport: AllocationReport? = nil
     ) throws(ChannelError) {
         try Self.check(streams)
         guard (2...SlotSet.capacity).contains(slots.count) else { throw .badSlotCount(slots.count) }
@@ -25,12 +27,14 @@ public struct FramePool: Sendable {
                 guard buffers.count == stream.layout.bufferCount else {
                     throw .poolShape(
                         "slot \(number) has \(buffers.count) buffers for '\(stream.name)', its layout"
-                            + " \(stream.layout.bufferCount)")
+                            + " \(stream.layout.bufferCount)"
+                    )
                 }
                 for (i, buffer) in buffers.enumerated() where buffer.size < stream.layout.bufferSize(i) {
                     throw .poolShape(
                         "slot \(number): a buffer of '\(stream.name)' has \(buffer.size) bytes, its layout needs"
-                            + " \(stream.layout.bufferSize(i))")
+                            + " \(stream.layout.bufferSize(i))"
+                    )
                 }
             }
         }
@@ -41,7 +45,10 @@ public struct FramePool: Sendable {
 
     /// Allocates a pool.
     public init(
-        streams: [Stream], slots: Int, memory: MemoryPreference = .memfd, name: String = "pool"
+        streams: [Stream],
+        slots: Int,
+        memory: MemoryPreference = .memfd,
+        name: String = "pool"
     ) throws(ChannelError) {
         try Self.check(streams)
         guard (2...SlotSet.capacity).contains(slots) else { throw .badSlotCount(slots) }
@@ -53,7 +60,10 @@ public struct FramePool: Sendable {
             for i in 0..<stream.layout.bufferCount {
                 do throws(MemoryError) {
                     let (buffers, how) = try allocator.allocate(
-                        count: slots, size: stream.layout.bufferSize(i), name: "\(name):\(stream.name)")
+                        count: slots,
+                        size: stream.layout.bufferSize(i),
+                        name: "\(name):\(stream.name)"
+                    )
                     perBuffer.append(buffers)
                     report = report ?? how
                 } catch {

@@ -24,13 +24,22 @@ struct FrameTable: Sendable {
         self.metadataCapacity = metadataCapacity
         recordStride = Self.recordStride(metadataCapacity: metadataCapacity)
         memory = try SharedMemory(
-            creating: "frameshare:\(name):frames", size: Self.size(slots: slots, recordStride: recordStride),
-            readersMayWrite: false)
+            creating: "frameshare:\(name):frames",
+            size: Self.size(slots: slots, recordStride: recordStride),
+            readersMayWrite: false
+        )
         memory.mapping.baseAddress.storeBytes(
             of: fs_frame_table(
-                magic: FS_FRAME_TABLE_MAGIC, version: UInt32(Message.version), generation: generation,
-                slots: UInt32(slots), record_stride: UInt32(recordStride), metadata_capacity: UInt32(metadataCapacity),
-                reserved: (0, 0, 0, 0, 0)), as: fs_frame_table.self)
+                magic: FS_FRAME_TABLE_MAGIC,
+                version: UInt32(Message.version),
+                generation: generation,
+                slots: UInt32(slots),
+                record_stride: UInt32(recordStride),
+                metadata_capacity: UInt32(metadataCapacity),
+                reserved: (0, 0, 0, 0, 0)
+            ),
+            as: fs_frame_table.self
+        )
     }
 
     init(adopting descriptor: consuming OwnedDescriptor, offer: Message.GenerationOffer) throws(MemoryError) {
@@ -38,7 +47,10 @@ struct FrameTable: Sendable {
         recordStride = offer.recordStride
         metadataCapacity = offer.metadataCapacity
         memory = try SharedMemory(
-            adopting: descriptor, size: Self.size(slots: offer.slots, recordStride: offer.recordStride), access: .read)
+            adopting: descriptor,
+            size: Self.size(slots: offer.slots, recordStride: offer.recordStride),
+            access: .read
+        )
     }
 
     /// The record of a slot. Invariant: `slot` is below `slots`, and the memory's size was checked against them.
@@ -50,7 +62,9 @@ struct FrameTable: Sendable {
     /// The room for a slot's metadata.
     func metadata(_ slot: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(
-            start: UnsafeMutableRawPointer(record(slot)) + Self.recordSize, count: metadataCapacity)
+            start: UnsafeMutableRawPointer(record(slot)) + Self.recordSize,
+            count: metadataCapacity
+        )
     }
 
     /// Where the bytes used of a plane stand in a record.

@@ -14,7 +14,11 @@ struct Generation {
         self.number = number
         self.pool = pool
         frames = try FrameTable(
-            creating: channel, generation: number, slots: pool.slots.count, metadataCapacity: metadataCapacity)
+            creating: channel,
+            generation: number,
+            slots: pool.slots.count,
+            metadataCapacity: metadataCapacity
+        )
         leases = LeaseTable(slots: pool.slots.count, sourceNeed: sourceNeed)
     }
 
@@ -29,12 +33,21 @@ struct Generation {
         let streams = chosen(names).map { index in
             let buffers = pool.slots[0][index]
             return Message.StreamOffer(
-                stream: pool.streams[index], index: index, memory: buffers[0].kind,
-                protection: buffers[0].writeProtection, bufferSizes: buffers.map(\.size))
+                stream: pool.streams[index],
+                index: index,
+                memory: buffers[0].kind,
+                protection: buffers[0].writeProtection,
+                bufferSizes: buffers.map(\.size)
+            )
         }
         return Message.GenerationOffer(
-            generation: number, slots: pool.slots.count, depth: depth, recordStride: frames.recordStride,
-            metadataCapacity: frames.metadataCapacity, streams: streams)
+            generation: number,
+            slots: pool.slots.count,
+            depth: depth,
+            recordStride: frames.recordStride,
+            metadataCapacity: frames.metadataCapacity,
+            streams: streams
+        )
     }
 
     /// The descriptors of the chosen streams, in the order of `Message.GenerationOffer.descriptorCount`.

@@ -57,7 +57,9 @@ final class ListeningSocket: Sendable {
     }
 
     private static func acquireLock(
-        _ path: String, channel: String, socketPath: String
+        _ path: String,
+        channel: String,
+        socketPath: String
     ) throws(ChannelError) -> OwnedDescriptor {
         while true {
             let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)

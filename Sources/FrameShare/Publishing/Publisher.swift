@@ -51,16 +51,25 @@ public final class Publisher: Sendable {
     ///   - streams: the images of each frame, by name
     ///   - slots: how many frames the pool holds, 2 to 1024
     public convenience init(
-        channel: String, streams: KeyValuePairs<String, ImageLayout>, slots: Int, options: Options = Options()
+        channel: String,
+        streams: KeyValuePairs<String, ImageLayout>,
+        slots: Int,
+        options: Options = Options()
     ) throws(ChannelError) {
         try self.init(
-            channel: channel, streams: streams.map { Stream(name: $0.key, layout: $0.value) }, slots: slots,
-            options: options)
+            channel: channel,
+            streams: streams.map { Stream(name: $0.key, layout: $0.value) },
+            slots: slots,
+            options: options
+        )
     }
 
     /// Offers frames of the publisher's own pool, filled by the CPU.
     public convenience init(
-        channel: String, streams: [Stream], slots: Int, options: Options = Options()
+        channel: String,
+        streams: [Stream],
+        slots: Int,
+        options: Options = Options()
     ) throws(ChannelError) {
         try ChannelName.check(channel)
         let pool = try FramePool(streams: streams, slots: slots, memory: options.memory, name: "frameshare:\(channel)")
@@ -135,7 +144,9 @@ public final class Publisher: Sendable {
     /// - Returns: the frame's number, counted from 1.
     @discardableResult
     public func publish(
-        _ slot: consuming WritableSlot, _ description: FrameDescription = FrameDescription(), metadata: Metadata = [:]
+        _ slot: consuming WritableSlot,
+        _ description: FrameDescription = FrameDescription(),
+        metadata: Metadata = [:]
     ) throws(ChannelError) -> UInt64 {
         let (number, generation) = (slot.slot, slot.generation)
         let size = try MetadataCoding.encode(metadata, into: slot.metadataRoom)
@@ -167,7 +178,9 @@ public final class Publisher: Sendable {
     /// - Returns: the frame's number, counted from 1.
     @discardableResult
     public func publish(
-        slot: Int, _ description: FrameDescription, metadata: Metadata = [:]
+        slot: Int,
+        _ description: FrameDescription,
+        metadata: Metadata = [:]
     ) throws(ChannelError) -> UInt64 {
         // Before anything is written: a slot that the source does not hold may be under a lease.
         let (held, frames, generation) = core.state.withLock {
@@ -217,7 +230,12 @@ public final class Publisher: Sendable {
     public func reconfigure(streams: [Stream], slots: Int) throws(ChannelError) {
         try core.reconfigure(
             try FramePool(
-                streams: streams, slots: slots, memory: core.options.memory, name: "frameshare:\(channel)"))
+                streams: streams,
+                slots: slots,
+                memory: core.options.memory,
+                name: "frameshare:\(channel)"
+            )
+        )
     }
 
     /// Ends the channel: subscribers get what is queued for them and then nil. Returns when the socket is gone.

@@ -13,7 +13,9 @@ extension PublisherCore {
 
     /// Lets a subscriber in, sends it all it needs, and returns its number; or throws why not.
     func attach(
-        _ hello: Message.Hello, socket: ControlSocket, peer: (pid: Int32, uid: UInt32)
+        _ hello: Message.Hello,
+        socket: ControlSocket,
+        peer: (pid: Int32, uid: UInt32)
     ) throws(ChannelError) -> SubscriberID {
         var failure: ChannelError? = nil
         var id: SubscriberID = 0
@@ -29,7 +31,9 @@ extension PublisherCore {
     }
 
     private func attachSerially(
-        _ hello: Message.Hello, socket: ControlSocket, peer: (pid: Int32, uid: UInt32)
+        _ hello: Message.Hello,
+        socket: ControlSocket,
+        peer: (pid: Int32, uid: UInt32)
     ) throws(ChannelError) -> SubscriberID {
         let request = hello.request
         // `control` is held: the generation can't change between these two looks.
@@ -68,17 +72,29 @@ extension PublisherCore {
             state.waitSet = Array(state.generation.lanes.values)
             state.members.append(
                 Member(
-                    id: id, pid: peer.pid, uid: peer.uid,
+                    id: id,
+                    pid: peer.pid,
+                    uid: peer.uid,
                     name: String(decoding: hello.name.utf8.prefix(Self.maximumNameLength), as: UTF8.self),
-                    request: request, streams: hello.streams,
-                    pollable: hello.pollable, socket: socket, attachedAt: monotonicNow(), lane: lane,
-                    laneMemory: memory))
+                    request: request,
+                    streams: hello.streams,
+                    pollable: hello.pollable,
+                    socket: socket,
+                    attachedAt: monotonicNow(),
+                    lane: lane,
+                    laneMemory: memory
+                )
+            )
             return id
         }
         if let refusal { throw refusal }
         wakeSlotWaiters()  // their wait set has changed
         let welcome = Message.Welcome(
-            subscriber: id, publisherPID: getpid(), channel: channel, sourceName: options.sourceName)
+            subscriber: id,
+            publisherPID: getpid(),
+            channel: channel,
+            sourceName: options.sourceName
+        )
         do throws(ChannelError) {
             try Self.send(.welcome(welcome), [page.memory.descriptor], on: socket)
             try sendGeneration(to: id)
@@ -89,11 +105,15 @@ extension PublisherCore {
         return id
     }
 
-    private func makeLane(_ request: LeaseRequest, id: SubscriberID?) throws(ChannelError) -> (LaneMemory, SharedMemory) {
+    private func makeLane(_ request: LeaseRequest, id: SubscriberID?) throws(ChannelError) -> (LaneMemory, SharedMemory)
+    {
         let depth = request.policy.depth(budget: request.budget)
         do throws(MemoryError) {
             let memory = try SharedMemory(
-                creating: "frameshare:\(channel):lane", size: LaneMemory.size(depth: depth), readersMayWrite: true)
+                creating: "frameshare:\(channel):lane",
+                size: LaneMemory.size(depth: depth),
+                readersMayWrite: true
+            )
             return (LaneMemory(at: memory.mapping.baseAddress, depth: depth), memory)
         } catch {
             throw .memory(error)
@@ -115,8 +135,10 @@ extension PublisherCore {
             return Parcel(
                 socket: member.socket,
                 offer: state.generation.offer(streams: member.streams, depth: member.lane.depth),
-                table: state.generation.frames.memory.descriptor, lane: lane,
-                buffers: state.generation.descriptors(streams: member.streams))
+                table: state.generation.frames.memory.descriptor,
+                lane: lane,
+                buffers: state.generation.descriptors(streams: member.streams)
+            )
         }
         guard let parcel else { throw .closed }
         try Self.send(.generation(parcel.offer), [parcel.table, parcel.lane.descriptor], on: parcel.socket)
@@ -124,19 +146,25 @@ extension PublisherCore {
         while first < parcel.buffers.count {
             let part = Array(parcel.buffers[first...].prefix(Message.maximumDescriptors))
             try Self.send(
-                .buffers(generation: parcel.offer.generation, first: first, count: part.count), part, on: parcel.socket)
+                .buffers(generation: parcel.offer.generation, first: first, count: part.count),
+                part,
+                on: parcel.socket
+            )
             first += part.count
         }
     }
 
     private static func send(
-        _ message: Message, _ descriptors: [Int32], on socket: ControlSocket
+        _ message: Message,
+        _ descriptors: [Int32],
+        on socket: ControlSocket
     ) throws(ChannelError) {
         switch socket.send(message, descriptors: descriptors) {
         case .sent: return
         case .full: throw .refused("it does not read its control socket")
         // In flight descriptors count against the user's limit of open files (ETOOMANYREFS).
-        case .failed(.tooManyReferences): throw .refused("too many descriptors are on their way to this user's processes")
+        case .failed(.tooManyReferences):
+            throw .refused("too many descriptors are on their way to this user's processes")
         case .failed(let error): throw .system(call: "sendmsg", error)
         }
     }
@@ -212,8 +240,12 @@ extension PublisherCore {
         var next: Generation
         do throws(MemoryError) {
             next = try Generation(
-                number: number, pool: pool, channel: channel, metadataCapacity: options.metadataCapacity,
-                sourceNeed: options.sourceNeed)
+                number: number,
+                pool: pool,
+                channel: channel,
+                metadataCapacity: options.metadataCapacity,
+                sourceNeed: options.sourceNeed
+            )
         } catch {
             throw .memory(error)
         }
@@ -323,20 +355,31 @@ extension PublisherCore {
                 Self.status(of: member, in: state.generation, now: now)
             }
             return ChannelStatistics(
-                channel: channel, sourceName: options.sourceName, publisherPID: getpid(), publisherUID: geteuid(),
+                channel: channel,
+                sourceName: options.sourceName,
+                publisherPID: getpid(),
+                publisherUID: geteuid(),
                 generation: state.generation.number,
                 streams: pool.streams.indices.map {
                     .init(
-                        stream: pool.streams[$0], memory: pool.slots[0][$0][0].kind,
-                        protection: pool.slots[0][$0][0].writeProtection)
+                        stream: pool.streams[$0],
+                        memory: pool.slots[0][$0][0].kind,
+                        protection: pool.slots[0][$0][0].writeProtection
+                    )
                 },
-                slots: leases.slots, slotsFree: leases.free.count, slotsAtSource: leases.atSource.count,
-                sourceNeed: leases.sourceNeed, slotsReserved: leases.reserved,
+                slots: leases.slots,
+                slotsFree: leases.free.count,
+                slotsAtSource: leases.atSource.count,
+                sourceNeed: leases.sourceNeed,
+                slotsReserved: leases.reserved,
                 retiredSlotsHeld: state.retired.reduce(0) { $0 + $1.leases.pinned.count },
                 published: page.published.pointee.load(ordering: .relaxed),
                 lostBySource: page.lostBySource.pointee.load(ordering: .relaxed),
-                lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed), age: now - startedAt,
-                sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1, subscribers: subscribers)
+                lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed),
+                age: now - startedAt,
+                sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1,
+                subscribers: subscribers
+            )
         }
     }
 
@@ -346,7 +389,9 @@ extension PublisherCore {
     }
 
     private static func status(
-        of member: Member, in generation: Generation, now: Int64
+        of member: Member,
+        in generation: Generation,
+        now: Int64
     ) -> ChannelStatistics.SubscriberStatus {
         let entry = generation.leases.entries.first { $0.id == member.id }
         var leased = entry?.offers.outstanding ?? SlotSet()
@@ -356,14 +401,25 @@ extension PublisherCore {
         leased.forEach { oldest = max(oldest, now - generation.frames.record($0).pointee.publish_timestamp) }
         let lane = member.lane
         return ChannelStatistics.SubscriberStatus(
-            id: member.id, pid: member.pid, uid: member.uid, name: member.name, policy: member.request.policy,
-            budget: member.request.budget, reserved: member.request.reserved,
+            id: member.id,
+            pid: member.pid,
+            uid: member.uid,
+            name: member.name,
+            policy: member.request.policy,
+            budget: member.request.budget,
+            reserved: member.request.reserved,
             streams: member.streams.isEmpty ? generation.pool.streams.map(\.name) : member.streams,
-            delivered: lane.taken.pointee.load(ordering: .relaxed), droppedByPolicy: entry?.droppedByPolicy ?? 0,
-            droppedByBudget: entry?.droppedByBudget ?? 0, droppedByShortage: entry?.droppedByShortage ?? 0,
-            queued: queued.count, held: leased.count, oldestLeaseAge: oldest,
+            delivered: lane.taken.pointee.load(ordering: .relaxed),
+            droppedByPolicy: entry?.droppedByPolicy ?? 0,
+            droppedByBudget: entry?.droppedByBudget ?? 0,
+            droppedByShortage: entry?.droppedByShortage ?? 0,
+            queued: queued.count,
+            held: leased.count,
+            oldestLeaseAge: oldest,
             latencyP50: lane.latencyP50.pointee.load(ordering: .relaxed),
             latencyP99: lane.latencyP99.pointee.load(ordering: .relaxed),
-            latencyMax: lane.latencyMax.pointee.load(ordering: .relaxed), age: now - member.attachedAt)
+            latencyMax: lane.latencyMax.pointee.load(ordering: .relaxed),
+            age: now - member.attachedAt
+        )
     }
 }

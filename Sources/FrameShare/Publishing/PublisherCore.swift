@@ -77,8 +77,14 @@ final class PublisherCore: Sendable {
             state = Mutex(
                 State(
                     generation: try Generation(
-                        number: 1, pool: pool, channel: channel, metadataCapacity: options.metadataCapacity,
-                        sourceNeed: options.sourceNeed)))
+                        number: 1,
+                        pool: pool,
+                        channel: channel,
+                        metadataCapacity: options.metadataCapacity,
+                        sourceNeed: options.sourceNeed
+                    )
+                )
+            )
         } catch {
             throw .memory(error)
         }
@@ -110,7 +116,12 @@ final class PublisherCore: Sendable {
     // MARK: publishing
 
     /// Publishes the frame in a slot that the source holds. Metadata is encoded already.
-    func publish(slot: Int, generation: UInt32?, metadataSize: Int, _ description: FrameDescription) throws(ChannelError) -> UInt64 {
+    func publish(
+        slot: Int,
+        generation: UInt32?,
+        metadataSize: Int,
+        _ description: FrameDescription
+    ) throws(ChannelError) -> UInt64 {
         let now = monotonicNow()
         var wakeFutex = false
         var wakeSockets: [ControlSocket] = []
@@ -167,8 +178,13 @@ final class PublisherCore: Sendable {
     private static let wakeMessage = Message.wake.encoded
 
     private static func fill(
-        _ record: UnsafeMutablePointer<fs_frame_record>, _ number: UInt64, _ now: Int64, _ metadataSize: Int,
-        _ description: FrameDescription, _ page: ChannelPage, _ state: inout State
+        _ record: UnsafeMutablePointer<fs_frame_record>,
+        _ number: UInt64,
+        _ now: Int64,
+        _ metadataSize: Int,
+        _ description: FrameDescription,
+        _ page: ChannelPage,
+        _ state: inout State
     ) {
         let sequence = description.sequence ?? state.nextSequence
         state.nextSequence = sequence &+ 1
@@ -243,7 +259,10 @@ final class PublisherCore: Sendable {
     /// Who asked for every frame and has no room for longer than the stall limit is cut off.
     /// - Parameter countingInFlight: whether what the source is filling now must find room too
     func waitForSlots<T>(
-        timeout: Duration?, countingInFlight: Bool = true, interrupted: () -> Bool, _ attempt: () throws(ChannelError) -> T?
+        timeout: Duration?,
+        countingInFlight: Bool = true,
+        interrupted: () -> Bool,
+        _ attempt: () throws(ChannelError) -> T?
     ) throws(ChannelError) -> T {
         if let value = try attempt() { return value }
         let deadline = Deadline(after: timeout)

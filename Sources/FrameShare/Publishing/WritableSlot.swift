@@ -29,7 +29,7 @@ public struct WritableSlot: ~Copyable, Sendable {
     /// The streams of the frame, in the channel's order.
     public var streams: [Stream] { pool.streams }
 
-    /// The image of a stream, to be written. Traps for a name that the channel does not have: see ``image(_:)``.
+    /// The image of a stream, to be written. Traps for a name that the channel does not have: see ``image(at:)``.
     public subscript(stream: String) -> WritableImage {
         @_lifetime(borrow self)
         get {
@@ -65,7 +65,8 @@ public struct WritableImage: ~Escapable {
     /// - Throws: what `body` throws. Nothing is called, and nil returned, where the CPU can't map the buffer.
     @discardableResult
     public func withMutableBytes<R, E: Error>(
-        buffer: Int = 0, _ body: (inout MutableRawSpan) throws(E) -> R
+        buffer: Int = 0,
+        _ body: (inout MutableRawSpan) throws(E) -> R
     ) throws(E) -> R? {
         guard buffers.indices.contains(buffer), let mapping = buffers[buffer].writableMapping else { return nil }
         try? buffers[buffer].beginCPUAccess(.write)
@@ -78,7 +79,8 @@ public struct WritableImage: ~Escapable {
     /// As ``withMutableBytes(buffer:_:)``, for code that needs a pointer. It must not be kept.
     @discardableResult
     public func withUnsafeMutableBytes<R, E: Error>(
-        buffer: Int = 0, _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
+        buffer: Int = 0,
+        _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
     ) throws(E) -> R? {
         guard buffers.indices.contains(buffer), let mapping = buffers[buffer].writableMapping else { return nil }
         try? buffers[buffer].beginCPUAccess(.write)

@@ -29,8 +29,12 @@ final class Attachment: @unchecked Sendable {
     /// Opens what the publisher sent. Every size and seal is checked before anything is mapped: a publisher that lies
     /// gets an error here, and can't make a reader fault later.
     init(
-        offer: Message.GenerationOffer, page: ChannelPage, table: consuming OwnedDescriptor,
-        lane laneDescriptor: consuming OwnedDescriptor, buffers: consuming [Int32], leases: LeaseCount
+        offer: Message.GenerationOffer,
+        page: ChannelPage,
+        table: consuming OwnedDescriptor,
+        lane laneDescriptor: consuming OwnedDescriptor,
+        buffers: consuming [Int32],
+        leases: LeaseCount
     ) throws(ChannelError) {
         self.offer = offer
         self.page = page
@@ -40,7 +44,10 @@ final class Attachment: @unchecked Sendable {
         defer { for number in owned { _ = OwnedDescriptor(owning: number) } }
         do throws(MemoryError) {
             laneMemory = try SharedMemory(
-                adopting: laneDescriptor, size: LaneMemory.size(depth: offer.depth), access: .readWrite)
+                adopting: laneDescriptor,
+                size: LaneMemory.size(depth: offer.depth),
+                access: .readWrite
+            )
             frames = try FrameTable(adopting: table, offer: offer)
             var views: [BufferView] = []
             views.reserveCapacity(offer.descriptorCount)
@@ -49,8 +56,11 @@ final class Attachment: @unchecked Sendable {
                     for size in stream.bufferSizes {
                         guard let number = owned.popFirst() else { break }
                         let buffer = try FrameBuffer(
-                            adopting: OwnedDescriptor(owning: number), kind: stream.memory, size: size,
-                            writeProtection: stream.protection)
+                            adopting: OwnedDescriptor(owning: number),
+                            kind: stream.memory,
+                            size: size,
+                            writeProtection: stream.protection
+                        )
                         // A dma-buf may refuse to be mapped by a CPU; a memfd may not.
                         let mapping = stream.memory.isDMABuf ? try? buffer.map(.read) : try buffer.map(.read)
                         views.append(BufferView(buffer: buffer, mapping: mapping))
@@ -110,7 +120,9 @@ final class Attachment: @unchecked Sendable {
         if shortage & FS_SHORT_FUTEX != 0 {
             lane.releaseWake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
             _ = fs_futex_wake(
-                UnsafeMutableRawPointer(lane.releaseWake).assumingMemoryBound(to: UInt32.self), Int32.max)
+                UnsafeMutableRawPointer(lane.releaseWake).assumingMemoryBound(to: UInt32.self),
+                Int32.max
+            )
         }
         // A full socket has messages that will wake the publisher anyway.
         if shortage & FS_SHORT_SOCKET != 0 { _ = leases.socket.send(bytes: Self.slotReleased) }

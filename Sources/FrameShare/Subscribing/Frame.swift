@@ -94,7 +94,8 @@ struct FrameRecord: Sendable {
         number = record.pointee.number
         timestamp = FrameTimestamp(
             nanoseconds: record.pointee.timestamp,
-            clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown)
+            clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown
+        )
         publishTimestamp = FrameTimestamp(nanoseconds: record.pointee.publish_timestamp)
         lostBySource = record.pointee.lost_source
         lostNoFreeSlot = record.pointee.lost_no_slot

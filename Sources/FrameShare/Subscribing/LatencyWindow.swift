@@ -39,7 +39,9 @@ struct LatencyWindow: Sendable {
     func percentile(_ part: Double) -> UInt64 {
         let wanted = Int(Double(count) * part)
         var seen = 0
-        for i in 0..<512 {
+        // Through a span: an index into the array itself would copy all of it each time.
+        let buckets = buckets.span
+        for i in buckets.indices {
             seen += Int(buckets[i])
             if seen > wanted { return Self.lowerBound(i) }
         }

@@ -106,18 +106,28 @@ public final class Subscriber: Sendable {
     /// - Throws: `noSuchChannel`, `notAllowed`, `refused` with the publisher's reason, `unknownStream`, `memory` where
     ///   what the publisher sent is not safe to map, and others.
     public init(
-        channel: String, streams: [String] = [], policy: Policy = .latest, options: Options = Options()
+        channel: String,
+        streams: [String] = [],
+        policy: Policy = .latest,
+        options: Options = Options()
     ) throws(ChannelError) {
         directory = try ChannelDirectory.resolve(options.directory)
         self.channel = channel
         self.policy = policy
         self.options = options
         hello = Message.Hello(
-            role: .subscriber, name: options.name ?? Self.programName,
+            role: .subscriber,
+            name: options.name ?? Self.programName,
             request: LeaseRequest(policy: policy, budget: options.budget, reserved: options.reserve),
-            pollable: options.pollable, streams: streams)
+            pollable: options.pollable,
+            streams: streams
+        )
         var link = try SubscriberLink.connect(
-            channel: channel, directory: directory, hello: hello, timeout: options.connectTimeout)
+            channel: channel,
+            directory: directory,
+            hello: hello,
+            timeout: options.connectTimeout
+        )
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
         state = Mutex(State(link: link, current: first))
     }
@@ -149,7 +159,8 @@ public final class Subscriber: Sendable {
     ///   - timeout: nil: for as long as it takes
     /// - Returns: nil when the channel has ended in order
     public func nextBlocking(
-        after moment: FrameTimestamp? = nil, timeout: Duration? = nil
+        after moment: FrameTimestamp? = nil,
+        timeout: Duration? = nil
     ) throws(ChannelError) -> Frame? {
         let before = interrupts.load(ordering: .acquiring)
         let taken = try waitForFrame(passing: moment, deadline: Deadline(after: timeout)) {
@@ -228,8 +239,9 @@ public final class Subscriber: Sendable {
                 continue
             }
             let page = state.current.page
-            guard page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
-                || page.state != .open
+            guard
+                page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
+                    || page.state != .open
             else { return nil }
             try state.link.receive(channel: channel)
             if state.link.arrived.isEmpty {
@@ -290,7 +302,9 @@ public final class Subscriber: Sendable {
     }
 
     private func waitForFrame(
-        passing moment: FrameTimestamp?, deadline: Deadline, interrupted: () -> Bool
+        passing moment: FrameTimestamp?,
+        deadline: Deadline,
+        interrupted: () -> Bool
     ) throws(ChannelError) -> Taken? {
         while true {
             guard let taken = try waitForAnyFrame(deadline: deadline, interrupted: interrupted) else { return nil }
@@ -451,7 +465,11 @@ public final class Subscriber: Sendable {
             do throws(ChannelError) {
                 let left = deadline.remaining(atMost: options.connectTimeout.nanosecondsClamped)
                 var link = try SubscriberLink.connect(
-                    channel: channel, directory: directory, hello: hello, timeout: .nanoseconds(left))
+                    channel: channel,
+                    directory: directory,
+                    hello: hello,
+                    timeout: .nanoseconds(left)
+                )
                 guard let first = link.takeArrived() else { continue }
                 let established = link
                 state.withLock { state in
@@ -513,9 +531,12 @@ public final class Subscriber: Sendable {
     public var publisher: PublisherInfo {
         state.withLock { state in
             PublisherInfo(
-                pid: state.link.publisher.pid, uid: state.link.publisher.uid, sourceName: state.link.welcome.sourceName,
+                pid: state.link.publisher.pid,
+                uid: state.link.publisher.uid,
+                sourceName: state.link.welcome.sourceName,
                 slots: state.current.offer.slots,
-                memory: state.current.offer.streams.map { ($0.stream.name, $0.memory, $0.protection) })
+                memory: state.current.offer.streams.map { ($0.stream.name, $0.memory, $0.protection) }
+            )
         }
     }
 
@@ -534,9 +555,14 @@ public final class Subscriber: Sendable {
     public var statistics: SubscriberStatistics {
         state.withLock { state in
             SubscriberStatistics(
-                delivered: state.delivered, lost: state.lost, held: state.link.leases.count,
-                connections: state.connections, latencyP50: state.latency.percentile(0.5),
-                latencyP99: state.latency.percentile(0.99), latencyMax: state.latency.maximum)
+                delivered: state.delivered,
+                lost: state.lost,
+                held: state.link.leases.count,
+                connections: state.connections,
+                latencyP50: state.latency.percentile(0.5),
+                latencyP99: state.latency.percentile(0.99),
+                latencyMax: state.latency.maximum
+            )
         }
     }
 }

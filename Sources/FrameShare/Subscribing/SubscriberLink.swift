@@ -43,15 +43,23 @@ struct SubscriberLink {
             memory = []
             self.buffers = []
             return try Attachment(
-                offer: offer, page: page, table: OwnedDescriptor(owning: table), lane: OwnedDescriptor(owning: lane),
-                buffers: buffers, leases: leases)
+                offer: offer,
+                page: page,
+                table: OwnedDescriptor(owning: table),
+                lane: OwnedDescriptor(owning: lane),
+                buffers: buffers,
+                leases: leases
+            )
         }
     }
     private var incoming: Incoming? = nil
     private var buffer: [UInt8]
 
     private init(
-        socket: ControlSocket, page: ChannelPage, welcome: Message.Welcome, publisher: (pid: Int32, uid: UInt32),
+        socket: ControlSocket,
+        page: ChannelPage,
+        welcome: Message.Welcome,
+        publisher: (pid: Int32, uid: UInt32),
         buffer: [UInt8]
     ) {
         (self.socket, self.page, self.welcome, self.publisher) = (socket, page, welcome, publisher)
@@ -63,7 +71,10 @@ struct SubscriberLink {
 
     /// Connects and shakes hands; returns once the first generation has arrived whole.
     static func connect(
-        channel: String, directory: ChannelDirectory, hello: Message.Hello, timeout: Duration
+        channel: String,
+        directory: ChannelDirectory,
+        hello: Message.Hello,
+        timeout: Duration
     ) throws(ChannelError) -> SubscriberLink {
         let deadline = Deadline(after: timeout)
         let socket = try connectSocket(channel: channel, directory: directory)
@@ -136,7 +147,10 @@ struct SubscriberLink {
 
     /// The first message: welcome with the channel page, or the reason why not.
     private static func receiveWelcome(
-        on socket: ControlSocket, channel: String, publisher: (pid: Int32, uid: UInt32), _ buffer: inout [UInt8]
+        on socket: ControlSocket,
+        channel: String,
+        publisher: (pid: Int32, uid: UInt32),
+        _ buffer: inout [UInt8]
     ) throws(ChannelError) -> SubscriberLink? {
         switch socket.receive(into: &buffer) {
         case .nothing: return nil
@@ -153,7 +167,12 @@ struct SubscriberLink {
                     throw .protocolViolation("welcome without a channel page")
                 }
                 return SubscriberLink(
-                    socket: socket, page: try adopt(page), welcome: welcome, publisher: publisher, buffer: buffer)
+                    socket: socket,
+                    page: try adopt(page),
+                    welcome: welcome,
+                    publisher: publisher,
+                    buffer: buffer
+                )
             default: throw .protocolViolation("\(message) instead of a welcome")
             }
         }

@@ -31,7 +31,9 @@ final class CameraChecksum: Sendable {
         var sum = PixelChecksum()
         for (index, plane) in camera.setup.layout.planes.enumerated() {
             let bytes = mappings[plane.buffer].bytes
-            sum.add(UnsafeRawBufferPointer(rebasing: bytes[plane.offset..<plane.offset + frame.bytesUsed(plane: index)]))
+            sum.add(
+                UnsafeRawBufferPointer(rebasing: bytes[plane.offset..<plane.offset + frame.bytesUsed(plane: index)])
+            )
         }
         for buffer in buffers { try buffer.endCPUAccess(.read) }
         return sum.value

@@ -30,7 +30,7 @@ public final class V4L2Camera: Sendable {
     /// What the driver made of it.
     public let setup: V4L2CameraSetup
 
-    /// The memory: by buffer number, then by V4L2's plane (see ``PixelFormats/PlaneLayout/buffer``).
+    /// The memory: by buffer number, then by V4L2's plane (see `PlaneLayout.buffer`).
     public let buffers: [[FrameBuffer]]
 
     private let state: Mutex<State>

@@ -21,7 +21,7 @@ public struct V4L2Frame: Sendable {
     /// driver says that it is the monotonic one.
     public let timestamp: FrameTimestamp?
 
-    /// ``FrameFlags/error`` if the data may be damaged, ``FrameFlags/keyframe``.
+    /// `FrameFlags.error` if the data may be damaged, `FrameFlags.keyframe`.
     public let flags: FrameFlags
 
     private let planes: Int

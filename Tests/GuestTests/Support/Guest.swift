@@ -1,6 +1,6 @@
 import CommandTesting
-import FrameSources
 import Foundation
+import FrameSources
 import Glibc
 import Testing
 

@@ -1,6 +1,6 @@
 import CommandTesting
-import FrameShare
 import Foundation
+import FrameShare
 import Glibc
 import Testing
 

@@ -23,7 +23,8 @@ struct SharedBuffer: Hashable {
                 if parts.count == 2 { fields[parts[0]] = parts[1] }
             }
             guard let exporter = fields["exp_name"], let inode = fields["ino"].flatMap({ UInt64($0) }),
-                let size = fields["size"].flatMap({ Int($0) }), let flags = fields["flags"].flatMap({ Int32($0, radix: 8) })
+                let size = fields["size"].flatMap({ Int($0) }),
+                let flags = fields["flags"].flatMap({ Int32($0, radix: 8) })
             else { continue }
             buffers.insert(
                 SharedBuffer(
