@@ -1,14 +1,16 @@
 public import Foundation
-public import Glibc
+import Glibc
 
 /// One run of the built `frameshare`, which lies beside the test bundle, or of another program.
 public final class CommandRun: Sendable {
     public struct Outcome: Sendable {
-        public var output: String
         public var outputBytes: Data
         public var errors: String
         /// The exit code; negative: the signal that ended it.
         public var code: Int32
+
+        /// What it wrote, where that is text.
+        public var output: String { String(decoding: outputBytes, as: UTF8.self) }
     }
 
     /// The built `frameshare`.
@@ -62,6 +64,11 @@ public final class CommandRun: Sendable {
         }
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = try FileHandle(forWritingTo: errorFile)
+        // Tests run on threads with all signals blocked, which the program would inherit.
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         try process.run()
     }
 
@@ -81,11 +88,9 @@ public final class CommandRun: Sendable {
 
     public func wait() -> Outcome {
         process.waitUntilExit()
-        let data = (try? Data(contentsOf: outputFile)) ?? Data()
         let isSignal = process.terminationReason == .uncaughtSignal
         return Outcome(
-            output: String(decoding: data, as: UTF8.self),
-            outputBytes: data,
+            outputBytes: (try? Data(contentsOf: outputFile)) ?? Data(),
             errors: errorsSoFar,
             code: isSignal ? -process.terminationStatus : process.terminationStatus
         )

@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 
 /// JSON that a command printed, looked into by path.
 public struct Document {

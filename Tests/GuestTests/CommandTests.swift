@@ -11,6 +11,7 @@ extension RealDrivers {
         func cameras() throws {
             let folder = try ChannelFolder()
             let usb = try USBCamera(folder: folder)
+            defer { usb.unplug() }
             let outcome = try frameshare("cameras", "--json", in: folder)
             #expect(outcome.code == 0, "\(outcome.errors)")
             let cameras = try Document(outcome.output).elements
@@ -43,6 +44,7 @@ extension RealDrivers {
         func doctor() throws {
             let folder = try ChannelFolder()
             let usb = try USBCamera(folder: folder)
+            defer { usb.unplug() }
             let outcome = try frameshare("doctor", "--json", in: folder)
             #expect(outcome.code == 0, "\(outcome.output)")
             let report = try Document(outcome.output)
@@ -68,6 +70,7 @@ extension RealDrivers {
         func busy() throws {
             let folder = try ChannelFolder()
             let usb = try USBCamera(rate: 10, folder: folder)
+            defer { usb.unplug() }
             let scene = try Scene(["--source", usb.path, "--size", "640x480"], folder: folder)
             let second = try frameshare("publish", "--source", usb.path, "--channel", "second", in: folder)
             #expect(second.code == 1)
@@ -84,6 +87,7 @@ extension RealDrivers {
         func snapshot() throws {
             let folder = try ChannelFolder()
             let usb = try USBCamera(rate: 10, folder: folder)
+            defer { usb.unplug() }
             let scene = try Scene(["--source", usb.path, "--size", "640x480"], folder: folder)
             let file = folder.scratchFile().appendingPathExtension("png")
             let outcome = try frameshare("snapshot", Scene.channel, "-o", file.path, "--json", in: folder)

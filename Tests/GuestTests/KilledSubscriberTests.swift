@@ -15,6 +15,7 @@ extension RealDrivers {
         func anyMoment(memory: String) throws {
             let folder = try ChannelFolder()
             let camera = try USBCamera(rate: 5, folder: folder)
+            defer { camera.unplug() }
             let scene = try Scene(
                 ["--source", camera.path, "--size", "640x480", "--slots", "16", "--memory", memory],
                 folder: folder

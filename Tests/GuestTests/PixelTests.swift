@@ -46,6 +46,7 @@ extension RealDrivers {
         func everyPixel(_ now: Case) throws {
             let folder = try ChannelFolder()
             let usb = now.format == nil ? try USBCamera(rate: 5, folder: folder) : nil
+            defer { usb?.unplug() }
             let source = try usb?.path ?? Guest.vivid(multiPlanar: now.isMultiPlanar)
             // Checksums take longer than frames here: the publisher must wait for its readers, not cut them off.
             var arguments = ["--source", source, "--size", now.size, "--rate", "5", "--memory", now.memory]
@@ -84,6 +85,7 @@ extension RealDrivers {
         func sentBytes(memory: String) throws {
             let folder = try ChannelFolder()
             let camera = try USBCamera(rate: 10, folder: folder)
+            defer { camera.unplug() }
             let scene = try Scene(
                 ["--source", camera.path, "--size", "640x480", "--memory", memory, "--stall-limit", "never"],
                 folder: folder

@@ -10,6 +10,7 @@ extension RealDrivers {
         func asNamed() throws {
             let folder = try ChannelFolder()
             let camera = try USBCamera(rate: 10, folder: folder)
+            defer { camera.unplug() }
             let scene = try Scene(
                 ["--source", camera.path, "--size", "640x480", "--slots", "16", "--stall-limit", "never"],
                 folder: folder

@@ -12,6 +12,7 @@ extension RealDrivers {
         func pulledOut() throws {
             let folder = try ChannelFolder()
             let camera = try USBCamera(rate: 10, folder: folder)
+            defer { camera.unplug() }
             let scene = try Scene(["--source", camera.path, "--size", "640x480"], folder: folder)
             var watchers = try Scene.policies.map { try scene.watch($0) }
             // One that holds a frame meanwhile.
@@ -55,6 +56,7 @@ extension RealDrivers {
             }
             try happened("waiting")
             var camera = try USBCamera(rate: 10, folder: folder)
+            defer { camera.unplug() }
             try happened("streaming")
             let watchers = try Scene.policies.map {
                 try CommandRun(
@@ -80,7 +82,6 @@ extension RealDrivers {
             }
             publisher.send(SIGTERM)
             #expect(publisher.wait().code == 0)
-            camera.unplug()
         }
 
         /// Waits until each has taken so many frames from the publisher that is there now.

@@ -10,7 +10,9 @@ final class CameraChecksum: Sendable {
     private struct Mapped {
         /// By buffer, then by V4L2's plane.
         var mappings: [[Mapping]]
-        let camera: ObjectIdentifier
+        /// Not kept: an unplugged camera's open file would keep its device in the kernel. And not known by its address, where
+        /// the next one may be.
+        weak let camera: V4L2Camera?
     }
 
     /// Of the camera as it is set up now; it may be set up anew.
@@ -41,14 +43,14 @@ final class CameraChecksum: Sendable {
 
     private func mappings(of camera: V4L2Camera) throws(MemoryError) -> [[Mapping]] {
         try mapped.withLock { mapped throws(MemoryError) in
-            if let mapped, mapped.camera == ObjectIdentifier(camera) { return mapped.mappings }
+            if let mapped, mapped.camera === camera { return mapped.mappings }
             var mappings: [[Mapping]] = []
             for buffer in camera.buffers {
                 var planes: [Mapping] = []
                 for plane in buffer { planes.append(try plane.map(.read)) }
                 mappings.append(planes)
             }
-            mapped = Mapped(mappings: mappings, camera: ObjectIdentifier(camera))
+            mapped = Mapped(mappings: mappings, camera: camera)
             return mappings
         }
     }

@@ -23,13 +23,11 @@ final class USBCamera {
         self.run = run
     }
 
-    /// Pulls it out; its device is gone afterwards.
+    /// Pulls it out, if it is in; its device is gone afterwards.
     func unplug() {
-        run.send(SIGTERM)
+        if run.isRunning { run.send(SIGTERM) }
         _ = run.wait()
     }
-
-    deinit { if run.isRunning { unplug() } }
 
     /// What `usb-camera verify` finds of raw frames.
     struct Verdict {
