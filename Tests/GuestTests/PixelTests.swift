@@ -26,18 +26,12 @@ extension RealDrivers {
             }
         }
 
-        static let cases: [Case] = {
-            let formats = ["YUYV", "NV12", "RGB3", "NM12"]
-            var cases: [Case] = []
-            for memory in ["driver", "heap:system", "udmabuf"] {
-                cases.append(Case(format: nil, size: "640x480", memory: memory))
-                cases += formats.map { Case(format: $0, size: "640x480", memory: memory) }
-                // What imported memory changes does not depend on the size.
-                let large = memory == "driver" ? formats : ["NM12"]
-                cases += large.map { Case(format: $0, size: "1280x720", memory: memory) }
+        static let cases: [Case] = ["driver", "heap:system", "udmabuf"].flatMap { memory in
+            let vivid = ["640x480", "1280x720"].flatMap { size in
+                ["YUYV", "NV12", "RGB3", "NM12"].map { Case(format: $0, size: size, memory: memory) }
             }
-            return cases
-        }()
+            return [Case(format: nil, size: "640x480", memory: memory)] + vivid
+        }
 
         @Test(
             "three processes read every pixel as the driver wrote it, in the driver's own memory",

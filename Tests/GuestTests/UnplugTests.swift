@@ -77,23 +77,27 @@ extension RealDrivers {
                 let outcome = watcher.wait()
                 #expect(outcome.code == 0, "\(outcome.errors)\(outcome.output)")
                 let end = try #require(try Document.lines(outcome.output).last)
-                #expect(try end["frames"].int >= 5)
+                #expect(try end["frames"].int >= 5, "\(outcome.output)")
                 #expect(try end["verified"]["wrong"].int == 0)
             }
             publisher.send(SIGTERM)
             #expect(publisher.wait().code == 0)
         }
 
-        /// Waits until each has taken so many frames from the publisher that is there now.
+        /// Waits until each takes so many frames more from the publisher that is there now.
         private func taken(_ watchers: [CommandRun], frames: UInt64, _ folder: ChannelFolder) throws {
             let directory = ChannelDirectory(path: folder.path)
-            try Guest.wait("each reader has taken \(frames) frames") {
+            var first: [pid_t: UInt64] = [:]
+            try Guest.wait("each reader has taken \(frames) frames more") {
                 for run in watchers { try Guest.checkRuns(run) }
                 guard let monitor = try? ChannelMonitor(channel: Scene.channel, directory: directory),
                     let subscribers = try? monitor.snapshot().subscribers
                 else { return false }
+                for subscriber in subscribers where first[subscriber.pid] == nil {
+                    first[subscriber.pid] = subscriber.delivered
+                }
                 return watchers.allSatisfy { run in
-                    subscribers.contains { $0.pid == run.pid && $0.delivered >= frames }
+                    subscribers.contains { $0.pid == run.pid && $0.delivered >= first[run.pid, default: 0] + frames }
                 }
             }
         }

@@ -79,6 +79,8 @@ public final class Subscriber: Sendable {
         var arming: UInt32 = 0
         var connections: UInt64 = 1
         var delivered: UInt64 = 0
+        /// Of those, the ones that came by earlier connections: a publisher is told its own only.
+        var deliveredBefore: UInt64 = 0
         var lost = FrameLoss()
         /// The counters in the record of the frame before.
         var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
@@ -265,7 +267,7 @@ public final class Subscriber: Sendable {
         state.lost.policy &+= lost.policy
         state.delivered += 1
         let lane = state.current.lane
-        lane.taken.pointee.store(state.delivered, ordering: .relaxed)
+        lane.taken.pointee.store(state.delivered &- state.deliveredBefore, ordering: .relaxed)
         let now = monotonicNow()
         state.lookedAt = now
         // Wrapping: the record is the publisher's claim.
@@ -476,6 +478,7 @@ public final class Subscriber: Sendable {
                     state.link = established
                     state.attach(first)
                     state.before = nil
+                    state.deliveredBefore = state.delivered
                     state.connections += 1
                 }
                 return
