@@ -36,26 +36,26 @@ public struct LaneMemory: @unchecked Sendable {
         (base + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
     }
 
-    var offered: UnsafeMutablePointer<Atomic<UInt64>> { word64(0) }
+    var offered: UnsafeMutablePointer<Atomic<UInt64>> { word64(256) }
     /// Frames withdrawn since a newer one took their place.
-    public var droppedByPolicy: UnsafeMutablePointer<Atomic<UInt64>> { word64(8) }
+    public var droppedByPolicy: UnsafeMutablePointer<Atomic<UInt64>> { word64(192) }
     /// Frames not offered since the subscriber held its whole budget.
-    public var droppedByBudget: UnsafeMutablePointer<Atomic<UInt64>> { word64(16) }
+    public var droppedByBudget: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
     /// Frames withdrawn or not offered since the pool ran short.
-    public var droppedByShortage: UnsafeMutablePointer<Atomic<UInt64>> { word64(24) }
+    public var droppedByShortage: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
     /// 1 while the subscriber sleeps on the channel's wake word. Written by the subscriber alone.
-    public var asleepOnFutex: UnsafeMutablePointer<Atomic<UInt32>> { word32(64) }
+    public var asleepOnFutex: UnsafeMutablePointer<Atomic<UInt32>> { word32(0) }
     /// The number of the subscriber's latest arming of its pollable descriptor, 0 = none. Written by it alone.
-    public var asleepOnSocket: UnsafeMutablePointer<Atomic<UInt32>> { word32(68) }
+    public var asleepOnSocket: UnsafeMutablePointer<Atomic<UInt32>> { word32(4) }
     /// The word that a publisher short of slots sleeps on; the subscriber bumps it with a release.
-    public var releaseWake: UnsafeMutablePointer<Atomic<UInt32>> { word32(128) }
+    public var releaseWake: UnsafeMutablePointer<Atomic<UInt32>> { word32(8) }
     /// Frames taken, as the subscriber says.
-    public var taken: UnsafeMutablePointer<Atomic<UInt64>> { word64(192) }
+    public var taken: UnsafeMutablePointer<Atomic<UInt64>> { word64(144) }
     /// The subscriber's own latency figures in ns: p50, p99, largest.
-    public var latencyP50: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
-    public var latencyP99: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
-    public var latencyMax: UnsafeMutablePointer<Atomic<UInt64>> { word64(216) }
+    public var latencyP50: UnsafeMutablePointer<Atomic<UInt64>> { word64(152) }
+    public var latencyP99: UnsafeMutablePointer<Atomic<UInt64>> { word64(160) }
+    public var latencyMax: UnsafeMutablePointer<Atomic<UInt64>> { word64(168) }
 
-    func released(_ word: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(256 + word * 8) }
+    func released(_ word: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(16 + word * 8) }
     func cell(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(Self.headerSize + index * 8) }
 }

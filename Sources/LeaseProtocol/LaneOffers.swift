@@ -56,7 +56,7 @@ public struct LaneOffers: Sendable {
             // Relaxed look first: an exchange would take the cache line from the subscriber for nothing.
             guard memory.released(i).pointee.load(ordering: .relaxed) != 0 else { continue }
             // Acquiring pairs with RELEASE: the peer's reads of the pixels are done before the slot is rewritten.
-            var bits = memory.released(i).pointee.exchange(0, ordering: .acquiring) & outstanding.words[i]
+            var bits = memory.released(i).pointee.exchange(0, ordering: .acquiring) & outstanding[word: i]
             while bits != 0 {
                 let slot = i << 6 + bits.trailingZeroBitCount
                 bits &= bits - 1

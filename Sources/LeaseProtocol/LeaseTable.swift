@@ -108,6 +108,7 @@ public struct LeaseTable: Sendable {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
         if entries[index].request.reserved { reservedTotal -= entries[index].request.budget }
         entries.remove(at: index)
+        hasViolation = entries.contains { $0.violation != nil }
     }
 
     /// A subscriber wants no more frames: what is queued for it is withdrawn, what it holds stays its own.
@@ -117,7 +118,7 @@ public struct LeaseTable: Sendable {
         do throws(LaneOffers.Violation) {
             while try entries[i].offers.withdrawOldest() != nil {}
         } catch {
-            entries[i].violation = error
+            note(error, of: i)
         }
     }
 
@@ -135,11 +136,19 @@ public struct LeaseTable: Sendable {
                 countPolicyDrop(i)
             }
         } catch {
-            entries[i].violation = error
+            note(error, of: i)
         }
     }
 
     // MARK: slots
+
+    /// Whether some subscriber has broken the protocol: see ``Entry/violation``.
+    public private(set) var hasViolation = false
+
+    private mutating func note(_ violation: LaneOffers.Violation, of i: Int) {
+        entries[i].violation = violation
+        hasViolation = true
+    }
 
     /// COLLECT from every lane.
     public mutating func collectReleases() {
@@ -147,7 +156,7 @@ public struct LeaseTable: Sendable {
             do throws(LaneOffers.Violation) {
                 try entries[i].offers.collectReleases()
             } catch {
-                entries[i].violation = error
+                note(error, of: i)
             }
         }
     }
@@ -212,7 +221,7 @@ public struct LeaseTable: Sendable {
             do throws(LaneOffers.Violation) {
                 try offer(slot, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
             } catch {
-                entries[i].violation = error
+                note(error, of: i)
             }
         }
     }
@@ -286,7 +295,7 @@ public struct LeaseTable: Sendable {
                 )
             }
         } catch {
-            entries[i].violation = error
+            note(error, of: i)
         }
         return true
     }

@@ -70,10 +70,10 @@ struct HostileLaneTests {
             let lane = PlainLane(depth: depth)
             var takes = LaneTakes(memory: lane.memory, slots: slots)
             for round in 0..<20 {
-                for word in 48..<lane.wordCount where Bool.random(using: &random) {
+                for word in lane.cellWords where Bool.random(using: &random) {
                     lane.scribble(random.hostileWord(slots: slots + 3, offers: UInt64(round)), at: word)
                 }
-                lane.scribble(random.hostileWord(slots: slots, offers: UInt64(round)), at: 0)
+                lane.scribble(random.hostileWord(slots: slots, offers: UInt64(round)), at: lane.offeredWord)
                 _ = takes.somethingOffered
                 while let slot = takes.take() {
                     guard (0..<slots).contains(slot) else {

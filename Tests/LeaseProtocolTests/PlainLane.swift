@@ -39,6 +39,9 @@ final class PlainLane: @unchecked Sendable {
 
     /// How many 64-bit words the lane has.
     var wordCount: Int { byteCount / 8 }
+    /// Which of them are cells, and which is `offered`, just before them.
+    var cellWords: Range<Int> { (wordCount - memory.depth)..<wordCount }
+    var offeredWord: Int { cellWords.lowerBound - 1 }
 }
 
 /// Both sides of one lane.

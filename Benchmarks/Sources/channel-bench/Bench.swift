@@ -74,6 +74,7 @@ struct Bench {
             let stamp = floor_now()
             try transport.publish(stamp: stamp)
             if i >= skip { result.publishing.append(floor_now() - stamp) }
+            try transport.prepare()
         }
         result.publisherCPU = Double(floor_cpu() - cpu) / Double(frames)
         result.elapsed = floor_now() - began

@@ -4,6 +4,8 @@ import Glibc
 
 /// The publisher's side of a contestant, with its readers running.
 protocol Transport {
+    /// Gets ready for the next frame, between frames.
+    func prepare() throws
     /// Publishes a frame stamped with `stamp` (CLOCK_MONOTONIC, ns).
     func publish(stamp: Int64) throws
     /// Waits until no reader has more than `inFlight` frames to read still.
@@ -11,6 +13,10 @@ protocol Transport {
     /// Ends the readers, in order.
     func end() throws
     var readers: [ReaderProcess.Child] { get }
+}
+
+extension Transport {
+    func prepare() {}
 }
 
 /// Nobody is told: what stamping and pacing cost by themselves.
@@ -88,6 +94,7 @@ final class Channel: Transport {
     private let publisher: Publisher
     private(set) var readers: [ReaderProcess.Child] = []
     private var number: Int64 = 0
+    private var next: WritableSlot?
 
     init(_ cell: Cell, folder: String, boards: [SampleBoard]) throws {
         var options = Publisher.Options()
@@ -102,11 +109,21 @@ final class Channel: Transport {
         }
     }
 
+    /// A frame is in its slot before it is published: the slot was got while the source was at work, not now.
+    func prepare() throws {
+        if next == nil { next = try publisher.nextSlotBlocking(timeout: .seconds(10)) }
+    }
+
     func publish(stamp: Int64) throws {
-        let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
+        try prepare()
+        guard let slot = next.take() else { return }
         number += 1
-        slot["main"].withUnsafeMutableBytes { $0.storeBytes(of: number, as: Int64.self) }
+        write(number, into: slot)
         try publisher.publish(slot, FrameDescription(timestamp: FrameTimestamp(nanoseconds: stamp)))
+    }
+
+    private func write(_ number: Int64, into slot: borrowing WritableSlot) {
+        slot["main"].withUnsafeMutableBytes { $0.storeBytes(of: number, as: Int64.self) }
     }
 
     /// Every reader's budget is `inFlight` + 1 frames: it has room for one more when it has `inFlight` to read.

@@ -57,34 +57,33 @@ _Static_assert(offsetof(struct fs_channel_page, generation) == 192, "own cache l
 #define FS_LANE_MAGIC 0x4e4c5346u             // "FSLN"
 
 struct fs_lane {
-    // Line 0: written by the publisher while offering.
-    uint64_t offered;                         // atomic; offers made so far
-    uint64_t dropped_policy;                  // atomic; withdrawn since a newer frame took the place
-    uint64_t dropped_budget;                  // atomic; not offered: the subscriber holds its whole budget
-    uint64_t dropped_shortage;                // atomic; withdrawn or not offered: slots ran short
-    uint64_t pad0[4];
-    // Line 1: written by the subscriber around its sleep.
+    // Lines 0 to 2: written by the subscriber, but for the publisher's clearing of `released`. What the publisher looks at
+    // for each frame is in line 0, for pools of up to 384 slots.
     uint32_t asleep_futex;                    // atomic; 1 while asleep on the channel page's wake word
     uint32_t asleep_socket;                   // atomic; a number that is new at each arming, 0 = not armed
-    uint32_t pad1[14];
-    // Line 2: written by the subscriber as it releases.
     uint32_t release_wake;                    // atomic; futex word the publisher sleeps on when short
-    uint32_t pad2[15];
-    // Line 3: what the subscriber says of itself, for `top`. A claim, nothing more.
+    uint32_t pad0;
+    uint64_t released[FS_SLOT_WORDS];         // atomic; slots given back, a bit each
+    // What the subscriber says of itself, for `top`. A claim, nothing more.
     uint64_t taken;                           // atomic; frames taken
     uint64_t latency_p50;                     // atomic; ns from publish to take, over the last seconds
     uint64_t latency_p99;                     // atomic; ns
     uint64_t latency_max;                     // atomic; ns
-    uint64_t pad3[4];
-    // Lines 4 and 5: slots given back, a bit each.
-    uint64_t released[FS_SLOT_WORDS];         // atomic
+    uint64_t pad1[2];
+    // Line 3: written by the publisher, read by who wonders.
+    uint64_t dropped_policy;                  // atomic; withdrawn since a newer frame took the place
+    uint64_t dropped_budget;                  // atomic; not offered: the subscriber holds its whole budget
+    uint64_t dropped_shortage;                // atomic; withdrawn or not offered: slots ran short
+    uint64_t pad2[5];
+    // Line 4: what is exchanged for each frame, in one line for up to 7 cells.
+    uint64_t offered;                         // atomic; offers made so far, written by the publisher
     // Then `depth` cells, each an atomic ticket: 0 = empty, else offer number << 16 | slot + 1.
 };
-_Static_assert(sizeof(struct fs_lane) == 4 * FS_CACHE_LINE + 8 * FS_SLOT_WORDS, "lane header");
-_Static_assert(offsetof(struct fs_lane, asleep_futex) == 64, "own cache line");
-_Static_assert(offsetof(struct fs_lane, release_wake) == 128, "own cache line");
-_Static_assert(offsetof(struct fs_lane, taken) == 192, "own cache line");
-_Static_assert(offsetof(struct fs_lane, released) == 256, "own cache line");
+_Static_assert(offsetof(struct fs_lane, released) == 16, "line 0");
+_Static_assert(offsetof(struct fs_lane, taken) == 144, "line 2");
+_Static_assert(offsetof(struct fs_lane, dropped_policy) == 192, "own cache line");
+_Static_assert(offsetof(struct fs_lane, offered) == 256, "own cache line");
+_Static_assert(sizeof(struct fs_lane) == 264, "the cells follow");
 
 // --- frame table --------------------------------------------------------------------------------------------------
 

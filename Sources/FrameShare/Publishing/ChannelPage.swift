@@ -5,7 +5,8 @@ internal import Synchronization
 /// The channel page: one per publisher, written by it alone, read by every subscriber. It outlives reconfigurations.
 ///
 /// The kernel keeps readers from writing (`F_SEAL_FUTURE_WRITE`), so nobody can wake, stall or mislead another by it.
-struct ChannelPage: Sendable {
+// @unchecked: `base` points into `memory`, which is kept beside it, and is used for atomics and immutable words only.
+struct ChannelPage: @unchecked Sendable {
     enum State: UInt32 {
         case open = 0
         case ended = 1
@@ -15,29 +16,32 @@ struct ChannelPage: Sendable {
     static let size = MemoryLayout<fs_channel_page>.size
 
     let memory: SharedMemory
+    private let base: UnsafeMutableRawPointer
 
     init(creating name: String) throws(MemoryError) {
         memory = try SharedMemory(creating: "frameshare:\(name)", size: Self.size, readersMayWrite: false)
-        memory.mapping.baseAddress.storeBytes(of: FS_CHANNEL_PAGE_MAGIC, as: UInt32.self)
-        memory.mapping.baseAddress.storeBytes(of: UInt32(Message.version), toByteOffset: 4, as: UInt32.self)
+        base = memory.mapping.baseAddress
+        base.storeBytes(of: FS_CHANNEL_PAGE_MAGIC, as: UInt32.self)
+        base.storeBytes(of: UInt32(Message.version), toByteOffset: 4, as: UInt32.self)
         generation.pointee.store(1, ordering: .releasing)
     }
 
     init(adopting descriptor: consuming OwnedDescriptor) throws(MemoryError) {
         memory = try SharedMemory(adopting: descriptor, size: Self.size, access: .read)
+        base = memory.mapping.baseAddress
     }
 
     var hasMagic: Bool {
-        memory.mapping.baseAddress.load(as: UInt32.self) == FS_CHANNEL_PAGE_MAGIC
+        base.load(as: UInt32.self) == FS_CHANNEL_PAGE_MAGIC
     }
 
     // Offsets of `struct fs_channel_page`, asserted in its header. On the reader's side the mapping is read-only:
     // only loads are made there.
     private func word32(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
-        (memory.mapping.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
+        (base + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
     }
     private func word64(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
-        (memory.mapping.baseAddress + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
+        (base + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
     /// The futex word that every sleeping reader waits on.

@@ -5,13 +5,15 @@ internal import FrameMemory
 ///
 /// Written by the publisher alone. A record is rewritten only while no one holds or is offered its slot, so readers
 /// need no retry loop; the ticket's exchange orders the writing before the reading.
-struct FrameTable: Sendable {
+// @unchecked: `base` points into `memory`, which is kept beside it.
+struct FrameTable: @unchecked Sendable {
     static let recordSize = MemoryLayout<fs_frame_record>.size
     static let maximumMetadataCapacity = 16 << 20
     static let maximumRecordStride = (recordSize + maximumMetadataCapacity + 63) / 64 * 64
     private static let headerSize = MemoryLayout<fs_frame_table>.size
 
     let memory: SharedMemory
+    private let base: UnsafeMutableRawPointer
     let slots: Int
     let recordStride: Int
     let metadataCapacity: Int
@@ -28,7 +30,8 @@ struct FrameTable: Sendable {
             size: Self.size(slots: slots, recordStride: recordStride),
             readersMayWrite: false
         )
-        memory.mapping.baseAddress.storeBytes(
+        base = memory.mapping.baseAddress
+        base.storeBytes(
             of: fs_frame_table(
                 magic: FS_FRAME_TABLE_MAGIC,
                 version: UInt32(Message.version),
@@ -51,11 +54,12 @@ struct FrameTable: Sendable {
             size: Self.size(slots: offer.slots, recordStride: offer.recordStride),
             access: .read
         )
+        base = memory.mapping.baseAddress
     }
 
     /// The record of a slot. Invariant: `slot` is below `slots`, and the memory's size was checked against them.
     func record(_ slot: Int) -> UnsafeMutablePointer<fs_frame_record> {
-        (memory.mapping.baseAddress + Self.headerSize + slot * recordStride)
+        (base + Self.headerSize + slot * recordStride)
             .assumingMemoryBound(to: fs_frame_record.self)
     }
 

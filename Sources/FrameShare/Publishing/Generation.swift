@@ -3,22 +3,35 @@ internal import FrameMemory
 /// One configuration of a channel: its buffers, frame table, lease table and lanes. A new one takes over at each
 /// reconfiguration; the old one stays until nobody holds a frame of it.
 struct Generation {
-    let number: UInt32
-    let pool: FramePool
-    let frames: FrameTable
+    /// What never changes of it, as one reference: a slot that is being filled takes it along.
+    final class Memory: Sendable {
+        let number: UInt32
+        let pool: FramePool
+        let frames: FrameTable
+
+        init(number: UInt32, pool: FramePool, frames: FrameTable) {
+            self.number = number
+            self.pool = pool
+            self.frames = frames
+        }
+    }
+
+    let memory: Memory
+    var number: UInt32 { memory.number }
+    var pool: FramePool { memory.pool }
+    var frames: FrameTable { memory.frames }
     var leases: LeaseTable
     /// The lanes' memory, by subscriber; `leases` has pointers into it.
     var lanes: [LeaseTable.SubscriberID: SharedMemory] = [:]
 
     init(number: UInt32, pool: FramePool, channel: String, metadataCapacity: Int, sourceNeed: Int) throws(MemoryError) {
-        self.number = number
-        self.pool = pool
-        frames = try FrameTable(
+        let frames = try FrameTable(
             creating: channel,
             generation: number,
             slots: pool.slots.count,
             metadataCapacity: metadataCapacity
         )
+        memory = Memory(number: number, pool: pool, frames: frames)
         leases = LeaseTable(slots: pool.slots.count, sourceNeed: sourceNeed)
     }
 

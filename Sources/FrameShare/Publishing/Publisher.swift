@@ -113,7 +113,7 @@ public final class Publisher: Sendable {
     /// can't wait says so by ``countLost(noFreeSlot:)``.
     public func tryNextSlot() throws(ChannelError) -> WritableSlot? {
         guard let taken = try core.tryTakeSlot() else { return nil }
-        return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+        return WritableSlot(core: core, taken)
     }
 
     /// A free slot to fill. Waits on the calling thread until there is one.
@@ -122,14 +122,14 @@ public final class Publisher: Sendable {
         let taken = try core.waitForSlots(timeout: timeout, interrupted: { false }) { () throws(ChannelError) in
             try core.tryTakeSlot()
         }
-        return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+        return WritableSlot(core: core, taken)
     }
 
     /// A free slot to fill. Waits, on a thread of the publisher's own, until there is one.
     /// - Throws: `timedOut`; `cancelled` when the task is; `closed` once the channel has ended.
     public func nextSlot(timeout: Duration? = nil) async throws(ChannelError) -> WritableSlot {
         if let taken = try core.tryTakeSlot() {
-            return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+            return WritableSlot(core: core, taken)
         }
         let core = core
         let taken = try await waiters.wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
@@ -137,7 +137,7 @@ public final class Publisher: Sendable {
                 try core.tryTakeSlot()
             }
         }
-        return WritableSlot(core: core, slot: taken.slot, generation: taken.generation)
+        return WritableSlot(core: core, taken)
     }
 
     /// Publishes a filled slot to everyone who may have it. Never waits.

@@ -161,7 +161,7 @@ final class PublisherCore: Sendable {
                 }
             }
             tellControl =
-                !state.disconnects.isEmpty || state.generation.leases.entries.contains { $0.violation != nil }
+                !state.disconnects.isEmpty || state.generation.leases.hasViolation
             return nil
         }
         if let outcome { throw outcome }
@@ -207,11 +207,17 @@ final class PublisherCore: Sendable {
 
     // MARK: slots
 
+    /// A slot that was taken for a CPU source, and where its bytes are.
+    struct TakenSlot {
+        let slot: Int
+        let memory: Generation.Memory
+    }
+
     /// Takes a free slot for a CPU source, if there is one and every `everyFrame` subscriber will have room.
-    func tryTakeSlot() throws(ChannelError) -> (slot: Int, generation: UInt32)? {
+    func tryTakeSlot() throws(ChannelError) -> TakenSlot? {
         var ended = false
         var cut = false
-        let taken: (Int, UInt32)? = state.withLock { state in
+        let taken: TakenSlot? = state.withLock { state in
             ended = state.ended
             guard !ended else { return nil }
             state.generation.leases.collectReleases()
@@ -226,7 +232,7 @@ final class PublisherCore: Sendable {
             }
             state.stalledSince = nil
             guard let slot = state.generation.leases.takeFree() else { return nil }
-            return (slot, state.generation.number)
+            return TakenSlot(slot: slot, memory: state.generation.memory)
         }
         if cut { Self.signal(controlEvent) }
         if ended { throw .closed }
@@ -267,8 +273,6 @@ final class PublisherCore: Sendable {
         if let value = try attempt() { return value }
         let deadline = Deadline(after: timeout)
         let stallDeadline = Deadline(after: options.stallLimit)
-        var words: [UnsafePointer<UInt32>?] = []
-        var expected: [UInt32] = []
         state.withLock {
             $0.sleepers += 1
             page.shortage.pointee.bitwiseOr(FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
@@ -285,15 +289,7 @@ final class PublisherCore: Sendable {
             // Announce (above), snapshot the words, re-check, sleep: the kernel compares the words once more. A
             // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
             let lanes = state.withLock { $0.waitSet }
-            words.removeAll(keepingCapacity: true)
-            expected.removeAll(keepingCapacity: true)
-            words.append(UnsafePointer(attention.mapping.baseAddress.assumingMemoryBound(to: UInt32.self)))
-            expected.append(attentionWord.pointee.load(ordering: .acquiring))
-            for lane in lanes.prefix(127) {
-                let memory = LaneMemory(at: lane.mapping.baseAddress, depth: 1)
-                words.append(UnsafePointer(UnsafeRawPointer(memory.releaseWake).assumingMemoryBound(to: UInt32.self)))
-                expected.append(memory.releaseWake.pointee.load(ordering: .acquiring))
-            }
+            var words = WaitWords(attention: attentionWord, lanes: lanes)
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if interrupted() { throw .cancelled }
             if let value = try attempt() { return value }
@@ -302,7 +298,7 @@ final class PublisherCore: Sendable {
             // A tenth of a second at most: cancellation and the stall limit are looked at again.
             var nanoseconds = deadline.remaining(atMost: 100_000_000)
             if !stallDeadline.hasPassed { nanoseconds = min(nanoseconds, stallDeadline.remaining(atMost: 100_000_000)) }
-            let result = fs_futex_wait_any(&words, &expected, UInt32(words.count), max(nanoseconds, 1_000_000))
+            let result = words.wait(nanoseconds: max(nanoseconds, 1_000_000))
             withExtendedLifetime(lanes) {}
             if result != 0 && result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR {
                 // No futex_waitv (Linux before 5.16, or a sandbox without it): look again every millisecond.

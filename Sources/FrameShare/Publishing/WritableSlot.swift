@@ -7,24 +7,26 @@ public struct WritableSlot: ~Copyable, Sendable {
     private let core: PublisherCore
     /// The slot's number in the pool.
     public let slot: Int
-    let generation: UInt32
-    private let pool: FramePool
-    private let frames: FrameTable
-    private var isArmed = true
+    private let memory: Generation.Memory
+    /// Whether the slot goes back at the end. An atomic lives in memory, never in registers: only for such values does the
+    /// compiler see that an image borrowed from a `let slot` is gone when the slot is published.
+    private let isArmed = Atomic(true)
 
-    init(core: PublisherCore, slot: Int, generation: UInt32) {
+    init(core: PublisherCore, _ taken: PublisherCore.TakenSlot) {
         self.core = core
-        self.slot = slot
-        self.generation = generation
-        (pool, frames) = core.state.withLock { ($0.generation.pool, $0.generation.frames) }
+        slot = taken.slot
+        memory = taken.memory
     }
 
-    deinit { if isArmed { core.giveBack(slot: slot, generation: generation) } }
+    var generation: UInt32 { memory.number }
+    private var pool: FramePool { memory.pool }
 
-    mutating func disarm() { isArmed = false }
+    deinit { if isArmed.load(ordering: .relaxed) { core.giveBack(slot: slot, generation: generation) } }
+
+    func disarm() { isArmed.store(false, ordering: .relaxed) }
 
     /// The room for its metadata: this slot's alone while it is the source's.
-    var metadataRoom: UnsafeMutableRawBufferPointer { frames.metadata(slot) }
+    var metadataRoom: UnsafeMutableRawBufferPointer { memory.frames.metadata(slot) }
 
     /// The streams of the frame, in the channel's order.
     public var streams: [Stream] { pool.streams }

@@ -85,6 +85,8 @@ public final class Subscriber: Sendable {
         /// The counters in the record of the frame before.
         var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
         var latency = LatencyWindow()
+        /// The latency of the frame taken last, in ns, until it is booked: beside the way of a frame, not on it.
+        var unbooked: Int64?
         /// When the control socket was looked at last, or a frame came, in ns.
         var lookedAt: Int64 = 0
 
@@ -94,7 +96,18 @@ public final class Subscriber: Sendable {
             takes = LaneTakes(memory: current.lane, slots: current.offer.slots)
         }
 
+        mutating func bookLatency() {
+            guard let ns = unbooked else { return }
+            unbooked = nil
+            guard latency.add(ns) else { return }
+            let lane = current.lane
+            lane.latencyP50.pointee.store(latency.percentile(0.5), ordering: .relaxed)
+            lane.latencyP99.pointee.store(latency.percentile(0.99), ordering: .relaxed)
+            lane.latencyMax.pointee.store(latency.maximum, ordering: .relaxed)
+        }
+
         mutating func attach(_ next: Attachment) {
+            bookLatency()
             current = next
             takes = LaneTakes(memory: next.lane, slots: next.offer.slots)
         }
@@ -270,12 +283,9 @@ public final class Subscriber: Sendable {
         lane.taken.pointee.store(state.delivered &- state.deliveredBefore, ordering: .relaxed)
         let now = monotonicNow()
         state.lookedAt = now
+        state.bookLatency()
         // Wrapping: the record is the publisher's claim.
-        if state.latency.add(now &- record.publishTimestamp.nanoseconds) {
-            lane.latencyP50.pointee.store(state.latency.percentile(0.5), ordering: .relaxed)
-            lane.latencyP99.pointee.store(state.latency.percentile(0.99), ordering: .relaxed)
-            lane.latencyMax.pointee.store(state.latency.maximum, ordering: .relaxed)
-        }
+        state.unbooked = now &- record.publishTimestamp.nanoseconds
         state.link.leases.begin()
         return Taken(attachment: state.current, slot: slot, record: record, lost: lost)
     }
@@ -295,7 +305,7 @@ public final class Subscriber: Sendable {
 
     private enum Step {
         case taken(Taken)
-        case sleep(seen: UInt32)
+        case sleep(on: ChannelPage, seen: UInt32)
         /// Another generation has taken over: sleep is to be announced in its lane.
         case lookAgain
         case readSocket
@@ -323,8 +333,7 @@ public final class Subscriber: Sendable {
         while true {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
-            let over = try lookNowAndThen()
-            if !over && spin(until: spinUntil) {
+            if spinUntil != 0, try !lookNowAndThen(), spin(until: spinUntil) {
                 if deadline.hasPassed { throw .timedOut }
                 continue
             }
@@ -344,13 +353,15 @@ public final class Subscriber: Sendable {
                 if deadline.hasPassed { throw .timedOut }
                 let socket = state.withLock { $0.link.socket }
                 _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: 10_000_000) / 1_000_000))
-            case .sleep(let seen):
-                defer { endSleep() }
-                if deadline.hasPassed { throw .timedOut }
-                let page = state.withLock { $0.current.page }
+            case .sleep(let page, let seen):
+                if deadline.hasPassed {
+                    endSleep()
+                    throw .timedOut
+                }
                 // A tenth of a second at most: then we look whether the publisher is still there.
                 let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
                 let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
+                if let taken = try wakeUp() { return taken }
                 if result == -ETIMEDOUT { try lookAtSocket() }
             }
             spinUntil = spinDeadline()
@@ -362,6 +373,9 @@ public final class Subscriber: Sendable {
         var failure: ChannelError? = nil
         let step: Step = state.withLock { state in
             do throws(ChannelError) {
+                // Bookkeeping first: from the announcement on, a frame may be on its way.
+                state.bookLatency()
+                try lookNowAndThen(&state)
                 let announced = state.current
                 let page = announced.page
                 // Before the look: if the publisher bumps it after this, the kernel refuses to sleep.
@@ -386,7 +400,7 @@ public final class Subscriber: Sendable {
                 }
                 guard state.current === announced else { return .lookAgain }
                 state.sleepers += 1
-                return .sleep(seen: seen)
+                return .sleep(on: page, seen: seen)
             } catch {
                 clearAnnouncement(&state)
                 if error != .closed { failure = error }
@@ -399,6 +413,23 @@ public final class Subscriber: Sendable {
 
     private func clearAnnouncement(_ state: inout State) {
         if state.sleepers == 0 { state.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
+    }
+
+    /// Takes what it was woken for, if anything, in the same step as it ends the sleep.
+    private func wakeUp() throws(ChannelError) -> Taken? {
+        var failure: ChannelError? = nil
+        let taken: Taken? = state.withLock { state in
+            state.sleepers -= 1
+            defer { clearAnnouncement(&state) }
+            do throws(ChannelError) {
+                return try take(&state)
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+        if let failure { throw failure }
+        return taken
     }
 
     private func endSleep() {
@@ -454,7 +485,6 @@ public final class Subscriber: Sendable {
 
     /// Waits a moment without sleeping. False when it is time to sleep.
     private func spin(until limit: Int64) -> Bool {
-        guard limit != 0 else { return false }
         for _ in 0..<16 { fs_cpu_relax() }
         return monotonicNow() < limit
     }
@@ -557,7 +587,8 @@ public final class Subscriber: Sendable {
     /// What came and what was lost so far.
     public var statistics: SubscriberStatistics {
         state.withLock { state in
-            SubscriberStatistics(
+            state.bookLatency()
+            return SubscriberStatistics(
                 delivered: state.delivered,
                 lost: state.lost,
                 held: state.link.leases.count,
