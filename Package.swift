@@ -83,7 +83,7 @@ let package = Package(
         .target(name: "CommandTesting", path: "Tests/CommandTesting"),
         .testTarget(
             name: "FrameShareCLITests",
-            dependencies: ["FrameShareCLI", "FrameShare"],
+            dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare"],
             exclude: ["Snapshots"]
         ),
         // Real drivers, in a virtual machine: Tests/Guest/run-suite.
