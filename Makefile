@@ -20,9 +20,14 @@ export SWIFT
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources)
-scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove
+scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Packaging/generate
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
+prefix = $(DESTDIR)$(PREFIX)
+installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/completions/frameshare \
+	share/zsh/site-functions/_frameshare share/fish/vendor_completions.d/frameshare.fish \
+	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
+	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json
 
 .PHONY: help build demo test bench lint format docs install uninstall clean
 
@@ -58,21 +63,26 @@ docs: ## the documentation of the public modules as a web site in docs-out
 	@Scripts/build-docs $(DOCS)
 
 # As root the toolchain is often out of reach (sudo resets PATH): then what 'make build' has left is installed.
-install: ## puts the command and its completions under PREFIX (/usr/local); honours DESTDIR
+install: ## puts the command, its manual, completions and service under PREFIX (/usr/local); honours DESTDIR
 	@if command -v $(SWIFT) > /dev/null; then $(MAKE) --no-print-directory build; \
 	elif [ ! -x $(command) ]; then echo "make install: run 'make build' first" >&2; exit 1; fi
-	install -D -s -m 755 $(command) "$(DESTDIR)$(PREFIX)/bin/frameshare"
-	install -d "$(DESTDIR)$(PREFIX)/share/bash-completion/completions" "$(DESTDIR)$(PREFIX)/share/zsh/site-functions" \
-		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d"
-	$(command) completions bash > "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/frameshare"
-	$(command) completions zsh > "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_frameshare"
-	$(command) completions fish > "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/frameshare.fish"
+	install -D -s -m 755 $(command) "$(prefix)/bin/frameshare"
+	install -d $(addprefix "$(prefix)"/,$(dir $(installed)))
+	$(command) completions bash > "$(prefix)/share/bash-completion/completions/frameshare"
+	$(command) completions zsh > "$(prefix)/share/zsh/site-functions/_frameshare"
+	$(command) completions fish > "$(prefix)/share/fish/vendor_completions.d/frameshare.fish"
+	@if command -v python3 > /dev/null; then \
+		Packaging/make-manual $(command) > "$(prefix)/share/man/man1/frameshare.1"; \
+	else echo "make install: without the manual page: python3, which writes it, is not installed" >&2; fi
+	Packaging/generate unit "$(PREFIX)/bin" > "$(prefix)/lib/systemd/system/frameshare@.service"
+	install -m 644 Packaging/frameshare.sysusers "$(prefix)/lib/sysusers.d/frameshare.conf"
+	install -m 644 Packaging/channel.conf "$(prefix)/share/doc/frameshare/channel.conf"
+	Packaging/generate profile publisher > "$(prefix)/share/frameshare/seccomp-publisher.json"
+	Packaging/generate profile subscriber > "$(prefix)/share/frameshare/seccomp-subscriber.json"
 
 uninstall: ## takes away what 'install' put there
-	rm -f "$(DESTDIR)$(PREFIX)/bin/frameshare" \
-		"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/frameshare" \
-		"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_frameshare" \
-		"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/frameshare.fish"
+	rm -f $(addprefix "$(prefix)"/,$(installed))
+	-rmdir "$(prefix)/share/frameshare" "$(prefix)/share/doc/frameshare"
 
 clean: ## removes everything that was built
 	rm -rf .build .build-* $(DOCS)

@@ -86,6 +86,12 @@ let package = Package(
             dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare"],
             exclude: ["Snapshots"]
         ),
+        // What 'make install' installs besides: the service, its sandbox, containers, the manual.
+        .testTarget(
+            name: "PackagingTests",
+            dependencies: ["CommandTesting", "FrameShareCLI", "frameshare-hostile-peer"],
+            exclude: ["confine"]
+        ),
         // Real drivers, in a virtual machine: Tests/Guest/run-suite.
         .testTarget(
             name: "GuestTests",

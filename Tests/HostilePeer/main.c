@@ -3,6 +3,7 @@
 //   frameshare-hostile-peer subscribe SOCKET BEHAVIOUR [COUNT] [uid=N]
 //   frameshare-hostile-peer publish SOCKET BEHAVIOUR
 //   frameshare-hostile-peer attack SOCKET [uid=N]
+//   frameshare-hostile-peer escape
 //
 // It says what it did and what came of it, a line each, and ends by itself or when its standard input ends.
 #define _GNU_SOURCE
@@ -41,10 +42,11 @@ int main(int argc, char **argv) {
     pthread_t watcher;
     if (pthread_create(&watcher, NULL, end_with_input, NULL) != 0) give_up("pthread_create");
     if (argc == 3 && strcmp(argv[1], "attack") == 0) return write_attack(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "escape") == 0) return escape();
     if (argc >= 4 && strcmp(argv[1], "subscribe") == 0) {
         return hostile_subscriber(argv[2], argv[3], argc > 4 ? atoi(argv[4]) : 1);
     }
     if (argc == 4 && strcmp(argv[1], "publish") == 0) return hostile_publisher(argv[2], argv[3]);
-    fprintf(stderr, "usage: subscribe SOCKET BEHAVIOUR [COUNT] | publish SOCKET BEHAVIOUR | attack SOCKET [uid=N]\n");
+    fprintf(stderr, "usage: subscribe SOCKET BEHAVIOUR [COUNT] | publish SOCKET BEHAVIOUR | attack SOCKET [uid=N] | escape\n");
     return 64;
 }

@@ -53,3 +53,4 @@ uint64_t random_number(void);
 int hostile_subscriber(const char *path, const char *behaviour, int count);
 int hostile_publisher(const char *path, const char *behaviour);
 int write_attack(const char *path);
+int escape(void);
