@@ -13,6 +13,12 @@ let package = Package(
             name: "channel-bench",
             dependencies: ["CFloor", .product(name: "FrameShare", package: "FrameShare")]
         ),
+        // For counting: instructions under a simulator, heap allocations by itself.
+        .target(name: "CAllocationCount"),
+        .executableTarget(
+            name: "hot-path",
+            dependencies: ["CAllocationCount", .product(name: "FrameShare", package: "FrameShare")]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

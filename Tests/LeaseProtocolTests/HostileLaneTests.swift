@@ -90,13 +90,13 @@ struct HostileLaneTests {
         let lane = PlainLane(depth: 2)
         var takes = LaneTakes(memory: lane.memory, slots: 4)
         for count in [.max, 0, .max - 1, 3, 1 << 48, 1 << 63, 5] as [UInt64] {
-            lane.scribble(count, at: 0)
+            lane.scribble(count, at: lane.offeredWord)
             #expect(takes.take() == nil)
             #expect(!takes.somethingOffered)
         }
         // An honest publisher is heard again afterwards.
         lane.memory.cell(1).pointee.store(Ticket(offer: 5, slot: 3).rawValue, ordering: .relaxed)
-        lane.scribble(6, at: 0)
+        lane.scribble(6, at: lane.offeredWord)
         #expect(takes.take() == 3)
     }
 }
