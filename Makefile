@@ -19,8 +19,8 @@ SHELL := /bin/bash
 export SWIFT
 
 formatted := Package.swift Sources Tests \
-	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Examples/Package.swift Examples/Sources)
-scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Packaging/generate
+	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
+scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Packaging/generate
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 prefix = $(DESTDIR)$(PREFIX)
@@ -29,12 +29,12 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json
 
-.PHONY: help build demo test bench lint format docs install uninstall clean
+.PHONY: help build demo test bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## the command 'frameshare', optimised, with all that this machine has libraries for
 	@Scripts/install-packages --optional build
@@ -48,8 +48,11 @@ test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 2
 	@Scripts/run-tests $(ONLY)
 
 bench: ## what a wake-up costs, beside a plain C futex and eventfd in the same run
-	$(SWIFT) build -c release --package-path Benchmarks --scratch-path .build-bench --product channel-bench
+	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product channel-bench
 	.build-bench/release/channel-bench --rounds $(ROUNDS) $(BENCH)
+
+bench-micro: ## what the steps of a frame's way cost by themselves, while nobody sleeps
+	cd Benchmarks/Micro && $(SWIFT) package --scratch-path ../../.build-micro --allow-writing-to-package-directory benchmark
 
 lint: ## what 'format' would change, and the style's other rules
 	$(SWIFT) format lint --strict --parallel --recursive $(formatted)

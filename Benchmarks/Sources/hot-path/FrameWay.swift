@@ -24,7 +24,8 @@ struct FrameWay {
         metadata =
             chosen == .metadata
             ? [
-                "ExposureTime": 8_000, "AnalogueGain": .float(2.5), "DigitalGain": .float(1), "ColourTemperature": 4_500,
+                "ExposureTime": 8_000, "AnalogueGain": .float(2.5), "DigitalGain": .float(1),
+                "ColourTemperature": 4_500,
                 "FrameDuration": .int64(33_333), "Lux": .float(410), "SensorTimestamp": .int64(1_234_567_890_123),
                 "AeLocked": .bool(true),
             ] : [:]

@@ -123,10 +123,15 @@ private struct ByteWriter {
         put(s.width)
         put(s.height)
     }
-    mutating func put(text: String) { for byte in text.utf8 { put(byte) } }
-    mutating func put(bytes: [UInt8]) {
-        guard offset + bytes.count <= room.count else { return }
-        bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: room[offset...]).copyMemory(from: $0) }
-        offset += bytes.count
+    mutating func put(text: String) {
+        // All at once where the string's bytes lie in one piece, as those of native strings do.
+        let whole: Void? = text.utf8.withContiguousStorageIfAvailable { put(raw: UnsafeRawBufferPointer($0)) }
+        if whole == nil { for byte in text.utf8 { put(byte) } }
+    }
+    mutating func put(bytes: [UInt8]) { bytes.withUnsafeBytes { put(raw: $0) } }
+    private mutating func put(raw: UnsafeRawBufferPointer) {
+        guard offset + raw.count <= room.count else { return }
+        UnsafeMutableRawBufferPointer(rebasing: room[offset...]).copyMemory(from: raw)
+        offset += raw.count
     }
 }

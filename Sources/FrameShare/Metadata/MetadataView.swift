@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A frame's metadata, read where it lies; it can't outlive the frame.
 ///
 /// Nothing is decoded before it is asked for. Bytes that a faulty publisher wrote give nil or an error, never a crash.
@@ -57,12 +59,14 @@ public struct MetadataView: ~Escapable {
 
         func keyMatches(_ key: String, in bytes: borrowing RawSpan) -> Bool {
             guard key.utf8.count == keySize else { return false }
-            var i = keyStart
-            for byte in key.utf8 {
-                guard bytes.unsafeLoad(fromByteOffset: i, as: UInt8.self) == byte else { return false }
-                i += 1
+            let whole = bytes.extracting(keyStart..<start).withUnsafeBytes { here in
+                key.utf8.withContiguousStorageIfAvailable { key in
+                    guard let a = key.baseAddress, let b = here.baseAddress else { return keySize == 0 }
+                    return memcmp(a, b, keySize) == 0
+                }
             }
-            return true
+            if let whole { return whole }
+            return zip(keyStart..., key.utf8).allSatisfy { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) == $1 }
         }
     }
 }
