@@ -40,6 +40,22 @@ struct MachineTests {
         #expect(run.output.contains("FRAMESHARE_DIR"))
     }
 
+    @Test("doctor tells the limits of this process, and how to raise one that is too low")
+    func limits() throws {
+        let folder = try ChannelFolder()
+        let script = "ulimit -n 100; ulimit -f 1000000; exec '\(CommandRun.executable.path)' doctor --json"
+        let shell = URL(fileURLWithPath: "/bin/bash")
+        let report = try Document(try CommandRun(["-c", script], of: shell, in: folder).wait().output)
+        let checks = try report["checks"].elements
+        let descriptors = try #require(try checks.first { try $0["name"].text == "descriptors" })
+        #expect(
+            try descriptors["state"].text == "note" && descriptors["detail"].text.contains("at most 100 open files")
+        )
+        #expect(try descriptors["remedy"].text.contains("ulimit -n"))
+        let memory = try #require(try checks.first { try $0["name"].text == "memory" })
+        #expect(try memory["detail"].text.contains("976.6 MiB at most"))
+    }
+
     @Test("cameras lists what the kernel has")
     func cameras() throws {
         let run = try frameshare("cameras", "--json", in: try ChannelFolder())

@@ -1,6 +1,10 @@
+import FrameMemory
+
 extension DoctorCheck {
     /// Everything that `doctor` looks at, in the order in which it is told.
     static func all() -> [DoctorCheck] {
-        [kernel(), channelFolder()] + memory() + [descriptors(), groups()] + cameras()
+        let machine = MachineMemory()
+        return [kernel(), channelFolder()] + memory(machine) + [descriptors(machine.descriptorLimit), groups()]
+            + cameras()
     }
 }

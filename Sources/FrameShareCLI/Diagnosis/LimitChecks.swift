@@ -1,19 +1,16 @@
+import FrameMemory
 import Glibc
 
 extension DoctorCheck {
     /// File descriptors: a channel takes one for each buffer, on either side.
-    static func descriptors() -> DoctorCheck {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-            return DoctorCheck(name: "descriptors", state: .note, detail: ["the limit can't be read"])
-        }
-        let soft = Int(clamping: limit.rlim_cur)
-        let enough = soft >= 256
+    static func descriptors(_ limit: ProcessLimit) -> DoctorCheck {
+        let isEnough = limit.soft.map { $0 >= 256 } ?? true
+        let most = limit.hard.map { "\($0)" } ?? "as many as it likes"
         return DoctorCheck(
             name: "descriptors",
-            state: enough ? .ok : .note,
-            detail: ["at most \(soft) open files in a process, \(Int(clamping: limit.rlim_max)) if it asks"],
-            remedy: enough ? nil : "raise it: 'ulimit -n 4096'; each buffer of a channel is one descriptor"
+            state: isEnough ? .ok : .note,
+            detail: [limit.soft.map { "at most \($0) open files in a process, \(most) if it asks" } ?? "no limit"],
+            remedy: isEnough ? nil : "raise it: 'ulimit -n 4096'; each buffer of a channel is one descriptor"
         )
     }
 

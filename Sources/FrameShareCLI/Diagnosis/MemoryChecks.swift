@@ -1,11 +1,11 @@
 import FrameMemory
 import Glibc
+import SystemPackage
 
 extension DoctorCheck {
-    /// What frames can live in here, found out by allocating a page of each.
-    static func memory() -> [DoctorCheck] {
-        let paths = MachinePaths()
-        return [memfd(), heaps(paths), udmabuf(paths), contiguous(paths), ordinary(paths), hugePages()]
+    /// What frames can live in here: what the machine says of itself, and what comes of allocating a page of each kind.
+    static func memory(_ machine: MachineMemory) -> [DoctorCheck] {
+        [memfd(machine), heaps(machine), udmabuf(machine), contiguous(machine), ordinary(machine), hugePages(machine)]
     }
 
     /// Allocates and frees one page.
@@ -19,7 +19,7 @@ extension DoctorCheck {
     }
 
     /// Ordinary memory, without which nothing can be shared: the channel's own tables are in it too.
-    private static func memfd() -> DoctorCheck {
+    private static func memfd(_ machine: MachineMemory) -> DoctorCheck {
         switch attempt(.memfd) {
         case .success(let report) where report.writeProtection == .sealed:
             DoctorCheck(
@@ -32,7 +32,8 @@ extension DoctorCheck {
             DoctorCheck(
                 name: "memfd",
                 state: .note,
-                detail: ["works, but readers can't be kept from writing"] + report.notes,
+                detail: ["works, but readers can't be kept from writing: the seal is \(machine.futureWriteSeal.text)"]
+                    + report.notes,
                 remedy: "Linux 5.1 or later has the seal for that (F_SEAL_FUTURE_WRITE)",
                 isVital: true
             )
@@ -48,9 +49,9 @@ extension DoctorCheck {
     }
 
     /// Memory that devices can import.
-    private static func heaps(_ paths: MachinePaths) -> DoctorCheck {
-        let names = paths.heapNames()
-        guard !names.isEmpty else {
+    private static func heaps(_ machine: MachineMemory) -> DoctorCheck {
+        let paths = MachinePaths()
+        guard !machine.heaps.isEmpty else {
             return DoctorCheck(
                 name: "DMA heaps",
                 state: .note,
@@ -61,15 +62,21 @@ extension DoctorCheck {
         }
         var check = DoctorCheck(name: "DMA heaps", state: .ok, detail: [])
         var works = false
-        for name in names {
-            let path = paths.dmaHeaps + "/" + name
+        for heap in machine.heaps {
+            if let error = heap.error {
+                check.detail.append("\(heap.path): \(error)")
+                if heap.isRefused, check.remedy == nil {
+                    check.remedy = permissionAdvice(heap, "SUBSYSTEM==\"dma_heap\"")
+                }
+                continue
+            }
+            let name = heap.path.split(separator: "/").last.map(String.init) ?? heap.path
             switch attempt(.dmaHeap(name)) {
             case .success(let report):
                 works = true
-                check.detail.append("\(path): usable; \(report.writeProtection.explanation)")
-            case .failure(let error):
-                check.detail.append("\(path): \(error)")
-                if access(path, R_OK | W_OK) != 0, check.remedy == nil { check.remedy = permissionAdvice(path) }
+                let origin = heap.isContiguous ? ", of the contiguous memory" : ""
+                check.detail.append("\(heap.path): usable\(origin); \(report.writeProtection.explanation)")
+            case .failure(let error): check.detail.append("\(heap.path): \(error)")
             }
         }
         if !works { check.state = check.remedy == nil ? .note : .missing }
@@ -78,12 +85,13 @@ extension DoctorCheck {
     }
 
     /// Ordinary memory as a DMA buffer.
-    private static func udmabuf(_ paths: MachinePaths) -> DoctorCheck {
-        guard access(paths.udmabuf, F_OK) == 0 else {
+    private static func udmabuf(_ machine: MachineMemory) -> DoctorCheck {
+        let device = machine.udmabuf
+        if device.error == .noSuchFileOrDirectory {
             return DoctorCheck(
                 name: "udmabuf",
                 state: .note,
-                detail: ["no \(paths.udmabuf)"],
+                detail: ["no \(device.path)"],
                 remedy: "only for ordinary memory that is imported into devices: 'sudo modprobe udmabuf', "
                     + "or a kernel with CONFIG_UDMABUF"
             )
@@ -93,41 +101,38 @@ extension DoctorCheck {
             return DoctorCheck(
                 name: "udmabuf",
                 state: .ok,
-                detail: ["\(paths.udmabuf): usable; \(report.writeProtection.explanation)"] + report.notes
+                detail: ["\(device.path): usable; \(report.writeProtection.explanation)"] + report.notes
             )
         case .failure(let error):
-            let mayOpen = access(paths.udmabuf, R_OK | W_OK) == 0
             return DoctorCheck(
                 name: "udmabuf",
-                state: mayOpen ? .note : .missing,
+                state: device.isRefused ? .missing : .note,
                 detail: ["\(error)"],
-                remedy: mayOpen ? nil : permissionAdvice(paths.udmabuf)
+                remedy: device.isRefused ? permissionAdvice(device, "KERNEL==\"udmabuf\"") : nil
             )
         }
     }
 
-    private static func permissionAdvice(_ path: String) -> String {
-        var status = stat()
-        guard stat(path, &status) == 0, let group = getgrgid(status.st_gid), status.st_gid != 0 else {
-            let match = path.hasSuffix("udmabuf") ? "KERNEL==\"udmabuf\"" : "SUBSYSTEM==\"dma_heap\""
-            return "\(path) is root's alone: a udev rule can give it to group video: "
+    /// - Parameter match: how a udev rule finds the device
+    private static func permissionAdvice(_ device: MachineMemory.Device, _ match: String) -> String {
+        guard let group = device.group else {
+            return "\(device.path) is its owner's alone: a udev rule can give it to group video: "
                 + "'\(match), GROUP=\"video\", MODE=\"0660\"'"
         }
-        let name = String(cString: group.pointee.gr_name)
-        return
-            "\(path) is for group '\(name)': 'sudo usermod -aG \(name) \(UserArgument.name(geteuid()))', log in again"
+        let user = UserArgument.name(geteuid())
+        return "\(device.path) is for group '\(group)': 'sudo usermod -aG \(group) \(user)', log in again"
     }
 
     /// The contiguous memory that a Raspberry Pi's camera needs.
-    private static func contiguous(_ paths: MachinePaths) -> DoctorCheck {
-        guard let total = paths.memory("CmaTotal"), total > 0 else {
+    private static func contiguous(_ machine: MachineMemory) -> DoctorCheck {
+        guard let total = machine.contiguousTotal, total > 0 else {
             return DoctorCheck(
                 name: "CMA",
                 state: .ok,
                 detail: ["none set aside; only some cameras (Raspberry Pi 4 and before) need it"]
             )
         }
-        let free = paths.memory("CmaFree") ?? 0
+        let free = machine.contiguousFree ?? 0
         let isTight = free < 32 << 20
         return DoctorCheck(
             name: "CMA",
@@ -139,40 +144,54 @@ extension DoctorCheck {
         )
     }
 
-    private static func ordinary(_ paths: MachinePaths) -> DoctorCheck {
-        guard let total = paths.memory("MemTotal"), let available = paths.memory("MemAvailable") else {
-            return DoctorCheck(name: "memory", state: .note, detail: ["\(paths.memoryInfo) can't be read"])
+    private static func ordinary(_ machine: MachineMemory) -> DoctorCheck {
+        guard let total = machine.total, let available = machine.available else {
+            return DoctorCheck(name: "memory", state: .note, detail: ["\(MachinePaths().memoryInfo) can't be read"])
         }
         var check = DoctorCheck(
             name: "memory",
             state: .ok,
             detail: ["\(Quantities.bytes(available)) available of \(Quantities.bytes(total))"]
         )
-        if let room = paths.controlGroupRoom {
+        if let room = machine.controlGroupRoom {
             check.detail.append("this control group may use \(Quantities.bytes(room)) more (memory.max)")
+        }
+        if let limit = machine.fileSizeLimit.soft {
+            check.detail.append("a buffer may have \(Quantities.bytes(limit)) at most ('ulimit -f')")
+        }
+        if let limit = machine.addressSpaceLimit.soft {
+            check.detail.append("a process may map \(Quantities.bytes(limit)) at most ('ulimit -v')")
         }
         return check
     }
 
     /// Huge pages make the first writes to large frames many times cheaper.
-    private static func hugePages() -> DoctorCheck {
-        let path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled"
-        guard let file = fopen(path, "re") else {
+    private static func hugePages(_ machine: MachineMemory) -> DoctorCheck {
+        guard let choice = machine.allowedHugePages else {
             return DoctorCheck(name: "huge pages", state: .ok, detail: ["this kernel has none for shared memory"])
         }
-        defer { fclose(file) }
-        var buffer = [CChar](repeating: 0, count: 128)
-        guard fgets(&buffer, Int32(buffer.count), file) != nil else {
-            return DoctorCheck(name: "huge pages", state: .ok, detail: ["\(path) can't be read"])
-        }
-        let text = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let choice = text.split(separator: "[").last?.split(separator: "]").first.map(String.init) ?? "unknown"
         let isOn = ["always", "within_size", "advise", "force"].contains(choice)
+        let path = MachinePaths().hugePageSetting
         return DoctorCheck(
             name: "huge pages",
             state: .ok,
             detail: ["for shared memory: \(choice)"],
             remedy: isOn ? nil : "optional, quicker starts with large frames: 'echo advise | sudo tee \(path)'"
         )
+    }
+}
+
+extension MachineMemory.Device {
+    /// There, but not for this user.
+    fileprivate var isRefused: Bool { error == .permissionDenied || error == .notPermitted }
+}
+
+extension MachineMemory.Outcome {
+    fileprivate var text: String {
+        switch self {
+        case .works: "there"
+        case .refused(let error): "refused (\(error))"
+        case .untried: "out of reach"
+        }
     }
 }

@@ -14,10 +14,16 @@ final class Scene {
     private let directory: ChannelDirectory
 
     /// Starts `frameshare publish --json` and waits until it has published a frame.
-    init(_ arguments: [String], folder: ChannelFolder) throws {
+    /// - Parameter below: a program that runs it, with that program's arguments
+    init(_ arguments: [String], folder: ChannelFolder, below: [String] = []) throws {
         self.folder = folder
         directory = ChannelDirectory(path: folder.path)
-        publisher = try CommandRun(["publish", "--channel", Self.channel, "--json"] + arguments, in: folder)
+        let command = below + [CommandRun.executable.path, "publish", "--channel", Self.channel, "--json"] + arguments
+        publisher = try CommandRun(
+            Array(command.dropFirst()),
+            of: URL(fileURLWithPath: command[0]),
+            in: folder
+        )
         try wait("frames are published") { ($0?.published ?? 0) > 0 }
     }
 
