@@ -31,6 +31,9 @@ let package = Package(
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
+        // What FrameShare is measured against by 'frameshare bench': plain C ways to hand frames over.
+        .target(name: "CHandOver"),
+
         .target(name: "PixelFormats"),
         .target(name: "LeaseProtocol", dependencies: ["CLinuxMedia"]),
         .target(name: "FrameMemory", dependencies: ["CLinuxMedia", system]),
@@ -50,7 +53,8 @@ let package = Package(
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
-                "FrameMemory", "FrameShare", "FrameSinks", "FrameSources", "LeaseProtocol", "PixelFormats", system,
+                "CHandOver", "FrameMemory", "FrameShare", "FrameSinks", "FrameSources", "LeaseProtocol", "PixelFormats",
+                system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]
@@ -104,7 +108,7 @@ let package = Package(
 )
 
 // The same strict settings for every Swift target.
-let inC = ["CLinuxMedia", "frameshare-hostile-peer"]
+let inC = ["CHandOver", "CLinuxMedia", "frameshare-hostile-peer"]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [

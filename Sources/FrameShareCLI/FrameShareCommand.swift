@@ -25,12 +25,13 @@ struct FrameShareCommand: ParsableCommand {
             on a terminal only, and never with NO_COLOR set.
             """,
         version: "0.1.0",
-        subcommands: [],
+        subcommands: [BenchReader.self],
         groupedSubcommands: [
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
             CommandGroup(name: "Share", subcommands: [Publish.self]),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Cat.self]),
+            CommandGroup(name: "Measure", subcommands: [Bench.self, BenchPublisher.self, BenchSubscriber.self]),
             CommandGroup(name: "Set up", subcommands: [Completions.self]),
         ]
     )

@@ -5,7 +5,8 @@ import Testing
 @Suite("Help", .timeLimit(.minutes(5)))
 struct HelpTests {
     static let commands = [
-        "", "publish", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo", "completions",
+        "", "publish", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo", "bench",
+        "bench-publisher", "bench-subscriber", "completions",
     ]
 
     /// `FRAMESHARE_UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes them anew.

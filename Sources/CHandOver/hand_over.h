@@ -1,0 +1,47 @@
+#pragma once
+#define _GNU_SOURCE
+#include "CHandOver.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// What a shared ring has before its frames; a cache line for each word that somebody else writes.
+struct hand_over_ring {
+    _Alignas(64) _Atomic uint32_t published;       // futex word
+    _Alignas(64) _Atomic uint32_t ended;
+    _Alignas(64) _Atomic uint32_t publisher_asleep;
+    _Alignas(64) _Atomic uint32_t given_back;      // futex word of a publisher that waits
+    struct { _Alignas(64) _Atomic uint32_t frames; } read[HAND_OVER_MAX_READERS];
+};
+
+#define HAND_OVER_RING_BYTES 4096
+
+static inline long hand_over_futex(_Atomic uint32_t *word, int operation, uint32_t value) {
+    return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+static inline int hand_over_read_all(int fd, void *to, uint64_t size) {
+    for (uint64_t done = 0; done < size;) {
+        ssize_t n = read(fd, (char *)to + done, size - done);
+        if (n == 0) return done == 0 ? 1 : -EPIPE;   // 1: the end, between two frames
+        if (n < 0 && errno != EINTR) return -errno;
+        if (n > 0) done += (uint64_t)n;
+    }
+    return 0;
+}
+
+static inline int hand_over_write_all(int fd, const void *from, uint64_t size) {
+    for (uint64_t done = 0; done < size;) {
+        ssize_t n = write(fd, (const char *)from + done, size - done);
+        if (n < 0 && errno != EINTR) return -errno;
+        if (n > 0) done += (uint64_t)n;
+    }
+    return 0;
+}

@@ -1,0 +1,77 @@
+import FrameShare
+import Glibc
+
+/// Reads a benchmark's frames until its channel ends.
+struct BenchReading {
+    var channel: String
+    var policy: Policy
+    var touch: BenchTouch
+    var spins: Bool
+    /// How long the channel may take to appear.
+    var patience: Duration
+
+    func run(_ stop: StopRequest) throws -> ContestantReport {
+        var options = Subscriber.Options()
+        options.name = "bench"
+        options.wait = spins ? .spin : .sleep
+        if policy == .everyFrame { options.budget = BenchPublishing.readerBudget }
+        let subscriber = try connect(options, stop)
+        stop.whenStopped { subscriber.interrupt() }
+        var report = ContestantReport(
+            side: "subscriber",
+            channel: channel,
+            frames: 0,
+            lost: 0,
+            latency: LatencyHistogram(),
+            cpu: 0,
+            wall: 0
+        )
+        var (began, cpu, last): (Int64, Int64, Int64) = (0, 0, 0)
+        var sum: UInt64 = 0
+        var outOfPlace: UInt64 = 0
+        while let frame = try next(subscriber) {
+            let now = ProcessUsage.now
+            let (number, stamp) = BenchHeader.read(frame["main"].bytes)
+            if touch == .all { sum &+= BenchHeader.sum(frame["main"].bytes) }
+            guard number >= BenchPublishing.warmUp else { continue }
+            if report.frames == 0 { (began, cpu) = (now, ProcessUsage.cpuNow) }
+            report.frames += 1
+            report.lost += frame.lost.total
+            report.latency.record(nanoseconds: now - stamp)
+            // The stamp is also the frame's timestamp, which does not lie in the pixels.
+            if stamp != frame.timestamp.nanoseconds { outOfPlace += 1 }
+            last = now
+        }
+        // To the last frame: the end of the channel is no part of any.
+        (report.cpu, report.wall) = (ProcessUsage.cpuNow - cpu, last - began)
+        report.usage = .current
+        report.more = [
+            .init(key: "policy", value: .string("\(policy)")), .init(key: "torn", value: .number(outOfPlace)),
+            .init(key: "touched_sum", value: .number(sum)),
+        ]
+        subscriber.close()
+        return report
+    }
+
+    private func next(_ subscriber: Subscriber) throws -> Frame? {
+        do throws(ChannelError) {
+            return try subscriber.nextBlocking()
+        } catch {
+            if error == .cancelled { return nil }
+            throw error
+        }
+    }
+
+    /// The channel may not be there yet: either side may be started first.
+    private func connect(_ options: Subscriber.Options, _ stop: StopRequest) throws -> Subscriber {
+        let limit = ProcessUsage.now + patience.nanoseconds
+        while true {
+            do throws(ChannelError) {
+                return try Subscriber(channel: channel, policy: policy, options: options)
+            } catch {
+                guard case .noSuchChannel = error, ProcessUsage.now < limit else { throw error }
+            }
+            guard stop.sleep(nanoseconds: 5_000_000) else { throw InterruptedByUser() }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import CommandTesting
+import Foundation
+import Testing
+
+@Suite("Benchmarks", .timeLimit(.minutes(5)))
+struct BenchTests {
+    private static let ways = [
+        "frameshare latest", "frameshare queue:4", "frameshare every-frame", "SCM_RIGHTS and mmap a frame",
+        "pidfd_getfd and mmap a frame", "shared memory, copied in", "socket", "pipe",
+    ]
+
+    @Test(
+        "an un-paced run of bench-publisher and bench-subscriber loses nothing, and each says what it cost in one line"
+    )
+    func contestants() throws {
+        let folder = try ChannelFolder()
+        let subscribers = try (0..<2).map { _ in
+            try CommandRun(
+                ["bench-subscriber", "--channel", "x", "--policy", "everyFrame", "--touch", "all"],
+                in: folder
+            )
+        }
+        let publisher = try CommandRun(
+            [
+                "bench-publisher", "--channel", "x", "--size", "100000", "--readers", "2", "--rate", "0", "--frames",
+                "400",
+            ],
+            in: folder
+        ).wait()
+        #expect(publisher.code == 0, "\(publisher.errors)")
+        var sums: Set<Int> = []
+        for outcome in [publisher] + subscribers.map({ $0.wait() }) {
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(outcome.output.split(separator: "\n").count == 1)
+            let report = try Document(outcome.output)
+            #expect(try report["frames"].int == 400)
+            #expect(try report["lost"].int == 0)
+            for key in ["cpu_ns_per_frame", "wall_ns", "max_rss_bytes", "private_bytes", "pss_bytes"] {
+                #expect(try report[key].int > 0, "\(key)")
+            }
+            let side = try report["side"].text
+            let latency = try report[side == "publisher" ? "publish_ns" : "latency_ns"]
+            #expect(try latency["p50"].int <= latency["p99_9"].int)
+            #expect(try latency["p99_9"].int <= latency["max"].int)
+            if side == "subscriber" {
+                #expect(try report["torn"].int == 0)
+                sums.insert(try report["touched_sum"].int)
+            }
+        }
+        // Both have read the same bytes.
+        #expect(sums.count == 1)
+        #expect(folder.sockets.isEmpty)
+    }
+
+    @Test("a publisher whose readers don't come says so, and leaves nothing behind")
+    func nobodyComes() throws {
+        let folder = try ChannelFolder()
+        let run = try CommandRun(["bench-publisher", "--channel", "x", "--patience", "100ms"], in: folder).wait()
+        #expect(run.code == 1)
+        #expect(run.errors.contains("0 of 1 readers came"))
+        #expect(folder.sockets.isEmpty)
+    }
+
+    @Test("bench measures every way, says what limits it, and writes a page")
+    func everyWay() throws {
+        let folder = try ChannelFolder()
+        let page = folder.scratchFile()
+        let run = try CommandRun(["bench", "--quick", "--json", "--html", page.path], in: folder).wait()
+        #expect(run.code == 0, "\(run.errors)")
+        let result = try Document(run.output)
+        let rows = try result["hand_over"].elements
+        #expect(try Set(rows.map { try $0["way"].text }) == Set(Self.ways))
+        for row in rows {
+            let name = try row["way"].text
+            #expect(try row["latency_p50_ns"].int > 0, "\(name)")
+            #expect(try row["frames_per_second"].int > 0, "\(name)")
+            #expect(try !row["limit"].text.isEmpty, "\(name)")
+            if name != "frameshare latest", name != "frameshare queue:4" {
+                #expect(try row["lost"].int == 0, "\(name)")
+            }
+        }
+        let memory = try result["allocations"].elements
+        #expect(try memory.contains { try $0["memory"].text == "memfd" && $0["first_touch_ns"].int > 0 })
+        let text = try String(contentsOf: page, encoding: .utf8)
+        #expect(text.contains("<svg") && text.contains("</html>"))
+        for way in Self.ways { #expect(text.contains(way)) }
+        #expect(!text.contains("<script") && !text.contains("http"))
+        #expect(folder.sockets.isEmpty)
+    }
+
+    @Test(
+        "nonsense is refused with what would do",
+        arguments: [
+            (["bench", "--readers", "1,17"], "1 to 16"), (["bench", "--size", "12X"], "900k,12M"),
+            (["bench", "--rate", "0"], "above 0"), (["bench-publisher", "--channel", "x", "--size", "8"], "16 bytes"),
+            (["bench-publisher", "--channel", "a/b"], "a/b"), (["bench-subscriber"], "--channel"),
+        ]
+    )
+    func badOptions(arguments: [String], hint: String) throws {
+        let folder = try ChannelFolder()
+        let run = try CommandRun(arguments, in: folder).wait()
+        #expect(run.code == 64)
+        #expect(run.errors.contains(hint), "\(run.errors)")
+    }
+}
