@@ -20,7 +20,7 @@ export SWIFT
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
-scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Packaging/generate
+scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Packaging/generate Tests/GuestTests/run-service
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 prefix = $(DESTDIR)$(PREFIX)

@@ -101,7 +101,8 @@ let package = Package(
             name: "GuestTests",
             dependencies: [
                 "CommandTesting", "FrameShare", "FrameSources", "FrameShareCLI", "frameshare-hostile-peer",
-            ]
+            ],
+            exclude: ["run-service"]
         ),
     ],
     swiftLanguageModes: [.v6]
