@@ -24,8 +24,10 @@ struct ManualTests {
             "command"
         ]
         var names: [String] = []
-        for command in try commands["subcommands"].elements where try command["commandName"].text != "help" {
+        for command in try commands["subcommands"].elements where try command["shouldDisplay"].bool {
             let name = try command["commandName"].text
+            // The parser's own.
+            guard name != "help" else { continue }
             names.append(name)
             let section = try #require(sections.first { $0.hasPrefix(name + "\n") }, "no section on \(name)")
             for argument in try command["arguments"].elements where try argument["shouldDisplay"].bool {
