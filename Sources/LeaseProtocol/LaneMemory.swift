@@ -43,6 +43,9 @@ public struct LaneMemory: @unchecked Sendable {
     public var droppedByBudget: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
     /// Frames withdrawn or not offered since the pool ran short.
     public var droppedByShortage: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
+    /// 1 once the publisher has taken back all that was leased here. It is stored before any of it is rewritten, so a
+    /// reader that looks after it has read knows whether what it read was whole.
+    public var revoked: UnsafeMutablePointer<Atomic<UInt32>> { word32(216) }
     /// 1 while the subscriber sleeps on the channel's wake word. Written by the subscriber alone.
     public var asleepOnFutex: UnsafeMutablePointer<Atomic<UInt32>> { word32(0) }
     /// The number of the subscriber's latest arming of its pollable descriptor, 0 = none. Written by it alone.

@@ -70,11 +70,12 @@ struct fs_lane {
     uint64_t latency_p99;                     // atomic; ns
     uint64_t latency_max;                     // atomic; ns
     uint64_t pad1[2];
-    // Line 3: written by the publisher, read by who wonders.
+    // Line 3: written by the publisher, now and then.
     uint64_t dropped_policy;                  // atomic; withdrawn since a newer frame took the place
     uint64_t dropped_budget;                  // atomic; not offered: the subscriber holds its whole budget
     uint64_t dropped_shortage;                // atomic; withdrawn or not offered: slots ran short
-    uint64_t pad2[5];
+    uint32_t revoked;                         // atomic; 1: all that was leased here was taken back, and may be rewritten
+    uint32_t pad2[9];
     // Line 4: what is exchanged for each frame, in one line for up to 7 cells.
     uint64_t offered;                         // atomic; offers made so far, written by the publisher
     // Then `depth` cells, each an atomic ticket: 0 = empty, else offer number << 16 | slot + 1.
@@ -82,6 +83,7 @@ struct fs_lane {
 _Static_assert(offsetof(struct fs_lane, released) == 16, "line 0");
 _Static_assert(offsetof(struct fs_lane, taken) == 144, "line 2");
 _Static_assert(offsetof(struct fs_lane, dropped_policy) == 192, "own cache line");
+_Static_assert(offsetof(struct fs_lane, revoked) == 216, "line 3");
 _Static_assert(offsetof(struct fs_lane, offered) == 256, "own cache line");
 _Static_assert(sizeof(struct fs_lane) == 264, "the cells follow");
 

@@ -84,7 +84,9 @@ final class ControlServer: Sendable {
         var ready = [UInt64](repeating: 0, count: 64)
         while !stopping.load(ordering: .sequentiallyConsistent) {
             let unfinished = connections.values.contains(where: \.isUnfinished)
-            let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), unfinished ? 250 : -1)
+            let look = core.leaseLookInterval
+            let pause = unfinished ? (look < 0 ? 250 : min(250, look)) : look
+            let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), pause)
             for i in 0..<Int(max(0, count)) {
                 let descriptor = Int32(truncatingIfNeeded: ready[i])
                 if descriptor == listening.number {
@@ -96,6 +98,7 @@ final class ControlServer: Sendable {
                     serve(descriptor, &connections, &buffer)
                 }
             }
+            core.cutOffOverdue()
             for item in core.takeDisconnects() {
                 item.socket.send(.ended(.disconnected(item.reason)))
                 core.log(.warning, "disconnected subscriber \(item.id): \(item.reason)")

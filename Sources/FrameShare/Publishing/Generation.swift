@@ -1,4 +1,6 @@
 internal import FrameMemory
+internal import LeaseProtocol
+internal import Synchronization
 
 /// One configuration of a channel: its buffers, frame table, lease table and lanes. A new one takes over at each
 /// reconfiguration; the old one stays until nobody holds a frame of it.
@@ -37,6 +39,14 @@ struct Generation {
 
     /// Forgets a subscriber and all that it held.
     mutating func remove(_ id: LeaseTable.SubscriberID) {
+        if let lane = lanes[id] {
+            // Before its slots are free: whoever rewrites one has seen this store, by the lock that guards the table.
+            LaneMemory(at: lane.mapping.baseAddress, depth: 1).revoked.pointee.store(
+                1,
+                ordering: .sequentiallyConsistent
+            )
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+        }
         leases.remove(id)
         lanes[id] = nil
     }

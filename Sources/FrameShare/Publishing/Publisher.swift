@@ -31,6 +31,9 @@ public final class Publisher: Sendable {
         public var sourceNeed = 1
         /// How long an `everyFrame` subscriber may stall the source before it is disconnected; nil: for ever.
         public var stallLimit: Duration? = .seconds(1)
+        /// How long any subscriber may hold a frame before it is cut off and all its frames are taken back; nil: for as
+        /// long as it likes, within its budget. It is never cut off sooner, and at most a quarter of the time later.
+        public var leaseLimit: Duration?
         /// What feeds the channel, for `list` and `top`.
         public var sourceName = ""
         /// The memory of a pool that the publisher allocates.

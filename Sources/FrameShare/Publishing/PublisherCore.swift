@@ -44,6 +44,8 @@ final class PublisherCore: Sendable {
         var ended = false
         /// Subscribers to be told why and hung up on, by the control thread.
         var disconnects: [(id: SubscriberID, socket: ControlSocket, reason: String)] = []
+        /// Since when each lease has been seen, in ns; kept only where leases have a limit.
+        var leasesSeen: [LeaseKey: Int64] = [:]
         /// Threads that sleep until a slot comes free.
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
@@ -321,7 +323,7 @@ final class PublisherCore: Sendable {
     }
 
     /// Takes everything from a subscriber at once; the control thread tells it later.
-    private static func cutOff(_ id: SubscriberID, _ state: inout State, reason: String) {
+    static func cutOff(_ id: SubscriberID, _ state: inout State, reason: String) {
         guard let index = state.members.firstIndex(where: { $0.id == id }) else { return }
         let member = state.members.remove(at: index)
         state.generation.remove(id)

@@ -109,6 +109,13 @@ final class Attachment: @unchecked Sendable {
         }
     }
 
+    /// Whether the publisher has taken back what is leased here.
+    var isRevoked: Bool {
+        // What was read of the pixels was read before this look: the other half of what `Generation.remove` does.
+        atomicMemoryFence(ordering: .acquiring)
+        return lane.revoked.pointee.load(ordering: .acquiring) != 0
+    }
+
     /// RELEASE: ends a lease. Safe from any thread; a second call for the same lease does nothing.
     func release(_ slot: Int) {
         if anyDMABuf { endCPUAccess(slot) }

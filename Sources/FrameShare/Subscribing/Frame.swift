@@ -35,6 +35,11 @@ public struct Frame: ~Copyable, Sendable {
     /// Ends the lease now. The end of the value's scope does the same.
     public consuming func release() {}
 
+    /// Whether the publisher has taken the frame back before its lease ended: it was held for longer than the publisher
+    /// allows (``Publisher/Options/leaseLimit``), or this subscriber was cut off. The bytes stay readable but may be those
+    /// of another frame. Look after reading: while this is false, what was read is what was published.
+    public var isRevoked: Bool { attachment.isRevoked }
+
     /// The generation that it belongs to.
     public var generation: UInt32 { attachment.offer.generation }
 

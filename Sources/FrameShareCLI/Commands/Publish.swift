@@ -103,9 +103,18 @@ struct Publish: ParsableCommand {
             "How long one every-frame reader may stall the source; 'never' cuts nobody off. Left out: 1s.",
             valueName: "duration"
         ),
-        transform: StallLimitArgument.parse
+        transform: LimitArgument.parse
     )
-    var stallLimit: StallLimitArgument = .limit(.seconds(1))
+    var stallLimit: LimitArgument = .limit(.seconds(1))
+
+    @Option(
+        help: .init(
+            "How long any reader may hold a frame before it is cut off. Left out: never.",
+            valueName: "duration"
+        ),
+        transform: LimitArgument.parse
+    )
+    var leaseLimit: LimitArgument = .never
 
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
@@ -154,6 +163,7 @@ struct Publish: ParsableCommand {
             allowedUsers: allowedUsers.isEmpty ? nil : allowedUsers
         )
         options.stallLimit = stallLimit.duration
+        options.leaseLimit = leaseLimit.duration
         if case .pool(let preference)? = memory { options.memory = preference }
         return options
     }
@@ -162,11 +172,11 @@ struct Publish: ParsableCommand {
 }
 
 /// A length of time, or `never`.
-enum StallLimitArgument: Sendable, Hashable, CustomStringConvertible {
+enum LimitArgument: Sendable, Hashable, CustomStringConvertible {
     case limit(Duration)
     case never
 
-    static func parse(_ text: String) throws -> StallLimitArgument {
+    static func parse(_ text: String) throws -> LimitArgument {
         text == "never" ? .never : .limit(try DurationArgument.parse(text))
     }
 
