@@ -44,7 +44,7 @@ struct MisuseTests {
                     return bytes.byteCount
                 }
                 """,
-            complaint: "'frame' used after consume"
+            complaint: "overlapping accesses to 'frame'"
         ),
         Snippet(
             name: "releasing a frame twice",

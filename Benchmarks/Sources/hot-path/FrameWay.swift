@@ -39,12 +39,18 @@ struct FrameWay {
     }
 
     func pass(frames: Int) throws {
+        var sum: UInt8 = 0
+        defer { withExtendedLifetime(sum) {} }
         for _ in 0..<frames {
             let slot = try publisher.nextSlotBlocking()
+            slot["main"].withMutableBytes { $0.storeBytes(of: 1, as: UInt8.self) }
             try publisher.publish(slot, metadata: metadata)
             guard takes else { continue }
             for subscriber in subscribers {
-                if let frame = try subscriber.nextBlocking() { read(frame) }
+                if let frame = try subscriber.nextBlocking() {
+                    sum &+= frame["main"].bytes.unsafeLoad(as: UInt8.self)
+                    read(frame)
+                }
             }
         }
     }
