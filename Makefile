@@ -6,7 +6,7 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
-# make bench ROUNDS=12: more rounds, narrower medians. BENCH: more of channel-bench's options.
+# make bench ROUNDS=12: more rounds, narrower medians. BENCH="--quick": more of Benchmarks/compare's options.
 ROUNDS ?= 6
 BENCH ?=
 # make test ONLY="lint tests": some phases alone.
@@ -20,7 +20,8 @@ export SWIFT
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
-scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Packaging/generate Tests/GuestTests/run-service
+scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
+	Packaging/generate Tests/GuestTests/run-service
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 prefix = $(DESTDIR)$(PREFIX)
@@ -47,9 +48,12 @@ test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 2
 	@Scripts/install-packages build test
 	@Scripts/run-tests $(ONLY)
 
-bench: ## what a wake-up costs, beside a plain C futex and eventfd in the same run
+bench: ## FrameShare beside bare C, iceoryx, PipeWire, GStreamer, ZeroMQ and Python, in one run (about 10 minutes)
+	@Scripts/install-packages bench
 	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product channel-bench
-	.build-bench/release/channel-bench --rounds $(ROUNDS) $(BENCH)
+	@Benchmarks/build-peers .build-bench/contestants
+	@cp -f .build-bench/release/channel-bench .build-bench/contestants/
+	@Benchmarks/compare --programs .build-bench/contestants --rounds $(ROUNDS) $(BENCH)
 
 bench-micro: ## what the steps of a frame's way cost by themselves, while nobody sleeps
 	cd Benchmarks/Micro && $(SWIFT) package --scratch-path ../../.build-micro --allow-writing-to-package-directory benchmark

@@ -7,11 +7,11 @@ let package = Package(
         .package(name: "FrameShare", path: "../")
     ],
     targets: [
-        // What any transport costs at the least, in plain C.
-        .target(name: "CFloor"),
+        // What all contestants have in common, whatever their language: arguments, pace, samples, the line at the end.
+        .target(name: "CContestant"),
         .executableTarget(
             name: "channel-bench",
-            dependencies: ["CFloor", .product(name: "FrameShare", package: "FrameShare")]
+            dependencies: ["CContestant", .product(name: "FrameShare", package: "FrameShare")]
         ),
         // For counting: instructions under a simulator, heap allocations by itself.
         .target(name: "CAllocationCount"),

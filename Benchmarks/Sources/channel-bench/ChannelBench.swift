@@ -1,53 +1,41 @@
-import CFloor
+import CContestant
+import FrameShare
 import Glibc
 
-/// What a frame's wake-up costs: FrameShare beside the floor, in one run, with real processes.
-///
-/// The program is the publisher; it starts itself anew as each reader.
+/// FrameShare in the benchmark: `channel-bench publisher` and `channel-bench reader`. See `contestant.h` for what they do
+/// and say.
 @main
 enum ChannelBench {
     static func main() {
+        let run = UnsafeMutablePointer<contestant>.allocate(capacity: 1)
+        defer { run.deallocate() }
+        contestant_begin(run, CommandLine.argc, CommandLine.unsafeArgv)
         do {
-            if CommandLine.arguments.dropFirst().first == ReaderProcess.argument {
-                try ReaderProcess.run(Array(CommandLine.arguments.dropFirst(2)))
+            if run.pointee.is_publisher != 0 {
+                try publish(run)
+            } else if run.pointee.connects > 0 {
+                try connectAgainAndAgain(run)
             } else {
-                try measure(try Options(CommandLine.arguments.dropFirst()))
+                try read(run)
             }
         } catch {
-            say("channel-bench: \(error)")
-            exit(1)
+            contestant_fail("channel-bench: \(error)", 0)
         }
-    }
-
-    private static func measure(_ options: Options) throws {
-        let plan = Plan(options)
-        say(plan.announcement)
-        let bench = try Bench(options)
-        defer { bench.removeFolder() }
-        var results: [CellResult] = []
-        for round in 1...options.rounds {
-            let began = floor_now()
-            for cell in plan.cells(round: round) { results.append(try bench.run(cell, round: round)) }
-            say(
-                "round \(round) of \(options.rounds): \(plan.cellCount) runs in \((floor_now() - began) / 1_000_000_000) s"
-            )
-        }
-        if let path = options.json { try RawSamples.write(results, options, to: path) }
-        print(Report(options, results).text)
-        if results.contains(where: { $0.wrong > 0 }) {
-            throw BenchError("a reader saw a frame that was not the one announced")
-        }
-    }
-
-    /// Progress and errors, apart from the report.
-    static func say(_ text: String) {
-        let line = text + "\n"
-        _ = write(2, line, line.utf8.count)
     }
 }
 
-/// Something that keeps the benchmark from running.
-struct BenchError: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+extension contestant {
+    /// Paced frames are a camera's; unpaced ones may not be lost.
+    private var isPaced: Bool { rate > 0 }
+
+    var policy: Policy { isPaced ? .latest : .everyFrame }
+
+    /// The budget that a reader asks for; nil: the policy's own.
+    var budget: Int? { isPaced ? nil : Int(in_flight) }
+
+    /// Who wants every frame reserves its budget; else the pool is as large as the floor's ring.
+    var poolSize: Int { isPaced ? Int(slots) : max(Int(slots), 1 + Int(in_flight * readers)) }
+
+    var channelName: String { String(cString: channel) }
+    var directory: ChannelDirectory { ChannelDirectory(path: String(cString: folder)) }
 }
