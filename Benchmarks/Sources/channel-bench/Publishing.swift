@@ -44,7 +44,10 @@ extension ChannelBench {
     }
 
     /// What a callback was given; it outlives the call.
-    private static func withPublishing(_ context: UnsafeMutableRawPointer?, _ body: (Publishing) throws -> Void) -> Int32 {
+    private static func withPublishing(
+        _ context: UnsafeMutableRawPointer?,
+        _ body: (Publishing) throws -> Void
+    ) -> Int32 {
         guard let context else { return EINVAL }
         do {
             try body(Unmanaged<Publishing>.fromOpaque(context).takeUnretainedValue())
