@@ -216,6 +216,7 @@ static int connect_and_go(const char *path, int count) {
 static int flood(const char *path, int count) {
     struct attached a;
     attach_until(&a, path, AFTER_READY, 4, 0);
+    say("attached");
     begin(&m, SLOT_RELEASED);
     for (int i = 0; i < count; i++) if (send_message(a.socket, &m) < 0) break;
     say("done");

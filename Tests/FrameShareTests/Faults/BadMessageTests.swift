@@ -79,7 +79,9 @@ extension FaultTests {
         @Test("Floods of messages, of connections, and of questions whose answers nobody reads disturb nobody")
         func floods() async throws {
             try await FaultScene.run { scene in
+                // In before the flood of connections: that may keep newcomers of its user out for a moment.
                 let messages = try scene.folder.hostile("subscribe", "flood", "100000")
+                try await messages.line("attached")
                 let connections = try scene.folder.hostile("subscribe", "connect-and-go", "1000")
                 let questions = try scene.folder.hostile("subscribe", "ask-and-never-read")
                 try await messages.line("done")
