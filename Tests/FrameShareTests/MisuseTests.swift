@@ -44,7 +44,7 @@ struct MisuseTests {
                     return bytes.byteCount
                 }
                 """,
-            complaint: "overlapping accesses to 'frame'"
+            complaint: "'frame' used after consume"
         ),
         Snippet(
             name: "releasing a frame twice",

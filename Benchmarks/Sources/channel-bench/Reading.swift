@@ -10,13 +10,17 @@ extension ChannelBench {
         return try Subscriber(channel: arguments.channelName, policy: arguments.policy, options: options)
     }
 
+    /// A function of its own: a `let frame` whose images are borrowed in the same scope gets a heap box (Swift 6.3).
+    private static func isLast(_ frame: borrowing Frame, _ run: UnsafeMutablePointer<contestant>) -> Bool {
+        frame["main"].bytes.withUnsafeBytes { contestant_received(run, $0.baseAddress) } == 0
+    }
+
     static func read(_ run: UnsafeMutablePointer<contestant>) throws {
         contestant_connecting(run)
         let subscriber = try connect(run.pointee)
         contestant_connected(run)
         while let frame = try subscriber.nextBlocking() {
-            let bytes = frame["main"].bytes
-            guard bytes.withUnsafeBytes({ contestant_received(run, $0.baseAddress) }) != 0 else { break }
+            if isLast(frame, run) { break }
         }
         contestant_reader_end(run)
     }

@@ -1,5 +1,4 @@
 internal import CLinuxMedia
-internal import Synchronization
 
 /// A frame that this process holds: one image for each stream it subscribed to, and metadata, in the memory the camera
 /// wrote. The lease ends with the value; bytes borrowed from it can't outlive it.
@@ -19,9 +18,6 @@ public struct Frame: ~Copyable, Sendable {
     /// What was lost since the frame before it, as this subscriber saw it.
     public let lost: FrameLoss
     public let flags: FrameFlags
-    /// Never read. An atomic lives in memory, and so does what holds one: for a value that might live in registers the
-    /// compiler (6.3) makes a heap box as soon as an image is borrowed from a `let frame`, an allocation for each frame.
-    private let staysInMemory = Atomic<UInt8>(0)
 
     init(attachment: Attachment, slot: Int, record: FrameRecord, lost: FrameLoss) {
         self.attachment = attachment
