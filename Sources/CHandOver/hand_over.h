@@ -4,12 +4,16 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /// What a shared ring has before its frames; a cache line for each word that somebody else writes.
@@ -25,6 +29,12 @@ struct hand_over_ring {
 
 static inline long hand_over_futex(_Atomic uint32_t *word, int operation, uint32_t value) {
     return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);
+}
+
+/// As FUTEX_WAIT, but for a fifth of a second at most: time to look whether the others still live.
+static inline void hand_over_futex_wait_a_while(_Atomic uint32_t *word, uint32_t value) {
+    struct timespec a_while = { 0, 200000000 };
+    (void)syscall(SYS_futex, word, FUTEX_WAIT, value, &a_while, NULL, 0);
 }
 
 static inline int hand_over_read_all(int fd, void *to, uint64_t size) {

@@ -127,14 +127,52 @@ static int everyone_has_room(struct hand_over *h) {
     return 1;
 }
 
-static int publish_copy(struct hand_over *h) {
+/// A reader that died never reads on: its end of the socket is closed.
+static int someone_is_gone(struct hand_over *h) {
+    for (int i = 0; i < h->readers; i++) {
+        struct pollfd end = { .fd = h->fd[i], .events = 0 };
+        if (poll(&end, 1, 0) > 0 && (end.revents & (POLLHUP | POLLERR)) != 0) return 1;
+    }
+    return 0;
+}
+
+static int wait_room_in_ring(struct hand_over *h) {
     struct hand_over_ring *ring = h->ring;
     while (!everyone_has_room(h)) {
         uint32_t seen = atomic_load(&ring->given_back);
         atomic_store(&ring->publisher_asleep, 1);
-        if (!everyone_has_room(h)) (void)hand_over_futex(&ring->given_back, FUTEX_WAIT, seen);
+        if (!everyone_has_room(h)) hand_over_futex_wait_a_while(&ring->given_back, seen);
         atomic_store(&ring->publisher_asleep, 0);
+        if (!everyone_has_room(h) && someone_is_gone(h)) return -EPIPE;
     }
+    return 0;
+}
+
+/// Takes acknowledgements until no reader has more than `unread` frames unread.
+static int wait_acknowledged(struct hand_over *h, uint32_t unread) {
+    for (int i = 0; i < h->readers; i++) {
+        while (h->published - h->acknowledged[i] > unread) {
+            int error = take_acknowledgement(h, i);
+            if (error != 0) return error;
+            h->acknowledged[i]++;
+        }
+    }
+    return 0;
+}
+
+static int maps_each_frame(const struct hand_over *h) {
+    return h->way == HAND_OVER_PIDFD || h->way == HAND_OVER_DESCRIPTOR;
+}
+
+int hand_over_wait_room(struct hand_over *h) {
+    if (h->way == HAND_OVER_SHARED_COPY) return wait_room_in_ring(h);
+    return maps_each_frame(h) ? wait_acknowledged(h, HAND_OVER_IN_FLIGHT - 1) : 0;
+}
+
+int hand_over_drain(struct hand_over *h) { return maps_each_frame(h) ? wait_acknowledged(h, 0) : 0; }
+
+static int publish_copy(struct hand_over *h) {
+    struct hand_over_ring *ring = h->ring;
     uint32_t number = atomic_load_explicit(&ring->published, memory_order_relaxed);
     memcpy((char *)ring + HAND_OVER_RING_BYTES + number % HAND_OVER_SLOTS * h->size, h->map[0], h->size);
     atomic_store(&ring->published, number + 1);
@@ -170,14 +208,8 @@ int hand_over_publish(struct hand_over *h) {
             error = hand_over_write_all(h->fd[i], h->map[0], h->size);
             continue;
         }
-        while (error == 0 && h->published - h->acknowledged[i] >= HAND_OVER_IN_FLIGHT) {
-            error = take_acknowledgement(h, i);
-            h->acknowledged[i]++;
-        }
-        if (error == 0) {
-            int memory = h->memory[h->published % HAND_OVER_SLOTS];
-            error = send_descriptor(h->fd[i], memory, h->way == HAND_OVER_DESCRIPTOR);
-        }
+        int memory = h->memory[h->published % HAND_OVER_SLOTS];
+        error = send_descriptor(h->fd[i], memory, h->way == HAND_OVER_DESCRIPTOR);
     }
     h->published++;
     return error;

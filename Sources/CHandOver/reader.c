@@ -18,6 +18,12 @@ struct hand_over_reader *hand_over_attach(enum hand_over_way way, int reader, in
         errno = EINVAL;
         return NULL;
     }
+    // A ring of shared memory tells nobody that the publisher was killed.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return NULL;
+    if (getppid() != publisher_pid) {
+        errno = ESRCH;
+        return NULL;
+    }
     struct hand_over_reader *r = calloc(1, sizeof *r);
     if (r == NULL) return NULL;
     *r = (struct hand_over_reader){ .way = way, .reader = reader, .size = size, .publisher = -1 };

@@ -29,14 +29,20 @@ void hand_over_started(struct hand_over *h, int reader);
 int hand_over_wait_ready(struct hand_over *h);
 /// Where the next frame is made: `size` bytes.
 void *hand_over_frame(struct hand_over *h);
-/// Hands it over, waiting while a reader has too many unread. 0, or -errno.
+/// Waits while a reader has too many unread. To be called before the frame is stamped: waiting for readers is no part of
+/// handing over. Through a pipe or socket there is room when writing says so. 0, or -errno: -EPIPE when a reader is gone.
+int hand_over_wait_room(struct hand_over *h);
+/// Hands the frame over. 0, or -errno.
 int hand_over_publish(struct hand_over *h);
+/// Waits until every reader has read every frame: its descriptors are then no longer needed. 0, or -errno.
+int hand_over_drain(struct hand_over *h);
 /// Ends the readers and gives everything back.
 void hand_over_close(struct hand_over *h);
 
 // --- the reader's side, in a process that inherited descriptors 3 and 4
 
 struct hand_over_reader;
+/// Makes this process a reader, which is killed when the publisher dies. NULL with errno set when it can't.
 struct hand_over_reader *hand_over_attach(enum hand_over_way way, int reader, int publisher_pid, uint64_t size);
 /// The next frame, valid until the next call; NULL at the end. `errno` is 0 when that was in order.
 const void *hand_over_next(struct hand_over_reader *r);

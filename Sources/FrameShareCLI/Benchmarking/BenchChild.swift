@@ -2,7 +2,7 @@ import Glibc
 
 /// A reader of a benchmark: this very executable, started anew, whose one line of output is kept.
 ///
-/// It dies with this process: its standard input ends, and `--stop-at-eof` or its channel's end makes it go.
+/// It dies with this process: by its channel's end, or since it asked for that (`hand_over_attach`).
 final class BenchChild {
     private let pid: pid_t
     private let output: Int32
@@ -18,7 +18,9 @@ final class BenchChild {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
+        // What it prints is a report or, from one that failed, the reason.
         posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, pair[1], STDERR_FILENO)
         // Through numbers that none of them has, so that none overwrites another.
         let wanted = inherited.enumerated().filter { $0.element >= 0 }
         for (i, descriptor) in wanted { posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(100 + i)) }
@@ -74,7 +76,11 @@ final class BenchChild {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         isDone = true
-        guard status == 0 else { throw CommandFailure("a reader failed; what it said is above") }
-        return String(decoding: text, as: UTF8.self)
+        let said = String(decoding: text, as: UTF8.self)
+        guard status == 0 else {
+            let reason = said.split(separator: "\n").joined(separator: " ")
+            throw CommandFailure("a reader failed: \(reason.isEmpty ? "wait status \(status)" : reason)")
+        }
+        return said
     }
 }

@@ -60,7 +60,10 @@ struct HandOverRun {
         let report = try publish(side)
         hand_over_close(side)
         isOpen = false
-        return try BenchSample(publisher: report, readers: children.map(figures))
+        var readers = try children.map(figures)
+        // These readers don't know how many there were.
+        for i in readers.indices { readers[i].lost = UInt64(max(0, report.frames - readers[i].frames)) }
+        return BenchSample(publisher: report, readers: readers)
     }
 
     private func publish(_ side: OpaquePointer) throws -> ContestantReport {
@@ -81,6 +84,7 @@ struct HandOverRun {
             if i == BenchPublishing.warmUp { (began, cpu) = (ProcessUsage.now, ProcessUsage.cpuNow) }
             guard let start = hand_over_frame(side) else { break }
             let bytes = UnsafeMutableRawBufferPointer(start: start, count: cell.size)
+            try check(hand_over_wait_room(side))
             if cell.touch == .all { memset(start, Int32(i & 0xFF), cell.size) }
             if period > 0 {
                 BenchPublishing.sleep(until: due)
@@ -96,6 +100,7 @@ struct HandOverRun {
         }
         if report.frames > 0 { (report.cpu, report.wall) = (ProcessUsage.cpuNow - cpu, ProcessUsage.now - began) }
         report.usage = .current
+        try check(hand_over_drain(side))
         return report
     }
 
