@@ -52,6 +52,21 @@ struct BenchTests {
         #expect(folder.sockets.isEmpty)
     }
 
+    @Test("a reader of the latest frame has read or lost each frame that was counted")
+    func losses() throws {
+        let folder = try ChannelFolder()
+        let subscriber = try CommandRun(["bench-subscriber", "--channel", "x", "--policy", "latest"], in: folder)
+        let publisher = try CommandRun(
+            ["bench-publisher", "--channel", "x", "--size", "1000", "--rate", "0", "--frames", "300"],
+            in: folder
+        ).wait()
+        #expect(publisher.code == 0, "\(publisher.errors)")
+        let outcome = subscriber.wait()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        let report = try Document(outcome.output)
+        #expect(try report["frames"].int + report["lost"].int == 300)
+    }
+
     @Test("a publisher whose readers don't come says so, and leaves nothing behind")
     func nobodyComes() throws {
         let folder = try ChannelFolder()
@@ -81,6 +96,8 @@ struct BenchTests {
         }
         let memory = try result["allocations"].elements
         #expect(try memory.contains { try $0["memory"].text == "memfd" && $0["first_touch_ns"].int > 0 })
+        // Reading a megabyte takes longer than looking at the clock.
+        #expect(try memory.allSatisfy { try $0.keys.contains("error") || $0["read_ns"].int > 1000 })
         let text = try String(contentsOf: page, encoding: .utf8)
         #expect(text.contains("<svg") && text.contains("</html>"))
         for way in Self.ways { #expect(text.contains(way)) }

@@ -43,7 +43,7 @@ struct BenchPublishing {
             slots: slots ?? Self.slots(readers: readers),
             options: options
         )
-        try waitForReaders(publisher, stop)
+        try waitForReaders(publisher, stop) { _ in true }
 
         var report = ContestantReport(
             side: "publisher",
@@ -74,6 +74,11 @@ struct BenchPublishing {
                 report.latency.record(nanoseconds: ProcessUsage.now - stamp)
                 report.frames += 1
             }
+            if i == 0 {
+                // Who was let in may not have its descriptors yet: it is there when it has a frame.
+                try waitForReaders(publisher, stop) { $0.delivered > 0 }
+                due = ProcessUsage.now + period
+            }
         }
         if report.frames > 0 {
             (report.cpu, report.wall) = (ProcessUsage.cpuNow - cpu, ProcessUsage.now - began)
@@ -101,12 +106,19 @@ struct BenchPublishing {
         return nil
     }
 
-    private func waitForReaders(_ publisher: Publisher, _ stop: StopRequest) throws {
+    /// Waits until as many readers as asked for are there and `isReady`.
+    private func waitForReaders(
+        _ publisher: Publisher,
+        _ stop: StopRequest,
+        isReady: (ChannelStatistics.SubscriberStatus) -> Bool
+    ) throws {
         let limit = ProcessUsage.now + patience.nanoseconds
-        while publisher.statistics.subscribers.count < readers {
+        while true {
+            let ready = publisher.statistics.subscribers.count(where: isReady)
+            if ready >= readers { return }
             guard ProcessUsage.now < limit else {
                 throw CommandFailure(
-                    "\(publisher.statistics.subscribers.count) of \(readers) readers came within \(patience). "
+                    "\(ready) of \(readers) readers came within \(patience). "
                         + "Start each: 'frameshare bench-subscriber --channel \(channel)'"
                 )
             }

@@ -27,6 +27,7 @@ struct BenchReading {
             wall: 0
         )
         var (began, cpu, last): (Int64, Int64, Int64) = (0, 0, 0)
+        var due = Int64(BenchPublishing.warmUp)
         var sum: UInt64 = 0
         var outOfPlace: UInt64 = 0
         while let frame = try next(subscriber) {
@@ -36,7 +37,9 @@ struct BenchReading {
             guard number >= BenchPublishing.warmUp else { continue }
             if report.frames == 0 { (began, cpu) = (now, ProcessUsage.cpuNow) }
             report.frames += 1
-            report.lost += frame.lost.total
+            // Of those that are counted. It was there before the first of all, so what it missed by then is lost too.
+            report.lost += UInt64(max(0, number - due))
+            due = number + 1
             report.latency.record(nanoseconds: now - stamp)
             // The stamp is also the frame's timestamp, which does not lie in the pixels.
             if stamp != frame.timestamp.nanoseconds { outOfPlace += 1 }
