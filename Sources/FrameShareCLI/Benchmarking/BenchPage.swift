@@ -7,6 +7,7 @@ struct BenchPage {
         body +=
             "\(Quantities.fixed(result.copySpeed / 1e9)) GB/s. Medians of \(result.rounds) interleaved rounds.</p>\n"
         body += "<h2>Memory for a frame of \(Quantities.bytes(result.allocationSize))</h2>\n" + allocations
+        body += "<p>Bars are median latencies on a logarithmic scale: 130 pixels more are ten times the time.</p>\n"
         for group in result.groups {
             body += "<h2>\(escaped(group.title))</h2>\n" + plot(group.rows) + table(group.rows)
         }
