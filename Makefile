@@ -11,6 +11,8 @@ ROUNDS ?= 6
 BENCH ?=
 # make test ONLY="lint tests": some phases alone.
 ONLY ?=
+# make fuzz SECONDS=600: for each target.
+SECONDS ?= 60
 # make docs DOCS=folder
 DOCS ?= docs-out
 
@@ -19,9 +21,10 @@ SHELL := /bin/bash
 export SWIFT
 
 formatted := Package.swift Sources Tests \
+	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
 scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
-	Packaging/generate Tests/GuestTests/run-service
+	Packaging/generate Tests/GuestTests/run-service Fuzz/run
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 prefix = $(DESTDIR)$(PREFIX)
@@ -30,7 +33,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json
 
-.PHONY: help build demo test bench bench-micro lint format docs install uninstall clean
+.PHONY: help build demo test fuzz bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -47,6 +50,9 @@ demo: build ## see it work: a publisher, three subscribers, ten seconds
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 20 minutes on 2 cores)
 	@Scripts/install-packages build test
 	@Scripts/run-tests $(ONLY)
+
+fuzz: ## what peers and people say, made up by libFuzzer, for SECONDS (60) a target: Fuzz/README.md
+	@Fuzz/run $(SECONDS)
 
 bench: ## FrameShare beside bare C, iceoryx, PipeWire, GStreamer, ZeroMQ and Python, in one run (about 10 minutes)
 	@Scripts/install-packages bench
