@@ -1,8 +1,8 @@
 /* The lane between a publisher and its subscribers: offer, take, withdraw, release, and both sleeps.
  *
  * One publisher, SUBSCRIBERS subscribers with a lane of DEPTH cells and a budget of BUDGET slots each, SLOTS slots,
- * FRAMES frames. A subscriber may die at any of its steps. Memory is sequentially consistent here; `wakeup.pml` has the
- * orderings. Step names are those of Sources/LeaseProtocol and Sources/FrameShare.
+ * FRAMES frames. A subscriber may die at any of its steps. Memory is sequentially consistent here: the
+ * orderings are justified beside the code alone. Step names are those of Sources/LeaseProtocol and Sources/FrameShare.
  *
  * Proved (assertions and absence of deadlock):
  *  - no slot is rewritten under a lease, and none is read before it was written
