@@ -80,7 +80,7 @@ def look_at_memory(checks, contestant, options, readers):
 
 def per_frame(contestant, options, kind, measure):
     """Measures two runs, and shares the difference among the frames that the longer one had more."""
-    short, long = options.rate // 2, options.rate * 2
+    short, long = options.rate // 2, options.rate * 4
     first, second = measure(kind, short), measure(kind, long)
     return {
         role: {

@@ -30,6 +30,8 @@ again = "floor-again"
 idle = "idle"
 original = "queue-getfd"
 peers = ["iceoryx", "pipewire", "gstreamer-shm", "zeromq", "shm-ring", original]
+#: Those whose ring is written on, whoever still reads it.
+overwriting = [floor, again, "eventfd", "floor-populate"]
 names = [floor, again, "eventfd", "floor-populate", ours] + peers
 
 _no_spin = {"spin": "its readers sleep", "connect": "connecting is measured of the floor and FrameShare"}

@@ -1,5 +1,6 @@
 """The tables at the end."""
 
+import contestants
 from contestants import floor, names
 from figures import Figures
 from table import count, fixed, megabytes, micro, table, times
@@ -166,12 +167,18 @@ class Report:
                 f" round {', '.join(rounds)}: {failure}"
             )
         lines += [
-            f"WRONG: {result.cell.contestant} read {result.wrong} frames that were not those announced"
-            f" ({result.cell.kind}, {megabytes(result.cell.size)}, {count(result.cell.readers)}, round {result.round})"
+            f"{self.wrong(result)} ({result.cell.kind}, {megabytes(result.cell.size)},"
+            f" {count(result.cell.readers)}, round {result.round})"
             for result in self.results
             if result.wrong
         ]
         return lines
+
+    def wrong(self, result):
+        name = result.cell.contestant
+        if name in contestants.overwriting:
+            return f"overwritten: {name} read {result.wrong} frames while they were written anew, as nothing keeps it from that"
+        return f"WRONG: {name} read {result.wrong} frames that were not those announced"
 
     def verdicts(self):
         rows = [
