@@ -33,7 +33,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json
 
-.PHONY: help build demo test fuzz bench bench-micro lint format docs install uninstall clean
+.PHONY: help build demo test prove fuzz bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -50,6 +50,10 @@ demo: build ## see it work: a publisher, three subscribers, ten seconds
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 20 minutes on 2 cores)
 	@Scripts/install-packages build test
 	@Scripts/run-tests $(ONLY)
+
+prove: ## the lane's models, searched through, and mutants that must fail: Models/README.md
+	@Scripts/install-packages prove
+	@Models/prove
 
 fuzz: ## what peers and people say, made up by libFuzzer, for SECONDS (60) a target: Fuzz/README.md
 	@Fuzz/run $(SECONDS)

@@ -103,7 +103,7 @@ public struct LeaseTable: Sendable {
         }
     }
 
-    /// Forgets a subscriber: all that it held is free again.
+    /// REAP: forgets a subscriber; all that it held is free again.
     public mutating func remove(_ id: SubscriberID) {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
         if entries[index].request.reserved { reservedTotal -= entries[index].request.budget }
@@ -150,7 +150,7 @@ public struct LeaseTable: Sendable {
         hasViolation = true
     }
 
-    /// COLLECT from every lane.
+    /// COLLECT_ALL: COLLECT from every lane.
     public mutating func collectReleases() {
         for i in entries.indices {
             do throws(LaneOffers.Violation) {
@@ -176,7 +176,7 @@ public struct LeaseTable: Sendable {
         return set
     }
 
-    /// Gives a free slot to the source, the lowest first: what was used last is likely still in the cache.
+    /// FIND_FREE: gives a free slot to the source, the lowest first: what was used last is likely still in the cache.
     public mutating func takeFree() -> Int? {
         guard let slot = free.first else { return nil }
         atSource.insert(slot)
@@ -189,7 +189,8 @@ public struct LeaseTable: Sendable {
     /// The source has let go of all that it held: its buffers are those of another generation now.
     public mutating func abandonSource() { atSource = SlotSet() }
 
-    /// Whether every `everyFrame` subscriber can take one more frame beyond `inFlight`, those being filled now.
+    /// HAS_ROOM: whether every `everyFrame` subscriber can take one more frame beyond `inFlight`, those being filled
+    /// now.
     public func hasRoom(inFlight: Int) -> Bool { firstWithoutRoom(inFlight: inFlight) == nil }
 
     /// The first `everyFrame` subscriber that can't.

@@ -40,7 +40,8 @@ struct Generation {
     /// Forgets a subscriber and all that it held.
     mutating func remove(_ id: LeaseTable.SubscriberID) {
         if let lane = lanes[id] {
-            // Before its slots are free: whoever rewrites one has seen this store, by the lock that guards the table.
+            // REVOKE: before its slots are free. Whoever rewrites one has seen this store, by the lock that guards the
+            // table.
             LaneMemory(at: lane.mapping.baseAddress, depth: 1).revoked.pointee.store(
                 1,
                 ordering: .sequentiallyConsistent

@@ -179,6 +179,7 @@ final class PublisherCore: Sendable {
 
     private static let wakeMessage = Message.wake.encoded
 
+    /// FILL: writes the frame's record, while its slot is nobody's but the source's.
     private static func fill(
         _ record: UnsafeMutablePointer<fs_frame_record>,
         _ number: UInt64,
@@ -288,7 +289,7 @@ final class PublisherCore: Sendable {
             }
         }
         while true {
-            // Announce (above), snapshot the words, re-check, sleep: the kernel compares the words once more. A
+            // SLEEP: announce (above), snapshot the words, re-check, sleep; the kernel compares them once more. A
             // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
             let lanes = state.withLock { $0.waitSet }
             var words = WaitWords(attention: attentionWord, lanes: lanes)

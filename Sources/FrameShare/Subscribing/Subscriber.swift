@@ -194,7 +194,7 @@ public final class Subscriber: Sendable {
                 if options.pollable { try state.link.receive(channel: channel) }
                 if let taken = try take(&state) { return taken }
                 while options.pollable {
-                    // Announce, then look once more: an offer made meanwhile is found here, or wakes us.
+                    // SLEEP: announce, then look once more; an offer made meanwhile is found here, or wakes us.
                     let announced = state.current
                     state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
                     announced.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
@@ -368,7 +368,7 @@ public final class Subscriber: Sendable {
         }
     }
 
-    /// Announces sleep, then looks once more, as the model's `Sleep` step does.
+    /// SLEEP: announces sleep, then looks once more.
     private func prepareSleep() throws(ChannelError) -> Step {
         var failure: ChannelError? = nil
         let step: Step = state.withLock { state in
