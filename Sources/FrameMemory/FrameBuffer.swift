@@ -88,11 +88,12 @@ public final class FrameBuffer: Sendable {
     }
 
     /// Checks that a descriptor is what its sender says, and that nobody can make a mapping of `size` bytes fault: a
-    /// memfd must have ordinary pages, be sealed against shrinking and large enough; a dma-buf, whose size never
-    /// changes, must be one and large enough.
+    /// memfd must have ordinary pages, be sealed against shrinking, large enough, and have all its memory; a dma-buf,
+    /// whose size never changes, must be one and large enough.
     ///
-    /// Holes in a memfd are filled with zeroed memory, at the reader's expense, when they are read.
-    /// - Throws: `notMemfd`, `hugeTLB`, `notSealed`, `notDMABuf`, `tooSmall`, `badSize`.
+    /// A hole in a memfd would be filled with zeroed memory, at its reader's expense, when it is read: its maker has to
+    /// reserve it (fallocate(2)). A seal against writing keeps it from making holes later.
+    /// - Throws: `notMemfd`, `hugeTLB`, `notSealed`, `notDMABuf`, `tooSmall`, `sparse`, `badSize`.
     public static func verify(descriptor: Int32, kind: MemoryKind, size: Int) throws(MemoryError) {
         guard size > 0 else { throw .badSize(size) }
         if kind.isDMABuf {
@@ -110,5 +111,8 @@ public final class FrameBuffer: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }
         guard Int(status.st_size) >= size else { throw .tooSmall(found: Int(status.st_size), needed: size) }
+        // Blocks of 512 bytes, whatever the file system says (stat(2)); pages that are swapped out are counted, too.
+        let (present, overflow) = Int(status.st_blocks).multipliedReportingOverflow(by: 512)
+        guard overflow || present >= size else { throw .sparse(found: present, needed: size) }
     }
 }

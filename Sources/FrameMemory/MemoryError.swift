@@ -16,6 +16,8 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
     case badSize(Int)
     /// A descriptor does not hold as many bytes as its sender says.
     case tooSmall(found: Int, needed: Int)
+    /// A memfd with holes: what is missing would come at its readers' expense.
+    case sparse(found: Int, needed: Int)
     /// A memfd that could be shrunk under its readers.
     case notSealed(found: Int32)
     /// A descriptor that should be a dma-buf and is none.
@@ -45,6 +47,8 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
         case .badSize(let size): return "a buffer of \(size) bytes is not possible"
         case .tooSmall(let found, let needed):
             return "a buffer has \(found) bytes where its sender says \(needed): it would fault when read"
+        case .sparse(let found, let needed):
+            return "a memfd has memory for \(found) of \(needed) bytes: its readers would pay for the rest"
         case .notSealed(let seals):
             return "a memfd is not sealed against shrinking (seals \(seals)): its sender could make its readers fault"
         case .notDMABuf: return "a descriptor is no dma-buf, though its sender says so"

@@ -59,6 +59,16 @@ public struct LaneMemory: @unchecked Sendable {
     public var latencyP99: UnsafeMutablePointer<Atomic<UInt64>> { word64(160) }
     public var latencyMax: UnsafeMutablePointer<Atomic<UInt64>> { word64(168) }
 
+    /// What a subscriber has said of itself in the lane before stands in this one until it says more.
+    public func takeOverClaims(of before: LaneMemory) {
+        for word in [\LaneMemory.taken, \.latencyP50, \.latencyP99, \.latencyMax] {
+            self[keyPath: word].pointee.store(
+                before[keyPath: word].pointee.load(ordering: .relaxed),
+                ordering: .relaxed
+            )
+        }
+    }
+
     func released(_ word: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(16 + word * 8) }
     func cell(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(Self.headerSize + index * 8) }
 }

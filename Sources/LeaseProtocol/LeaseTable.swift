@@ -128,16 +128,35 @@ public struct LeaseTable: Sendable {
     }
 
     /// Withdraws up to `count` frames that are queued for a subscriber, the oldest first; what it holds stays its own.
-    public mutating func withdraw(_ count: Int, from id: SubscriberID) {
-        guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].violation == nil else { return }
+    /// - Returns: how many were withdrawn. They are not counted here, in a table that has been replaced, but by
+    ///   ``countWithdrawn(_:from:)`` in the one that goes on.
+    public mutating func withdraw(_ count: Int, from id: SubscriberID) -> Int {
+        guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].violation == nil else { return 0 }
+        var withdrawn = 0
         do throws(LaneOffers.Violation) {
-            for _ in 0..<count {
-                guard try entries[i].offers.withdrawOldest() != nil else { return }
-                countPolicyDrop(i)
-            }
+            while withdrawn < count, try entries[i].offers.withdrawOldest() != nil { withdrawn += 1 }
         } catch {
             note(error, of: i)
         }
+        return withdrawn
+    }
+
+    /// Counts frames that were withdrawn from a subscriber in a table before this one.
+    public mutating func countWithdrawn(_ count: Int, from id: SubscriberID) {
+        guard let i = entries.firstIndex(where: { $0.id == id }) else { return }
+        for _ in 0..<count { countPolicyDrop(i) }
+    }
+
+    /// What a subscriber has lost goes on counting in the table that takes over from the one with this entry.
+    public mutating func countOn(from entry: Entry) {
+        guard let i = entries.firstIndex(where: { $0.id == entry.id }) else { return }
+        entries[i].droppedByPolicy += entry.droppedByPolicy
+        entries[i].droppedByBudget += entry.droppedByBudget
+        entries[i].droppedByShortage += entry.droppedByShortage
+        let lane = entries[i].offers.memory
+        lane.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
+        lane.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
+        lane.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
     }
 
     // MARK: slots

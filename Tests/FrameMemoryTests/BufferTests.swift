@@ -67,7 +67,7 @@ import Testing
         #expect(status.st_size == 1 << 20 && Int(status.st_blocks) * 512 >= 1 << 20)
     }
 
-    @Test("a memfd that could shrink, is too small or is none at all is refused before it is mapped")
+    @Test("a memfd that could shrink, is too small, has holes or is none at all is refused before it is mapped")
     func refusals() throws {
         func refused(_ number: Int32, _ kind: MemoryKind, _ size: Int) -> MemoryError? {
             do throws(MemoryError) {
@@ -89,6 +89,15 @@ import Testing
         #expect(
             refused(try rawMemfd(size: 8192, seals: Seal.shrink), .memfd, 8193) == .tooSmall(found: 8192, needed: 8193)
         )
+        #expect(
+            refused(try rawMemfd(size: 1 << 40, seals: Seal.shrink, reserved: 0), .memfd, 1 << 40)
+                == .sparse(found: 0, needed: 1 << 40)
+        )
+        #expect(
+            refused(try rawMemfd(size: 8192, seals: Seal.shrink, reserved: 4096), .memfd, 8192)
+                == .sparse(found: 4096, needed: 8192)
+        )
+        #expect(refused(try rawMemfd(size: 8192, seals: Seal.shrink, reserved: 4096), .memfd, 4096) == nil)
         #expect(refused(try rawMemfd(size: 8192, seals: Seal.shrink), .memfd, 0) == .badSize(0))
         #expect(refused(try rawMemfd(size: 8192, seals: Seal.shrink), .memfd, -1) == .badSize(-1))
         for kind in [MemoryKind.dmaBuf, .dmaHeap, .udmabuf] {
@@ -102,7 +111,7 @@ import Testing
     @Test("reserved huge pages are refused: sealed or not, they can be missing when they are read")
     func hugeTLB() throws {
         // MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB
-        guard let number = try? rawMemfd(size: 1 << 30, flags: 7, seals: Seal.shrink) else {
+        guard let number = try? rawMemfd(size: 1 << 30, flags: 7, seals: Seal.shrink, reserved: 0) else {
             print("skipped: this kernel has no reserved huge pages")
             return
         }

@@ -36,12 +36,14 @@ enum Resources {
 }
 
 /// memfd_create(2), which Swift can't import: any flags, and no seals but those given.
-func rawMemfd(size: Int, flags: UInt32 = 3, seals: Int32 = 0) throws -> Int32 {
+/// - Parameter reserved: how many of its bytes have memory; nil: all
+func rawMemfd(size: Int, flags: UInt32 = 3, seals: Int32 = 0, reserved: Int? = nil) throws -> Int32 {
     typealias Call = @convention(c) (UnsafePointer<CChar>, UInt32) -> Int32
     let call = unsafeBitCast(try #require(dlsym(nil, "memfd_create")), to: Call.self)
     let number = call("frameshare-raw", flags)
     try #require(number >= 0, "memfd_create: \(String(cString: strerror(errno)))")
     try #require(ftruncate(number, off_t(size)) == 0)
+    if reserved ?? size > 0 { try #require(posix_fallocate(number, 0, off_t(reserved ?? size)) == 0) }
     if seals != 0 { try #require(fcntl(number, 1033, seals) == 0) }
     return number
 }

@@ -116,6 +116,61 @@ struct GenerationTests {
         #expect(try present(await subscriber.next()).generation == 1)
     }
 
+    @Test("a pool smaller than what the source needs is refused at the start and later")
+    func sourceNeed() throws {
+        let channel = try TestChannel()
+        #expect(throws: ChannelError.reservationsDoNotFit(reserved: 0, sourceNeed: 5, slots: 4)) {
+            try channel.publisher(slots: 4) { $0.sourceNeed = 5 }
+        }
+        let publisher = try channel.publisher(slots: 5) { $0.sourceNeed = 5 }
+        for need in [4, 2] {
+            #expect(throws: ChannelError.reservationsDoNotFit(reserved: 0, sourceNeed: 5, slots: need)) {
+                try publisher.reconfigure(streams: streams(16), slots: need)
+            }
+        }
+        #expect(throws: ChannelError.reservationsDoNotFit(reserved: 0, sourceNeed: .max, slots: 4)) {
+            try TestChannel().publisher(slots: 4) { $0.sourceNeed = .max }
+        }
+    }
+
+    @Test("what a subscriber got and lost goes on counting through reconfigurations, and adds up to what was published")
+    func counts() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 12)
+        let queued = try channel.subscriber([], .queue(2)) {
+            $0.name = "queued"
+            $0.budget = 3
+        }
+        let holding = try channel.subscriber([], .latest) {
+            $0.name = "holding"
+            $0.budget = 1
+        }
+        try publisher.send()
+        let held = try present(await holding.next())
+        for generation in 1...4 {
+            for _ in 0..<5 { try publisher.send() }
+            #expect(try queued.drain().isEmpty == false)
+            // Some of these are withdrawn at the reconfiguration, or after it, or taken.
+            for _ in 0..<3 { try publisher.send() }
+            try publisher.reconfigure(streams: streams(16 * generation), slots: 12)
+            for seen in publisher.statistics.subscribers {
+                #expect(
+                    seen.delivered + seen.dropped + UInt64(seen.queued) == publisher.statistics.published,
+                    "\(seen)"
+                )
+            }
+        }
+        let seen = publisher.statistics
+        #expect(seen.published == 33)
+        let one = try #require(seen.subscribers.first { $0.name == "queued" })
+        #expect(one.delivered == queued.statistics.delivered && one.droppedByPolicy > 0)
+        let other = try #require(seen.subscribers.first { $0.name == "holding" })
+        // Frame 1 is held. Of each later pool its whole budget is queued.
+        #expect(other.delivered == 1 && other.held == 1, "\(other)")
+        #expect(other.droppedByPolicy + other.droppedByBudget + UInt64(other.queued) == 32, "\(other)")
+        held.release()
+    }
+
     @Test("many reconfigurations under load lose no frame of every frame, and leave nothing behind")
     func manyTimes() async throws {
         let channel = try TestChannel()

@@ -52,6 +52,8 @@ static int memory(const char *what, int64_t size) {
     int64_t real = is(name) ? size / 2 : size;
     int fd = memfd_create(what, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || ftruncate(fd, real) < 0) give_up("memfd_create");
+    snprintf(name, sizeof name, "%s-sparse", what);
+    if (!is(name) && fallocate(fd, 0, 0, real) < 0) give_up("fallocate");
     snprintf(name, sizeof name, "%s-unsealed", what);
     if (!is(name) && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0) give_up("seal");
     return fd;
@@ -76,9 +78,12 @@ static void make_welcome(int page) {
     while (is("welcome-250-descriptors") && m.fd_count < 250) m.fds[m.fd_count++] = page;
 }
 
+/// The generation that is sent, and its buffers with it.
+static uint32_t generation = 1;
+
 static void make_generation(int table, int lane) {
     begin(&m, GENERATION);
-    put32(&m, 1);
+    put32(&m, generation);
     put64(&m, is("slots-0") ? 0 : is("slots-million") ? 1000000 : is("slots-negative") ? -1 : SLOTS);
     put64(&m, is("depth-0") ? 0 : is("depth-million") ? 1000000 : is("depth-max") ? 1024 : DEPTH);
     put64(&m, is("records-overlap") ? 64 : is("records-unaligned") ? RECORD_STRIDE + 1 : is("records-huge") ? INT64_MAX : RECORD_STRIDE);
@@ -115,7 +120,7 @@ static void make_generation(int table, int lane) {
 
 static void make_buffers(const int *buffers) {
     begin(&m, BUFFERS);
-    put32(&m, (uint32_t)unless("buffers-of-another-generation", 1, 2));
+    put32(&m, (uint32_t)unless("buffers-of-another-generation", generation, 2));
     put64(&m, is("buffers-first") ? 2 : is("buffers-first-negative") ? -1 : 0);
     put64(&m, is("buffers-count-lie") ? SLOTS - 1 : is("buffers-too-many") ? SLOTS + 2 : SLOTS);
     int count = is("buffers-too-few") ? SLOTS - 1 : is("buffers-none") ? 0 : SLOTS;
@@ -123,13 +128,42 @@ static void make_buffers(const int *buffers) {
     if (is("buffers-too-many")) m.fds[m.fd_count++] = buffers[0], m.fds[m.fd_count++] = buffers[1];
 }
 
+/// Floods the socket, or takes the memory away from under its reader, while good frames flow.
+static void harass(int socket, int table_fd, int lane_fd, const int *buffers, struct fs_channel_page *page) {
+    int count = is("storm-generations") ? 100000 : is("frames-and-generations") ? 1 : is("frames-and-wakes") ? 5 : 0;
+    for (int i = 0; i < count; i++) {
+        if (is("frames-and-wakes")) {
+            begin(&m, WAKE);
+            send_message(socket, &m);
+            continue;
+        }
+        generation++;
+        make_generation(table_fd, lane_fd);
+        if (send_message(socket, &m) < 0) return;
+        make_buffers(buffers);
+        if (send_message(socket, &m) < 0) return;
+        if (is("storm-generations")) {
+            __atomic_store_n(&page->generation, generation, __ATOMIC_RELEASE);
+            __atomic_add_fetch(&page->wake, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    if (!is("frames-in-holes")) return;
+    // Nothing but a seal against writing forbids this.
+    if (fallocate(table_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, TABLE_SIZE) < 0) give_up("punch");
+    for (int i = 0; i < SLOTS; i++) {
+        if (fallocate(buffers[i], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, IMAGE_SIZE) < 0) give_up("punch");
+        if (ftruncate(buffers[i], 0) == 0) give_up("a sealed buffer shrank");
+    }
+}
+
 /// What a publisher can write into the shared memory once it is mapped over there.
-static void lie_in_memory(struct fs_channel_page *page, char *table, struct fs_lane *lane) {
+static void lie_in_memory(
+    struct fs_channel_page *page, char *table, struct fs_lane *lane, int socket, int table_fd, int lane_fd, const int *buffers) {
     volatile uint64_t *cells = (volatile uint64_t *)(lane + 1);
     for (uint64_t n = 0; n < 300; n++) {
         uint64_t slot = n % SLOTS;
         struct fs_frame_record *record = (void *)(table + sizeof(struct fs_frame_table) + slot * (uint64_t)RECORD_STRIDE);
-        memset(record, is("frames-good") ? 0 : 0xff, (size_t)RECORD_STRIDE);
+        memset(record, strstr(behaviour, "frames-") ? 0 : 0xff, (size_t)RECORD_STRIDE);
         record->number = record->sequence = n;
         record->publish_timestamp = 1;
         if (is("record-times-smallest")) record->timestamp = record->publish_timestamp = INT64_MIN;
@@ -149,6 +183,7 @@ static void lie_in_memory(struct fs_channel_page *page, char *table, struct fs_l
             page->shortage = (uint32_t)random_number();
         }
         __atomic_add_fetch(&page->wake, 1, __ATOMIC_SEQ_CST);
+        harass(socket, table_fd, lane_fd, buffers, page);
         poll(NULL, 0, 1);
     }
 }
@@ -181,6 +216,12 @@ static void serve(int socket) {
     }
     make_welcome(page_fd);
     send_message(socket, &m);
+    if (is("wakes-for-ever")) {
+        begin(&m, WAKE);
+        while (send_message(socket, &m) == 0) {}
+        say("gone");
+        return;
+    }
     if (is("buffers-early")) {
         make_buffers(buffers);
         send_message(socket, &m);
@@ -201,8 +242,8 @@ static void serve(int socket) {
     send_message(socket, &m);
     if (receive_message(socket, &m) && type_of(&m) == READY) say("ready");
     if (strstr(behaviour, "frames-") || strstr(behaviour, "record-") || strstr(behaviour, "tickets-")
-        || strstr(behaviour, "offered-") || is("page-random")) {
-        if (page && table && lane) lie_in_memory(page, table, lane);
+        || strstr(behaviour, "offered-") || strstr(behaviour, "storm-") || is("page-random")) {
+        if (page && table && lane) lie_in_memory(page, table, lane, socket, table_fd, lane_fd, buffers);
         say("done");
         return;                               // dies, as far as the subscriber can see
     }

@@ -2,10 +2,14 @@
 #define _GNU_SOURCE
 #include "attached.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct message m;
@@ -13,6 +17,12 @@ static struct message m;
 static void wait_for_ever(void) { for (;;) pause(); }
 
 static void pause_ms(int ms) { poll(NULL, 0, ms); }
+
+static int64_t now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static int connected(const char *path) {
     int s = connect_to(path);
@@ -250,6 +260,73 @@ static int ask_and_never_read(const char *path) {
     return 0;
 }
 
+/// Wakes everyone who sleeps on the channel's word, which it can only read, for so many ms.
+static int wake_all_the_time(const char *path, int ms) {
+    struct attached a;
+    attach_until(&a, path, AFTER_READY, 4, 0);
+    int64_t end = now_ms() + ms;
+    while (now_ms() < end) syscall(SYS_futex, &a.page->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+    say("done");
+    wait_for_ever();
+    return 0;
+}
+
+/// Takes the memory of its own lane away, again and again: the seals allow that to who may write.
+static int punch_lane(const char *path, int count) {
+    struct attached a;
+    attach_until(&a, path, AFTER_READY, 4, 0);
+    for (int i = 0; i < count; i++) {
+        if (fallocate(a.lane_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)a.lane_size) < 0) give_up("punch");
+        pause_ms(1);
+    }
+    say("done");
+    wait_for_ever();
+    return 0;
+}
+
+/// Leaves its queue unread, and scribbles over it once another generation has taken over.
+static int scribble_on_retired_lane(const char *path) {
+    struct attached a;
+    attach_until(&a, path, AFTER_READY, 4, 0);
+    say("attached");
+    while (a.page->generation == a.generation) pause_ms(1);
+    for (int64_t i = 0; i < a.depth; i++) cells(&a)[i] = UINT64_MAX;
+    say("scribbled");
+    for (;;) {                                // reads what comes, so that it is not let go for its full socket
+        if (!receive_message(a.socket, &m)) break;
+        for (int i = 0; i < m.fd_count; i++) close(m.fds[i]);
+        char text[512];
+        if (type_of(&m) != ENDED) continue;
+        get(&m, 1);
+        get_text(&m, text, sizeof text);
+        say("ended %s", text);
+    }
+    say("hung-up");
+    return 0;
+}
+
+/// Says goodbye, and then goes on writing nonsense into its lane and onto its socket for so many ms.
+static int leave_and_stay(const char *path, int ms) {
+    struct attached a;
+    uint64_t ticket;
+    attach_until(&a, path, AFTER_READY, 4, 0);
+    take_wait(&a, &ticket);
+    begin(&m, GOODBYE);
+    send_message(a.socket, &m);
+    volatile uint64_t *words = (volatile uint64_t *)a.lane;
+    int64_t end = now_ms() + ms;
+    while (now_ms() < end) {
+        for (size_t i = 0; i < a.lane_size / 8; i++) words[i] = random_number();
+        begin(&m, SLOT_RELEASED);
+        send_message(a.socket, &m);
+        begin(&m, GOODBYE);
+        send_message(a.socket, &m);
+    }
+    say("done");
+    wait_for_ever();
+    return 0;
+}
+
 int hostile_subscriber(const char *path, const char *behaviour, int count) {
     if (!strncmp(behaviour, "stage-", 6)) {
         static const char *const stages[] = { "connect", "hello", "welcome", "generation", "buffers" };
@@ -266,6 +343,10 @@ int hostile_subscriber(const char *path, const char *behaviour, int count) {
     if (!strcmp(behaviour, "flood")) return flood(path, count);
     if (!strcmp(behaviour, "never-read")) return never_read(path, count);
     if (!strcmp(behaviour, "ask-and-never-read")) return ask_and_never_read(path);
+    if (!strcmp(behaviour, "wake-all")) return wake_all_the_time(path, count);
+    if (!strcmp(behaviour, "punch-lane")) return punch_lane(path, count);
+    if (!strcmp(behaviour, "scribble-retired")) return scribble_on_retired_lane(path);
+    if (!strcmp(behaviour, "leave-and-stay")) return leave_and_stay(path, count);
     if (!strcmp(behaviour, "empty")) {
         int s = connected(path);
         if (send(s, "", 0, MSG_NOSIGNAL) < 0) give_up("send");

@@ -85,7 +85,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .slotNotAtSource(let slot):
             "slot \(slot) is not held by the source, so it can't be published or given back"
         case .reservationsDoNotFit(let reserved, let need, let slots):
-            "the new pool of \(slots) slots is too small: subscribers have \(reserved) reserved and the source needs \(need)"
+            "a pool of \(slots) slots is too small: subscribers have \(reserved) reserved and the source needs \(need)"
         case .noSuchChannel(let channel, let path):
             "there is no channel '\(channel)' (nobody listens at \(path)); 'frameshare list' shows what there is"
         case .notAllowed(let channel, let path):

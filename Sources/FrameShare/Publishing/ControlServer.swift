@@ -20,8 +20,11 @@ final class ControlServer: Sendable {
     private static let handshakeLimit: Int64 = 5_000_000_000
     /// Connections beyond this many are turned away: subscribers, monitors and unfinished handshakes together.
     private static let maximumConnections = 256
-    /// Of one user other than the publisher's, in unfinished handshakes.
+    /// Of one user, in unfinished handshakes. Whoever comes then takes the place of the one that has been silent for
+    /// longest: nobody is kept out by connections that say nothing.
     private static let maximumUnfinished = 64
+    /// Taken in one go: fewer than may be unfinished, so that each is listened to before it could have to make way.
+    private static let acceptedAtOnce = 16
 
     init(core: PublisherCore, listening: ListeningSocket) throws(ChannelError) {
         self.core = core
@@ -90,7 +93,7 @@ final class ControlServer: Sendable {
             for i in 0..<Int(max(0, count)) {
                 let descriptor = Int32(truncatingIfNeeded: ready[i])
                 if descriptor == listening.number {
-                    acceptAll(&connections, &spare)
+                    acceptSome(&connections, &spare, &buffer)
                 } else if descriptor == core.controlEvent.number {
                     var value: UInt64 = 0
                     _ = read(descriptor, &value, 8)
@@ -112,8 +115,12 @@ final class ControlServer: Sendable {
         PublisherCore.signal(finished)
     }
 
-    private func acceptAll(_ connections: inout [Int32: Connection], _ spare: inout Int32) {
-        for _ in 0..<64 {
+    private func acceptSome(
+        _ connections: inout [Int32: Connection],
+        _ spare: inout Int32,
+        _ buffer: inout [UInt8]
+    ) {
+        for _ in 0..<Self.acceptedAtOnce {
             switch listening.accept() {
             case .nothing: return
             case .outOfDescriptors:
@@ -127,7 +134,9 @@ final class ControlServer: Sendable {
                 }
                 return
             case .connection(let socket):
+                let descriptor = socket.number
                 greet(socket, &connections)
+                serve(descriptor, &connections, &buffer)  // most have said hello by now
             }
         }
     }
@@ -147,7 +156,11 @@ final class ControlServer: Sendable {
             socket.send(.refused("user \(peer.uid) is not among those that this channel allows"))
             return
         }
-        let unfinished = connections.values.count { $0.isUnfinished && $0.peer.uid == peer.uid }
+        var unfinished = connections.values.count { $0.isUnfinished && $0.peer.uid == peer.uid }
+        if unfinished >= Self.maximumUnfinished, let silent = longestSilent(of: peer.uid, connections) {
+            refuse(silent, "it has said nothing, and others of its user have come", &connections)
+            unfinished -= 1
+        }
         guard connections.count < Self.maximumConnections, unfinished < Self.maximumUnfinished else {
             socket.send(.refused("the channel has \(connections.count) connections, \(unfinished) of them unfinished"))
             return
@@ -155,6 +168,12 @@ final class ControlServer: Sendable {
         let result = fs_epoll_add(epoll.number, socket.number, FS_EPOLLIN, UInt64(socket.number))
         guard result == 0 else { return }
         connections[socket.number] = Connection(socket: socket, peer: peer, since: monotonicNow())
+    }
+
+    private func longestSilent(of user: UInt32, _ connections: [Int32: Connection]) -> Int32? {
+        connections.filter { connection in
+            if case .awaitingHello = connection.value.stage { connection.value.peer.uid == user } else { false }
+        }.min { $0.value.since < $1.value.since }?.key
     }
 
     private func serve(_ descriptor: Int32, _ connections: inout [Int32: Connection], _ buffer: inout [UInt8]) {

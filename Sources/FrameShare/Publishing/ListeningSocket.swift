@@ -17,12 +17,24 @@ final class ListeningSocket: Sendable {
     init(channel: String, directory: ChannelDirectory, access: ChannelAccess) throws(ChannelError) {
         path = try directory.socketPath(of: channel)
         try directory.create()
-        lock = try Self.acquireLock(path + ".lock", channel: channel, socketPath: path)
-        // The name is ours: a socket that is still there belongs to a publisher that died.
+        let held = try Self.acquireLock(path + ".lock", channel: channel, socketPath: path)
+        do throws(ChannelError) {
+            socket = try Self.listen(at: path, access)
+        } catch {
+            // While the lock is held: the files are ours, and nobody else's.
+            unlink(path)
+            unlink(path + ".lock")
+            throw error
+        }
+        lock = held
+    }
+
+    /// The name is ours: a socket that is still there belongs to a publisher that died.
+    private static func listen(at path: String, _ access: ChannelAccess) throws(ChannelError) -> OwnedDescriptor {
         unlink(path)
         let number = fs_seqpacket_socket()
         guard number >= 0 else { throw .failed("socket", errno: -number) }
-        socket = OwnedDescriptor(owning: number)
+        let socket = OwnedDescriptor(owning: number)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -34,26 +46,16 @@ final class ListeningSocket: Sendable {
         }
         guard bound == 0 else { throw .directory(path: path, Errno(rawValue: errno)) }
         if let group = access.group {
-            guard let gid = Self.groupID(group) else {
-                unlink(path)
-                throw .unknownGroup(group)
-            }
+            guard let gid = groupID(group) else { throw .unknownGroup(group) }
             guard chown(path, uid_t.max, gid) == 0 else {
-                let error = Errno(rawValue: errno)
-                unlink(path)
-                throw .system(call: "chown \(path) to group \(group)", error)
+                throw .system(call: "chown \(path) to group \(group)", Errno(rawValue: errno))
             }
         }
         guard chmod(path, mode_t(access.mode & 0o777)) == 0 else {
-            let error = Errno(rawValue: errno)
-            unlink(path)
-            throw .system(call: "chmod \(path)", error)
+            throw .system(call: "chmod \(path)", Errno(rawValue: errno))
         }
-        guard listen(number, 64) == 0 else {
-            let error = Errno(rawValue: errno)
-            unlink(path)
-            throw .system(call: "listen", error)
-        }
+        guard Glibc.listen(number, 64) == 0 else { throw .system(call: "listen", Errno(rawValue: errno)) }
+        return socket
     }
 
     private static func acquireLock(
@@ -72,12 +74,22 @@ final class ListeningSocket: Sendable {
                 throw .directory(path: path, Errno(rawValue: errno))
             }
             let lock = OwnedDescriptor(owning: number)
-            guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
-                throw .channelInUse(channel: channel, path: socketPath)
+            var locked = flock(number, LOCK_EX | LOCK_NB)
+            while locked != 0 && errno == EINTR { locked = flock(number, LOCK_EX | LOCK_NB) }
+            guard locked == 0 else {
+                let error = Errno(rawValue: errno)
+                if error == .wouldBlock { throw .channelInUse(channel: channel, path: socketPath) }
+                // Not removed: another publisher may have it.
+                throw .system(call: "flock \(path)", error)
             }
             // A publisher that ended between our open and our lock has removed the file: then this lock guards nothing.
             var (ours, there) = (stat(), stat())
-            if fstat(number, &ours) == 0, stat(path, &there) == 0, ours.st_ino == there.st_ino { return lock }
+            guard fstat(number, &ours) == 0 else { throw .system(call: "fstat \(path)", Errno(rawValue: errno)) }
+            if stat(path, &there) == 0 {
+                if ours.st_ino == there.st_ino { return lock }
+            } else if errno != ENOENT {
+                throw .directory(path: path, Errno(rawValue: errno))
+            }
         }
     }
 

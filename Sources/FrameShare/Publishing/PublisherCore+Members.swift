@@ -202,10 +202,13 @@ extension PublisherCore {
         let result = state.withLock { state in
             var result = state.disconnects
             state.disconnects = []
-            for entry in state.generation.leases.entries {
-                guard let violation = entry.violation, let member = state.members.first(where: { $0.id == entry.id })
-                else { continue }
-                result.append((entry.id, member.socket, "it broke the protocol: \(violation)"))
+            for generation in state.retired + [state.generation] {
+                for entry in generation.leases.entries {
+                    guard let violation = entry.violation, !result.contains(where: { $0.id == entry.id }),
+                        let member = state.members.first(where: { $0.id == entry.id })
+                    else { continue }
+                    result.append((entry.id, member.socket, "it broke the protocol: \(violation)"))
+                }
             }
             return result
         }
@@ -234,7 +237,7 @@ extension PublisherCore {
             ($0.generation.number &+ 1, $0.members.filter { !$0.isLeaving })
         }
         let reserved = members.reduce(0) { $0 + ($1.request.reserved ? $1.request.budget : 0) }
-        guard options.sourceNeed + reserved <= pool.slots.count else {
+        guard options.sourceNeed <= pool.slots.count - reserved else {
             throw .reservationsDoNotFit(reserved: reserved, sourceNeed: options.sourceNeed, slots: pool.slots.count)
         }
         var next: Generation
@@ -277,6 +280,10 @@ extension PublisherCore {
             }
             for i in state.members.indices where !state.members[i].isLeaving {
                 guard let made = lanes[state.members[i].id] else { continue }
+                made.lane.takeOverClaims(of: state.members[i].lane)
+                if let entry = old.leases.entries.first(where: { $0.id == state.members[i].id }) {
+                    state.generation.leases.countOn(from: entry)
+                }
                 state.members[i].lane = made.lane
                 state.members[i].laneMemory = made.memory
                 state.members[i].lastWoken = 0
@@ -315,9 +322,9 @@ extension PublisherCore {
         for member in state.members where member.request.policy != .everyFrame {
             var excess = state.retired.reduce(0) { $0 + $1.leases.outstanding(of: member.id) } - member.request.budget
             for i in state.retired.indices where excess > 0 {
-                let before = state.retired[i].leases.outstanding(of: member.id)
-                state.retired[i].leases.withdraw(excess, from: member.id)
-                excess -= before - state.retired[i].leases.outstanding(of: member.id)
+                let withdrawn = state.retired[i].leases.withdraw(excess, from: member.id)
+                state.generation.leases.countWithdrawn(withdrawn, from: member.id)
+                excess -= withdrawn
             }
         }
         state.retired.removeAll { $0.leases.pinned.isEmpty }
@@ -352,7 +359,7 @@ extension PublisherCore {
             let leases = state.generation.leases
             let pool = state.generation.pool
             let subscribers = state.members.map { member in
-                Self.status(of: member, in: state.generation, now: now)
+                Self.status(of: member, in: state, now: now)
             }
             return ChannelStatistics(
                 channel: channel,
@@ -390,15 +397,21 @@ extension PublisherCore {
 
     private static func status(
         of member: Member,
-        in generation: Generation,
+        in state: State,
         now: Int64
     ) -> ChannelStatistics.SubscriberStatus {
-        let entry = generation.leases.entries.first { $0.id == member.id }
-        var leased = entry?.offers.outstanding ?? SlotSet()
-        let queued = entry?.offers.queued ?? SlotSet()
-        leased.subtract(queued)
-        var oldest: Int64 = 0
-        leased.forEach { oldest = max(oldest, now - generation.frames.record($0).pointee.publish_timestamp) }
+        let entry = state.generation.leases.entries.first { $0.id == member.id }
+        var (queuedCount, heldCount, oldest) = (0, 0, Int64(0))
+        // Its budget, and so what it pins, is over all generations.
+        for generation in state.retired + [state.generation] {
+            guard let offers = generation.leases.entries.first(where: { $0.id == member.id })?.offers else { continue }
+            let queued = offers.queued
+            var leased = offers.outstanding
+            leased.subtract(queued)
+            queuedCount += queued.count
+            heldCount += leased.count
+            leased.forEach { oldest = max(oldest, now - generation.frames.record($0).pointee.publish_timestamp) }
+        }
         let lane = member.lane
         return ChannelStatistics.SubscriberStatus(
             id: member.id,
@@ -408,13 +421,13 @@ extension PublisherCore {
             policy: member.request.policy,
             budget: member.request.budget,
             reserved: member.request.reserved,
-            streams: member.streams.isEmpty ? generation.pool.streams.map(\.name) : member.streams,
+            streams: member.streams.isEmpty ? state.generation.pool.streams.map(\.name) : member.streams,
             delivered: lane.taken.pointee.load(ordering: .relaxed),
             droppedByPolicy: entry?.droppedByPolicy ?? 0,
             droppedByBudget: entry?.droppedByBudget ?? 0,
             droppedByShortage: entry?.droppedByShortage ?? 0,
-            queued: queued.count,
-            held: leased.count,
+            queued: queuedCount,
+            held: heldCount,
             oldestLeaseAge: oldest,
             latencyP50: lane.latencyP50.pointee.load(ordering: .relaxed),
             latencyP99: lane.latencyP99.pointee.load(ordering: .relaxed),

@@ -71,6 +71,9 @@ final class PublisherCore: Sendable {
         guard (0...FrameTable.maximumMetadataCapacity).contains(options.metadataCapacity) else {
             throw .badMetadataCapacity(options.metadataCapacity)
         }
+        guard options.sourceNeed <= pool.slots.count else {
+            throw .reservationsDoNotFit(reserved: 0, sourceNeed: options.sourceNeed, slots: pool.slots.count)
+        }
         self.channel = channel
         self.options = options
         do throws(MemoryError) {
@@ -142,7 +145,10 @@ final class PublisherCore: Sendable {
             for id in stalled {
                 Self.cutOff(id, &state, reason: "it held its whole budget of slots and the source could not wait")
             }
-            if !state.retired.isEmpty { Self.collectRetired(&state) }
+            if !state.retired.isEmpty {
+                Self.collectRetired(&state)
+                tellControl = state.retired.contains { $0.leases.hasViolation }
+            }
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
             page.published.pointee.store(number, ordering: .releasing)
@@ -162,8 +168,7 @@ final class PublisherCore: Sendable {
                     }
                 }
             }
-            tellControl =
-                !state.disconnects.isEmpty || state.generation.leases.hasViolation
+            tellControl = tellControl || !state.disconnects.isEmpty || state.generation.leases.hasViolation
             return nil
         }
         if let outcome { throw outcome }

@@ -109,6 +109,7 @@ public final class Subscriber: Sendable {
         mutating func attach(_ next: Attachment) {
             bookLatency()
             current = next
+            next.lane.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
             takes = LaneTakes(memory: next.lane, slots: next.offer.slots)
         }
     }
@@ -193,7 +194,10 @@ public final class Subscriber: Sendable {
             do throws(ChannelError) {
                 if options.pollable { try state.link.receive(channel: channel) }
                 if let taken = try take(&state) { return taken }
+                var looks = 0
                 while options.pollable {
+                    looks += 1
+                    guard looks <= Self.maximumEmptyGenerations else { throw Self.endlessGenerations }
                     // SLEEP: announce, then look once more; an offer made meanwhile is found here, or wakes us.
                     let announced = state.current
                     state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
@@ -244,9 +248,13 @@ public final class Subscriber: Sendable {
         return taken
     }
 
+    /// More generations without a frame than fit into a socket: the publisher sends them faster than they can be read.
+    private static let maximumEmptyGenerations = 256
+    private static let endlessGenerations = ChannelError.protocolViolation("generation upon generation without a frame")
+
     /// Takes a frame if one is offered, changing over to the next generation when this one is exhausted.
     private func take(_ state: inout State) throws(ChannelError) -> Taken? {
-        while true {
+        for _ in 0...Self.maximumEmptyGenerations {
             guard !state.closed else { throw .closed }
             if let slot = state.takes.take() { return account(slot, &state) }
             if let next = state.link.takeArrived() {
@@ -264,6 +272,7 @@ public final class Subscriber: Sendable {
                 return state.takes.take().map { account($0, &state) }
             }
         }
+        throw Self.endlessGenerations
     }
 
     private func account(_ slot: Int, _ state: inout State) -> Taken {
@@ -340,7 +349,7 @@ public final class Subscriber: Sendable {
             switch try prepareSleep() {
             case .taken(let taken): return taken
             case .closedHere: throw .closed
-            case .lookAgain: break
+            case .lookAgain: if deadline.hasPassed { throw .timedOut }
             case .over(let error):
                 if options.reconnect {
                     try reconnect(deadline: deadline, interrupted: interrupted)
@@ -506,9 +515,9 @@ public final class Subscriber: Sendable {
                 let established = link
                 state.withLock { state in
                     state.link = established
+                    state.deliveredBefore = state.delivered
                     state.attach(first)
                     state.before = nil
-                    state.deliveredBefore = state.delivered
                     state.connections += 1
                 }
                 return

@@ -84,6 +84,8 @@ struct SubscriberLink {
         var link: SubscriberLink? = nil
         while link?.arrived.isEmpty ?? true {
             try wait(for: socket, until: deadline, channel: channel)
+            // Also when something has come: a publisher could go on for ever sending what is no generation.
+            if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
             if link == nil {
                 link = try receiveWelcome(on: socket, channel: channel, publisher: publisher, &buffer)
             } else {
@@ -203,9 +205,14 @@ struct SubscriberLink {
 
     // MARK: receiving
 
-    /// Takes in whatever has come, without waiting.
+    /// At most so many generations wait here for their turn, and at most so many messages are taken in one go: what more
+    /// a publisher sends waits in the socket, which is its own expense. A correct one sends far fewer.
+    private static let maximumArrived = 64
+    private static let maximumMessages = 512
+
+    /// Takes in what has come, without waiting.
     mutating func receive(channel: String) throws(ChannelError) {
-        while !hungUp {
+        for _ in 0..<Self.maximumMessages where !hungUp && arrived.count < Self.maximumArrived {
             switch socket.receive(into: &buffer) {
             case .nothing: return
             case .hangUp: hungUp = true

@@ -30,7 +30,7 @@ extension FaultTests {
         }
 
         @Test(
-            "Memory that is unsealed, too small, a plain file or a pipe is refused before it is mapped",
+            "Memory that is unsealed, too small, sparse, a plain file or a pipe is refused before it is mapped",
             arguments: [
                 ("page-unsealed", "memory.notSealed"), ("page-small", "memory.tooSmall"),
                 ("page-file", "memory.not"), ("page-pipe", "memory.notMemfd"),
@@ -42,6 +42,8 @@ extension FaultTests {
                 ("buffer-file", "memory.not"), ("buffer-pipe", "memory.notMemfd"),
                 ("buffer-size-lie", "memory.tooSmall"), ("buffer-called-dma-buf", "memory.notDMABuf"),
                 ("depth-max", "memory.tooSmall"),
+                ("table-sparse", "memory.sparse"), ("lane-sparse", "memory.sparse"),
+                ("buffer-sparse", "memory.sparse"),
             ]
         )
         func badMemory(behaviour: String, error: String) async throws {
@@ -85,9 +87,10 @@ extension FaultTests {
         }
 
         @Test(
-            "A publisher that says nothing, stops half-way or hangs up ends the attempt to connect, and nothing leaks",
+            "A publisher that says nothing, nothing of use, stops half-way or hangs up ends the attempt to connect",
             arguments: [
-                ("silent", "handshakeTimeout"), ("buffers-never", "handshakeTimeout"), ("hang-up", "publisherLost"),
+                ("silent", "handshakeTimeout"), ("buffers-never", "handshakeTimeout"),
+                ("wakes-for-ever", "handshakeTimeout"), ("hang-up", "publisherLost"),
                 ("hang-up-after-hello", "publisherLost"), ("hang-up-before-buffers", "publisherLost"),
                 ("refuse-at-length", "refused"),
             ]
@@ -110,6 +113,19 @@ extension FaultTests {
                 ["publisherLost", "sourceFailed", "closed", "fine"].contains(outcome.kind),
                 "\(behaviour): \(outcome)"
             )
+        }
+
+        @Test(
+            "Floods of messages and of generations neither hold a reader up nor grow in it, nor do holes in its frames",
+            arguments: [
+                ("storm-generations", ["protocolViolation", "publisherLost"]),
+                ("frames-and-generations", ["publisherLost"]),
+                ("frames-and-wakes", ["publisherLost"]), ("frames-in-holes", ["publisherLost"]),
+            ]
+        )
+        func floods(behaviour: String, errors: [String]) async throws {
+            let outcome = try await probe(behaviour)
+            #expect(errors.contains(outcome.kind), "\(behaviour): \(outcome)")
         }
 
         @Test(

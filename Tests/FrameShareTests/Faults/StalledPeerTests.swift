@@ -123,5 +123,19 @@ extension FaultTests {
                 try #expect(over["refused"] == 30, "\(over)")
             }
         }
+
+        @Test("As many silent connections as a user may have keep none of its programs out")
+        func manySilent() async throws {
+            try await FaultScene.run { scene in
+                let silent = try scene.folder.hostile("subscribe", "silent", "200")
+                try await silent.line("connected")
+                for _ in 0..<3 {
+                    let other = try await scene.folder.subscriber("policy=latest")
+                    while try await other.report()["delivered"] < 3 {}
+                }
+                let over = try await silent.line("all-hung-up")
+                try #expect(over["refused"] == 200, "\(over)")
+            }
+        }
     }
 }
