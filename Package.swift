@@ -67,11 +67,19 @@ let package = Package(
         // C that speaks the control protocol by hand and keeps none of its rules.
         .executableTarget(name: "frameshare-test-peer", dependencies: ["FrameShare"], path: "Tests/TestPeer"),
         .executableTarget(name: "frameshare-hostile-peer", dependencies: ["CLinuxMedia"], path: "Tests/HostilePeer"),
+        // Starting them, and talking with them.
+        .target(name: "PeerTesting", path: "Tests/PeerTesting"),
+        // Peers that come, go, stop and die for as long as one likes, with every frame accounted for: make soak.
+        .executableTarget(
+            name: "frameshare-soak",
+            dependencies: ["PeerTesting", "frameshare-test-peer"],
+            path: "Tests/Soak"
+        ),
         .testTarget(
             name: "FrameShareTests",
             dependencies: [
                 "CLinuxMedia", "FrameMemory", "FrameShare", "LeaseProtocol", "PixelFormats", system, logging,
-                "frameshare-test-peer", "frameshare-hostile-peer",
+                "PeerTesting", "frameshare-test-peer", "frameshare-hostile-peer",
             ]
         ),
         .testTarget(name: "FrameShareTestKitTests", dependencies: ["FrameShareTestKit", "FrameShare"]),

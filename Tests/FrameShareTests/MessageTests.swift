@@ -1,3 +1,4 @@
+import PeerTesting
 import Testing
 
 @testable import FrameShare

@@ -24,8 +24,12 @@ enum ProcessState {
 
     /// How many mappings of shared memory there are: memfds and dma-bufs. (The heap's and the stacks' come and go.)
     static var sharedMappings: Int {
-        let file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return -1 }
+        text("/proc/self/maps").split(separator: "\n").count { $0.contains("/memfd:") || $0.contains("dmabuf") }
+    }
+
+    private static func text(_ path: String) -> String {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return "" }
         defer { close(file) }
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
@@ -34,13 +38,20 @@ enum ProcessState {
             guard count > 0 else { break }
             text.append(contentsOf: buffer[..<count])
         }
-        return String(decoding: text, as: UTF8.self).split(separator: "\n").count {
-            $0.contains("/memfd:") || $0.contains("dmabuf")
-        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// `fds=… maps=…`, as reports have it.
     static var summary: String { "fds=\(descriptors) maps=\(sharedMappings)" }
+
+    /// `threads=… anonymous=… shared=…`, the latter two in kB: what is resident.
+    static var usage: String {
+        let lines = text("/proc/self/status").split(separator: "\n")
+        func number(_ key: String) -> Int {
+            lines.first { $0.hasPrefix(key + ":") }?.split { !$0.isNumber }.first.flatMap { Int($0) } ?? -1
+        }
+        return "threads=\(number("Threads")) anonymous=\(number("RssAnon")) shared=\(number("RssShmem"))"
+    }
 
     /// Lets this process open `more` descriptors and then none; nil: as many as ever.
     static func limitDescriptors(_ more: Int?) {
@@ -83,13 +94,7 @@ enum ProcessState {
     }
 
     private static var mappedBytes: Int {
-        let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return 0 }
-        defer { close(file) }
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let count = max(0, read(file, &buffer, buffer.count))
-        let pages = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ").first.flatMap { Int($0) }
-        return (pages ?? 0) * Int(getpagesize())
+        (text("/proc/self/statm").split(separator: " ").first.flatMap { Int($0) } ?? 0) * Int(getpagesize())
     }
 
     /// Becomes another user.

@@ -87,6 +87,7 @@ struct PublishRole {
         let numbers = line.dropFirst().compactMap { Int($0) }
         switch line.first {
         case "report": report()
+        case "accounts": accounts()
         case "pause":
             paused = true
             say("paused last=\(Int(sequence) - 1)")
@@ -122,6 +123,21 @@ struct PublishRole {
                 + " lostBySource=\(s.lostBySource) slots=\(s.slots) free=\(s.slotsFree) atSource=\(s.slotsAtSource)"
                 + " reserved=\(s.slotsReserved) retired=\(s.retiredSlotsHeld) generation=\(s.generation)"
                 + " subscribers=\(s.subscribers.count) who=\(subscribers.joined(separator: ",")) \(ProcessState.summary)"
+        )
+    }
+
+    /// What became of every frame, for each subscriber, and what this process takes.
+    private func accounts() {
+        let s = publisher.statistics
+        let subscribers = s.subscribers.map {
+            " sub-\($0.name)=\($0.delivered),\($0.droppedByPolicy),\($0.droppedByBudget),\($0.droppedByShortage)"
+                + ",\($0.queued),\($0.held)"
+        }
+        say(
+            "accounts published=\(s.published) last=\(Int(sequence) - 1) lostNoFreeSlot=\(s.lostNoFreeSlot)"
+                + " lostBySource=\(s.lostBySource) slots=\(s.slots) free=\(s.slotsFree) atSource=\(s.slotsAtSource)"
+                + " retired=\(s.retiredSlotsHeld) \(ProcessState.summary) \(ProcessState.usage)"
+                + subscribers.joined()
         )
     }
 

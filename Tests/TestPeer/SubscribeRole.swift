@@ -4,7 +4,8 @@ internal import Glibc
 /// A subscriber that checks every pixel of every frame, or misbehaves as told.
 ///
 /// Keys: `policy`, `budget`, `reserve`, `name`, `spin`, `reconnect`, `timeout` (ms to connect), `starve` (descriptors
-/// left while it connects for the first time), and `behaviour`: `verify` (the default), `hold` and `stop` with `count`,
+/// left while it connects for the first time), `keep` (frames that are kept until as many more have come), `pollable` (waits
+/// in an event loop), and `behaviour`: `verify` (the default), `hold` and `stop` with `count`,
 /// `wait`, `greedy`, `probe`, `lines`, `steady` with `count`.
 struct SubscribeRole {
     private let subscriber: Subscriber
@@ -15,6 +16,9 @@ struct SubscribeRole {
     private var gaps = 0
     private var bad = 0
     private var last = -1
+    /// Of the first frame: its sequence number and its number; of the last its number.
+    private var first = (sequence: -1, number: 0)
+    private var lastNumber = 0
 
     /// A frame that is kept.
     private final class HeldFrame: Sendable {
@@ -69,6 +73,7 @@ struct SubscribeRole {
         options.reconnect = arguments.flag("reconnect")
         options.connectTimeout = .milliseconds(arguments.number("timeout", 20_000))
         if arguments.flag("spin") { options.wait = .spin }
+        options.pollable = arguments.flag("pollable")
         let policy = arguments.text("policy").flatMap { Policy($0) } ?? .latest
         return try Subscriber(channel: arguments.channel, policy: policy, options: options)
     }
@@ -104,20 +109,38 @@ struct SubscribeRole {
         while true {
             if let line = input.next(milliseconds: 0) { obey(line) }
             do throws(ChannelError) {
-                try takeOne(timeout: .milliseconds(10))
+                if arguments.flag("pollable") {
+                    try takeAllThere()
+                } else {
+                    try takeOne(timeout: .milliseconds(10))
+                }
             } catch .timedOut {
                 continue
             }
         }
     }
 
+    /// As an event loop does: takes frames until there is none, and waits for its descriptor.
+    private mutating func takeAllThere() throws(ChannelError) {
+        while let frame = try subscriber.tryNext() { keep(frame) }
+        var entry = pollfd(fd: try subscriber.pollDescriptor, events: Int16(POLLIN), revents: 0)
+        poll(&entry, 1, 10)
+    }
+
+    /// Checks a frame, and once more when it is let go: it must not have changed.
+    private mutating func keep(_ frame: consuming Frame) {
+        check(frame)
+        guard let count = arguments.number("keep"), count > 0 else { return }
+        held.append(HeldFrame(frame))
+        if held.count > count, !held.removeFirst().isIntact { bad += 1 }
+    }
+
     private mutating func takeOne(timeout: Duration?) throws(ChannelError) {
         guard let frame = try subscriber.nextBlocking(timeout: timeout) else { throw .closed }
+        guard arguments.text("behaviour") == "greedy" else { return keep(frame) }
         check(frame)
-        if arguments.text("behaviour") == "greedy" {
-            held.append(HeldFrame(frame))
-            say("holding \(held.count)")
-        }
+        held.append(HeldFrame(frame))
+        say("holding \(held.count)")
     }
 
     private mutating func check(_ frame: borrowing Frame) {
@@ -127,6 +150,8 @@ struct SubscribeRole {
         if !Self.isIntact(frame) { bad += 1 }
         if last >= 0 && frame.sequence != UInt64(last) + 1 { gaps += 1 }
         last = Int(frame.sequence)
+        lastNumber = Int(frame.number)
+        if delivered == 0 { first = (last, lastNumber) }
         delivered += 1
     }
 
@@ -152,14 +177,16 @@ struct SubscribeRole {
             let s = subscriber.statistics
             say(
                 "report delivered=\(delivered) last=\(last) gaps=\(gaps) bad=\(bad) held=\(s.held)"
-                    + " lost=\(s.lost.total) lostByPolicy=\(s.lost.policy) connections=\(s.connections)"
-                    + " \(ProcessState.summary)"
+                    + " lost=\(s.lost.total) lostByPolicy=\(s.lost.policy) lostNoFreeSlot=\(s.lost.noFreeSlot)"
+                    + " lostBySource=\(s.lost.source) first=\(first.sequence) firstNumber=\(first.number)"
+                    + " lastNumber=\(lastNumber) taken=\(s.delivered) connections=\(s.connections) \(ProcessState.summary)"
             )
         case "check":
             let intact = held.count { $0.isIntact }
             let generations = Set(held.map(\.generation)).sorted().map(String.init).joined(separator: ",")
             say("checked intact=\(intact) changed=\(held.count - intact) generations=\(generations)")
         case "release":
+            bad += held.count { !$0.isIntact }
             held = []
             say("released")
         case "leave":

@@ -1,3 +1,4 @@
+import PeerTesting
 import Testing
 
 extension FaultTests {

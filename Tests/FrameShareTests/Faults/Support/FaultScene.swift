@@ -1,4 +1,5 @@
 import Glibc
+import PeerTesting
 import Testing
 
 /// A camera, and one good subscriber with a reserved queue: whatever a test does beside them must not be felt by either.

@@ -1,14 +1,13 @@
 import Glibc
-import Testing
 
 /// A channel folder of one test, and the processes that use it. Removed with this object.
-final class PeerFolder: Sendable {
+package final class PeerFolder: Sendable {
     /// Open to other users, and short: a socket's path has at most 107 bytes.
-    let path: String
+    package let path: String
 
-    init() throws {
+    package init() throws {
         var template = Array("/tmp/fs-fault-XXXXXX".utf8CString)
-        try #require(mkdtemp(&template) != nil)
+        guard mkdtemp(&template) != nil else { throw PeerFailure("no folder in /tmp: errno \(errno)") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         chmod(path, 0o755)
     }
@@ -19,7 +18,7 @@ final class PeerFolder: Sendable {
     }
 
     /// The names of the files in it, sorted.
-    var files: [String] {
+    package var files: [String] {
         guard let folder = opendir(path) else { return [] }
         defer { closedir(folder) }
         var names: [String] = []
@@ -32,17 +31,21 @@ final class PeerFolder: Sendable {
         return names.sorted()
     }
 
-    func socket(_ channel: String = "camera") -> String { "\(path)/\(channel).sock" }
+    package func socket(_ channel: String = "camera") -> String { "\(path)/\(channel).sock" }
 
     /// Starts a publisher; `publishing()` waits until it is one.
-    func startPublisher(_ options: String..., channel: String = "camera", below: [String] = []) throws -> PeerProcess {
+    package func startPublisher(
+        _ options: String...,
+        channel: String = "camera",
+        below: [String] = []
+    ) throws -> PeerProcess {
         try PeerProcess(
             below + [PeerProcess.besideTests("frameshare-test-peer"), "publish", path, channel] + options,
             environment: below.isEmpty ? [] : ["ASAN_OPTIONS=detect_leaks=0"]
         )
     }
 
-    func publisher(_ options: String..., channel: String = "camera") async throws -> PeerProcess {
+    package func publisher(_ options: String..., channel: String = "camera") async throws -> PeerProcess {
         let publisher = try PeerProcess(
             [PeerProcess.besideTests("frameshare-test-peer"), "publish", path, channel] + options
         )
@@ -51,7 +54,11 @@ final class PeerFolder: Sendable {
     }
 
     /// Starts a subscriber, whether or not it can get in.
-    func startSubscriber(_ options: String..., channel: String = "camera", below: [String] = []) throws -> PeerProcess {
+    package func startSubscriber(
+        _ options: String...,
+        channel: String = "camera",
+        below: [String] = []
+    ) throws -> PeerProcess {
         try PeerProcess(
             below + [PeerProcess.besideTests("frameshare-test-peer"), "subscribe", path, channel] + options,
             environment: below.isEmpty ? [] : ["ASAN_OPTIONS=detect_leaks=0"]
@@ -59,7 +66,7 @@ final class PeerFolder: Sendable {
     }
 
     /// Starts a subscriber and waits until it is attached.
-    func subscriber(_ options: String..., channel: String = "camera") async throws -> PeerProcess {
+    package func subscriber(_ options: String..., channel: String = "camera") async throws -> PeerProcess {
         let subscriber = try PeerProcess(
             [PeerProcess.besideTests("frameshare-test-peer"), "subscribe", path, channel] + options
         )
@@ -68,7 +75,7 @@ final class PeerFolder: Sendable {
     }
 
     /// Starts a peer that breaks the protocol: `subscribe BEHAVIOUR …`, `publish BEHAVIOUR`, `attack`.
-    func hostile(_ role: String, _ arguments: String..., channel: String = "camera") throws -> PeerProcess {
+    package func hostile(_ role: String, _ arguments: String..., channel: String = "camera") throws -> PeerProcess {
         try PeerProcess([PeerProcess.besideTests("frameshare-hostile-peer"), role, socket(channel)] + arguments)
     }
 }

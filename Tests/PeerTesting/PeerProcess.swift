@@ -1,30 +1,31 @@
-import Glibc
+package import Glibc
 import Synchronization
-import Testing
 
 /// A process of a test: one end of a socket is its standard input and output. It is killed with this object.
-final class PeerProcess: Sendable {
+package final class PeerProcess: Sendable {
     private struct State {
         var pending: [UInt8] = []
         var lines: [String] = []
         var status: Int32?
     }
 
-    let pid: pid_t
+    package let pid: pid_t
     private let socket: Int32
     private let state = Mutex(State())
 
     /// A program that lies beside the test bundle.
-    static func besideTests(_ name: String) -> String {
+    package static func besideTests(_ name: String) -> String {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = max(0, readlink("/proc/self/exe", &buffer, buffer.count - 1))
         let own = String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return own.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/" + name
     }
 
-    init(_ command: [String], environment extra: [String] = []) throws {
+    package init(_ command: [String], environment extra: [String] = []) throws {
         var ends: [Int32] = [0, 0]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+            throw PeerFailure("no socket pair: errno \(errno)")
+        }
         defer { close(ends[1]) }
         socket = ends[0]
         var actions = posix_spawn_file_actions_t()
@@ -68,18 +69,18 @@ final class PeerProcess: Sendable {
         close(socket)
     }
 
-    func kill(_ signal: Int32) {
+    package func kill(_ signal: Int32) {
         state.withLock { if $0.status == nil { _ = Glibc.kill(pid, signal) } }
     }
 
     /// Tells it to do something.
-    func send(_ line: String) {
+    package func send(_ line: String) {
         let bytes = Array((line + "\n").utf8)
         _ = Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
     /// The next line it says; nil when it has ended. Polls: a test's task never blocks a thread.
-    func nextLine() async throws -> String? {
+    package func nextLine() async throws -> String? {
         while true {
             let (line, over) = state.withLock { state in
                 var over = false
@@ -111,7 +112,7 @@ final class PeerProcess: Sendable {
 
     /// The next line that begins with a word; lines before it are passed over.
     @discardableResult
-    func line(_ word: String) async throws -> Report {
+    package func line(_ word: String) async throws -> Report {
         var passed: [String] = []
         while let line = try await nextLine() {
             if line == word || line.hasPrefix(word + " ") { return Report(line) }
@@ -122,16 +123,16 @@ final class PeerProcess: Sendable {
 
     /// Sends a command and waits for the answer that begins with a word.
     @discardableResult
-    func ask(_ command: String, _ answer: String) async throws -> Report {
+    package func ask(_ command: String, _ answer: String) async throws -> Report {
         send(command)
         return try await line(answer)
     }
 
-    func report() async throws -> Report { try await ask("report", "report") }
+    package func report() async throws -> Report { try await ask("report", "report") }
 
     /// Waits for its end: the exit code, or minus the signal.
     @discardableResult
-    func exit() async throws -> Int32 {
+    package func exit() async throws -> Int32 {
         while true {
             let status: Int32? = state.withLock { state in
                 if let status = state.status { return status }
@@ -146,53 +147,25 @@ final class PeerProcess: Sendable {
     }
 
     /// The kernel's letter for what it does: `S` sleeps, `T` is stopped.
-    var kernelState: Character? {
+    package var kernelState: Character? {
         // After the name in parentheses.
         readFile("/proc/\(pid)/stat").split(separator: ")").last?.dropFirst().first
     }
 
     /// Waits until it is stopped, or sleeps.
-    func becomes(_ letter: Character) async throws {
+    package func becomes(_ letter: Character) async throws {
         while kernelState != letter { try await Task.sleep(for: .milliseconds(2)) }
     }
 }
 
-/// A line of words and `key=value` pairs.
-struct Report: CustomStringConvertible {
-    let description: String
-    private let values: [Substring: Substring]
-
-    init(_ line: String) {
-        description = line
-        values = Dictionary(
-            line.split(separator: " ").compactMap { word in
-                word.firstIndex(of: "=").map { (word[..<$0], word[word.index(after: $0)...]) }
-            },
-            uniquingKeysWith: { first, _ in first }
-        )
-    }
-
-    subscript(key: String) -> Int {
-        get throws {
-            guard let text = values[key[...]], let number = Int(text) else {
-                throw PeerFailure("no number '\(key)' in '\(description)'")
-            }
-            return number
-        }
-    }
-
-    /// The second word.
-    var kind: String { description.split(separator: " ").dropFirst().first.map(String.init) ?? "" }
-}
-
 /// A peer did something that the test can't go on from.
-struct PeerFailure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
+package struct PeerFailure: Error, CustomStringConvertible {
+    package let description: String
+    package init(_ description: String) { self.description = description }
 }
 
 /// A whole file of /proc, or nothing.
-func readFile(_ path: String) -> String {
+package func readFile(_ path: String) -> String {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return "" }
     defer { close(file) }

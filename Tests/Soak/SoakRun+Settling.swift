@@ -1,0 +1,117 @@
+import Glibc
+import PeerTesting
+
+// Settling: the camera pauses, everyone reads what is there, and all accounts must add up.
+extension SoakRun {
+    /// The most that the publisher's own memory may grow over its warm state, in kB: what an allocator keeps.
+    static let allowedGrowth = 4096
+
+    func settle() async throws {
+        for member in members where member?.stoppedUntil != nil { member?.goOn() }
+        try await publisher.ask("pause", "paused")
+        try await dropDisconnected()
+        var reports: [(SoakMember, Report, SoakMember.Account)] = []
+        for member in members { if let member { reports.append(try await settled(member)) } }
+        let accounts = try await publisher.ask("accounts", "accounts")
+        latest = accounts
+        let published = try accounts["published"]
+        if try accounts["last"] + 1 != published + accounts["lostNoFreeSlot"] + accounts["lostBySource"] {
+            failed("the camera's frames don't add up: \(accounts)")
+        }
+        for (member, report, account) in reports {
+            try await check(member, report)
+            for fault in try member.faults(of: account, published: published, report: report) { failed(fault) }
+        }
+        try await measure()
+        figures.settlements += 1
+        try await publisher.ask("resume", "resumed")
+    }
+
+    /// Who was cut off: an everyFrame subscriber that was stopped for too long. Nobody else may be.
+    private func dropDisconnected() async throws {
+        let listed = Set(try await publisher.ask("accounts", "accounts").keys("sub-").map { $0.dropFirst(4) })
+        for (index, member) in members.enumerated() {
+            guard let member, !listed.contains(member.name[...]) else { continue }
+            let over = try await member.process.line("over")
+            if member.kind.losesNothing, over.kind == "disconnected",
+                over.description.contains("stalled the source") || over.description.contains("could not wait")
+            {
+                figures.stalls += 1
+                figures.deliveries += member.delivered
+            } else {
+                failed("\(member.name) (\(member.kind.policy)) was cut off: \(over)")
+            }
+            member.process.kill(SIGKILL)
+            watchdog.forget(member.process)
+            members[index] = nil
+        }
+    }
+
+    /// Waits until a subscriber has read all that is there and the publisher knows.
+    private func settled(_ member: SoakMember) async throws -> (SoakMember, Report, SoakMember.Account) {
+        let deadline = Self.now() + 30_000_000_000
+        while true {
+            let report = try await member.process.report()
+            let accounts = try await publisher.ask("accounts", "accounts")
+            guard let account = SoakMember.Account(accounts.text("sub-\(member.name)")) else {
+                throw PeerFailure("\(member.name) is no subscriber any more: \(accounts)")
+            }
+            if try account.queued == 0 && account.delivered == report["taken"] { return (member, report, account) }
+            guard Self.now() < deadline else {
+                throw PeerFailure("\(member.name) does not read what is there: \(account), \(report)")
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Brings everyone into the same state, and looks what it takes.
+    private func measure() async throws {
+        for member in members { try await member?.process.ask("release", "released") }
+        // Reservations first, while nothing is held.
+        for index in members.indices where members[index] == nil { try await attach(index) }
+        try await reconfigure(0)
+        let count = members.count { $0 != nil }
+        guard count == members.count else { return failed("only \(count) subscribers get in while nothing is held") }
+        let slots = Self.pools[0].0
+        try await waitFor("all slots free, and old pools gone") {
+            let now = try await publisher.ask("accounts", "accounts")
+            settled = now
+            return try now["free"] == slots && now["retired"] == 0 && now.keys("sub-").count == count
+        }
+        for member in members {
+            guard let member else { continue }
+            // 3 standard ones, the socket, page, frame table, lane and the buffers.
+            try await waitFor("\(member.name) has nothing but the new pool") {
+                let now = try await member.process.report()
+                return try now["fds"] == 7 + slots && now["maps"] == 3 + slots
+            }
+        }
+        guard let now = settled else { return }
+        say(
+            "soak: \(Int(elapsed)) s: \(try now["published"]) frames, \(try now["lostNoFreeSlot"]) lost, \(figures.kills) kills,"
+                + " \(figures.stops) stops, \(figures.attaches) attaches, \(figures.reconfigurations) reconfigurations;"
+                + " publisher: \(Self.usage(now))"
+        )
+        // Warm: a sixth of the time, or three minutes.
+        guard let baseline else {
+            if elapsed > min(seconds / 6, 180) { self.baseline = now }
+            return
+        }
+        for key in ["fds", "maps", "threads"] where try now[key] != baseline[key] {
+            failed("the publisher's \(key) grow from \(try baseline[key]) to \(try now[key])")
+        }
+        for key in ["anonymous", "shared"] where try now[key] > baseline[key] + Self.allowedGrowth {
+            failed("the publisher's \(key) memory grows from \(try baseline[key]) to \(try now[key]) kB")
+        }
+    }
+
+    private func waitFor(_ what: String, _ condition: () async throws -> Bool) async throws {
+        let deadline = Self.now() + 30_000_000_000
+        while try await !condition() {
+            guard Self.now() < deadline else {
+                throw PeerFailure("in vain for: \(what): \(settled?.description ?? "")")
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}
