@@ -65,7 +65,13 @@ let package = Package(
         .testTarget(name: "FrameMemoryTests", dependencies: ["FrameMemory", system]),
         // The peers that tests run as processes of their own: a well-behaved one that can be told to misbehave, and one in
         // C that speaks the control protocol by hand and keeps none of its rules.
-        .executableTarget(name: "frameshare-test-peer", dependencies: ["FrameShare"], path: "Tests/TestPeer"),
+        .executableTarget(
+            name: "frameshare-test-peer",
+            dependencies: ["FaultInjector", "FrameShare"],
+            path: "Tests/TestPeer"
+        ),
+        // Makes a chosen system call fail, in the peer that it is linked into.
+        .target(name: "FaultInjector", path: "Tests/FaultInjector"),
         .executableTarget(name: "frameshare-hostile-peer", dependencies: ["CLinuxMedia"], path: "Tests/HostilePeer"),
         // Starting them, and talking with them.
         .target(name: "PeerTesting", path: "Tests/PeerTesting"),
@@ -117,7 +123,7 @@ let package = Package(
 )
 
 // The same strict settings for every Swift target.
-let inC = ["CHandOver", "CLinuxMedia", "frameshare-hostile-peer"]
+let inC = ["CHandOver", "CLinuxMedia", "FaultInjector", "frameshare-hostile-peer"]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [

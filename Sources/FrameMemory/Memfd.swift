@@ -22,7 +22,9 @@ enum Memfd {
         let number = fs_memfd_create(String(decoding: name.utf8.prefix(200), as: UTF8.self))
         guard number >= 0 else { throw .from(Int(number), call: "memfd_create") }
         let memfd = OwnedDescriptor(owning: number)
-        guard ftruncate(number, off_t(size)) == 0 else { throw .call("ftruncate", Errno(rawValue: errno)) }
+        var result = ftruncate(number, off_t(size))
+        while result != 0 && errno == EINTR { result = ftruncate(number, off_t(size)) }
+        guard result == 0 else { throw .call("ftruncate", Errno(rawValue: errno)) }
         return memfd
     }
 

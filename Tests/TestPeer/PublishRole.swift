@@ -4,7 +4,7 @@ internal import Glibc
 /// A camera of a kind: a frame at each tick of its clock, lost and counted as such when there is no free slot for it.
 ///
 /// Keys: `slots`, `rate` (frames a second), `width`, `height`, `mode` (octal), `users` (of an allow list), `stall` (ms),
-/// `blocking` (wait for a slot instead of losing the frame), `paused`, `limit-descriptors`, `limit-memory`.
+/// `blocking` (wait for a slot instead of losing the frame), `reconfigure-every` (frames), `paused`, `limit-descriptors`, `limit-memory`.
 struct PublishRole {
     private let publisher: Publisher
     private let arguments: PeerArguments
@@ -47,7 +47,7 @@ struct PublishRole {
         )
     }
 
-    private static func stream(_ width: Int, _ height: Int) -> Stream {
+    static func stream(_ width: Int, _ height: Int) -> Stream {
         let plane = PlaneLayout(offset: 0, stride: width, size: width * height)
         return Stream(name: "main", layout: ImageLayout(width: width, height: height, format: .r8, planes: [plane]))
     }
@@ -76,6 +76,9 @@ struct PublishRole {
             publisher.countLost(noFreeSlot: 1)
         }
         sequence += 1
+        if let frames = arguments.number("reconfigure-every"), sequence % UInt64(frames) == 0 {
+            try publisher.reconfigure(streams: publisher.streams, slots: publisher.slotCount)
+        }
     }
 
     private func fill(_ slot: consuming WritableSlot) throws(ChannelError) {

@@ -6,6 +6,7 @@ internal import Glibc
 ///
 ///     frameshare-test-peer publish FOLDER CHANNEL [KEY=VALUE ...]
 ///     frameshare-test-peer subscribe FOLDER CHANNEL [KEY=VALUE ...]
+///     frameshare-test-peer faults FOLDER CHANNEL side=publish|subscribe [all]
 @main
 struct TestPeer {
     static func main() {
@@ -15,8 +16,9 @@ struct TestPeer {
         switch arguments.role {
         case "publish": PublishRole.run(arguments)
         case "subscribe": SubscribeRole.run(arguments)
+        case "faults": FaultRole.run(arguments)
         default:
-            say("usage: publish|subscribe FOLDER CHANNEL [KEY=VALUE ...]")
+            say("usage: publish|subscribe|faults FOLDER CHANNEL [KEY=VALUE ...]")
             exit(64)
         }
     }

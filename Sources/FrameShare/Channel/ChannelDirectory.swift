@@ -33,11 +33,18 @@ public struct ChannelDirectory: Sendable, Hashable {
     public func channels() throws(ChannelError) -> [String] {
         guard let folder = opendir(path) else {
             if errno == ENOENT { return [] }
+            if errno == EMFILE || errno == ENFILE { throw .outOfDescriptors }
             throw .directory(path: path, .init(rawValue: errno))
         }
         defer { closedir(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
+        while true {
+            errno = 0
+            guard let entry = readdir(folder) else {
+                // Nothing more, or a folder that can't be read on.
+                guard errno == 0 else { throw .directory(path: path, .init(rawValue: errno)) }
+                break
+            }
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }

@@ -66,12 +66,13 @@ final class ListeningSocket: Sendable {
         while true {
             let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
             guard number >= 0 else {
+                let error = errno
                 // Another user's lock file can't be opened: the name is theirs.
-                if errno == EACCES && access(path, F_OK) == 0 {
+                if error == EACCES && access(path, F_OK) == 0 {
                     throw .channelInUse(channel: channel, path: socketPath)
                 }
-                if errno == EMFILE || errno == ENFILE { throw .outOfDescriptors }
-                throw .directory(path: path, Errno(rawValue: errno))
+                if error == EMFILE || error == ENFILE { throw .outOfDescriptors }
+                throw .directory(path: path, Errno(rawValue: error))
             }
             let lock = OwnedDescriptor(owning: number)
             var locked = flock(number, LOCK_EX | LOCK_NB)

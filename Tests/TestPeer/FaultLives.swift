@@ -1,0 +1,141 @@
+internal import FaultInjector
+internal import FrameShare
+internal import Glibc
+
+/// A publisher's life: it starts, lets a subscriber in, streams, runs short of slots, is reconfigured, answers a monitor
+/// and ends.
+struct PublisherLife {
+    private let arguments: PeerArguments
+    private let publisher: Publisher
+
+    init(_ arguments: PeerArguments) throws(ChannelError) {
+        self.arguments = arguments
+        var options = Publisher.Options()
+        options.directory = ChannelDirectory(path: arguments.folder)
+        options.access.group = "\(getegid())"
+        options.metadataCapacity = 1024
+        publisher = try Publisher(
+            channel: arguments.channel,
+            streams: [PublishRole.stream(64, 48)],
+            slots: 4,
+            options: options
+        )
+    }
+
+    func live() throws(ChannelError) {
+        defer { publisher.close() }
+        try streamUntilRead()
+        try runShort()
+        try publisher.reconfigure(streams: [PublishRole.stream(128, 96)], slots: 4)
+        try streamUntilRead()
+        answer()
+    }
+
+    /// Until the subscriber outside has taken two frames more.
+    private func streamUntilRead() throws(ChannelError) {
+        var target: UInt64?
+        let deadline = FrameTimestamp.now().nanoseconds + 10_000_000_000
+        while FrameTimestamp.now().nanoseconds < deadline {
+            let sequence = publisher.statistics.published
+            let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
+            slot["main"].withUnsafeMutableBytes { bytes in PixelPattern.fill(bytes, sequence: sequence) }
+            try publisher.publish(
+                slot,
+                FrameDescription(sequence: sequence),
+                metadata: ["Number": .int64(Int64(sequence))]
+            )
+            if let subscriber = publisher.statistics.subscribers.first {
+                target = target ?? subscriber.delivered + 2
+                if subscriber.delivered >= target ?? 0 { return }
+            } else {
+                target = nil
+            }
+            usleep(500)
+        }
+        throw .timedOut
+    }
+
+    /// With all slots in its own hands it waits in vain, blocking and not.
+    private func runShort() throws(ChannelError) {
+        var slots: [HeldSlot] = []
+        while slots.count < 4 { slots.append(HeldSlot(try publisher.nextSlotBlocking(timeout: .seconds(10)))) }
+        let publisher = publisher
+        do throws(ChannelError) {
+            _ = try publisher.nextSlotBlocking(timeout: .milliseconds(3))
+        } catch {
+            if error != .timedOut { throw error }
+        }
+        try finish { () async throws(ChannelError) in
+            do throws(ChannelError) {
+                _ = try await publisher.nextSlot(timeout: .milliseconds(3))
+            } catch {
+                if error != .timedOut { throw error }
+            }
+        }
+        withExtendedLifetime(slots) {}
+    }
+
+    private final class HeldSlot {
+        let slot: WritableSlot
+        init(_ slot: consuming WritableSlot) { self.slot = slot }
+    }
+
+    /// The monitor is another side: its own calls are spared, and what it is not told is not this side's loss.
+    private func answer() {
+        fault_spare(1)
+        defer { fault_spare(0) }
+        do throws(ChannelError) {
+            let directory = ChannelDirectory(path: arguments.folder)
+            _ = try ChannelMonitor(channel: arguments.channel, directory: directory, timeout: .milliseconds(500))
+                .snapshot()
+        } catch {}
+    }
+}
+
+/// A subscriber's life: it finds the channel, joins, reads, is cut off and joins again, goes along with a
+/// reconfiguration, reads blocking, polling and async, looks as a monitor, and leaves.
+struct SubscriberLife {
+    private let arguments: PeerArguments
+    private let directory: ChannelDirectory
+    private let subscriber: Subscriber
+
+    init(_ arguments: PeerArguments) throws(ChannelError) {
+        self.arguments = arguments
+        directory = ChannelDirectory(path: arguments.folder)
+        _ = try directory.channels()
+        var options = Subscriber.Options()
+        options.directory = directory
+        options.name = "faulty"
+        options.reconnect = true
+        options.pollable = true
+        options.connectTimeout = .seconds(10)
+        subscriber = try Subscriber(channel: arguments.channel, policy: .queue(2), options: options)
+    }
+
+    func live() throws(ChannelError) {
+        defer { subscriber.close() }
+        for _ in 0..<3 { _ = try taken() }
+        _ = try subscriber.tryNext()
+        shutdown(try subscriber.pollDescriptor, Int32(SHUT_RDWR))
+        let before = try taken()
+        let deadline = FrameTimestamp.now().nanoseconds + 10_000_000_000
+        while try taken() == before {
+            if FrameTimestamp.now().nanoseconds > deadline { throw .timedOut }
+        }
+        let subscriber = subscriber
+        try finish { () async throws(ChannelError) in
+            for _ in 0..<2 { _ = try await subscriber.next(timeout: .seconds(10)) }
+        }
+        _ = try ChannelMonitor(channel: arguments.channel, directory: directory, timeout: .seconds(10)).snapshot()
+    }
+
+    /// The generation of the next frame, whose pixels must be right.
+    private func taken() throws(ChannelError) -> UInt32 {
+        guard let frame = try subscriber.nextBlocking(timeout: .seconds(10)) else { throw .closed }
+        if !PixelPattern.holds(frame["main"].bytes, sequence: frame.sequence) {
+            say("broken-frame \(frame.sequence)")
+            exit(1)
+        }
+        return frame.generation
+    }
+}
