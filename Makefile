@@ -13,6 +13,9 @@ BENCH ?=
 ONLY ?=
 # make fuzz SECONDS=600: for each target.
 SECONDS ?= 60
+# make soak MINUTES=60 SEED=7
+MINUTES ?= 10
+SEED ?=
 # make docs DOCS=folder
 DOCS ?= docs-out
 
@@ -33,7 +36,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json
 
-.PHONY: help build demo test prove fuzz bench bench-micro lint format docs install uninstall clean
+.PHONY: help build demo test prove fuzz bench bench-micro lint format docs install uninstall clean soak
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -57,6 +60,10 @@ prove: ## the lane's models, searched through, and mutants that must fail: Model
 
 fuzz: ## what peers and people say, made up by libFuzzer, for SECONDS (60) a target: Fuzz/README.md
 	@Fuzz/run $(SECONDS)
+
+soak: ## subscribers come, go, stop and die for MINUTES (10), with every frame accounted for; SEED repeats a run
+	$(SWIFT) build --product frameshare-soak $$(Scripts/traits)
+	.build/debug/frameshare-soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench: ## FrameShare beside bare C, iceoryx, PipeWire, GStreamer, ZeroMQ and Python, in one run (about 10 minutes)
 	@Scripts/install-packages bench

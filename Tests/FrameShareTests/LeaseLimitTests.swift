@@ -39,6 +39,28 @@ struct LeaseLimitTests {
         #expect(publisher.statistics.slotsFree == 4 - publisher.statistics.subscribers.reduce(0) { $0 + $1.queued })
     }
 
+    @Test("who was cut off gets nothing of what was still queued for it: those slots are others' now")
+    func queuedMeanwhile() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher { $0.leaseLimit = .milliseconds(100) }
+        let slow = try channel.subscriber([], .queue(2)) { $0.budget = 3 }
+        try publisher.send(1)
+        let held = try present(slow.tryNext())
+        for value in [2, 3] { try publisher.send(UInt8(value)) }
+        try await eventually { publisher.statistics.subscribers.isEmpty }
+        for value in 4...8 { try publisher.send(UInt8(value)) }
+        var frames = 0
+        let error = #expect(throws: ChannelError.self) {
+            while try slow.nextBlocking(timeout: .seconds(10)) != nil { frames += 1 }
+        }
+        #expect(frames == 0)
+        guard case .disconnected? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        held.release()
+    }
+
     @Test("who gives frames back in time is left alone, however long it stays, and so is what merely waits for it")
     func inTime() throws {
         let channel = try TestChannel()

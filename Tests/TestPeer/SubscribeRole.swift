@@ -155,10 +155,15 @@ struct SubscribeRole {
         delivered += 1
     }
 
+    /// Whether pixels and metadata are those of the frame, or known to be no longer.
     private static func isIntact(_ frame: borrowing Frame) -> Bool {
         let sequence = frame.sequence
-        guard case .int64(Int64(sequence))? = frame.metadata["Number"] else { return false }
-        return PixelPattern.holds(frame["main"].bytes, sequence: sequence)
+        if case .int64(Int64(sequence))? = frame.metadata["Number"],
+            PixelPattern.holds(frame["main"].bytes, sequence: sequence)
+        {
+            return true
+        }
+        return frame.isRevoked
     }
 
     private mutating func hold() throws(ChannelError) {

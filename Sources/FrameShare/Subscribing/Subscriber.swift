@@ -256,7 +256,12 @@ public final class Subscriber: Sendable {
     private func take(_ state: inout State) throws(ChannelError) -> Taken? {
         for _ in 0...Self.maximumEmptyGenerations {
             guard !state.closed else { throw .closed }
-            if let slot = state.takes.take() { return account(slot, &state) }
+            if let slot = state.takes.take() {
+                if let taken = account(slot, &state) { return taken }
+                // Cut off: the reason is on its way.
+                try state.link.receive(channel: channel)
+                return nil
+            }
             if let next = state.link.takeArrived() {
                 state.attach(next)
                 continue
@@ -269,14 +274,16 @@ public final class Subscriber: Sendable {
             try state.link.receive(channel: channel)
             if state.link.arrived.isEmpty {
                 // What was offered between the look at the lane and the end that was just heard of.
-                return state.takes.take().map { account($0, &state) }
+                return state.takes.take().flatMap { account($0, &state) }
             }
         }
         throw Self.endlessGenerations
     }
 
-    private func account(_ slot: Int, _ state: inout State) -> Taken {
+    /// Books a frame; nil if the publisher has taken back what it had offered here, which may be rewritten by now.
+    private func account(_ slot: Int, _ state: inout State) -> Taken? {
         let record = FrameRecord(state.current.frames.record(slot))
+        if state.current.isRevoked { return nil }
         var lost = FrameLoss()
         if let before = state.before {
             lost.source = record.lostBySource &- before.source
