@@ -26,17 +26,21 @@ export SWIFT
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
-scripts := $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
+scripts := Tests/CLibrary/run $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
 	Packaging/generate Tests/GuestTests/run-service Fuzz/run
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
+c_library := .build-capi/stage
 prefix = $(DESTDIR)$(PREFIX)
 installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/completions/frameshare \
 	share/zsh/site-functions/_frameshare share/fish/vendor_completions.d/frameshare.fish \
 	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
-	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json
+	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json \
+	include/frameshare.h lib/libframeshare.so lib/libframeshare.so.0 lib/libframeshare.so.0.1.0 \
+	lib/pkgconfig/frameshare.pc lib/cmake/frameshare/frameshare-config.cmake \
+	lib/cmake/frameshare/frameshare-config-version.cmake
 
-.PHONY: help build demo test prove fuzz bench bench-micro lint format docs install uninstall clean soak
+.PHONY: help build c-library demo test prove fuzz soak bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -46,6 +50,9 @@ help: ## this list
 build: ## the command 'frameshare', optimised, with all that this machine has libraries for
 	@Scripts/install-packages --optional build
 	$(release)
+
+c-library: ## libframeshare.so and frameshare.h, for C, C++ and whatever calls C, in .build-capi/stage
+	@PREFIX="$(PREFIX)" Scripts/build-c-library $(c_library)
 
 demo: build ## see it work: a publisher, three subscribers, ten seconds
 	$(command) demo
@@ -87,8 +94,8 @@ docs: ## the documentation of the public modules as a web site in docs-out
 	@Scripts/build-docs $(DOCS)
 
 # As root the toolchain is often out of reach (sudo resets PATH): then what 'make build' has left is installed.
-install: ## puts the command, its manual, completions and service under PREFIX (/usr/local); honours DESTDIR
-	@if command -v $(SWIFT) > /dev/null; then $(MAKE) --no-print-directory build; \
+install: ## puts command, manual, completions, service and C library under PREFIX (/usr/local); honours DESTDIR
+	@if command -v $(SWIFT) > /dev/null; then $(MAKE) --no-print-directory build c-library; \
 	elif [ ! -x $(command) ]; then echo "make install: run 'make build' first" >&2; exit 1; fi
 	install -D -s -m 755 $(command) "$(prefix)/bin/frameshare"
 	install -d $(addprefix "$(prefix)"/,$(dir $(installed)))
@@ -103,10 +110,15 @@ install: ## puts the command, its manual, completions and service under PREFIX (
 	install -m 644 Packaging/channel.conf "$(prefix)/share/doc/frameshare/channel.conf"
 	Packaging/generate profile publisher > "$(prefix)/share/frameshare/seccomp-publisher.json"
 	Packaging/generate profile subscriber > "$(prefix)/share/frameshare/seccomp-subscriber.json"
+	@if [ -d $(c_library) ]; then \
+		cp -dR --preserve=mode,links $(c_library)/. "$(prefix)/" && \
+		sed -i "s|^prefix=.*|prefix=$(PREFIX)|" "$(prefix)/lib/pkgconfig/frameshare.pc"; \
+	else echo "make install: without the C library: run 'make c-library' first" >&2; fi
 
 uninstall: ## takes away what 'install' put there
 	rm -f $(addprefix "$(prefix)"/,$(installed))
 	-rmdir "$(prefix)/share/frameshare" "$(prefix)/share/doc/frameshare"
+	-rmdir "$(prefix)/lib/cmake/frameshare" 2> /dev/null
 
 clean: ## removes everything that was built
 	rm -rf .build .build-* $(DOCS)

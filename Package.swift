@@ -14,6 +14,8 @@ let package = Package(
         .library(name: "FrameSinks", targets: ["FrameSinks"]),
         .library(name: "FrameShareTestKit", targets: ["FrameShareTestKit"]),
         .executable(name: "frameshare", targets: ["FrameShareCLI"]),
+        // libframeshare.so is made of it by Scripts/build-c-library, which knows how to link it.
+        .library(name: "FrameShareC", type: .dynamic, targets: ["FrameShareC"]),
     ],
     traits: [
         .trait(name: "Snapshot", description: "PNG and JPEG files of frames. Needs libturbojpeg0-dev and libpng-dev."),
@@ -50,6 +52,9 @@ let package = Package(
             dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, system]
         ),
         .target(name: "FrameShareTestKit", dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", system]),
+        // The C face: frameshare.h with what it needs in C, and its implementation.
+        .target(name: "CFrameShare"),
+        .target(name: "FrameShareC", dependencies: ["CFrameShare", "FrameShare", system]),
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
@@ -123,7 +128,7 @@ let package = Package(
 )
 
 // The same strict settings for every Swift target.
-let inC = ["CHandOver", "CLinuxMedia", "FaultInjector", "frameshare-hostile-peer"]
+let inC = ["CFrameShare", "CHandOver", "CLinuxMedia", "FaultInjector", "frameshare-hostile-peer"]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [

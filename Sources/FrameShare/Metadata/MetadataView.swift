@@ -38,6 +38,40 @@ public struct MetadataView: ~Escapable {
         return metadata
     }
 
+    /// An entry as bytes, for who hands it on undecoded. The pointers are valid as long as the frame is held; behind
+    /// them is the publisher's memory.
+    package struct RawEntry {
+        package let key: UnsafeRawBufferPointer
+        /// As `MetadataCoding` numbers them.
+        package let type: UInt8
+        package let value: UnsafeRawBufferPointer
+        /// Where the next entry begins.
+        package let end: Int
+    }
+
+    /// The entry that begins at a byte; nil at the end, or where the bytes are malformed.
+    package func rawEntry(at offset: Int) -> RawEntry? {
+        guard let entry = Entry(bytes, at: offset) else { return nil }
+        return bytes.withUnsafeBytes { all in
+            RawEntry(
+                key: UnsafeRawBufferPointer(rebasing: all[entry.keyStart..<entry.start]),
+                type: entry.type,
+                value: UnsafeRawBufferPointer(rebasing: all[entry.start..<entry.end]),
+                end: entry.end
+            )
+        }
+    }
+
+    /// The entry under a key, given as bytes; nil when there is none.
+    package func rawEntry(key: UnsafeRawBufferPointer) -> RawEntry? {
+        var offset = 0
+        while let entry = rawEntry(at: offset) {
+            if entry.key.elementsEqual(key) { return entry }
+            offset = entry.end
+        }
+        return nil
+    }
+
     /// Where an entry lies; made only when all of it lies inside the bytes.
     struct Entry {
         let type: UInt8
@@ -80,15 +114,18 @@ enum MetadataDecoding {
     }
 
     static func value(_ bytes: borrowing RawSpan, _ entry: MetadataView.Entry) -> MetadataValue? {
-        let (start, size) = (entry.start, entry.size)
-        switch entry.type {
+        value(bytes, type: entry.type, start: entry.start, size: entry.size)
+    }
+
+    static func value(_ bytes: borrowing RawSpan, type: UInt8, start: Int, size: Int) -> MetadataValue? {
+        switch type {
         case 1: return size == 1 ? .bool(bytes.unsafeLoad(fromByteOffset: start, as: UInt8.self) != 0) : nil
         case 2: return size == 4 ? .int32(load(bytes, start)) : nil
         case 3: return size == 8 ? .int64(load(bytes, start)) : nil
         case 4: return size == 4 ? .float(Float(bitPattern: load(bytes, start))) : nil
         case 5: return size == 8 ? .double(Double(bitPattern: load(bytes, start))) : nil
         case 6: return text(bytes, start, size).map(MetadataValue.string)
-        case 7: return .bytes(bytes.extracting(start..<entry.end).withUnsafeBytes { Array($0) })
+        case 7: return .bytes(bytes.extracting(start..<start + size).withUnsafeBytes { Array($0) })
         case 8: return size == 16 ? .rectangle(rectangle(bytes, start)) : nil
         case 9: return size == 8 ? .size(self.size(bytes, start)) : nil
         case 0x81: return .bools(array(size, 1, start) { bytes.unsafeLoad(fromByteOffset: $0, as: UInt8.self) != 0 })
@@ -96,7 +133,7 @@ enum MetadataDecoding {
         case 0x83: return size % 8 == 0 ? .int64s(array(size, 8, start) { load(bytes, $0) }) : nil
         case 0x84: return size % 4 == 0 ? .floats(array(size, 4, start) { Float(bitPattern: load(bytes, $0)) }) : nil
         case 0x85: return size % 8 == 0 ? .doubles(array(size, 8, start) { Double(bitPattern: load(bytes, $0)) }) : nil
-        case 0x86: return strings(bytes, start, entry.end)
+        case 0x86: return strings(bytes, start, start + size)
         case 0x88: return size % 16 == 0 ? .rectangles(array(size, 16, start) { rectangle(bytes, $0) }) : nil
         case 0x89: return size % 8 == 0 ? .sizes(array(size, 8, start) { self.size(bytes, $0) }) : nil
         default: return nil
@@ -133,5 +170,14 @@ enum MetadataDecoding {
             offset += 4 + size
         }
         return .strings(result)
+    }
+}
+
+extension MetadataValue {
+    /// A value out of its encoded bytes; nil where they are none of that type.
+    package init?(type: UInt8, bytes: UnsafeRawBufferPointer) {
+        let span = RawSpan(_unsafeBytes: bytes)
+        guard let value = MetadataDecoding.value(span, type: type, start: 0, size: bytes.count) else { return nil }
+        self = value
     }
 }

@@ -1,4 +1,4 @@
-internal import FrameMemory
+package import FrameMemory
 public import PixelFormats
 internal import Synchronization
 
@@ -30,6 +30,12 @@ public struct WritableSlot: ~Copyable, Sendable {
 
     /// The streams of the frame, in the channel's order.
     public var streams: [Stream] { pool.streams }
+
+    /// The buffers of the stream at a place, for who writes through pointers; none beyond the last. Begin and end the CPU's
+    /// access to them.
+    package func buffers(ofStream index: Int) -> [FrameBuffer] {
+        pool.streams.indices.contains(index) ? pool.slots[slot][index] : []
+    }
 
     /// The image of a stream, to be written. Traps for a name that the channel does not have: see ``image(at:)``.
     public subscript(stream: String) -> WritableImage {

@@ -46,6 +46,9 @@ public struct Frame: ~Copyable, Sendable {
     /// The streams that were subscribed to, in the channel's order.
     public var streams: [Stream] { attachment.offer.streams.map(\.stream) }
 
+    /// How many ``streams`` there are.
+    public var streamCount: Int { attachment.offer.streams.count }
+
     /// The image of a stream. Traps for a name that was not subscribed to: see ``image(_:)``.
     public subscript(stream: String) -> Image {
         @_lifetime(borrow self)

@@ -80,6 +80,12 @@ public struct Image: ~Escapable {
         offer.bufferSizes.indices.map { attachment.buffer(slot: slot, stream: stream, buffer: $0).buffer.descriptor }
     }
 
+    /// One of ``descriptors``, without an array of them; nil beyond the last buffer.
+    public func descriptor(buffer: Int) -> Int32? {
+        guard offer.bufferSizes.indices.contains(buffer) else { return nil }
+        return attachment.buffer(slot: slot, stream: stream, buffer: buffer).buffer.descriptor
+    }
+
     /// Calls `body` with all bytes of the image's first buffer.
     public func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R { try body(bytes) }
 }

@@ -28,6 +28,8 @@ final class Installation: Sendable {
             target,
             "SWIFT=not-needed",
             "command=\(CommandRun.executable.path)",
+            // Tests/CLibrary tests that.
+            "c_library=not-built",
             "PREFIX=\(prefix.path)"
         )
         guard outcome.code == 0 else { throw Failed(description: "make \(target): \(outcome.errors)") }

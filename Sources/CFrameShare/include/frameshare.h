@@ -1,0 +1,814 @@
+/*
+ * frameshare.h: one camera, many programs, the same pixels. The C face of FrameShare.
+ *
+ * A publisher process owns a camera and its buffers; subscriber processes see each frame in the very memory that the
+ * camera wrote. Link with -lframeshare (pkg-config frameshare, or CMake's find_package(frameshare)). Linux, 64-bit.
+ *
+ *     frameshare_subscriber *camera;
+ *     if (frameshare_subscriber_open("camera0", NULL, &camera) != FRAMESHARE_OK) {
+ *         fprintf(stderr, "%s\n", frameshare_last_error());
+ *         return 1;
+ *     }
+ *     frameshare_frame *frame;
+ *     while (frameshare_subscriber_next(camera, FRAMESHARE_FOREVER, &frame) == FRAMESHARE_OK) {
+ *         struct frameshare_image image = frameshare_image_init();
+ *         if (frameshare_frame_image(frame, "main", &image) == FRAMESHARE_OK) look(image.planes[0].data, &image);
+ *         frameshare_frame_release(frame);
+ *     }
+ *     frameshare_subscriber_close(camera);
+ *
+ * Results. Every function returns FRAMESHARE_OK (0); a positive number where nothing failed but there is no result
+ * (FRAMESHARE_ENDED, FRAMESHARE_NO_FRAME); or a negative error. Then frameshare_last_error() has the reason in words,
+ * for the calling thread, until its next error. Where a call fails, what it was to write is left as it was, but for the
+ * handle it was to make, which is NULL.
+ *
+ * Handles (frameshare_subscriber *, frameshare_frame *, ...) are opaque: they point nowhere, and the library knows which
+ * of them it gave out. NULL, a handle that was closed or released, and one of another kind are answered with
+ * FRAMESHARE_ERROR_INVALID_HANDLE. What a handle's images point to must not be used after it was released.
+ *
+ * Threads. Any function may be called from any thread at any time, also on the same handle. Whoever waits on a handle
+ * that another thread closes gets FRAMESHARE_ERROR_CLOSED.
+ *
+ * Fork. In a child that was made by fork without exec after the library had made its first handle, every call is answered
+ * with FRAMESHARE_ERROR_FORKED. Fork first, or start other programs, or use Python's "spawn". A child keeps its parent's
+ * connections open until it ends or execs.
+ *
+ * Times are in nanoseconds. A timeout of FRAMESHARE_FOREVER (or any below 0) never passes; 0 does not wait.
+ *
+ * Structs begin with struct_size, set by their frameshare_..._init() function; zero everywhere else asks for the
+ * defaults. Later releases of the same major version add members at the end alone, so that programs built with an older
+ * header keep working: the library reads and writes no more than struct_size bytes. A struct longer than the library
+ * knows is taken if what it does not know is zero. Structs without struct_size never change. SONAME follows the major
+ * version.
+ *
+ * All text is UTF-8 and ends with a zero byte.
+ */
+#ifndef FRAMESHARE_H
+#define FRAMESHARE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FRAMESHARE_VERSION_MAJOR 0
+#define FRAMESHARE_VERSION_MINOR 1
+#define FRAMESHARE_VERSION_PATCH 0
+
+/* A timeout that never passes. */
+#define FRAMESHARE_FOREVER ((int64_t)-1)
+
+/* ------------------------------------------------------------------------------------------------ results */
+
+enum {
+    FRAMESHARE_OK = 0,
+    /* The channel has ended in order: no more frames will come. */
+    FRAMESHARE_ENDED = 1,
+    /* There is no frame, or no free slot, at this moment. */
+    FRAMESHARE_NO_FRAME = 2,
+    /* There is no such key, or no further entry. */
+    FRAMESHARE_NOT_FOUND = 3,
+
+    /* A required pointer is NULL, or a number or text is not possible. */
+    FRAMESHARE_ERROR_INVALID_ARGUMENT = -1,
+    /* NULL, or a handle that was closed or released, or never given out. */
+    FRAMESHARE_ERROR_INVALID_HANDLE = -2,
+    /* The caller's buffer is too small; the size needed was written where there is a parameter for it. */
+    FRAMESHARE_ERROR_TOO_SMALL = -3,
+    /* This process was forked after the library had been used. */
+    FRAMESHARE_ERROR_FORKED = -4,
+    /* The channel folder is missing or can't be used. */
+    FRAMESHARE_ERROR_DIRECTORY = -5,
+    /* The channel is published already. */
+    FRAMESHARE_ERROR_CHANNEL_IN_USE = -6,
+    /* An image layout, a format, or a pool of such a shape is not possible. */
+    FRAMESHARE_ERROR_LAYOUT = -7,
+    /* Memory could not be had, or what was given is not safe to share. */
+    FRAMESHARE_ERROR_MEMORY = -8,
+    /* A frame's metadata is too large or malformed. */
+    FRAMESHARE_ERROR_METADATA = -9,
+    /* The source does not hold this slot. */
+    FRAMESHARE_ERROR_SLOT = -10,
+    /* Nobody publishes such a channel. */
+    FRAMESHARE_ERROR_NO_SUCH_CHANNEL = -11,
+    /* The channel does not let this user in. */
+    FRAMESHARE_ERROR_NOT_ALLOWED = -12,
+    /* The publisher refused, such as for want of slots to reserve. */
+    FRAMESHARE_ERROR_REFUSED = -13,
+    /* The other side is of another release, whose protocol differs. */
+    FRAMESHARE_ERROR_VERSION = -14,
+    /* The frame or slot has no such stream. (A publisher refuses who asks for one that it has not.) */
+    FRAMESHARE_ERROR_NO_SUCH_STREAM = -15,
+    /* This process has no file descriptors left. */
+    FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS = -16,
+    /* The time has passed. */
+    FRAMESHARE_ERROR_TIMED_OUT = -17,
+    /* frameshare_subscriber_interrupt() was called. */
+    FRAMESHARE_ERROR_INTERRUPTED = -18,
+    /* This process has closed it. */
+    FRAMESHARE_ERROR_CLOSED = -19,
+    /* The publisher has gone without a goodbye. */
+    FRAMESHARE_ERROR_PUBLISHER_LOST = -20,
+    /* The source has failed. */
+    FRAMESHARE_ERROR_SOURCE_FAILED = -21,
+    /* The publisher has ended this subscription. */
+    FRAMESHARE_ERROR_DISCONNECTED = -22,
+    /* The other side broke the protocol. */
+    FRAMESHARE_ERROR_PROTOCOL = -23,
+    /* The subscriber was opened without `pollable`. */
+    FRAMESHARE_ERROR_NOT_POLLABLE = -24,
+    /* A system call failed. */
+    FRAMESHARE_ERROR_SYSTEM = -25,
+    /* The metadata entry has another type. */
+    FRAMESHARE_ERROR_TYPE = -26
+};
+
+/* The reason of the calling thread's last error, in words; "" before the first. Valid until that thread's next error. */
+const char *frameshare_last_error(void);
+
+/* A result's name, such as "FRAMESHARE_ERROR_TIMED_OUT"; "unknown" for other numbers. */
+const char *frameshare_result_name(int result);
+
+/* The library's own version, such as "0.1.0". */
+const char *frameshare_version(void);
+
+/* ------------------------------------------------------------------------------------------------ formats */
+
+/* Most planes of an image, buffers of an image, and streams of a channel. */
+#define FRAMESHARE_MAX_PLANES 4
+#define FRAMESHARE_MAX_STREAMS 8
+/* Room for the name of a stream, a subscriber, a format, and the description of a colour space, zero byte included. */
+#define FRAMESHARE_STREAM_NAME_SIZE 40
+#define FRAMESHARE_NAME_SIZE 72
+
+/* What a format's samples mean. */
+enum {
+    FRAMESHARE_COLOR_YUV = 0,
+    FRAMESHARE_COLOR_RGB = 1,
+    FRAMESHARE_COLOR_GREY = 2,
+    /* A colour sensor's raw samples; bayer_order says which. */
+    FRAMESHARE_COLOR_BAYER = 3,
+    FRAMESHARE_COLOR_COMPRESSED = 4
+};
+
+/* How raw and grey samples are packed. */
+enum {
+    /* A byte, or a 16-bit word with the sample in its low bits. */
+    FRAMESHARE_PACKING_NONE = 0,
+    /* MIPI CSI-2: 10 bits in 5 bytes for 4 pixels, 12 bits in 3 bytes for 2, 14 bits in 7 bytes for 4. */
+    FRAMESHARE_PACKING_CSI2 = 1,
+    /* A Raspberry Pi 5's compression: 8 pixels in 8 bytes, which decode to 16 bits. */
+    FRAMESHARE_PACKING_PISP_COMP1 = 2
+};
+
+/* The colours of a 2x2 filter pattern, first row first. */
+enum {
+    FRAMESHARE_BAYER_BGGR = 0,
+    FRAMESHARE_BAYER_GBRG = 1,
+    FRAMESHARE_BAYER_GRBG = 2,
+    FRAMESHARE_BAYER_RGGB = 3
+};
+
+/* One sample of a group of pixels. */
+enum {
+    FRAMESHARE_COMPONENT_Y = 0,
+    FRAMESHARE_COMPONENT_U = 1,
+    FRAMESHARE_COMPONENT_V = 2,
+    FRAMESHARE_COMPONENT_R = 3,
+    FRAMESHARE_COMPONENT_G = 4,
+    FRAMESHARE_COMPONENT_B = 5,
+    FRAMESHARE_COMPONENT_A = 6,
+    /* Padding of any value. */
+    FRAMESHARE_COMPONENT_X = 7,
+    FRAMESHARE_COMPONENT_RAW = 8
+};
+
+/* One plane of a format: its pixels come in groups of a whole number of bytes. */
+struct frameshare_plane_info {
+    /* How many columns, and rows, of the image one of this plane stands for. */
+    uint8_t horizontal_subsampling;
+    uint8_t vertical_subsampling;
+    uint8_t bytes_per_group;
+    /* Counted in this plane's columns. */
+    uint8_t pixels_per_group;
+    uint8_t component_count;
+    /* In memory order, lowest address (or lowest bits) first. */
+    uint8_t components[8];
+    uint8_t reserved[3];
+};
+
+/* What is known of a format. */
+struct frameshare_format_info {
+    uint32_t struct_size;
+    /* A DRM code, or libcamera's own; and its modifier, 0 for most. */
+    uint32_t fourcc;
+    uint64_t modifier;
+    /* libcamera's name: "YUV420", "SRGGB10_CSI2P". */
+    char name[FRAMESHARE_NAME_SIZE];
+    uint8_t color_model;
+    /* Bits of a sample that carry the image; 0 for compressed formats. */
+    uint8_t bit_depth;
+    uint8_t packing;
+    uint8_t bayer_order;
+    /* 0 for a compressed format, which has one plane of bytes. */
+    uint32_t plane_count;
+    struct frameshare_plane_info planes[FRAMESHARE_MAX_PLANES];
+};
+
+/* Finds a format by name, upper or lower case: libcamera's, a V4L2 or DRM code, a common alias ("RGB24", "I420"). DRM
+ * names formats by little-endian words: "RGB888" is blue, green, red in memory, "BGR888" red, green, blue. */
+int frameshare_format_by_name(const char *name, struct frameshare_format_info *info);
+
+/* What is known of a format; FRAMESHARE_NOT_FOUND for one that the library does not know. */
+int frameshare_format_get(uint32_t fourcc, uint64_t modifier, struct frameshare_format_info *info);
+
+/* The known formats in a fixed order, from index 0; FRAMESHARE_NOT_FOUND beyond the last. */
+int frameshare_format_at(size_t index, struct frameshare_format_info *info);
+
+/* ------------------------------------------------------------------------------------------------ streams */
+
+/* What samples mean as colours. The numbers are fixed; 0 is unknown. */
+struct frameshare_color_space {
+    /* 1 raw, 2 SMPTE 170M, 3 Rec. 709 and sRGB, 4 Rec. 2020 */
+    uint8_t primaries;
+    /* 1 linear, 2 sRGB, 3 Rec. 709 */
+    uint8_t transfer;
+    /* 1 none (RGB, raw), 2 Rec. 601, 3 Rec. 709, 4 Rec. 2020 */
+    uint8_t encoding;
+    /* 1 full, 2 limited */
+    uint8_t range;
+};
+
+/* Where a plane lies in its buffer, in bytes. */
+struct frameshare_plane_layout {
+    uint64_t offset;
+    /* From one row to the next; 0 for a compressed format. */
+    uint64_t stride;
+    /* Padding included; of a compressed image the most it can have. */
+    uint64_t size;
+    /* Which of the image's buffers holds it: 0 unless there are several. */
+    uint32_t buffer;
+    uint32_t reserved;
+};
+
+/* A stream of a channel: a name, and how its images lie in memory. */
+struct frameshare_stream {
+    uint32_t struct_size;
+    uint32_t width;
+    uint32_t height;
+    uint32_t fourcc;
+    uint64_t modifier;
+    struct frameshare_color_space color_space;
+    uint32_t plane_count;
+    struct frameshare_plane_layout planes[FRAMESHARE_MAX_PLANES];
+    /* 1 to 32 letters, digits, '.', '_' or '-'. */
+    char name[FRAMESHARE_STREAM_NAME_SIZE];
+};
+
+/* Fills in a stream whose planes lie back to back in one buffer, each row starting at a multiple of `alignment` bytes (0
+ * or 1: packed). `format` is a name as frameshare_format_by_name() takes. */
+int frameshare_stream_compute(const char *name, uint32_t width, uint32_t height, const char *format,
+                              uint32_t alignment, struct frameshare_stream *stream);
+
+/* Fills in a stream of plain bytes: a compressed or unknown format, with `capacity` bytes at most in a frame. */
+int frameshare_stream_opaque(const char *name, uint32_t width, uint32_t height, uint32_t fourcc, uint64_t modifier,
+                             uint64_t capacity, struct frameshare_stream *stream);
+
+/* Reads "sRGB", "sYCC", "SMPTE170M", "Rec709", "Rec2020", "RAW", or four properties "Rec709/sRGB/Rec601/Full". */
+int frameshare_color_space_by_name(const char *name, struct frameshare_color_space *space);
+
+/* Writes that name, cut off at `size` bytes. */
+int frameshare_color_space_name(struct frameshare_color_space space, char *name, size_t size);
+
+/* ------------------------------------------------------------------------------------------------ images */
+
+/* What kind of memory pixels are in. */
+enum {
+    FRAMESHARE_MEMORY_MEMFD = 1,
+    FRAMESHARE_MEMORY_DMA_HEAP = 2,
+    FRAMESHARE_MEMORY_UDMABUF = 3,
+    /* A driver's own buffer. */
+    FRAMESHARE_MEMORY_DMA_BUF = 4
+};
+
+/* What keeps readers from writing to it. */
+enum {
+    FRAMESHARE_PROTECTION_SEALED = 1,
+    FRAMESHARE_PROTECTION_READ_ONLY_EXPORT = 2,
+    /* Nothing but good manners: it is mapped read-only. */
+    FRAMESHARE_PROTECTION_NONE = 3
+};
+
+/* A plane of an image, in place. */
+struct frameshare_plane {
+    /* Its first byte; NULL where the CPU can't map the memory. Of a subscriber's frame it is mapped read-only: writing
+     * faults. */
+    void *data;
+    /* The bytes from one row to the next; 0 for a compressed format. */
+    size_t stride;
+    /* Its bytes, padding included. */
+    size_t size;
+    /* How many of them hold data: less than `size` for a compressed image. */
+    size_t bytes_used;
+    /* The bytes of pixels in a row, and the rows; 0 for compressed and unknown formats. */
+    size_t row_bytes;
+    size_t rows;
+    /* Where it begins in its buffer. */
+    size_t offset;
+    /* The buffer's descriptor (dma-buf or memfd), for import into a GPU, encoder or display: the library's, so duplicate
+     * it to keep it. The same number each time the slot comes round. */
+    int fd;
+    /* Which of the image's buffers it lies in. */
+    uint32_t buffer;
+};
+
+/* An image of a frame or of a slot. */
+struct frameshare_image {
+    uint32_t struct_size;
+    uint32_t width;
+    uint32_t height;
+    uint32_t fourcc;
+    uint64_t modifier;
+    struct frameshare_color_space color_space;
+    uint32_t plane_count;
+    /* FRAMESHARE_MEMORY_..., FRAMESHARE_PROTECTION_... */
+    uint32_t memory;
+    uint32_t protection;
+    struct frameshare_plane planes[FRAMESHARE_MAX_PLANES];
+    char stream[FRAMESHARE_STREAM_NAME_SIZE];
+};
+
+/* ------------------------------------------------------------------------------------------------ metadata */
+
+/* The types of a metadata value; libcamera's control types map onto them. | FRAMESHARE_TYPE_ARRAY: several. */
+enum {
+    FRAMESHARE_TYPE_BOOL = 1,
+    FRAMESHARE_TYPE_INT32 = 2,
+    FRAMESHARE_TYPE_INT64 = 3,
+    FRAMESHARE_TYPE_FLOAT = 4,
+    FRAMESHARE_TYPE_DOUBLE = 5,
+    FRAMESHARE_TYPE_STRING = 6,
+    FRAMESHARE_TYPE_BYTES = 7,
+    /* int32 x, int32 y, uint32 width, uint32 height */
+    FRAMESHARE_TYPE_RECTANGLE = 8,
+    /* uint32 width, uint32 height */
+    FRAMESHARE_TYPE_SIZE = 9,
+    FRAMESHARE_TYPE_ARRAY = 0x80
+};
+
+/* An entry of a frame's metadata, where it lies. */
+struct frameshare_entry {
+    /* Not zero-terminated. */
+    const char *key;
+    size_t key_size;
+    /* FRAMESHARE_TYPE_... */
+    uint32_t type;
+    uint32_t reserved;
+    /* The value's bytes, little-endian and at any address: copy them (memcpy) before use. A string has no zero byte at
+     * its end; an array of strings has 4 bytes of length before each. */
+    const void *data;
+    size_t size;
+};
+
+/* Metadata that is being made for a frame to be published. May be used again and again. */
+typedef struct frameshare_metadata frameshare_metadata;
+
+int frameshare_metadata_create(frameshare_metadata **metadata);
+
+/* Sets a key (1 to 255 bytes) to a value of `size` bytes, in the form in which frameshare_entry has them. */
+int frameshare_metadata_set(frameshare_metadata *metadata, const char *key, uint32_t type, const void *data,
+                            size_t size);
+int frameshare_metadata_set_bool(frameshare_metadata *metadata, const char *key, int value);
+int frameshare_metadata_set_int32(frameshare_metadata *metadata, const char *key, int32_t value);
+int frameshare_metadata_set_int64(frameshare_metadata *metadata, const char *key, int64_t value);
+int frameshare_metadata_set_float(frameshare_metadata *metadata, const char *key, float value);
+int frameshare_metadata_set_double(frameshare_metadata *metadata, const char *key, double value);
+int frameshare_metadata_set_string(frameshare_metadata *metadata, const char *key, const char *value);
+
+/* Takes a key out; nothing happens where it is not there. */
+int frameshare_metadata_remove(frameshare_metadata *metadata, const char *key);
+
+/* Takes all keys out. */
+int frameshare_metadata_clear(frameshare_metadata *metadata);
+
+int frameshare_metadata_destroy(frameshare_metadata *metadata);
+
+/* ------------------------------------------------------------------------------------------------ frames */
+
+/* The clocks of timestamps. */
+enum {
+    FRAMESHARE_CLOCK_UNKNOWN = 0,
+    FRAMESHARE_CLOCK_MONOTONIC = 1,
+    /* libcamera's SensorTimestamp. */
+    FRAMESHARE_CLOCK_BOOTTIME = 2,
+    FRAMESHARE_CLOCK_REALTIME = 3
+};
+
+/* What is particular about a frame. */
+enum {
+    /* The driver says that the data may be damaged. */
+    FRAMESHARE_FLAG_ERROR = 1,
+    /* Exposure and white balance have not settled yet. */
+    FRAMESHARE_FLAG_STARTUP = 2,
+    /* The first frame after a break in the source. */
+    FRAMESHARE_FLAG_DISCONTINUITY = 4,
+    /* A compressed frame that can be decoded alone. */
+    FRAMESHARE_FLAG_KEYFRAME = 8
+};
+
+/* A frame that this process holds: a lease on its slot. */
+typedef struct frameshare_frame frameshare_frame;
+
+/* The numbers of a frame. */
+struct frameshare_frame_info {
+    uint32_t struct_size;
+    /* FRAMESHARE_FLAG_... */
+    uint32_t flags;
+    /* The source's own count; its gaps are frames that the source lost. */
+    uint64_t sequence;
+    /* Counts the channel's published frames from 1. */
+    uint64_t number;
+    /* When it was captured, and on which clock. */
+    int64_t timestamp;
+    uint32_t clock;
+    /* Counts reconfigurations, from 1. */
+    uint32_t generation;
+    /* When it was published, on the monotonic clock. */
+    int64_t publish_timestamp;
+    /* Frames lost since the one before, as this subscriber saw it: by the source, for want of a free slot, by this
+     * subscriber's own policy or budget. */
+    uint64_t lost_source;
+    uint64_t lost_no_free_slot;
+    uint64_t lost_policy;
+    uint32_t stream_count;
+    /* Bytes of metadata. */
+    uint32_t metadata_size;
+};
+
+int frameshare_frame_get_info(const frameshare_frame *frame, struct frameshare_frame_info *info);
+
+/* The image of a stream that was subscribed to; NULL: the first. Its pointers are valid until the frame is released. */
+int frameshare_frame_image(const frameshare_frame *frame, const char *stream, struct frameshare_image *image);
+
+/* The image at a place among the streams subscribed to, from 0; FRAMESHARE_NOT_FOUND beyond the last. */
+int frameshare_frame_image_at(const frameshare_frame *frame, size_t index, struct frameshare_image *image);
+
+/* The metadata entry under a key; FRAMESHARE_NOT_FOUND where there is none. Its pointers are valid until the frame is
+ * released. */
+int frameshare_frame_metadata(const frameshare_frame *frame, const char *key, struct frameshare_entry *entry);
+
+/* The entries one after the other: begin with *cursor = 0; FRAMESHARE_NOT_FOUND after the last. */
+int frameshare_frame_metadata_next(const frameshare_frame *frame, size_t *cursor, struct frameshare_entry *entry);
+
+/* A number under a key: a bool, int32 or int64; any number for _double. FRAMESHARE_ERROR_TYPE for another type. */
+int frameshare_frame_metadata_int64(const frameshare_frame *frame, const char *key, int64_t *value);
+int frameshare_frame_metadata_double(const frameshare_frame *frame, const char *key, double *value);
+
+/* A string under a key, zero-terminated. *needed, where not NULL, gets the size it takes. */
+int frameshare_frame_metadata_string(const frameshare_frame *frame, const char *key, char *value, size_t size,
+                                     size_t *needed);
+
+/* Writes 1 if the publisher has taken the frame back before its lease ended (it was held for longer than the publisher
+ * allows, or this subscriber was cut off), else 0. The bytes stay readable but may be another frame's. Ask after
+ * reading: as long as this is 0, what was read is what was published. */
+int frameshare_frame_is_revoked(const frameshare_frame *frame, int *revoked);
+
+/* Ends the lease. Frames may be released in any order, by any thread. */
+int frameshare_frame_release(frameshare_frame *frame);
+
+/* ------------------------------------------------------------------------------------------------ subscribing */
+
+/* How frames that come faster than they are taken are dealt with. */
+enum {
+    /* The newest frame only. */
+    FRAMESHARE_POLICY_LATEST = 0,
+    /* Up to queue_depth frames wait, then the oldest is withdrawn. */
+    FRAMESHARE_POLICY_QUEUE = 1,
+    /* Nothing is withdrawn: a source without room waits. Always reserves its budget. */
+    FRAMESHARE_POLICY_EVERY_FRAME = 2
+};
+
+/* What a reader does before it sleeps. */
+enum {
+    FRAMESHARE_WAIT_SLEEP = 0,
+    /* Looks again and again for spin_time, then sleeps. */
+    FRAMESHARE_WAIT_SPIN_THEN_SLEEP = 1,
+    /* Never sleeps: takes a whole core. */
+    FRAMESHARE_WAIT_SPIN = 2
+};
+
+typedef struct frameshare_subscriber frameshare_subscriber;
+
+struct frameshare_subscriber_options {
+    uint32_t struct_size;
+    /* FRAMESHARE_POLICY_...; queue_depth 0: 4 frames. */
+    uint32_t policy;
+    uint32_t queue_depth;
+    /* The most slots that can be pinned, counting what is queued; 0: one more than the policy queues. */
+    uint32_t budget;
+    /* Not 0: the budget is kept for this subscriber alone. */
+    uint8_t reserve;
+    /* Not 0: connects again, for ever, when the channel ends or its publisher dies. */
+    uint8_t reconnect;
+    /* Not 0: frameshare_subscriber_poll_fd() is wanted. */
+    uint8_t pollable;
+    /* FRAMESHARE_WAIT_... */
+    uint8_t wait;
+    /* The streams wanted; 0: all. */
+    uint32_t stream_count;
+    const char *const *streams;
+    int64_t spin_time;
+    /* How long connecting may take; 0: 5 seconds. */
+    int64_t connect_timeout;
+    /* What `frameshare top` shows; NULL: the program's name. */
+    const char *name;
+    /* The folder with the channel's socket; NULL: $FRAMESHARE_DIR, else $XDG_RUNTIME_DIR/frameshare, else
+     * /run/frameshare for root. */
+    const char *directory;
+};
+
+/* Connects to a channel. `options` may be NULL. */
+int frameshare_subscriber_open(const char *channel, const struct frameshare_subscriber_options *options,
+                               frameshare_subscriber **subscriber);
+
+/* The next frame; waits for it. FRAMESHARE_ENDED once the channel has ended in order; FRAMESHARE_ERROR_TIMED_OUT. */
+int frameshare_subscriber_next(frameshare_subscriber *subscriber, int64_t timeout, frameshare_frame **frame);
+
+/* The next frame that was captured after a moment of the source's own clock; older ones are passed over. */
+int frameshare_subscriber_next_after(frameshare_subscriber *subscriber, int64_t timestamp, int64_t timeout,
+                                     frameshare_frame **frame);
+
+/* The next frame if there is one, else FRAMESHARE_NO_FRAME, which also arms the pollable descriptor. */
+int frameshare_subscriber_try_next(frameshare_subscriber *subscriber, frameshare_frame **frame);
+
+/* A descriptor for event loops, readable when frameshare_subscriber_try_next() should be called, until that returns
+ * FRAMESHARE_NO_FRAME. Only poll it. Not for subscribers that reconnect: each connection has another. */
+int frameshare_subscriber_poll_fd(frameshare_subscriber *subscriber, int *fd);
+
+/* Makes every thread that waits in frameshare_subscriber_next() now return FRAMESHARE_ERROR_INTERRUPTED. */
+int frameshare_subscriber_interrupt(frameshare_subscriber *subscriber);
+
+/* The stream at a place among those subscribed to, from 0; FRAMESHARE_NOT_FOUND beyond the last. */
+int frameshare_subscriber_stream_at(frameshare_subscriber *subscriber, size_t index,
+                                    struct frameshare_stream *stream);
+
+/* What came and what was lost so far, and who publishes. */
+struct frameshare_subscriber_statistics {
+    uint32_t struct_size;
+    /* Frames held now. */
+    uint32_t held;
+    uint64_t delivered;
+    uint64_t lost_source;
+    uint64_t lost_no_free_slot;
+    uint64_t lost_policy;
+    /* 1 unless it reconnects. */
+    uint64_t connections;
+    /* From publication to taking: median, 99th percentile, largest. */
+    uint64_t latency_p50;
+    uint64_t latency_p99;
+    uint64_t latency_max;
+    int32_t publisher_pid;
+    uint32_t publisher_uid;
+    /* The slots of its pool. */
+    uint32_t slots;
+    uint32_t reserved;
+};
+
+int frameshare_subscriber_get_statistics(frameshare_subscriber *subscriber,
+                                         struct frameshare_subscriber_statistics *statistics);
+
+/* Leaves the channel. Frames that are still held stay valid. */
+int frameshare_subscriber_close(frameshare_subscriber *subscriber);
+
+/* ------------------------------------------------------------------------------------------------ publishing */
+
+typedef struct frameshare_publisher frameshare_publisher;
+
+/* A free slot of the publisher's own pool, to be filled. */
+typedef struct frameshare_slot frameshare_slot;
+
+struct frameshare_publisher_options {
+    uint32_t struct_size;
+    /* The socket's mode; 0: 0600. Connecting needs write permission. */
+    uint32_t mode;
+    /* Its group by name; NULL leaves it as it is. */
+    const char *group;
+    /* User ids that may connect, besides what the mode allows; NULL: all that the mode lets in. */
+    const uint32_t *allowed_users;
+    uint32_t allowed_user_count;
+    /* The most bytes of metadata in a frame; 0: 65536. */
+    uint32_t metadata_capacity;
+    /* Slots that the source itself must always have; 0: 1. */
+    uint32_t source_need;
+    uint32_t reserved;
+    /* How long a subscriber that asked for every frame may stall the source; 0: a second; below 0: for ever. */
+    int64_t stall_limit;
+    /* How long any subscriber may hold a frame before it is cut off; 0: for ever. */
+    int64_t lease_limit;
+    /* What feeds the channel, for `frameshare list`; NULL: "". */
+    const char *source_name;
+    /* The memory of the library's own pool: "memfd" (NULL), "auto", "heap", "heap:NAME", "udmabuf". */
+    const char *memory;
+    /* As frameshare_subscriber_options has it. */
+    const char *directory;
+};
+
+/* A buffer that a camera, or anyone else, has made. The library duplicates the descriptor. */
+struct frameshare_buffer {
+    int fd;
+    /* FRAMESHARE_MEMORY_... */
+    uint32_t memory;
+    uint64_t size;
+};
+
+/* What a source says of a frame beside its pixels and metadata. */
+struct frameshare_description {
+    uint32_t struct_size;
+    /* FRAMESHARE_FLAG_... */
+    uint32_t flags;
+    /* Not 0: `sequence` counts; else the publisher's own count does. */
+    uint8_t has_sequence;
+    /* Not 0: `timestamp` counts; else it is now, on the monotonic clock. */
+    uint8_t has_timestamp;
+    /* Not 0: `bytes_used` counts; else every plane is full. */
+    uint8_t has_bytes_used;
+    uint8_t reserved;
+    /* FRAMESHARE_CLOCK_... */
+    uint32_t clock;
+    uint64_t sequence;
+    int64_t timestamp;
+    /* Bytes that hold data, for each stream and plane. */
+    uint64_t bytes_used[FRAMESHARE_MAX_STREAMS][FRAMESHARE_MAX_PLANES];
+};
+
+/* Offers frames of the library's own pool of `slots` slots (2 to 1024). `options` may be NULL. */
+int frameshare_publisher_open(const char *channel, const struct frameshare_stream *streams, size_t stream_count,
+                              uint32_t slots, const struct frameshare_publisher_options *options,
+                              frameshare_publisher **publisher);
+
+/* Offers frames in buffers that exist: a camera's own. `buffers` holds `slots` times the buffers of all streams: those of
+ * slot 0 in the streams' order, then those of slot 1, and so on. */
+int frameshare_publisher_open_buffers(const char *channel, const struct frameshare_stream *streams,
+                                      size_t stream_count, uint32_t slots, const struct frameshare_buffer *buffers,
+                                      size_t buffer_count, const struct frameshare_publisher_options *options,
+                                      frameshare_publisher **publisher);
+
+/* A free slot; waits for it. */
+int frameshare_publisher_next_slot(frameshare_publisher *publisher, int64_t timeout, frameshare_slot **slot);
+
+/* A free slot if there is one, else FRAMESHARE_NO_FRAME. A source that can't wait says so by
+ * frameshare_publisher_count_lost(). */
+int frameshare_publisher_try_next_slot(frameshare_publisher *publisher, frameshare_slot **slot);
+
+/* The image of a stream of a slot, to be written; NULL: the first. For a dma-buf the CPU's access begins here and ends
+ * when the slot is published. */
+int frameshare_slot_image(const frameshare_slot *slot, const char *stream, struct frameshare_image *image);
+
+/* Publishes a slot to everyone who may have it. Never waits. The handle is gone, also when this fails: then the slot goes
+ * back to the pool. `description`, `metadata` and `number` (the frame's, from 1) may be NULL. */
+int frameshare_slot_publish(frameshare_slot *slot, const struct frameshare_description *description,
+                            const frameshare_metadata *metadata, uint64_t *number);
+
+/* Gives a slot back unpublished. */
+int frameshare_slot_discard(frameshare_slot *slot);
+
+/* A camera's buffers: hands free slots, by number, to the source, which queues them to its driver. `*count` gets how many
+ * of at most `capacity` were written. */
+int frameshare_publisher_take_free(frameshare_publisher *publisher, uint32_t *slots, size_t capacity, size_t *count);
+
+/* Publishes a slot that the source has filled. Never waits. */
+int frameshare_publisher_publish(frameshare_publisher *publisher, uint32_t slot,
+                                 const struct frameshare_description *description,
+                                 const frameshare_metadata *metadata, uint64_t *number);
+
+/* Takes a slot back from the source, with no frame in it. */
+int frameshare_publisher_give_back(frameshare_publisher *publisher, uint32_t slot);
+
+/* A descriptor (an eventfd: read 8 bytes to clear it), readable when a slot may have come free after
+ * frameshare_publisher_take_free() left the source with no more than source_need. Don't close it. */
+int frameshare_publisher_free_slot_fd(frameshare_publisher *publisher, int *fd);
+
+/* Waits until each subscriber that asked for every frame can take one more. */
+int frameshare_publisher_wait_for_room(frameshare_publisher *publisher, int64_t timeout);
+
+/* Counts frames that the source lost by itself, or for want of a free slot. */
+int frameshare_publisher_count_lost(frameshare_publisher *publisher, uint64_t source, uint64_t no_free_slot);
+
+/* Publishes from a new pool from now on. What subscribers hold of the old one stays valid; slots that the source holds
+ * are void. */
+int frameshare_publisher_reconfigure(frameshare_publisher *publisher, const struct frameshare_stream *streams,
+                                     size_t stream_count, uint32_t slots);
+int frameshare_publisher_reconfigure_buffers(frameshare_publisher *publisher, const struct frameshare_stream *streams,
+                                             size_t stream_count, uint32_t slots,
+                                             const struct frameshare_buffer *buffers, size_t buffer_count);
+
+/* Ends the channel: subscribers get what is queued for them, then FRAMESHARE_ENDED. */
+int frameshare_publisher_close(frameshare_publisher *publisher);
+
+/* Ends the channel since its source has failed: subscribers get FRAMESHARE_ERROR_SOURCE_FAILED with the reason. */
+int frameshare_publisher_fail(frameshare_publisher *publisher, const char *reason);
+
+/* ------------------------------------------------------------------------------------------------ monitoring */
+
+/* How a channel is doing, as its publisher sees it. */
+struct frameshare_channel_statistics {
+    uint32_t struct_size;
+    int32_t publisher_pid;
+    uint32_t publisher_uid;
+    uint32_t generation;
+    uint32_t stream_count;
+    uint32_t subscriber_count;
+    /* The pool: all slots, those that nobody holds, those being filled or queued to the driver, those that the source
+     * must always have, those reserved, and buffers of earlier generations that are still held. */
+    uint32_t slots;
+    uint32_t slots_free;
+    uint32_t slots_at_source;
+    uint32_t source_need;
+    uint32_t slots_reserved;
+    uint32_t retired_slots_held;
+    uint64_t published;
+    uint64_t lost_source;
+    uint64_t lost_no_free_slot;
+    /* How long the channel has existed, and since the last frame; -1 before the first. */
+    int64_t age;
+    int64_t since_last_frame;
+    char source_name[256];
+};
+
+/* One subscriber, as the publisher sees it. */
+struct frameshare_subscriber_status {
+    uint32_t struct_size;
+    uint32_t id;
+    int32_t pid;
+    uint32_t uid;
+    /* FRAMESHARE_POLICY_... */
+    uint32_t policy;
+    uint32_t queue_depth;
+    uint32_t budget;
+    uint32_t reserved;
+    /* Frames that wait in its lane, and that it holds. */
+    uint32_t queued;
+    uint32_t held;
+    uint64_t delivered;
+    /* Its losses: a newer frame took their place; it held its whole budget; the pool ran short. */
+    uint64_t dropped_by_policy;
+    uint64_t dropped_by_budget;
+    uint64_t dropped_by_shortage;
+    /* The age of the oldest frame that it holds; 0 when it holds none. */
+    int64_t oldest_lease_age;
+    uint64_t latency_p50;
+    uint64_t latency_p99;
+    uint64_t latency_max;
+    int64_t age;
+    char name[FRAMESHARE_NAME_SIZE];
+};
+
+/* How an own channel is doing. Of its subscribers at most `capacity` are written (each with its struct_size set);
+ * `subscribers` may be NULL with a capacity of 0. */
+int frameshare_publisher_get_statistics(frameshare_publisher *publisher,
+                                        struct frameshare_channel_statistics *statistics,
+                                        struct frameshare_subscriber_status *subscribers, size_t capacity);
+
+/* Watches a channel without taking frames from it. */
+typedef struct frameshare_monitor frameshare_monitor;
+
+/* `directory` may be NULL. */
+int frameshare_monitor_open(const char *channel, const char *directory, frameshare_monitor **monitor);
+int frameshare_monitor_get_statistics(frameshare_monitor *monitor, struct frameshare_channel_statistics *statistics,
+                                      struct frameshare_subscriber_status *subscribers, size_t capacity);
+int frameshare_monitor_close(frameshare_monitor *monitor);
+
+/* The names of the channels in a folder (NULL: the standard one), each on a line of its own. A socket left by a publisher
+ * that died is among them. *needed, where not NULL, gets the size it takes. */
+int frameshare_channels(const char *directory, char *names, size_t size, size_t *needed);
+
+/* ------------------------------------------------------------------------------------------------ initialisers */
+
+#define FRAMESHARE_INITIALISER(type)                                                                                   \
+    static inline struct frameshare_##type frameshare_##type##_init(void) {                                            \
+        struct frameshare_##type value;                                                                                \
+        memset(&value, 0, sizeof value);                                                                               \
+        value.struct_size = (uint32_t)sizeof value;                                                                    \
+        return value;                                                                                                  \
+    }
+
+FRAMESHARE_INITIALISER(format_info)
+FRAMESHARE_INITIALISER(stream)
+FRAMESHARE_INITIALISER(image)
+FRAMESHARE_INITIALISER(frame_info)
+FRAMESHARE_INITIALISER(subscriber_options)
+FRAMESHARE_INITIALISER(subscriber_statistics)
+FRAMESHARE_INITIALISER(publisher_options)
+FRAMESHARE_INITIALISER(description)
+FRAMESHARE_INITIALISER(channel_statistics)
+FRAMESHARE_INITIALISER(subscriber_status)
+#undef FRAMESHARE_INITIALISER
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

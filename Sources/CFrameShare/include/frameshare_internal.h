@@ -1,0 +1,14 @@
+// What the Swift side of the C library needs in C: text and flags that outlive no thread. Not installed.
+#ifndef FRAMESHARE_INTERNAL_H
+#define FRAMESHARE_INTERNAL_H
+
+/// Makes `text` the calling thread's last error, cut off at 1023 bytes.
+void fs_c_set_last_error(const char *text);
+
+/// Notes that this process has used locks and threads of the library.
+void fs_c_note_use(void);
+
+/// Not 0 in a process that was forked after that.
+int fs_c_is_forked(void);
+
+#endif

@@ -1,0 +1,143 @@
+internal import CFrameShare
+internal import FrameShare
+
+/// Why a call failed: the number that it returns, and the words that `frameshare_last_error` gives.
+struct Failure: Error {
+    let code: Int32
+    let text: String
+
+    init(_ code: Int, _ text: String) {
+        self.code = Int32(code)
+        self.text = text
+    }
+
+    init(_ error: ChannelError) { self.init(Self.code(of: error), error.description) }
+    init(_ error: ImageLayoutError) { self.init(FRAMESHARE_ERROR_LAYOUT, error.description) }
+
+    static let invalidHandle = Failure(
+        FRAMESHARE_ERROR_INVALID_HANDLE,
+        "this is NULL, or no handle that is in use (was it closed or released?)"
+    )
+    static let forked = Failure(
+        FRAMESHARE_ERROR_FORKED,
+        "this process was forked after FrameShare had been used; fork first, or start a program anew"
+            + " (Python: multiprocessing's 'spawn')"
+    )
+    static let tooManyHandles = Failure(
+        FRAMESHARE_ERROR_INVALID_ARGUMENT,
+        "a million handles of this kind are in use; release those that are done with"
+    )
+
+    static func invalid(_ text: String) -> Failure { Failure(FRAMESHARE_ERROR_INVALID_ARGUMENT, text) }
+    static func null(_ parameter: String) -> Failure { invalid("'\(parameter)' is NULL") }
+
+    private static func code(of error: ChannelError) -> Int {
+        switch error {
+        case .badChannelName, .badStreamName, .badMetadataCapacity, .unknownGroup: FRAMESHARE_ERROR_INVALID_ARGUMENT
+        case .noDirectory, .directory, .pathTooLong: FRAMESHARE_ERROR_DIRECTORY
+        case .channelInUse: FRAMESHARE_ERROR_CHANNEL_IN_USE
+        case .noStreams, .tooManyStreams, .duplicateStream, .layout, .badSlotCount, .poolShape:
+            FRAMESHARE_ERROR_LAYOUT
+        case .memory(.outOfDescriptors): FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS
+        case .memory: FRAMESHARE_ERROR_MEMORY
+        case .metadataTooLarge, .badMetadata: FRAMESHARE_ERROR_METADATA
+        case .slotNotAtSource: FRAMESHARE_ERROR_SLOT
+        case .reservationsDoNotFit, .refused: FRAMESHARE_ERROR_REFUSED
+        case .noSuchChannel: FRAMESHARE_ERROR_NO_SUCH_CHANNEL
+        case .notAllowed: FRAMESHARE_ERROR_NOT_ALLOWED
+        case .versionMismatch: FRAMESHARE_ERROR_VERSION
+        case .unknownStream: FRAMESHARE_ERROR_NO_SUCH_STREAM
+        case .outOfDescriptors: FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS
+        case .timedOut, .handshakeTimeout: FRAMESHARE_ERROR_TIMED_OUT
+        case .cancelled: FRAMESHARE_ERROR_INTERRUPTED
+        case .closed: FRAMESHARE_ERROR_CLOSED
+        case .publisherLost: FRAMESHARE_ERROR_PUBLISHER_LOST
+        case .sourceFailed: FRAMESHARE_ERROR_SOURCE_FAILED
+        case .disconnected: FRAMESHARE_ERROR_DISCONNECTED
+        case .protocolViolation: FRAMESHARE_ERROR_PROTOCOL
+        case .notPollable: FRAMESHARE_ERROR_NOT_POLLABLE
+        case .system: FRAMESHARE_ERROR_SYSTEM
+        }
+    }
+
+    /// Makes it the thread's last error.
+    func tell() -> Int32 {
+        fs_c_set_last_error(text)
+        return code
+    }
+}
+
+let ok = Int32(FRAMESHARE_OK)
+
+/// What every function of the library does around its work.
+func answer(_ body: () throws(Failure) -> Int32) -> Int32 {
+    guard fs_c_is_forked() == 0 else { return Failure.forked.tell() }
+    do throws(Failure) {
+        return try body()
+    } catch {
+        return error.tell()
+    }
+}
+
+/// Runs `body` and translates its error.
+func translating<T: ~Copyable>(_ body: () throws(ChannelError) -> T) throws(Failure) -> T {
+    do throws(ChannelError) {
+        return try body()
+    } catch {
+        throw Failure(error)
+    }
+}
+
+/// As ``translating(_:)``, for layouts.
+func translatingLayout<T>(_ body: () throws(ImageLayoutError) -> T) throws(Failure) -> T {
+    do throws(ImageLayoutError) {
+        return try body()
+    } catch {
+        throw Failure(error)
+    }
+}
+
+@c @implementation
+public func frameshare_result_name(_ result: Int32) -> UnsafePointer<CChar>! {
+    let name: StaticString =
+        switch Int(result) {
+        case FRAMESHARE_OK: "FRAMESHARE_OK"
+        case FRAMESHARE_ENDED: "FRAMESHARE_ENDED"
+        case FRAMESHARE_NO_FRAME: "FRAMESHARE_NO_FRAME"
+        case FRAMESHARE_NOT_FOUND: "FRAMESHARE_NOT_FOUND"
+        case FRAMESHARE_ERROR_INVALID_ARGUMENT: "FRAMESHARE_ERROR_INVALID_ARGUMENT"
+        case FRAMESHARE_ERROR_INVALID_HANDLE: "FRAMESHARE_ERROR_INVALID_HANDLE"
+        case FRAMESHARE_ERROR_TOO_SMALL: "FRAMESHARE_ERROR_TOO_SMALL"
+        case FRAMESHARE_ERROR_FORKED: "FRAMESHARE_ERROR_FORKED"
+        case FRAMESHARE_ERROR_DIRECTORY: "FRAMESHARE_ERROR_DIRECTORY"
+        case FRAMESHARE_ERROR_CHANNEL_IN_USE: "FRAMESHARE_ERROR_CHANNEL_IN_USE"
+        case FRAMESHARE_ERROR_LAYOUT: "FRAMESHARE_ERROR_LAYOUT"
+        case FRAMESHARE_ERROR_MEMORY: "FRAMESHARE_ERROR_MEMORY"
+        case FRAMESHARE_ERROR_METADATA: "FRAMESHARE_ERROR_METADATA"
+        case FRAMESHARE_ERROR_SLOT: "FRAMESHARE_ERROR_SLOT"
+        case FRAMESHARE_ERROR_NO_SUCH_CHANNEL: "FRAMESHARE_ERROR_NO_SUCH_CHANNEL"
+        case FRAMESHARE_ERROR_NOT_ALLOWED: "FRAMESHARE_ERROR_NOT_ALLOWED"
+        case FRAMESHARE_ERROR_REFUSED: "FRAMESHARE_ERROR_REFUSED"
+        case FRAMESHARE_ERROR_VERSION: "FRAMESHARE_ERROR_VERSION"
+        case FRAMESHARE_ERROR_NO_SUCH_STREAM: "FRAMESHARE_ERROR_NO_SUCH_STREAM"
+        case FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS: "FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS"
+        case FRAMESHARE_ERROR_TIMED_OUT: "FRAMESHARE_ERROR_TIMED_OUT"
+        case FRAMESHARE_ERROR_INTERRUPTED: "FRAMESHARE_ERROR_INTERRUPTED"
+        case FRAMESHARE_ERROR_CLOSED: "FRAMESHARE_ERROR_CLOSED"
+        case FRAMESHARE_ERROR_PUBLISHER_LOST: "FRAMESHARE_ERROR_PUBLISHER_LOST"
+        case FRAMESHARE_ERROR_SOURCE_FAILED: "FRAMESHARE_ERROR_SOURCE_FAILED"
+        case FRAMESHARE_ERROR_DISCONNECTED: "FRAMESHARE_ERROR_DISCONNECTED"
+        case FRAMESHARE_ERROR_PROTOCOL: "FRAMESHARE_ERROR_PROTOCOL"
+        case FRAMESHARE_ERROR_NOT_POLLABLE: "FRAMESHARE_ERROR_NOT_POLLABLE"
+        case FRAMESHARE_ERROR_SYSTEM: "FRAMESHARE_ERROR_SYSTEM"
+        case FRAMESHARE_ERROR_TYPE: "FRAMESHARE_ERROR_TYPE"
+        default: "unknown"
+        }
+    return UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+@c @implementation
+public func frameshare_version() -> UnsafePointer<CChar>! {
+    let version: StaticString = "0.1.0"
+    return UnsafeRawPointer(version.utf8Start).assumingMemoryBound(to: CChar.self)
+}

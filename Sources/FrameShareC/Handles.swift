@@ -1,0 +1,13 @@
+internal import FrameShare
+
+/// All that the C side holds.
+struct Handles: Sendable {
+    let subscribers = HandleTable<Subscriber>(kind: 0x51)
+    let publishers = HandleTable<Publisher>(kind: 0x52)
+    let frames = HandleTable<Frame>(kind: 0x53)
+    let slots = HandleTable<FilledSlot>(kind: 0x54)
+    let metadata = HandleTable<Metadata>(kind: 0x55)
+    let monitors = HandleTable<ChannelMonitor>(kind: 0x56)
+}
+
+let handles = Handles()

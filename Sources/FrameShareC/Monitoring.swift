@@ -1,0 +1,149 @@
+public import CFrameShare
+internal import FrameShare
+
+@c @implementation
+public func frameshare_publisher_get_statistics(
+    _ publisher: OpaquePointer!,
+    _ statistics: UnsafeMutablePointer<frameshare_channel_statistics>!,
+    _ subscribers: UnsafeMutablePointer<frameshare_subscriber_status>!,
+    _ capacity: Int
+) -> Int32 {
+    answer { () throws(Failure) in
+        let now = try handles.publishers.object(publisher).statistics
+        return try tell(now, statistics, subscribers, capacity)
+    }
+}
+
+@c @implementation
+public func frameshare_monitor_open(
+    _ channel: UnsafePointer<CChar>!,
+    _ directory: UnsafePointer<CChar>!,
+    _ monitor: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let place = try handlePlace(monitor, "monitor")
+        let channel = try text(channel, "channel")
+        let monitor = try translating { () throws(ChannelError) in
+            try ChannelMonitor(channel: channel, directory: channelDirectory(directory))
+        }
+        guard let handle = handles.monitors.insert(monitor) else { throw .tooManyHandles }
+        place.pointee = handle
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_monitor_get_statistics(
+    _ monitor: OpaquePointer!,
+    _ statistics: UnsafeMutablePointer<frameshare_channel_statistics>!,
+    _ subscribers: UnsafeMutablePointer<frameshare_subscriber_status>!,
+    _ capacity: Int
+) -> Int32 {
+    answer { () throws(Failure) in
+        let monitor = try handles.monitors.object(monitor)
+        let now: ChannelStatistics
+        do throws(ChannelError) {
+            now = try monitor.snapshot()
+        } catch {
+            // In order.
+            if error == .closed { return Int32(FRAMESHARE_ENDED) }
+            throw Failure(error)
+        }
+        return try tell(now, statistics, subscribers, capacity)
+    }
+}
+
+@c @implementation
+public func frameshare_monitor_close(_ monitor: OpaquePointer!) -> Int32 {
+    answer { () throws(Failure) in
+        guard handles.monitors.remove(monitor) != nil else { throw .invalidHandle }
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_channels(
+    _ directory: UnsafePointer<CChar>!,
+    _ names: UnsafeMutablePointer<CChar>!,
+    _ size: Int,
+    _ needed: UnsafeMutablePointer<Int>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let found = try translating { () throws(ChannelError) -> [String] in
+            if let given = channelDirectory(directory) { return try given.channels() }
+            return try ChannelDirectory.standard().channels()
+        }
+        try write(found.joined(separator: "\n"), to: names, size: size, needed: needed)
+        return ok
+    }
+}
+
+private func tell(
+    _ now: ChannelStatistics,
+    _ statistics: UnsafeMutablePointer<frameshare_channel_statistics>?,
+    _ subscribers: UnsafeMutablePointer<frameshare_subscriber_status>?,
+    _ capacity: Int
+) throws(Failure) -> Int32 {
+    guard subscribers != nil || capacity == 0 else { throw .null("subscribers") }
+    if let subscribers {
+        // The first says how far apart they are: an array of structs of the caller's release.
+        let stride = Int(UnsafeRawPointer(subscribers).loadUnaligned(as: UInt32.self))
+        for (i, subscriber) in now.subscribers.prefix(max(0, capacity)).enumerated() {
+            let one = UnsafeMutableRawPointer(subscribers).advanced(by: i * stride)
+            try write(
+                status(subscriber),
+                to: one.assumingMemoryBound(to: frameshare_subscriber_status.self),
+                "subscribers[\(i)]"
+            )
+        }
+    }
+    var result = frameshare_channel_statistics()
+    result.publisher_pid = now.publisherPID
+    result.publisher_uid = now.publisherUID
+    result.generation = now.generation
+    result.stream_count = UInt32(clamping: now.streams.count)
+    result.subscriber_count = UInt32(clamping: now.subscribers.count)
+    result.slots = UInt32(clamping: now.slots)
+    result.slots_free = UInt32(clamping: now.slotsFree)
+    result.slots_at_source = UInt32(clamping: now.slotsAtSource)
+    result.source_need = UInt32(clamping: now.sourceNeed)
+    result.slots_reserved = UInt32(clamping: now.slotsReserved)
+    result.retired_slots_held = UInt32(clamping: now.retiredSlotsHeld)
+    result.published = now.published
+    result.lost_source = now.lostBySource
+    result.lost_no_free_slot = now.lostNoFreeSlot
+    result.age = now.age
+    result.since_last_frame = now.sinceLastFrame
+    withUnsafeMutableBytes(of: &result.source_name) { copy(now.sourceName, into: $0) }
+    try write(result, to: statistics, "statistics")
+    return ok
+}
+
+private func status(_ now: ChannelStatistics.SubscriberStatus) -> frameshare_subscriber_status {
+    var result = frameshare_subscriber_status()
+    result.id = now.id
+    result.pid = now.pid
+    result.uid = now.uid
+    switch now.policy {
+    case .latest: result.policy = UInt32(FRAMESHARE_POLICY_LATEST)
+    case .queue(let depth):
+        result.policy = UInt32(FRAMESHARE_POLICY_QUEUE)
+        result.queue_depth = UInt32(clamping: depth)
+    case .everyFrame: result.policy = UInt32(FRAMESHARE_POLICY_EVERY_FRAME)
+    }
+    result.budget = UInt32(clamping: now.budget)
+    result.reserved = now.reserved ? 1 : 0
+    result.queued = UInt32(clamping: now.queued)
+    result.held = UInt32(clamping: now.held)
+    result.delivered = now.delivered
+    result.dropped_by_policy = now.droppedByPolicy
+    result.dropped_by_budget = now.droppedByBudget
+    result.dropped_by_shortage = now.droppedByShortage
+    result.oldest_lease_age = now.oldestLeaseAge
+    result.latency_p50 = now.latencyP50
+    result.latency_p99 = now.latencyP99
+    result.latency_max = now.latencyMax
+    result.age = now.age
+    withUnsafeMutableBytes(of: &result.name) { copy(now.name, into: $0) }
+    return result
+}

@@ -1,0 +1,187 @@
+public import CFrameShare
+internal import FrameShare
+
+@c @implementation
+public func frameshare_subscriber_open(
+    _ channel: UnsafePointer<CChar>!,
+    _ options: UnsafePointer<frameshare_subscriber_options>!,
+    _ subscriber: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let place = try handlePlace(subscriber, "subscriber")
+        let channel = try text(channel, "channel")
+        let given = try read(options, frameshare_subscriber_options(), "options", optional: true)
+        let (policy, streams, options) = (try policy(given), try names(given), try subscriberOptions(given))
+        let subscriber = try translating { () throws(ChannelError) in
+            try Subscriber(channel: channel, streams: streams, policy: policy, options: options)
+        }
+        guard let handle = handles.subscribers.insert(subscriber) else { throw .tooManyHandles }
+        place.pointee = handle
+        return ok
+    }
+}
+
+private func policy(_ given: frameshare_subscriber_options) throws(Failure) -> Policy {
+    switch Int(given.policy) {
+    case FRAMESHARE_POLICY_LATEST: return .latest
+    case FRAMESHARE_POLICY_QUEUE: return .queue(given.queue_depth == 0 ? 4 : Int(given.queue_depth))
+    case FRAMESHARE_POLICY_EVERY_FRAME: return .everyFrame
+    default: throw .invalid("there is no policy \(given.policy)")
+    }
+}
+
+private func names(_ given: frameshare_subscriber_options) throws(Failure) -> [String] {
+    guard given.stream_count > 0 else { return [] }
+    guard given.stream_count <= UInt32(FRAMESHARE_MAX_STREAMS) else {
+        throw Failure(.tooManyStreams(Int(given.stream_count)))
+    }
+    guard let names = given.streams else { throw .null("options.streams") }
+    var result: [String] = []
+    for i in 0..<Int(given.stream_count) { result.append(try text(names[i], "options.streams[\(i)]")) }
+    return result
+}
+
+private func subscriberOptions(_ given: frameshare_subscriber_options) throws(Failure) -> Subscriber.Options {
+    var options = Subscriber.Options()
+    options.name = optionalText(given.name)
+    options.budget = given.budget == 0 ? nil : Int(given.budget)
+    options.reserve = given.reserve != 0
+    options.reconnect = given.reconnect != 0
+    options.pollable = given.pollable != 0
+    options.directory = channelDirectory(given.directory)
+    if given.connect_timeout != 0 { options.connectTimeout = duration(given.connect_timeout) ?? .seconds(1 << 30) }
+    switch Int(given.wait) {
+    case FRAMESHARE_WAIT_SLEEP: options.wait = .sleep
+    case FRAMESHARE_WAIT_SPIN_THEN_SLEEP:
+        // Bounded, so that it can be added to any time.
+        options.wait = .spinThenSleep(.nanoseconds(min(max(0, given.spin_time), 60_000_000_000)))
+    case FRAMESHARE_WAIT_SPIN: options.wait = .spin
+    default: throw .invalid("there is no way to wait \(given.wait)")
+    }
+    return options
+}
+
+@c @implementation
+public func frameshare_subscriber_next(
+    _ subscriber: OpaquePointer!,
+    _ timeout: Int64,
+    _ frame: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    next(subscriber, after: nil, timeout, frame)
+}
+
+@c @implementation
+public func frameshare_subscriber_next_after(
+    _ subscriber: OpaquePointer!,
+    _ timestamp: Int64,
+    _ timeout: Int64,
+    _ frame: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    next(subscriber, after: FrameTimestamp(nanoseconds: timestamp), timeout, frame)
+}
+
+private func next(
+    _ subscriber: OpaquePointer?,
+    after moment: FrameTimestamp?,
+    _ timeout: Int64,
+    _ frame: UnsafeMutablePointer<OpaquePointer?>?
+) -> Int32 {
+    answer { () throws(Failure) in
+        let place = try handlePlace(frame, "frame")
+        let subscriber = try handles.subscribers.object(subscriber)
+        let frame = try translating { () throws(ChannelError) in
+            try subscriber.nextBlocking(after: moment, timeout: duration(timeout))
+        }
+        guard let frame else { return Int32(FRAMESHARE_ENDED) }
+        return try hand(frame, to: place)
+    }
+}
+
+@c @implementation
+public func frameshare_subscriber_try_next(
+    _ subscriber: OpaquePointer!,
+    _ frame: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let place = try handlePlace(frame, "frame")
+        let object = try handles.subscribers.object(subscriber)
+        let frame: Frame?
+        do throws(ChannelError) {
+            frame = try object.tryNext()
+        } catch {
+            guard error == .closed else { throw Failure(error) }
+            // In order, unless it was this process that closed it.
+            _ = try handles.subscribers.object(subscriber)
+            return Int32(FRAMESHARE_ENDED)
+        }
+        guard let frame else { return Int32(FRAMESHARE_NO_FRAME) }
+        return try hand(frame, to: place)
+    }
+}
+
+@c @implementation
+public func frameshare_subscriber_poll_fd(_ subscriber: OpaquePointer!, _ fd: UnsafeMutablePointer<Int32>!) -> Int32 {
+    answer { () throws(Failure) in
+        let fd = try place(fd, "fd")
+        let subscriber = try handles.subscribers.object(subscriber)
+        fd.pointee = try translating { () throws(ChannelError) in try subscriber.pollDescriptor }
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_subscriber_interrupt(_ subscriber: OpaquePointer!) -> Int32 {
+    answer { () throws(Failure) in
+        try handles.subscribers.object(subscriber).interrupt()
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_subscriber_stream_at(
+    _ subscriber: OpaquePointer!,
+    _ index: Int,
+    _ stream: UnsafeMutablePointer<frameshare_stream>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let streams = try handles.subscribers.object(subscriber).streams
+        guard streams.indices.contains(index) else { return Int32(FRAMESHARE_NOT_FOUND) }
+        try write(try cStream(streams[index]), to: stream, "stream")
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_subscriber_get_statistics(
+    _ subscriber: OpaquePointer!,
+    _ statistics: UnsafeMutablePointer<frameshare_subscriber_statistics>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let subscriber = try handles.subscribers.object(subscriber)
+        let (now, publisher) = (subscriber.statistics, subscriber.publisher)
+        var result = frameshare_subscriber_statistics()
+        result.held = UInt32(clamping: now.held)
+        result.delivered = now.delivered
+        result.lost_source = now.lost.source
+        result.lost_no_free_slot = now.lost.noFreeSlot
+        result.lost_policy = now.lost.policy
+        result.connections = now.connections
+        result.latency_p50 = now.latencyP50
+        result.latency_p99 = now.latencyP99
+        result.latency_max = now.latencyMax
+        result.publisher_pid = publisher.pid
+        result.publisher_uid = publisher.uid
+        result.slots = UInt32(clamping: publisher.slots)
+        try write(result, to: statistics, "statistics")
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_subscriber_close(_ subscriber: OpaquePointer!) -> Int32 {
+    answer { () throws(Failure) in
+        guard let subscriber = handles.subscribers.remove(subscriber) else { throw .invalidHandle }
+        subscriber.close()
+        return ok
+    }
+}

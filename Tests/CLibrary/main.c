@@ -1,0 +1,135 @@
+// Tests of libframeshare as a C program meets it. Run by Tests/CLibrary/run.
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int failures;
+extern char **environ;
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} tests[] = {
+    {"another process reads the bytes and numbers that were published", test_sharing},
+    {"metadata of every type arrives, by name and in order", test_metadata},
+    {"latest, queue and every frame lose what they should", test_policies},
+    {"ends, failures and deaths of publishers are told apart", test_endings},
+    {"a poll loop sees every frame and the end", test_polling},
+    {"threads share a subscriber, and closing it ends their waits", test_threads},
+    {"every format's planes lie where its layout says", test_layouts},
+    {"buffers of one's own are shared, unless they are not safe", test_own_buffers},
+    {"frames outlive a reconfiguration", test_reconfiguring},
+    {"statistics name who reads and what was lost", test_statistics},
+    {"NULL everywhere gives errors", test_null},
+    {"closed, released and invented handles give errors", test_stale_handles},
+    {"structs of other releases are read, impossible ones refused", test_wrong_structs},
+    {"a forked child gets a clear error", test_fork},
+};
+
+frameshare_publisher *open_publisher(const char *channel, uint32_t slots) {
+    struct frameshare_stream stream = frameshare_stream_init();
+    CHECK_RESULT(frameshare_stream_compute("main", 64, 48, "YUV420", 0, &stream), FRAMESHARE_OK);
+    frameshare_publisher *publisher = NULL;
+    CHECK_RESULT(frameshare_publisher_open(channel, &stream, 1, slots, NULL, &publisher), FRAMESHARE_OK);
+    return publisher;
+}
+
+frameshare_subscriber *open_subscriber(const char *channel, const struct frameshare_subscriber_options *options) {
+    frameshare_subscriber *subscriber = NULL;
+    CHECK_RESULT(frameshare_subscriber_open(channel, options, &subscriber), FRAMESHARE_OK);
+    return subscriber;
+}
+
+void publish_value(frameshare_publisher *publisher, int value, const frameshare_metadata *metadata) {
+    frameshare_slot *slot = NULL;
+    CHECK_RESULT(frameshare_publisher_next_slot(publisher, PATIENCE, &slot), FRAMESHARE_OK);
+    struct frameshare_image image = frameshare_image_init();
+    CHECK_RESULT(frameshare_slot_image(slot, NULL, &image), FRAMESHARE_OK);
+    for (uint32_t i = 0; i < image.plane_count; i++) memset(image.planes[i].data, value, image.planes[i].size);
+    CHECK_RESULT(frameshare_slot_publish(slot, NULL, metadata, NULL), FRAMESHARE_OK);
+}
+
+int start_self(const char *role, const char *argument) {
+    char path[4096];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (size < 0) return -1;
+    path[size] = 0;
+    char *arguments[] = {path, (char *)role, (char *)argument, NULL};
+    pid_t process = -1;
+    CHECK(posix_spawn(&process, path, NULL, NULL, arguments, environ) == 0);
+    return process;
+}
+
+int wait_for(int process) {
+    int status = 0;
+    if (waitpid(process, &status, 0) < 0) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// The other process of a test: reads frames whose bytes are all the same, until the channel ends.
+static int read_all(const char *channel) {
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    options.policy = FRAMESHARE_POLICY_EVERY_FRAME;
+    frameshare_subscriber *subscriber = open_subscriber(channel, &options);
+    frameshare_frame *frame = NULL;
+    int result;
+    uint64_t expected = 1;
+    while ((result = frameshare_subscriber_next(subscriber, PATIENCE, &frame)) == FRAMESHARE_OK) {
+        struct frameshare_frame_info info = frameshare_frame_info_init();
+        struct frameshare_image image = frameshare_image_init();
+        CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+        CHECK_RESULT(frameshare_frame_image(frame, "main", &image), FRAMESHARE_OK);
+        CHECK(info.number == expected);
+        for (uint32_t i = 0; i < image.plane_count; i++) {
+            const uint8_t *bytes = image.planes[i].data;
+            for (size_t j = 0; j < image.planes[i].size; j++) {
+                if (bytes[j] != (uint8_t)expected) {
+                    CHECK(bytes[j] == (uint8_t)expected);
+                    break;
+                }
+            }
+        }
+        CHECK_RESULT(frameshare_frame_release(frame), FRAMESHARE_OK);
+        expected += 1;
+    }
+    CHECK(result == FRAMESHARE_ENDED);
+    CHECK(expected == 51);
+    CHECK_RESULT(frameshare_subscriber_close(subscriber), FRAMESHARE_OK);
+    return failures == 0 ? 0 : 1;
+}
+
+// Publishes a frame and waits to be killed.
+static int publish_one(const char *channel) {
+    frameshare_publisher *publisher = open_publisher(channel, 4);
+    publish_value(publisher, 1, NULL);
+    pause();
+    return 0;
+}
+
+int main(int count, char **arguments) {
+    if (count == 3 && strcmp(arguments[1], "read-all") == 0) return read_all(arguments[2]);
+    if (count == 3 && strcmp(arguments[1], "publish-one") == 0) return publish_one(arguments[2]);
+    char folder[] = "/tmp/frameshare-c-XXXXXX";
+    if (mkdtemp(folder) == NULL || setenv("FRAMESHARE_DIR", folder, 1) != 0) {
+        perror("mkdtemp");
+        return 1;
+    }
+    int passed = 0, failed = 0;
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
+        if (count == 2 && strstr(tests[i].name, arguments[1]) == NULL) continue;
+        failures = 0;
+        tests[i].run();
+        if (failures == 0) passed += 1; else failed += 1;
+        printf("%s %s\n", failures == 0 ? "ok    " : "FAILED", tests[i].name);
+        fflush(stdout);
+    }
+    if (rmdir(folder) != 0) {
+        perror("a socket was left behind");
+        failed += 1;
+    }
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}

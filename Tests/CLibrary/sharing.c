@@ -1,0 +1,209 @@
+// What channels do, as C programs see it.
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+void test_sharing(void) {
+    frameshare_publisher *publisher = open_publisher("sharing", 4);
+    int reader = start_self("read-all", "sharing");
+    // Nobody waits for who is not there yet.
+    struct frameshare_channel_statistics statistics = frameshare_channel_statistics_init();
+    for (int i = 0; i < 6000; i++) {
+        CHECK_RESULT(frameshare_publisher_get_statistics(publisher, &statistics, NULL, 0), FRAMESHARE_OK);
+        if (statistics.subscriber_count == 1) break;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    CHECK(statistics.subscriber_count == 1);
+    for (int i = 1; i <= 50; i++) publish_value(publisher, i, NULL);
+    CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+    CHECK(wait_for(reader) == 0);
+}
+
+void test_policies(void) {
+    frameshare_publisher *publisher = open_publisher("policies", 8);
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    frameshare_subscriber *latest = open_subscriber("policies", &options);
+    options.policy = FRAMESHARE_POLICY_QUEUE;
+    options.queue_depth = 3;
+    frameshare_subscriber *queue = open_subscriber("policies", &options);
+    for (int i = 1; i <= 6; i++) publish_value(publisher, i, NULL);
+
+    frameshare_frame *frame = NULL;
+    struct frameshare_frame_info info = frameshare_frame_info_init();
+    CHECK_RESULT(frameshare_subscriber_next(latest, 0, &frame), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+    CHECK(info.number == 6);
+    CHECK_RESULT(frameshare_frame_release(frame), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_next(latest, 0, &frame), FRAMESHARE_ERROR_TIMED_OUT);
+    CHECK(frame == NULL);
+    for (uint64_t i = 4; i <= 6; i++) {
+        CHECK_RESULT(frameshare_subscriber_next(queue, PATIENCE, &frame), FRAMESHARE_OK);
+        CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+        CHECK(info.number == i);
+        CHECK_RESULT(frameshare_frame_release(frame), FRAMESHARE_OK);
+    }
+
+    // A frame captured after a moment: of two, the second.
+    publish_value(publisher, 7, NULL);
+    publish_value(publisher, 8, NULL);
+    CHECK_RESULT(frameshare_subscriber_next(queue, PATIENCE, &frame), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+    frameshare_frame_release(frame);
+    publish_value(publisher, 9, NULL);
+    int64_t after = info.timestamp;
+    CHECK_RESULT(frameshare_subscriber_next_after(queue, after, PATIENCE, &frame), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+    CHECK(info.timestamp > after && info.number == 8);
+    frameshare_frame_release(frame);
+
+    // More than the pool has can't be reserved, and the refusal says why.
+    options.policy = FRAMESHARE_POLICY_EVERY_FRAME;
+    options.budget = 100;
+    frameshare_subscriber *greedy = NULL;
+    CHECK_RESULT(frameshare_subscriber_open("policies", &options, &greedy), FRAMESHARE_ERROR_REFUSED);
+    CHECK(greedy == NULL && strlen(frameshare_last_error()) > 0);
+    CHECK_RESULT(frameshare_subscriber_close(latest), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_close(queue), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+}
+
+void test_endings(void) {
+    frameshare_subscriber *subscriber = NULL;
+    frameshare_frame *frame = NULL;
+    CHECK_RESULT(frameshare_subscriber_open("nobody", NULL, &subscriber), FRAMESHARE_ERROR_NO_SUCH_CHANNEL);
+
+    frameshare_publisher *publisher = open_publisher("endings", 4);
+    frameshare_publisher *second = NULL;
+    struct frameshare_stream stream = frameshare_stream_init();
+    frameshare_stream_compute("main", 64, 48, "R8", 0, &stream);
+    CHECK_RESULT(frameshare_publisher_open("endings", &stream, 1, 4, NULL, &second), FRAMESHARE_ERROR_CHANNEL_IN_USE);
+    subscriber = open_subscriber("endings", NULL);
+    publish_value(publisher, 1, NULL);
+    CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, PATIENCE, &frame), FRAMESHARE_OK);
+    frameshare_frame *held = frame;
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, PATIENCE, &frame), FRAMESHARE_ENDED);
+    CHECK_RESULT(frameshare_subscriber_close(subscriber), FRAMESHARE_OK);
+    struct frameshare_image image = frameshare_image_init();
+    CHECK_RESULT(frameshare_frame_image(held, NULL, &image), FRAMESHARE_OK);
+    CHECK(*(const uint8_t *)image.planes[0].data == 1);
+    CHECK_RESULT(frameshare_frame_release(held), FRAMESHARE_OK);
+
+    publisher = open_publisher("endings", 4);
+    subscriber = open_subscriber("endings", NULL);
+    CHECK_RESULT(frameshare_publisher_fail(publisher, "it was unplugged"), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, PATIENCE, &frame), FRAMESHARE_ERROR_SOURCE_FAILED);
+    CHECK(strstr(frameshare_last_error(), "it was unplugged") != NULL);
+    frameshare_subscriber_close(subscriber);
+
+    int process = start_self("publish-one", "doomed");
+    for (int i = 0; i < 6000; i++) {
+        if (frameshare_subscriber_open("doomed", NULL, &subscriber) == FRAMESHARE_OK) break;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    CHECK(kill(process, SIGKILL) == 0);
+    CHECK(wait_for(process) == 128 + SIGKILL);
+    int result;
+    while ((result = frameshare_subscriber_next(subscriber, PATIENCE, &frame)) == FRAMESHARE_OK) {
+        frameshare_frame_release(frame);
+    }
+    CHECK(result == FRAMESHARE_ERROR_PUBLISHER_LOST);
+    frameshare_subscriber_close(subscriber);
+    // The next publisher takes the dead one's socket away with it.
+    frameshare_publisher_close(open_publisher("doomed", 4));
+}
+
+void test_polling(void) {
+    frameshare_publisher *publisher = open_publisher("polling", 8);
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    frameshare_subscriber *subscriber = open_subscriber("polling", &options);
+    int fd = -1;
+    CHECK_RESULT(frameshare_subscriber_poll_fd(subscriber, &fd), FRAMESHARE_ERROR_NOT_POLLABLE);
+    frameshare_subscriber_close(subscriber);
+    options.pollable = 1;
+    options.policy = FRAMESHARE_POLICY_QUEUE;
+    options.queue_depth = 4;
+    subscriber = open_subscriber("polling", &options);
+    CHECK_RESULT(frameshare_subscriber_poll_fd(subscriber, &fd), FRAMESHARE_OK);
+    int seen = 0, published = 0, result;
+    frameshare_frame *frame = NULL;
+    do {
+        while ((result = frameshare_subscriber_try_next(subscriber, &frame)) == FRAMESHARE_OK) {
+            seen += 1;
+            frameshare_frame_release(frame);
+        }
+        if (result != FRAMESHARE_NO_FRAME) break;
+        CHECK(frame == NULL);
+        if (published < 10) publish_value(publisher, ++published, NULL);
+        else if (published++ == 10) CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+    } while (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 60000) == 1);
+    CHECK(result == FRAMESHARE_ENDED);
+    CHECK(seen == 10);
+    frameshare_subscriber_close(subscriber);
+}
+
+void test_reconfiguring(void) {
+    frameshare_publisher *publisher = open_publisher("reconfiguring", 4);
+    frameshare_subscriber *subscriber = open_subscriber("reconfiguring", NULL);
+    publish_value(publisher, 1, NULL);
+    frameshare_frame *old = NULL, *next = NULL;
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, PATIENCE, &old), FRAMESHARE_OK);
+    struct frameshare_stream stream = frameshare_stream_init();
+    CHECK_RESULT(frameshare_stream_compute("main", 128, 96, "BGR888", 64, &stream), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_publisher_reconfigure(publisher, &stream, 1, 3), FRAMESHARE_OK);
+    publish_value(publisher, 2, NULL);
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, PATIENCE, &next), FRAMESHARE_OK);
+    struct frameshare_image image = frameshare_image_init();
+    struct frameshare_frame_info info = frameshare_frame_info_init();
+    CHECK_RESULT(frameshare_frame_image(next, "main", &image), FRAMESHARE_OK);
+    CHECK(image.width == 128 && image.plane_count == 1 && image.planes[0].stride == 384);
+    CHECK_RESULT(frameshare_frame_get_info(next, &info), FRAMESHARE_OK);
+    CHECK(info.generation == 2);
+    CHECK_RESULT(frameshare_frame_image(old, "main", &image), FRAMESHARE_OK);
+    CHECK(image.width == 64 && *(const uint8_t *)image.planes[2].data == 1);
+    frameshare_frame_release(next);
+    frameshare_frame_release(old);
+    frameshare_subscriber_close(subscriber);
+    frameshare_publisher_close(publisher);
+}
+
+void test_statistics(void) {
+    frameshare_publisher *publisher = open_publisher("statistics", 4);
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    options.name = "a C program";
+    frameshare_subscriber *subscriber = open_subscriber("statistics", &options);
+    for (int i = 0; i < 3; i++) publish_value(publisher, i, NULL);
+    CHECK_RESULT(frameshare_publisher_count_lost(publisher, 2, 1), FRAMESHARE_OK);
+    frameshare_frame *frame = NULL;
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, PATIENCE, &frame), FRAMESHARE_OK);
+
+    struct frameshare_subscriber_statistics own = frameshare_subscriber_statistics_init();
+    CHECK_RESULT(frameshare_subscriber_get_statistics(subscriber, &own), FRAMESHARE_OK);
+    CHECK(own.delivered == 1 && own.held == 1 && own.slots == 4 && own.publisher_pid == getpid());
+
+    frameshare_monitor *monitor = NULL;
+    CHECK_RESULT(frameshare_monitor_open("statistics", NULL, &monitor), FRAMESHARE_OK);
+    struct frameshare_channel_statistics channel = frameshare_channel_statistics_init();
+    struct frameshare_subscriber_status status[2] = {frameshare_subscriber_status_init(),
+                                                     frameshare_subscriber_status_init()};
+    CHECK_RESULT(frameshare_monitor_get_statistics(monitor, &channel, status, 2), FRAMESHARE_OK);
+    CHECK(channel.published == 3 && channel.lost_source == 2 && channel.lost_no_free_slot == 1);
+    CHECK(channel.subscriber_count == 1 && strcmp(status[0].name, "a C program") == 0);
+    CHECK(status[0].held == 1 && status[0].dropped_by_policy == 2 && status[1].pid == 0);
+
+    char names[256];
+    size_t needed = 0;
+    CHECK_RESULT(frameshare_channels(NULL, names, sizeof names, &needed), FRAMESHARE_OK);
+    CHECK(strcmp(names, "statistics") == 0 && needed == strlen(names) + 1);
+    CHECK_RESULT(frameshare_channels(NULL, names, 3, &needed), FRAMESHARE_ERROR_TOO_SMALL);
+    frameshare_frame_release(frame);
+    frameshare_subscriber_close(subscriber);
+    frameshare_publisher_close(publisher);
+    int result = frameshare_monitor_get_statistics(monitor, &channel, NULL, 0);
+    CHECK(result == FRAMESHARE_ENDED || result == FRAMESHARE_ERROR_PUBLISHER_LOST);
+    CHECK_RESULT(frameshare_monitor_close(monitor), FRAMESHARE_OK);
+}
