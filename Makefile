@@ -40,7 +40,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/pkgconfig/frameshare.pc lib/cmake/frameshare/frameshare-config.cmake \
 	lib/cmake/frameshare/frameshare-config-version.cmake
 
-.PHONY: help build c-library demo test prove fuzz soak bench bench-micro lint format docs install uninstall clean
+.PHONY: help build c-library python demo test prove fuzz soak bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -53,6 +53,9 @@ build: ## the command 'frameshare', optimised, with all that this machine has li
 
 c-library: ## libframeshare.so and frameshare.h, for C, C++ and whatever calls C, in .build-capi/stage
 	@PREFIX="$(PREFIX)" Scripts/build-c-library $(c_library)
+
+python: c-library ## the Python package's wheel, with the C library inside, in .build-python/wheel
+	@Scripts/build-python-wheel
 
 demo: build ## see it work: a publisher, three subscribers, ten seconds
 	$(command) demo

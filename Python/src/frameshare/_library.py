@@ -1,0 +1,76 @@
+"""The C library: loading it, calling it, and its errors as exceptions.
+
+cffi's ABI mode: one wheel serves every Python from 3.11 on, and cffi lets other threads run during each call.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from . import errors
+from ._abi import ffi as _ffi
+
+ffi: Any = _ffi
+
+
+def _load() -> Any:
+    beside = os.path.join(os.path.dirname(__file__), "libframeshare.so.0")
+    return ffi.dlopen(beside if os.path.exists(beside) else "libframeshare.so.0")
+
+
+lib: Any = _load()
+
+OK, ENDED, NO_FRAME, NOT_FOUND = 0, 1, 2, 3
+
+_EXCEPTIONS: dict[int, type[errors.FrameShareError]] = {
+    lib.FRAMESHARE_ERROR_INVALID_ARGUMENT: errors.InvalidArgument,
+    lib.FRAMESHARE_ERROR_INVALID_HANDLE: errors.Released,
+    lib.FRAMESHARE_ERROR_CLOSED: errors.Released,
+    lib.FRAMESHARE_ERROR_FORKED: errors.Forked,
+    lib.FRAMESHARE_ERROR_CHANNEL_IN_USE: errors.ChannelInUse,
+    lib.FRAMESHARE_ERROR_LAYOUT: errors.LayoutError,
+    lib.FRAMESHARE_ERROR_NO_SUCH_CHANNEL: errors.NoSuchChannel,
+    lib.FRAMESHARE_ERROR_NOT_ALLOWED: errors.NotAllowed,
+    lib.FRAMESHARE_ERROR_REFUSED: errors.Refused,
+    lib.FRAMESHARE_ERROR_NO_SUCH_STREAM: errors.NoSuchStream,
+    lib.FRAMESHARE_ERROR_TIMED_OUT: errors.TimedOut,
+    lib.FRAMESHARE_ERROR_PUBLISHER_LOST: errors.PublisherLost,
+    lib.FRAMESHARE_ERROR_SOURCE_FAILED: errors.SourceFailed,
+    lib.FRAMESHARE_ERROR_DISCONNECTED: errors.Disconnected,
+}
+
+
+def check(result: int) -> int:
+    """Passes a result on; raises what stands for an error."""
+    if result >= 0:
+        return result
+    message = text(lib.frameshare_last_error())
+    raise _EXCEPTIONS.get(result, errors.FrameShareError)(message, result)
+
+
+def text(characters: Any) -> str:
+    """A C string."""
+    return str(ffi.string(characters).decode("utf-8", "replace"))
+
+
+def struct(name: str) -> Any:
+    """A zeroed struct with its size set."""
+    value = ffi.new(f"struct frameshare_{name} *")
+    value.struct_size = ffi.sizeof(value[0])
+    return value
+
+
+def encoded(value: str | os.PathLike[str]) -> bytes:
+    """Text or a path for C, which ends it at a zero byte."""
+    data = os.fspath(value).encode("utf-8", "surrogateescape")
+    if b"\0" in data:
+        raise errors.InvalidArgument("a text with a zero byte in it is not possible")
+    return data
+
+
+def nanoseconds(seconds: float | None) -> int:
+    """A timeout in seconds as C has it; None waits for ever."""
+    if seconds is None:
+        return -1
+    return max(0, min(int(seconds * 1e9), 2**62))

@@ -1,0 +1,144 @@
+"""Images as RGB, by numpy; OpenCV and Pillow where they are needed and installed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import errors
+
+if TYPE_CHECKING:
+    from .images import Image
+
+# Red's and blue's weight in luma, by the colour space's encoding (ITU-R BT.601, 709, 2020).
+_LUMA = {2: (0.299, 0.114), 3: (0.2126, 0.0722), 4: (0.2627, 0.0593)}
+
+
+def to_rgb(image: Image) -> npt.NDArray[Any]:
+    """A copy as 8-bit RGB."""
+    model = image.format.color_model
+    if model == "rgb":
+        return _rgb(image)
+    if model == "yuv":
+        return _yuv(image)
+    if model == "compressed":
+        return _decoded(image)
+    if model == "grey":
+        return np.repeat(_raw8(image)[:, :, None], 3, axis=2)
+    if model == "bayer":
+        return _debayered(image)
+    raise errors.LayoutError(f"what {image.format} looks like is not known")
+
+
+def _rgb(image: Image) -> npt.NDArray[Any]:
+    array, names = image.planes[0], image.format.planes[0].components
+    if array.ndim == 2:  # RGB565, red in the highest bits
+        word = array.astype(np.uint16)
+        red, green, blue = word >> 11, (word >> 5) & 63, word & 31
+        parts = [(red * 255 + 15) // 31, (green * 255 + 31) // 63, (blue * 255 + 15) // 31]
+        return np.stack(parts, axis=2).astype(np.uint8)
+    rgb = array[:, :, [names.index(letter) for letter in "RGB"]]
+    return (rgb >> 8).astype(np.uint8) if rgb.dtype.itemsize == 2 else np.ascontiguousarray(rgb)
+
+
+def _yuv(image: Image) -> npt.NDArray[Any]:
+    height, width = image.height, image.width
+    samples: dict[str, npt.NDArray[Any]] = {}
+    for plane, array in zip(image.format.planes, image.planes):
+        if plane.pixels_per_group == 2:  # YUYV and its like: a chroma sample for two pixels
+            flat = array.reshape(height, -1)
+            for letter in "YUV":
+                first = plane.components.index(letter)
+                samples[letter] = flat[:, first :: 2 if letter == "Y" else 4]
+            continue
+        for i, letter in enumerate(plane.components):
+            samples[letter] = array[:, :, i] if array.ndim == 3 else array
+    full = {
+        letter: sample.repeat(-(-height // sample.shape[0]), 0).repeat(-(-width // sample.shape[1]), 1)[:height, :width]
+        for letter, sample in samples.items()
+        if letter in "YUV"
+    }
+    space = image._c.color_space
+    red, blue = _LUMA.get(space.encoding, _LUMA[2])
+    green = 1 - red - blue
+    y, u, v = (full[letter].astype(np.float32) for letter in "YUV")
+    if space.range == 2:
+        y, chroma = (y - 16) * (255 / 219), 255 / 224
+    else:
+        chroma = 1.0
+    u, v = (u - 128) * chroma, (v - 128) * chroma
+    r = y + 2 * (1 - red) * v
+    b = y + 2 * (1 - blue) * u
+    g = (y - red * r - blue * b) / green
+    return np.clip(np.stack([r, g, b], axis=2) + 0.5, 0, 255).astype(np.uint8)
+
+
+def _raw8(image: Image) -> npt.NDArray[Any]:
+    """A sensor's samples in 8 bits each."""
+    array, format = image.planes[0], image.format
+    if format.packing == "pisp_comp1":
+        raise errors.LayoutError(f"{format} is compressed; save it as .npy, and decode it with libcamera's tools")
+    if format.packing == "csi2":
+        # The high 8 bits of a few pixels, then a byte or more of their low bits.
+        pixels = {10: 4, 12: 2, 14: 4}[format.bit_depth]
+        group = format.planes[0].bytes_per_group
+        high = array.reshape(array.shape[0], -1, group)[:, :, :pixels]
+        return np.ascontiguousarray(high.reshape(array.shape[0], -1)[:, : image.width])
+    if array.dtype.itemsize == 1:
+        return np.ascontiguousarray(array)
+    return (array >> (format.bit_depth - 8)).astype(np.uint8)
+
+
+def _debayered(image: Image) -> npt.NDArray[Any]:
+    try:
+        import cv2
+    except ImportError as error:
+        raise errors.FrameShareError("colours of a Bayer image need OpenCV: pip install opencv-python-headless") from error
+    # OpenCV names a pattern by the second row's second and third samples.
+    code = {"BGGR": "RG", "GBRG": "GR", "GRBG": "GB", "RGGB": "BG"}[image.format.bayer_order]
+    result: npt.NDArray[Any] = cv2.cvtColor(_raw8(image), getattr(cv2, f"COLOR_BAYER_{code}2RGB"))
+    return result
+
+
+def _decoded(image: Image) -> npt.NDArray[Any]:
+    if image.format.name != "MJPEG":
+        raise errors.LayoutError(f"{image.format} is a stream, of which one frame is no image by itself")
+    data = image.array
+    try:
+        import cv2
+
+        result: npt.NDArray[Any] | None = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        if result is None:
+            raise errors.FrameShareError("the MJPEG frame can't be decoded: it is damaged")
+        return np.ascontiguousarray(result[:, :, ::-1])
+    except ImportError:
+        pass
+    import io
+
+    import PIL.Image
+
+    return np.asarray(PIL.Image.open(io.BytesIO(data.tobytes())).convert("RGB"))
+
+
+def save(image: Image, path: str | os.PathLike[str]) -> None:
+    """Writes an image to a file."""
+    ending = os.path.splitext(os.fspath(path))[1].lower()
+    if ending == ".npy":
+        np.save(path, image.array)
+        return
+    if image.format.name == "MJPEG" and ending in (".jpg", ".jpeg"):
+        with open(path, "wb") as file:
+            file.write(image.buffer)
+        return
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError:
+        import cv2
+
+        if not cv2.imwrite(os.fspath(path), to_rgb(image)[:, :, ::-1]):
+            raise errors.FrameShareError(f"OpenCV could not write {os.fspath(path)}") from None
+        return
+    image.to_pil().save(path)

@@ -1,0 +1,66 @@
+"""What can go wrong. Each message says what failed and what to do about it."""
+
+from __future__ import annotations
+
+
+class FrameShareError(Exception):
+    """Anything that the library reports. ``code`` is its number in ``frameshare.h``."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class InvalidArgument(FrameShareError, ValueError):
+    """A value that is not possible, or something that was closed or released."""
+
+
+class Released(FrameShareError, ValueError):
+    """A frame, image or slot that was given back, or a subscriber or publisher that was closed."""
+
+
+class Forked(FrameShareError, RuntimeError):
+    """This process was forked after FrameShare had been used. Use ``multiprocessing.get_context("spawn")``."""
+
+
+class NoSuchChannel(FrameShareError, LookupError):
+    """Nobody publishes such a channel."""
+
+
+class NoSuchStream(FrameShareError, KeyError):
+    """The channel has no such stream, or it was not subscribed to."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class NotAllowed(FrameShareError, PermissionError):
+    """The channel does not let this user in."""
+
+
+class Refused(FrameShareError):
+    """The publisher refused, such as for want of slots to reserve."""
+
+
+class ChannelInUse(FrameShareError):
+    """The channel is published already."""
+
+
+class TimedOut(FrameShareError, TimeoutError):
+    """The time has passed."""
+
+
+class PublisherLost(FrameShareError, ConnectionError):
+    """The publisher has gone without a goodbye."""
+
+
+class SourceFailed(FrameShareError):
+    """The source has failed, as its publisher says."""
+
+
+class Disconnected(FrameShareError, ConnectionError):
+    """The publisher has ended this subscription, and says why."""
+
+
+class LayoutError(FrameShareError, ValueError):
+    """An image layout, a format, or a shape is not possible."""

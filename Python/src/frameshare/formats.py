@@ -1,0 +1,156 @@
+"""Pixel formats, and how an array over an image's bytes is shaped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Iterator
+
+import numpy as np
+
+from . import errors
+from ._library import NOT_FOUND, check, encoded, lib, struct, text
+
+_MODELS = ("yuv", "rgb", "grey", "bayer", "compressed")
+_PACKINGS = ("none", "csi2", "pisp_comp1")
+_ORDERS = ("BGGR", "GBRG", "GRBG", "RGGB")
+_COMPONENTS = "YUVRGBAX"
+
+
+@dataclass(frozen=True)
+class PlaneFormat:
+    """One plane of a format: its pixels come in groups of a whole number of bytes."""
+
+    #: How many columns, and rows, of the image one of this plane stands for.
+    horizontal_subsampling: int
+    vertical_subsampling: int
+    bytes_per_group: int
+    pixels_per_group: int
+    #: In memory order: a letter each, such as "BGR", "YUYV" or "UV"; "?" for raw samples.
+    components: str
+
+
+@dataclass(frozen=True)
+class Format:
+    """How pixels are stored: a DRM fourcc and modifier, and what is known of it.
+
+    DRM names formats by little-endian words: ``RGB888`` is blue, green, red in memory (what OpenCV calls BGR), and
+    ``BGR888`` red, green, blue.
+    """
+
+    fourcc: int
+    modifier: int
+    #: libcamera's name, such as "YUV420" or "SRGGB10_CSI2P".
+    name: str
+    #: "yuv", "rgb", "grey", "bayer", "compressed", or "unknown".
+    color_model: str
+    #: Bits of a sample that carry the image; 0 for compressed formats.
+    bit_depth: int
+    #: "none", "csi2" or "pisp_comp1".
+    packing: str
+    #: "BGGR", "GBRG", "GRBG" or "RGGB" for Bayer formats, else "".
+    bayer_order: str
+    planes: tuple[PlaneFormat, ...]
+
+    @staticmethod
+    def named(name: str) -> Format:
+        """The format of a name: libcamera's, a V4L2 or DRM code, or a common alias ("RGB24", "I420")."""
+        info = struct("format_info")
+        check(lib.frameshare_format_by_name(encoded(name), info))
+        return _format(info)
+
+    @staticmethod
+    def all() -> Iterator[Format]:
+        """Every format that the library knows."""
+        info, index = struct("format_info"), 0
+        while check(lib.frameshare_format_at(index, info)) != NOT_FOUND:
+            yield _format(info)
+            index += 1
+
+    @property
+    def is_compressed(self) -> bool:
+        return self.color_model == "compressed"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@lru_cache(maxsize=256)
+def format_of(fourcc: int, modifier: int) -> Format:
+    """The format of a fourcc and modifier; one that is not known has no planes."""
+    info = struct("format_info")
+    if check(lib.frameshare_format_get(fourcc, modifier, info)) == NOT_FOUND:
+        name = fourcc.to_bytes(4, "little").decode("ascii", "replace").strip()
+        return Format(fourcc, modifier, name, "unknown", 0, "none", "", ())
+    return _format(info)
+
+
+def _format(i: Any) -> Format:
+    model = _MODELS[i.color_model]
+    planes = tuple(
+        PlaneFormat(
+            p.horizontal_subsampling,
+            p.vertical_subsampling,
+            p.bytes_per_group,
+            p.pixels_per_group,
+            "".join(_COMPONENTS[c] if c < len(_COMPONENTS) else "?" for c in list(p.components)[: p.component_count]),
+        )
+        for p in list(i.planes)[: i.plane_count]
+    )
+    order = _ORDERS[i.bayer_order] if model == "bayer" else ""
+    return Format(
+        i.fourcc, i.modifier, text(i.name), model, i.bit_depth, _PACKINGS[i.packing], order, planes
+    )
+
+
+@dataclass(frozen=True)
+class ArrayShape:
+    """How an array lies over a plane's bytes."""
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def plane_shape(format: Format, index: int, width: int, height: int, stride: int, used: int) -> ArrayShape:
+    """The shape of a plane's array, padding at the ends of rows left out.
+
+    ==========================================  =============================  =======
+    plane                                       shape                          dtype
+    ==========================================  =============================  =======
+    one sample a pixel (Y, U, grey, S…8)        rows, columns                  uint8
+    one of 10 to 16 bits (R10, S…12, R16)       rows, columns                  uint16
+    several samples a pixel (BGR888, NV12's UV) rows, columns, samples         uint8
+    the same of 16 bits (RGB161616)             rows, columns, samples         uint16
+    RGB565                                      rows, columns                  uint16
+    YUYV and its like                           rows, columns, 2               uint8
+    packed or compressed raw                    rows, bytes of a row           uint8
+    MJPEG, H264, unknown                        bytes                          uint8
+    ==========================================  =============================  =======
+    """
+    u8 = np.dtype(np.uint8)
+    if format.is_compressed or index >= len(format.planes):
+        return ArrayShape(u8, (used,), (1,))
+    plane = format.planes[index]
+    columns = -(-width // plane.horizontal_subsampling)
+    rows = -(-height // plane.vertical_subsampling)
+    group, pixels, count = plane.bytes_per_group, plane.pixels_per_group, len(plane.components)
+    if format.packing != "none" or (pixels > 1 and "Y" not in plane.components):
+        return ArrayShape(u8, (rows, -(-columns // pixels) * group), (stride, 1))
+    if pixels == 2:
+        return ArrayShape(u8, (rows, columns, 2), (stride, 2, 1))
+    if group == 2 and count == 3:
+        word = np.dtype(">u2" if format.name.endswith("_BE") else "<u2")
+        return ArrayShape(word, (rows, columns), (stride, 2))
+    size = group // count
+    sample = np.dtype("<u2") if size == 2 else u8
+    if count == 1:
+        return ArrayShape(sample, (rows, columns), (stride, size))
+    return ArrayShape(sample, (rows, columns, count), (stride, group, size))
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises a layout error unless it holds."""
+    if not condition:
+        raise errors.LayoutError(message)

@@ -1,0 +1,136 @@
+"""A frame's metadata: Python values for the library's typed ones, under libcamera's names."""
+
+from __future__ import annotations
+
+import struct as binary
+from typing import Any, Mapping, NamedTuple, Sequence, Union
+
+from ._library import check, encoded, ffi, lib
+
+
+class Rectangle(NamedTuple):
+    """A rectangle in pixels, such as ScalerCrop."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class Size(NamedTuple):
+    """A size in pixels."""
+
+    width: int
+    height: int
+
+
+Scalar = Union[bool, int, float, str, bytes, Rectangle, Size]
+Value = Union[Scalar, Sequence[Scalar]]
+
+_ARRAY = 0x80
+_SCALARS: dict[int, str] = {1: "<?", 2: "<i", 3: "<q", 4: "<f", 5: "<d", 8: "<iiII", 9: "<II"}
+
+
+def decode(kind: int, data: bytes) -> Any:
+    """The value of an entry's bytes; None for a type of another release."""
+    if kind == 6:
+        return data.decode("utf-8", "replace")
+    if kind == 7:
+        return data
+    if kind == 6 | _ARRAY:
+        texts, offset = [], 0
+        while offset + 4 <= len(data):
+            (size,) = binary.unpack_from("<I", data, offset)
+            texts.append(data[offset + 4 : offset + 4 + size].decode("utf-8", "replace"))
+            offset += 4 + size
+        return texts
+    form = _SCALARS.get(kind & ~_ARRAY)
+    if form is None or len(data) % binary.calcsize(form) != 0:
+        return None
+    values = [_value(kind & ~_ARRAY, item) for item in binary.iter_unpack(form, data)]
+    return values if kind & _ARRAY else (values[0] if values else None)
+
+
+def _value(kind: int, item: tuple[Any, ...]) -> Any:
+    if kind == 8:
+        return Rectangle(*item)
+    if kind == 9:
+        return Size(*item)
+    return item[0]
+
+
+def encode(value: Value) -> tuple[int, bytes]:
+    """The type and bytes of a value. A whole number is an int32 where it fits, else an int64; a float a double."""
+    if isinstance(value, str):
+        return 6, value.encode("utf-8", "surrogateescape")
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return 7, bytes(value)
+    if isinstance(value, (Rectangle, Size)) or not isinstance(value, (list, tuple)):
+        kind = _kind([value])
+        return kind, _pack(kind, value)
+    if len(value) == 0:
+        return 2 | _ARRAY, b""
+    kind = _kind(value)
+    if kind == 6:
+        texts = [text.encode("utf-8", "surrogateescape") for text in value]
+        return kind | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts)
+    return kind | _ARRAY, b"".join(_pack(kind, item) for item in value)
+
+
+def _kind(values: Sequence[Any]) -> int:
+    """The one type that all values fit."""
+    if all(isinstance(v, Rectangle) or (isinstance(v, tuple) and len(v) == 4) for v in values):
+        return 8
+    if all(isinstance(v, Size) or (isinstance(v, tuple) and len(v) == 2) for v in values):
+        return 9
+    if all(isinstance(v, str) for v in values):
+        return 6
+    if all(isinstance(v, bool) for v in values):
+        return 1
+    if all(hasattr(v, "__index__") for v in values):
+        return 2 if all(-(2**31) <= int(v) < 2**31 for v in values) else 3
+    if all(hasattr(v, "__float__") for v in values):
+        return 5
+    raise TypeError(f"{values!r} can't be metadata: use bools, numbers, texts, bytes, rectangles, sizes, or lists of one")
+
+
+def _pack(kind: int, value: Any) -> bytes:
+    items = value if isinstance(value, tuple) else (value,)
+    try:
+        return binary.pack(_SCALARS[kind], *items)
+    except binary.error as error:
+        raise ValueError(f"{value!r} can't be metadata: {error}") from error
+
+
+def read(frame: Any) -> dict[str, Any]:
+    """All of a frame's metadata, as a dictionary of its own."""
+    entry, cursor = ffi.new("struct frameshare_entry *"), ffi.new("size_t *")
+    result: dict[str, Any] = {}
+    while check(lib.frameshare_frame_metadata_next(frame, cursor, entry)) == 0:
+        key = bytes(ffi.buffer(entry.key, entry.key_size)).decode("utf-8", "replace")
+        result[key] = decode(entry.type, bytes(ffi.buffer(entry.data, entry.size)) if entry.size else b"")
+    return result
+
+
+class MetadataWriter:
+    """Metadata on its way to a frame; used again for each frame of a publisher."""
+
+    def __init__(self) -> None:
+        pointer = ffi.new("frameshare_metadata **")
+        check(lib.frameshare_metadata_create(pointer))
+        self.handle = pointer[0]
+
+    def fill(self, values: Mapping[str, Value] | None) -> Any:
+        """Sets what a frame has; returns the handle for publishing."""
+        if not values:
+            return ffi.NULL
+        check(lib.frameshare_metadata_clear(self.handle))
+        for key, value in values.items():
+            kind, data = encode(value)
+            check(lib.frameshare_metadata_set(self.handle, encoded(key), kind, data, len(data)))
+        return self.handle
+
+    def __del__(self) -> None:
+        handle = getattr(self, "handle", None)
+        if handle is not None:
+            lib.frameshare_metadata_destroy(handle)

@@ -1,0 +1,395 @@
+"""Publishing frames."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any, Mapping, Sequence, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from . import errors
+from ._library import NO_FRAME, check, encoded, ffi, lib, nanoseconds, struct
+from .images import Image, Lease, image_of
+from .metadata import MetadataWriter, Value
+from .statistics import ChannelStatistics, channel_statistics
+from .streams import Stream, c_streams
+
+_CLOCKS = {"monotonic": 1, "boottime": 2, "realtime": 3, "unknown": 0}
+_SLICE = 0.05
+
+#: What `publish` takes for a stream: an array shaped like ``Image.array``, one for each plane, or a compressed frame's bytes.
+Content = Union[npt.NDArray[Any], Sequence[npt.NDArray[Any]], bytes, bytearray, memoryview]
+Streams = Union[Mapping[str, Union[Stream, tuple[int, int, str]]], Sequence[Stream]]
+
+
+class Publisher:
+    """Offers frames to any number of subscribers.
+
+    >>> with Publisher("camera0", {"main": (640, 480, "BGR888")}) as publisher:
+    ...     publisher.publish(array, metadata={"ExposureTime": 8000})
+
+    ``streams`` names the images of each frame, as (width, height, format) or as a ``Stream``; ``slots`` is how many
+    frames the pool holds. ``memory`` is "memfd" (readers can't write to it), "auto", "heap", "heap:NAME" or "udmabuf".
+    ``mode``, ``group`` and ``allowed_users`` say who may connect. A subscriber that asked for every frame may stall the
+    source for ``stall_limit`` seconds (None: for ever), any may hold a frame for ``lease_limit`` seconds.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        streams: Streams,
+        *,
+        slots: int = 8,
+        mode: int = 0o600,
+        group: str | None = None,
+        allowed_users: Sequence[int] | None = None,
+        memory: str = "memfd",
+        metadata_capacity: int = 65536,
+        source_need: int = 1,
+        stall_limit: float | None = 1.0,
+        lease_limit: float | None = None,
+        source_name: str = "Python",
+        directory: str | os.PathLike[str] | None = None,
+        buffers: Sequence[tuple[int, str, int]] | None = None,
+    ) -> None:
+        self.channel = channel
+        self.streams = _streams(streams)
+        self._handle: Any = None
+        self._writer = threading.local()
+        options, keep = struct("publisher_options"), []
+
+        def kept(value: str | os.PathLike[str]) -> Any:
+            keep.append(ffi.new("char[]", encoded(value)))
+            return keep[-1]
+
+        options.mode = mode
+        if group is not None:
+            options.group = kept(group)
+        if allowed_users is not None:
+            users = ffi.new("uint32_t[]", list(allowed_users) or [0])
+            keep.append(users)
+            options.allowed_users, options.allowed_user_count = users, len(allowed_users)
+        options.metadata_capacity, options.source_need = metadata_capacity, source_need
+        options.stall_limit = -1 if stall_limit is None else max(1, nanoseconds(stall_limit))
+        options.lease_limit = 0 if lease_limit is None else max(1, nanoseconds(lease_limit))
+        options.source_name, options.memory = kept(source_name), kept(memory)
+        if directory is not None:
+            options.directory = kept(directory)
+        pointer, c = ffi.new("frameshare_publisher **"), c_streams(self.streams)
+        if not 0 <= slots < 2**32:
+            raise errors.LayoutError(f"a pool of {slots} slots is not possible; ask for 2 to 1024")
+        if buffers is None:
+            result = lib.frameshare_publisher_open(encoded(channel), c, len(self.streams), slots, options, pointer)
+        else:
+            own = _buffers(buffers)
+            result = lib.frameshare_publisher_open_buffers(
+                encoded(channel), c, len(self.streams), slots, own, len(buffers), options, pointer
+            )
+        check(result)
+        self._handle = pointer[0]
+
+    def _open(self) -> Any:
+        if self._handle is None:
+            raise errors.Released(f"this publisher of '{self.channel}' was closed")
+        return self._handle
+
+    # Frames of the library's own pool
+
+    def slot(self, timeout: float | None = None) -> Slot:
+        """A free slot to fill in place; waits for it. ``TimedOut`` when it takes longer.
+
+        >>> with publisher.slot() as slot:
+        ...     slot["main"].array[:] = picture
+        ...     slot.metadata["ExposureTime"] = 8000
+
+        It is published at the end of the block, or given back where the block raises.
+        """
+        handle, pointer = self._open(), ffi.new("frameshare_slot **")
+        sliced = threading.current_thread() is threading.main_thread()
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            part = left if not sliced else _SLICE if left is None else min(left, _SLICE)
+            result = lib.frameshare_publisher_next_slot(handle, nanoseconds(part), pointer)
+            if result == 0:
+                return Slot(self, pointer[0])
+            over = end is not None and time.monotonic() >= end
+            if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
+                check(result)
+
+    def try_slot(self) -> Slot | None:
+        """A free slot if there is one now. A source that can't wait says so by ``count_lost``."""
+        pointer = ffi.new("frameshare_slot **")
+        if check(lib.frameshare_publisher_try_next_slot(self._open(), pointer)) == NO_FRAME:
+            return None
+        return Slot(self, pointer[0])
+
+    def publish(
+        self,
+        content: Content | Mapping[str, Content],
+        *,
+        metadata: Mapping[str, Value] | None = None,
+        timestamp: int | None = None,
+        clock: str = "monotonic",
+        sequence: int | None = None,
+        flags: int = 0,
+        timeout: float | None = None,
+    ) -> int:
+        """Copies arrays into a free slot and publishes it; returns the frame's number, from 1.
+
+        ``content`` is for the only stream, or a mapping with one for each. ``timestamp`` is in nanoseconds; None: now.
+        """
+        with self.slot(timeout) as slot:
+            for name, data in self._by_stream(content).items():
+                slot.fill(name, data)
+            slot.metadata.update(metadata or {})
+            slot.timestamp, slot.clock, slot.sequence, slot.flags = timestamp, clock, sequence, flags
+            return slot.publish()
+
+    def _by_stream(self, content: Content | Mapping[str, Content]) -> Mapping[str, Content]:
+        if isinstance(content, Mapping):
+            missing = {stream.name for stream in self.streams} - set(content)
+            if missing:
+                raise errors.NoSuchStream(f"there is nothing to publish for {', '.join(sorted(missing))}")
+            return content
+        if len(self.streams) != 1:
+            raise errors.InvalidArgument(f"'{self.channel}' has {len(self.streams)} streams: give a dict with all of them")
+        return {self.streams[0].name: content}
+
+    # A camera's own buffers
+
+    def take_free(self) -> list[int]:
+        """Slots that are free, by number: the source's from now on, until published or given back."""
+        slots, count = ffi.new("uint32_t[1024]"), ffi.new("size_t *")
+        check(lib.frameshare_publisher_take_free(self._open(), slots, 1024, count))
+        return [slots[i] for i in range(count[0])]
+
+    def publish_slot(
+        self,
+        slot: int,
+        *,
+        metadata: Mapping[str, Value] | None = None,
+        timestamp: int | None = None,
+        clock: str = "monotonic",
+        sequence: int | None = None,
+        flags: int = 0,
+        bytes_used: Mapping[str, int] | None = None,
+    ) -> int:
+        """Publishes a slot that the source has filled. Never waits. ``bytes_used`` is for compressed streams."""
+        used = {name: [count] for name, count in (bytes_used or {}).items()}
+        description, number = self._description(timestamp, clock, sequence, flags, used), ffi.new("uint64_t *")
+        handle = self._metadata(metadata)
+        check(lib.frameshare_publisher_publish(self._open(), slot, description, handle, number))
+        return int(number[0])
+
+    def give_back(self, slot: int) -> None:
+        """Takes a slot back from the source, with no frame in it."""
+        check(lib.frameshare_publisher_give_back(self._open(), slot))
+
+    def free_slot_fd(self) -> int:
+        """An eventfd, readable (read 8 bytes to clear it) when a slot may have come free after ``take_free`` left the
+        source with no more than ``source_need``."""
+        fd = ffi.new("int *")
+        check(lib.frameshare_publisher_free_slot_fd(self._open(), fd))
+        return int(fd[0])
+
+    def wait_for_room(self, timeout: float | None = None) -> None:
+        """Waits until each subscriber that asked for every frame can take one more."""
+        check(lib.frameshare_publisher_wait_for_room(self._open(), nanoseconds(timeout)))
+
+    def count_lost(self, *, source: int = 0, no_free_slot: int = 0) -> None:
+        """Counts frames that were lost before they could be published."""
+        check(lib.frameshare_publisher_count_lost(self._open(), max(0, source), max(0, no_free_slot)))
+
+    # All
+
+    def reconfigure(self, streams: Streams, *, slots: int = 8) -> None:
+        """Publishes from a new pool from now on. What subscribers hold of the old one stays valid."""
+        new = _streams(streams)
+        check(lib.frameshare_publisher_reconfigure(self._open(), c_streams(new), len(new), slots))
+        self.streams = new
+
+    def reconfigure_buffers(self, streams: Streams, buffers: Sequence[tuple[int, str, int]], *, slots: int) -> None:
+        """Publishes from other buffers of the source's own from now on."""
+        new, own = _streams(streams), _buffers(buffers)
+        check(
+            lib.frameshare_publisher_reconfigure_buffers(
+                self._open(), c_streams(new), len(new), slots, own, len(buffers)
+            )
+        )
+        self.streams = new
+
+    @property
+    def statistics(self) -> ChannelStatistics:
+        """How the channel is doing, and who reads it."""
+        result = channel_statistics(lib.frameshare_publisher_get_statistics, self._open())
+        assert result is not None  # an own channel does not end by itself
+        return result
+
+    def close(self) -> None:
+        """Ends the channel: subscribers get what is queued for them, then the end. Twice does nothing."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            lib.frameshare_publisher_close(handle)
+
+    def fail(self, reason: str) -> None:
+        """Ends the channel since its source has failed: subscribers get ``SourceFailed``."""
+        check(lib.frameshare_publisher_fail(self._open(), encoded(reason)))
+        self._handle = None
+
+    def __enter__(self) -> Publisher:
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<frameshare.Publisher of '{self.channel}'{', closed' if self._handle is None else ''}>"
+
+    def _metadata(self, values: Mapping[str, Value] | None) -> Any:
+        # One for each thread: no thread changes what another is publishing.
+        if not hasattr(self._writer, "metadata"):
+            self._writer.metadata = MetadataWriter()
+        return self._writer.metadata.fill(values)
+
+    def _description(
+        self,
+        timestamp: int | None,
+        clock: str,
+        sequence: int | None,
+        flags: int,
+        used: Mapping[str, Sequence[int]],
+    ) -> Any:
+        c = struct("description")
+        if clock not in _CLOCKS:
+            raise errors.InvalidArgument(f"there is no clock '{clock}'; use {', '.join(_CLOCKS)}")
+        c.flags, c.clock = flags, _CLOCKS[clock]
+        if timestamp is not None:
+            c.has_timestamp, c.timestamp = 1, timestamp
+        if sequence is not None:
+            c.has_sequence, c.sequence = 1, sequence
+        for index, stream in enumerate(self.streams):
+            for plane, count in enumerate(used.get(stream.name, ())):
+                c.has_bytes_used, c.bytes_used[index][plane] = 1, count
+        return c
+
+
+class Slot:
+    """A free slot, to be filled in place. ``slot["main"].array`` can be written until it is published; not after that,
+    though numpy does not stop you."""
+
+    def __init__(self, publisher: Publisher, handle: Any) -> None:
+        self._publisher = publisher
+        self._lease: Lease | None = Lease(handle, lib.frameshare_slot_discard)
+        self._used: dict[str, list[int]] = {}
+        #: What goes with the frame.
+        self.metadata: dict[str, Value] = {}
+        #: When it was captured, in nanoseconds on ``clock``; None: now.
+        self.timestamp: int | None = None
+        self.clock = "monotonic"
+        #: The source's own count; None: the publisher's.
+        self.sequence: int | None = None
+        self.flags = 0
+
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise errors.Released("this slot was published or given back")
+        return self._lease
+
+    def __getitem__(self, stream: str) -> Image:
+        return image_of(self._held(), stream, writable=True)
+
+    def fill(self, stream: str, content: Content) -> None:
+        """Copies an image into the slot."""
+        image = self[stream]
+        if isinstance(content, (bytes, bytearray, memoryview)):
+            data = np.frombuffer(content, np.uint8)
+            room = image.planes[0]
+            if not image.format.is_compressed or data.size > room.size:
+                raise errors.LayoutError(f"{data.size} bytes don't fit '{stream}', which is {image!r}")
+            room[: data.size] = data
+            self._used[stream] = [data.size]
+            return
+        if isinstance(content, np.ndarray):
+            _copy(content, image.array, stream)
+            return
+        planes = image.planes
+        if len(planes) != len(content):
+            raise errors.LayoutError(f"'{stream}' has {len(planes)} planes, {len(content)} were given")
+        for source, plane in zip(content, planes):
+            _copy(np.asarray(source), plane, stream)
+
+    def publish(self) -> int:
+        """Publishes it and returns the frame's number. The slot can't be used any more."""
+        publisher, lease = self._publisher, self._held()
+        description = publisher._description(self.timestamp, self.clock, self.sequence, self.flags, self._used)
+        metadata, number = publisher._metadata(self.metadata), ffi.new("uint64_t *")
+        self._let_go()
+        check(lib.frameshare_slot_publish(lease.handle, description, metadata, number))
+        return int(number[0])
+
+    def discard(self) -> None:
+        """Gives it back unpublished."""
+        lease = self._lease
+        self._let_go()
+        if lease is not None:
+            lib.frameshare_slot_discard(lease.handle)
+
+    def _let_go(self) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.void_images()
+
+    def __enter__(self) -> Slot:
+        self._held()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._lease is None:
+            return
+        if kind is None:
+            self.publish()
+        else:
+            self.discard()
+
+
+def _copy(source: npt.NDArray[Any], target: npt.NDArray[Any], stream: str) -> None:
+    if source.shape != target.shape or source.dtype != target.dtype:
+        raise errors.LayoutError(
+            f"'{stream}' takes {target.dtype} of shape {target.shape}, not {source.dtype} of shape {source.shape}"
+        )
+    np.copyto(target, source)
+
+
+def _streams(streams: Streams) -> list[Stream]:
+    if not isinstance(streams, Mapping):
+        return list(streams)
+    result = []
+    for name, value in streams.items():
+        if not isinstance(value, Stream):
+            value = Stream.computed(name, *value)
+        elif value.name != name:
+            raise errors.InvalidArgument(f"the stream under '{name}' is named '{value.name}'")
+        result.append(value)
+    return result
+
+
+_MEMORY_NUMBERS = {"memfd": 1, "dma-heap": 2, "udmabuf": 3, "dma-buf": 4}
+
+
+def _buffers(buffers: Sequence[tuple[int, str, int]]) -> Any:
+    """(descriptor, kind of memory, size) of each buffer, as C has them."""
+    result = ffi.new("struct frameshare_buffer[]", max(1, len(buffers)))
+    for c, (fd, memory, size) in zip(result, buffers):
+        if memory not in _MEMORY_NUMBERS:
+            raise errors.InvalidArgument(f"there is no memory '{memory}'; use {', '.join(_MEMORY_NUMBERS)}")
+        c.fd, c.memory, c.size = fd, _MEMORY_NUMBERS[memory], size
+    return result

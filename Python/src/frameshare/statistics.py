@@ -1,0 +1,156 @@
+"""How channels and subscribers are doing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from ._library import ENDED, check, encoded, ffi, lib, struct, text
+from .frames import Loss
+
+_POLICIES = ("latest", "queue", "every-frame")
+
+
+@dataclass(frozen=True)
+class SubscriberStatistics:
+    """What a subscriber got and lost. Latencies, from publication to taking, are in nanoseconds."""
+
+    delivered: int
+    held: int
+    lost: Loss
+    connections: int
+    latency_p50: int
+    latency_p99: int
+    latency_max: int
+    publisher_pid: int
+    publisher_uid: int
+    slots: int
+
+
+@dataclass(frozen=True)
+class SubscriberStatus:
+    """A subscriber, as its publisher sees it. Ages and latencies are in nanoseconds."""
+
+    id: int
+    pid: int
+    uid: int
+    name: str
+    policy: str
+    budget: int
+    reserved: bool
+    queued: int
+    held: int
+    delivered: int
+    dropped_by_policy: int
+    dropped_by_budget: int
+    dropped_by_shortage: int
+    oldest_lease_age: int
+    latency_p50: int
+    latency_p99: int
+    latency_max: int
+    age: int
+
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """A channel, as its publisher sees it. Ages are in nanoseconds; ``since_last_frame`` is -1 before the first."""
+
+    publisher_pid: int
+    publisher_uid: int
+    generation: int
+    slots: int
+    slots_free: int
+    slots_at_source: int
+    source_need: int
+    slots_reserved: int
+    retired_slots_held: int
+    published: int
+    lost_source: int
+    lost_no_free_slot: int
+    age: int
+    since_last_frame: int
+    source_name: str
+    subscribers: tuple[SubscriberStatus, ...]
+
+
+def subscriber_statistics(handle: Any) -> SubscriberStatistics:
+    c = struct("subscriber_statistics")
+    check(lib.frameshare_subscriber_get_statistics(handle, c))
+    return SubscriberStatistics(
+        c.delivered,
+        c.held,
+        Loss(c.lost_source, c.lost_no_free_slot, c.lost_policy),
+        c.connections,
+        c.latency_p50,
+        c.latency_p99,
+        c.latency_max,
+        c.publisher_pid,
+        c.publisher_uid,
+        c.slots,
+    )
+
+
+def channel_statistics(ask: Any, handle: Any) -> ChannelStatistics | None:
+    """Asks a publisher or monitor; None when the channel has ended."""
+    most = 128
+    c, people = struct("channel_statistics"), ffi.new("struct frameshare_subscriber_status[]", most)
+    for person in people:
+        person.struct_size = ffi.sizeof("struct frameshare_subscriber_status")
+    if check(ask(handle, c, people, most)) == ENDED:
+        return None
+    subscribers = tuple(_status(people[i]) for i in range(min(most, c.subscriber_count)))
+    numbers = {name: getattr(c, name) for name in ChannelStatistics.__annotations__ if hasattr(c, name)}
+    return ChannelStatistics(**{**numbers, "source_name": text(c.source_name), "subscribers": subscribers})
+
+
+def _status(c: Any) -> SubscriberStatus:
+    policy = _POLICIES[c.policy] if c.policy < len(_POLICIES) else "unknown"
+    numbers = {name: getattr(c, name) for name in SubscriberStatus.__annotations__}
+    return SubscriberStatus(
+        **{
+            **numbers,
+            "name": text(c.name),
+            "policy": f"queue:{c.queue_depth}" if policy == "queue" else policy,
+            "reserved": bool(c.reserved),
+        }
+    )
+
+
+class Monitor:
+    """Watches a channel without taking frames from it."""
+
+    def __init__(self, channel: str, *, directory: str | os.PathLike[str] | None = None) -> None:
+        pointer = ffi.new("frameshare_monitor **")
+        check(lib.frameshare_monitor_open(encoded(channel), _directory(directory), pointer))
+        self._handle = pointer[0]
+
+    def statistics(self) -> ChannelStatistics | None:
+        """How the channel is doing now; None when it has ended."""
+        return channel_statistics(lib.frameshare_monitor_get_statistics, self._handle)
+
+    def close(self) -> None:
+        handle, self._handle = self._handle, ffi.NULL
+        if handle != ffi.NULL:
+            lib.frameshare_monitor_close(handle)
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+
+def channels(directory: str | os.PathLike[str] | None = None) -> list[str]:
+    """The names of the channels in a folder (the standard one). One left by a publisher that died is among them."""
+    names = ffi.new("char[]", 1 << 18)
+    check(lib.frameshare_channels(_directory(directory), names, len(names), ffi.NULL))
+    return text(names).split()
+
+
+def _directory(directory: str | os.PathLike[str] | None) -> Any:
+    return ffi.NULL if directory is None else encoded(directory)

@@ -1,0 +1,303 @@
+"""Reading a channel's frames."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import Any, AsyncIterator, Iterable, Iterator
+
+from . import errors
+from ._library import ENDED, NO_FRAME, NOT_FOUND, check, encoded, ffi, lib, nanoseconds, struct
+from .frames import Frame
+from .statistics import SubscriberStatistics, subscriber_statistics
+from .streams import Stream, stream_of
+
+# Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there.
+_SLICE = 0.05
+
+
+class Subscriber:
+    """Reads a channel's frames in place.
+
+    >>> with Subscriber("camera0") as camera:
+    ...     for frame in camera:
+    ...         detect(frame["main"].array)
+
+    ``policy`` says what happens to frames that come faster than they are taken: "latest" (the newest alone), "queue:4"
+    (up to four wait), or "every-frame" (nothing is dropped; the source waits). ``budget`` is the most slots that can be
+    pinned, waiting and held together; ``reserve`` keeps them for this subscriber alone. ``reconnect`` connects again,
+    for ever, when the channel ends. ``spin`` looks again and again for so many seconds before it sleeps.
+
+    Any thread may call any method; threads that wait at once share the frames.
+    """
+
+    def __init__(
+        self,
+        channel: str,
+        *,
+        streams: Iterable[str] | None = None,
+        policy: str = "latest",
+        budget: int | None = None,
+        reserve: bool = False,
+        reconnect: bool = False,
+        name: str | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        connect_timeout: float = 5.0,
+        spin: float = 0.0,
+    ) -> None:
+        self.channel = channel
+        self._handle: Any = None
+        self._reconnect = reconnect
+        self._ended = False
+        self._waiters: set[asyncio.Future[None]] = set()
+        options = struct("subscriber_options")
+        options.policy, options.queue_depth = _policy(policy)
+        options.budget = _count("budget", budget)
+        options.reserve, options.reconnect, options.pollable = reserve, reconnect, not reconnect
+        options.wait, options.spin_time = (1, nanoseconds(spin)) if spin > 0 else (0, 0)
+        options.connect_timeout = max(1, nanoseconds(connect_timeout))
+        keep = [ffi.new("char[]", encoded(stream)) for stream in streams or ()]
+        names = ffi.new("char *[]", keep)
+        options.streams, options.stream_count = names, len(keep)
+        if name is not None:
+            keep.append(ffi.new("char[]", encoded(name)))
+            options.name = keep[-1]
+        if directory is not None:
+            keep.append(ffi.new("char[]", encoded(directory)))
+            options.directory = keep[-1]
+        pointer = ffi.new("frameshare_subscriber **")
+        check(lib.frameshare_subscriber_open(encoded(channel), options, pointer))
+        self._handle = pointer[0]
+
+    def _open(self) -> Any:
+        if self._handle is None:
+            raise errors.Released(f"this subscriber of '{self.channel}' was closed")
+        return self._handle
+
+    # Taking frames
+
+    def next(self, timeout: float | None = None, *, after: int | None = None) -> Frame | None:
+        """The next frame; waits for it. None when the channel has ended in order.
+
+        ``timeout`` is in seconds; ``TimedOut`` is raised when it has passed. ``after`` passes over frames that were
+        captured at that timestamp or before. Other threads run meanwhile, and Ctrl-C ends it at once.
+        """
+        handle, pointer = self._open(), ffi.new("frameshare_frame **")
+        sliced = threading.current_thread() is threading.main_thread()
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            part = left if not sliced else _SLICE if left is None else min(left, _SLICE)
+            if after is None:
+                result = lib.frameshare_subscriber_next(handle, nanoseconds(part), pointer)
+            else:
+                result = lib.frameshare_subscriber_next_after(handle, after, nanoseconds(part), pointer)
+            if result == 0:
+                return Frame(pointer[0])
+            if result == ENDED:
+                self._ended = True
+                return None
+            over = end is not None and time.monotonic() >= end
+            if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
+                check(result)
+
+    def try_next(self) -> Frame | None:
+        """The next frame if there is one now. None if not, and when the channel has ended: see ``ended``."""
+        pointer = ffi.new("frameshare_frame **")
+        result = check(lib.frameshare_subscriber_try_next(self._open(), pointer))
+        if result == NO_FRAME:
+            return None
+        if result == ENDED:
+            self._ended = True
+            return None
+        return Frame(pointer[0])
+
+    @property
+    def ended(self) -> bool:
+        """Whether the channel is known to have ended in order."""
+        return self._ended
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames until the channel ends. Each is released when the next is asked for, unless arrays of it live on; take
+        frames that are to be kept by ``next()``."""
+        return _Frames(self)
+
+    def fileno(self) -> int:
+        """For ``select``, ``poll`` and event loops: readable when ``try_next`` should be called, until it gives None."""
+        fd = ffi.new("int *")
+        check(lib.frameshare_subscriber_poll_fd(self._open(), fd))
+        return int(fd[0])
+
+    # asyncio
+
+    async def anext(self, timeout: float | None = None) -> Frame | None:
+        """As ``next``, for asyncio."""
+        if timeout is None:
+            return await self._anext()
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._anext()
+        except TimeoutError as error:
+            raise errors.TimedOut("no frame came in the given time") from error
+
+    async def _anext(self) -> Frame | None:
+        if self._reconnect:
+            return await self._anext_in_thread()
+        while True:
+            frame = self.try_next()
+            if frame is not None or self._ended:
+                return frame
+            await self._readable()
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        fd = self.fileno()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.add(waiter)
+        loop.add_reader(fd, self._wake_waiters)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+            if not self._waiters:
+                loop.remove_reader(fd)
+
+    def _wake_waiters(self) -> None:
+        for waiter in list(self._waiters):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _anext_in_thread(self) -> Frame | None:
+        # Each connection has another descriptor, so a subscriber that reconnects waits in a thread, in slices.
+        given_up = threading.Event()
+
+        def wait() -> Frame | None:
+            while not given_up.is_set():
+                try:
+                    return self.next(timeout=2 * _SLICE)
+                except errors.TimedOut:
+                    continue
+            return None
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, wait)
+        finally:
+            given_up.set()
+
+    def __aiter__(self) -> AsyncIterator[Frame]:
+        return _AsyncFrames(self)
+
+    # What it is
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams subscribed to, as they are now."""
+        result, index, c = [], 0, struct("stream")
+        while check(lib.frameshare_subscriber_stream_at(self._open(), index, c)) != NOT_FOUND:
+            result.append(stream_of(c))
+            index += 1
+        return tuple(result)
+
+    @property
+    def statistics(self) -> SubscriberStatistics:
+        """What came and what was lost so far."""
+        return subscriber_statistics(self._open())
+
+    def interrupt(self) -> None:
+        """Makes threads that wait in ``next`` now raise ``FrameShareError``."""
+        check(lib.frameshare_subscriber_interrupt(self._open()))
+
+    def close(self) -> None:
+        """Leaves the channel. Frames that are held stay valid; whoever waits gets ``Released``. Twice does nothing."""
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        for waiter in list(self._waiters):
+            # From whichever thread: the loop then finds the subscriber closed.
+            waiter.get_loop().call_soon_threadsafe(self._wake_waiters)
+        lib.frameshare_subscriber_close(handle)
+
+    def __enter__(self) -> Subscriber:
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Subscriber:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<frameshare.Subscriber of '{self.channel}'{', closed' if self._handle is None else ''}>"
+
+
+class _Frames:
+    """One loop over a subscriber's frames."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+        self._current: Frame | None = None
+
+    def __iter__(self) -> _Frames:
+        return self
+
+    def __next__(self) -> Frame:
+        self._let_go()
+        self._current = self._subscriber.next()
+        if self._current is None:
+            raise StopIteration
+        return self._current
+
+    def _let_go(self) -> None:
+        frame, self._current = self._current, None
+        if frame is not None:
+            frame.release()
+
+    def __del__(self) -> None:
+        self._let_go()
+
+
+class _AsyncFrames:
+    """As `_Frames`, for ``async for``."""
+
+    def __init__(self, subscriber: Subscriber) -> None:
+        self._subscriber = subscriber
+        self._current: Frame | None = None
+
+    def __aiter__(self) -> _AsyncFrames:
+        return self
+
+    async def __anext__(self) -> Frame:
+        frame, self._current = self._current, None
+        if frame is not None:
+            frame.release()
+        self._current = await self._subscriber.anext()
+        if self._current is None:
+            raise StopAsyncIteration
+        return self._current
+
+
+def _policy(policy: str) -> tuple[int, int]:
+    name, _, depth = policy.partition(":")
+    if name == "queue" and (not depth or depth.isdecimal()):
+        return 1, min(int(depth or 4), 2**32 - 1)
+    if not depth and name in ("latest", "every-frame"):
+        return (0 if name == "latest" else 2), 0
+    raise errors.InvalidArgument(f"there is no policy '{policy}'; use 'latest', 'queue:4' or 'every-frame'")
+
+
+def _count(name: str, value: int | None) -> int:
+    if value is None:
+        return 0
+    if not 1 <= value < 2**32:
+        raise errors.InvalidArgument(f"{name} {value} is not possible")
+    return value

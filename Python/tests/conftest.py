@@ -1,0 +1,64 @@
+"""Each test has a channel folder of its own, and its processes are waited for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import frameshare
+
+PATIENCE = 60.0
+EXAMPLES = Path(os.environ.get("FRAMESHARE_EXAMPLES", Path(__file__).parents[2] / "Examples" / "Python"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # A socket's path has 107 bytes at most.
+    short = Path(f"/tmp/fs-py-{os.getpid()}-{time.monotonic_ns()}")
+    short.mkdir()
+    monkeypatch.setenv("FRAMESHARE_DIR", str(short))
+    yield short
+    for left in short.iterdir():
+        left.unlink()
+    short.rmdir()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts Python programs; ends those that a failed test has left."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, **options: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for a condition, for as long as a loaded machine may need."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def is_published(channel: str) -> bool:
+    try:
+        frameshare.Monitor(channel).close()
+        return True
+    except frameshare.FrameShareError:
+        return False

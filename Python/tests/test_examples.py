@@ -1,0 +1,90 @@
+"""The examples run, and the README's lines run as they are written."""
+
+import os
+import re
+import socket
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from conftest import EXAMPLES, PATIENCE, is_published, until
+
+
+def publish(start, frames=200, rate=60):
+    process = start(str(EXAMPLES / "publish.py"), "camera0", str(frames), str(rate))
+    until(lambda: is_published("camera0"))
+    return process
+
+
+def finished(process):
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, errors
+    return output
+
+
+def test_worker(start):
+    publish(start, frames=10000)
+    output = finished(start(str(EXAMPLES / "worker.py"), "camera0", "5"))
+    assert len(re.findall(r"^frame \d+: \d+\.\d\d", output, re.M)) == 5
+
+
+def test_motion_beside_a_recorder(start, tmp_path):
+    publisher = publish(start, frames=150)
+    motion = start(str(EXAMPLES / "motion.py"), "camera0", str(tmp_path / "film.npy"))
+    output = finished(motion)
+    finished(publisher)
+    recorded = int(re.search(r"recorded (\d+) frames", output)[1])
+    assert recorded > 10 and int(re.search(r"motion in (\d+) frames", output)[1]) > 0
+    assert np.load(tmp_path / "film.npy").shape == (recorded, 60, 80, 3)
+
+
+def test_asyncio_reader(start):
+    publish(start, frames=120)
+    output = finished(start(str(EXAMPLES / "asyncio_reader.py"), "camera0"))
+    assert "the loop goes on" in output and "exposed 8000 us" in output
+
+
+def test_several_gunicorn_workers_serve_one_camera(start):
+    publish(start, frames=10000)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = start(
+        "-m", "gunicorn", "--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}", "mjpeg_server:app",
+        cwd=EXAMPLES, env={**os.environ, "CHANNEL": "camera0", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+    def answers() -> bool:
+        try:
+            return b"<img" in urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
+        except OSError:
+            assert server.poll() is None, server.communicate()
+            return False
+
+    until(answers)
+    viewers = [urllib.request.urlopen(f"http://127.0.0.1:{port}/stream", timeout=PATIENCE) for _ in range(3)]
+    for viewer in viewers:
+        data = b""
+        while data.count(b"\xff\xd8\xff") < 3:
+            data += viewer.read(1000)
+    for viewer in viewers:
+        viewer.close()
+    server.terminate()
+    server.communicate(timeout=PATIENCE)
+
+
+README = Path(os.environ.get("FRAMESHARE_README", Path(__file__).parents[1] / "README.md"))
+
+
+def test_the_readmes_lines_run_as_written(start):
+    reading, publishing = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
+    # As written it is over before a reader has started: here it goes on.
+    publisher = start("-c", publishing.replace("range(100)", "__import__('itertools').cycle(range(100))"))
+    until(lambda: is_published("camera0"))
+    reader = start("-c", reading, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    line = reader.stdout.readline()
+    assert re.match(r"\d+ \d+\.\d+ \{'ExposureTime': 8000\}", line), line or reader.communicate()
+    publisher.terminate()
+    publisher.wait(PATIENCE)
+    finished(start("-c", publishing))
