@@ -18,7 +18,7 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
     case tooSmall(found: Int, needed: Int)
     /// A memfd with holes: what is missing would come at its readers' expense.
     case sparse(found: Int, needed: Int)
-    /// A memfd that could be shrunk under its readers.
+    /// A memfd that could be shrunk, or written, under its readers.
     case notSealed(found: Int32)
     /// A descriptor that should be a dma-buf and is none.
     case notDMABuf
@@ -50,7 +50,7 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
         case .sparse(let found, let needed):
             return "a memfd has memory for \(found) of \(needed) bytes: its readers would pay for the rest"
         case .notSealed(let seals):
-            return "a memfd is not sealed against shrinking (seals \(seals)): its sender could make its readers fault"
+            return "a memfd is not sealed as it must be (seals \(seals)): its sender could change it under its readers"
         case .notDMABuf: return "a descriptor is no dma-buf, though its sender says so"
         case .hugeTLB: return "a memfd has huge pages of the reserved kind: it could fault when read"
         case .notMemfd: return "a descriptor is no memfd, though its sender says so"

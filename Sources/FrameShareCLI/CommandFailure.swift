@@ -26,7 +26,7 @@ struct CommandFailure: Error {
         switch error {
         case .noSuchChannel, .publisherLost, .sourceFailed, .disconnected, .handshakeTimeout:
             self.init("\(error)", code: .channelLost)
-        case .badChannelName, .badStreamName, .unknownStream, .duplicateStream:
+        case .badChannelName, .badStreamName, .badGroupName, .unknownStream, .duplicateStream:
             self.init("\(error)", code: .usage)
         default:
             self.init("\(error)")

@@ -129,6 +129,28 @@ public struct LaneOffers: Sendable {
         return nil
     }
 
+    /// WITHDRAW of one slot, wherever it is in the queue; false when it was taken, or was never out. The subscriber passes
+    /// over its empty cell as over any other that was withdrawn.
+    public mutating func withdraw(_ slot: Int) throws(Violation) -> Bool {
+        guard outstanding.contains(slot), cellOfSlot[slot] != 0 else { return false }
+        let index = Int(cellOfSlot[slot]) - 1
+        let ticket = expected[index]
+        // Acquiring on either outcome: an emptied cell means taken.
+        let (exchanged, original) = memory.cell(index).pointee.compareExchange(
+            expected: ticket.rawValue,
+            desired: 0,
+            ordering: .acquiringAndReleasing
+        )
+        expected[index] = .empty
+        guard exchanged else {
+            guard original == 0 else { throw .foreignTicket(cell: index, found: original) }
+            cellOfSlot[slot] = 0
+            return false
+        }
+        noLongerOutstanding(slot)
+        return true
+    }
+
     /// The number of the oldest offer still queued, if any.
     public var oldestQueued: Ticket? {
         let depth = UInt64(memory.depth)

@@ -15,7 +15,11 @@ public struct LeaseTable: Sendable {
     public struct Entry: Sendable {
         public let id: SubscriberID
         public let request: LeaseRequest
+        /// The group whose frames it shares; nil: it is offered every frame.
+        public let group: GroupID?
         public internal(set) var offers: LaneOffers
+        /// When it was offered a frame last, as a member of a group: the table's count of frames for groups.
+        var lastServed: UInt64 = 0
         /// Frames not delivered, by cause: replaced by a newer one; its whole budget held; pool short.
         public internal(set) var droppedByPolicy: UInt64 = 0
         public internal(set) var droppedByBudget: UInt64 = 0
@@ -34,11 +38,18 @@ public struct LeaseTable: Sendable {
     /// Slots that the source itself must always have, or it would lose frames.
     public let sourceNeed: Int
     /// The subscribers, in the order they joined.
-    public private(set) var entries: [Entry] = []
+    public internal(set) var entries: [Entry] = []
     /// Slots that the source holds: being filled, or queued to a driver.
     public private(set) var atSource = SlotSet()
     private let all: SlotSet
     private var reservedTotal = 0
+    /// The groups that have members, in order.
+    public internal(set) var groupIDs: [GroupID] = []
+    /// What became of the frame published last, for each group.
+    public internal(set) var groupOffers: [GroupOffer] = []
+    var withdrawals: [Withdrawal] = []
+    /// Counts the frames for groups.
+    var serving: UInt64 = 0
 
     /// Makes the table of a pool in which every slot is free.
     public init(slots: Int, sourceNeed: Int) {
@@ -83,11 +94,13 @@ public struct LeaseTable: Sendable {
     public mutating func admit(
         _ id: SubscriberID,
         _ request: LeaseRequest,
+        group: GroupID? = nil,
         lane: LaneMemory
     ) throws(AdmissionRefusal) {
         try checkAdmission(request)
         if request.reserved { try makeRoom(forReserving: request.budget) }
-        entries.append(Entry(id: id, request: request, offers: LaneOffers(memory: lane, slots: slots)))
+        entries.append(Entry(id: id, request: request, group: group, offers: LaneOffers(memory: lane, slots: slots)))
+        if group != nil { updateGroupIDs() }
         if request.reserved { reservedTotal += request.budget }
     }
 
@@ -107,7 +120,8 @@ public struct LeaseTable: Sendable {
     public mutating func remove(_ id: SubscriberID) {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
         if entries[index].request.reserved { reservedTotal -= entries[index].request.budget }
-        entries.remove(at: index)
+        let group = entries.remove(at: index).group
+        if group != nil { updateGroupIDs() }
         hasViolation = entries.contains { $0.violation != nil }
     }
 
@@ -116,7 +130,7 @@ public struct LeaseTable: Sendable {
         guard let i = entries.firstIndex(where: { $0.id == id }) else { return }
         entries[i].isLeaving = true
         do throws(LaneOffers.Violation) {
-            while try entries[i].offers.withdrawOldest() != nil {}
+            while let slot = try entries[i].offers.withdrawOldest() { noteWithdrawal(of: slot, i) }
         } catch {
             note(error, of: i)
         }
@@ -134,7 +148,10 @@ public struct LeaseTable: Sendable {
         guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].violation == nil else { return 0 }
         var withdrawn = 0
         do throws(LaneOffers.Violation) {
-            while withdrawn < count, try entries[i].offers.withdrawOldest() != nil { withdrawn += 1 }
+            while withdrawn < count, let slot = try entries[i].offers.withdrawOldest() {
+                withdrawn += 1
+                noteWithdrawal(of: slot, i)
+            }
         } catch {
             note(error, of: i)
         }
@@ -164,7 +181,11 @@ public struct LeaseTable: Sendable {
     /// Whether some subscriber has broken the protocol: see ``Entry/violation``.
     public private(set) var hasViolation = false
 
-    private mutating func note(_ violation: LaneOffers.Violation, of i: Int) {
+    private mutating func noteWithdrawal(of slot: Int, _ i: Int) {
+        if entries[i].group != nil { withdrawals.append(Withdrawal(member: entries[i].id, slot: slot)) }
+    }
+
+    mutating func note(_ violation: LaneOffers.Violation, of i: Int) {
         entries[i].violation = violation
         hasViolation = true
     }
@@ -215,6 +236,7 @@ public struct LeaseTable: Sendable {
     /// The first `everyFrame` subscriber that can't.
     public func firstWithoutRoom(inFlight: Int) -> SubscriberID? {
         for i in entries.indices where entries[i].request.policy == .everyFrame && entries[i].isServed {
+            if let group = entries[i].group, everyFrameHasRoom(in: group, inFlight: inFlight) { continue }
             if entries[i].offers.outstandingCount + inFlight >= entries[i].request.budget { return entries[i].id }
         }
         return nil
@@ -224,6 +246,7 @@ public struct LeaseTable: Sendable {
     /// the source alone, which fills more slots than its budget.
     public func firstStalling(inFlight: Int) -> SubscriberID? {
         for entry in entries where entry.request.policy == .everyFrame && entry.isServed {
+            if let group = entry.group, everyFrameHasRoom(in: group, inFlight: inFlight) { continue }
             let out = entry.offers.outstandingCount
             if out > 0 && out + inFlight >= entry.request.budget { return entry.id }
         }
@@ -237,13 +260,15 @@ public struct LeaseTable: Sendable {
     public mutating func publish(_ slot: Int, onStalled: (SubscriberID) -> Void) {
         atSource.remove(slot)
         let roomForBestEffort = makeRoomForBestEffort()
-        for i in entries.indices where entries[i].isServed {
+        for i in entries.indices where entries[i].isServed && entries[i].group == nil {
             do throws(LaneOffers.Violation) {
                 try offer(slot, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
             } catch {
                 note(error, of: i)
             }
         }
+        groupOffers.removeAll(keepingCapacity: true)
+        if !groupIDs.isEmpty { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
     }
 
     private mutating func offer(
@@ -273,7 +298,7 @@ public struct LeaseTable: Sendable {
         if try entries[i].offers.offer(slot) != nil { countPolicyDrop(i) }
     }
 
-    private mutating func countPolicyDrop(_ i: Int) {
+    mutating func countPolicyDrop(_ i: Int) {
         entries[i].droppedByPolicy += 1
         entries[i].offers.memory.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
     }
@@ -304,7 +329,8 @@ public struct LeaseTable: Sendable {
         let byPolicy = !countedAsShortage && entries[i].offers.cellDueIsQueued
         do throws(LaneOffers.Violation) {
             // Nil: it was taken in this moment. The caller looks again.
-            guard try entries[i].offers.withdrawOldest() != nil else { return true }
+            guard let slot = try entries[i].offers.withdrawOldest() else { return true }
+            noteWithdrawal(of: slot, i)
             if byPolicy {
                 countPolicyDrop(i)
             } else {
@@ -320,7 +346,7 @@ public struct LeaseTable: Sendable {
         return true
     }
 
-    private var bestEffortPinned: SlotSet {
+    var bestEffortPinned: SlotSet {
         var set = SlotSet()
         for i in entries.indices where !entries[i].request.reserved {
             set.formUnion(entries[i].offers.outstanding)

@@ -92,6 +92,7 @@ struct MessageTests {
                 name: "viewer",
                 request: LeaseRequest(policy: .queue(3), budget: 4, reserved: true),
                 pollable: true,
+                group: "detectors",
                 streams: ["main", "lores"]
             )
         ),
@@ -129,6 +130,10 @@ struct MessageTests {
         .ended(.sourceFailed("unplugged")),
         .ended(.disconnected("it was too slow")),
         .goodbye,
+        .reply(.init(frame: 1 << 40, stage: .final, content: .metadata, bytes: Array(0..<200), sharedSize: 0)),
+        .reply(.init(frame: 3, stage: .progress, content: .bytes, bytes: [], sharedSize: 1 << 20)),
+        .reply(.init(frame: 0, stage: .failure, content: .bytes, bytes: Array("no".utf8), sharedSize: 0)),
+        .cancel(frame: .max),
     ]
 
     @Test("every message comes back as it was, and fits the receive buffer", arguments: all.indices)

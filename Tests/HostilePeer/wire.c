@@ -41,6 +41,7 @@ void put_hello(struct message *m, int role, int policy, int64_t depth, int64_t b
     put64(m, budget);
     put8(m, (uint8_t)reserved);
     put8(m, (uint8_t)pollable);
+    put_text(m, "");                          // in no group
     put8(m, 0);                               // no stream named: all of them
 }
 

@@ -95,6 +95,8 @@ enum Seeds {
             ("buffers", .buffers(generation: 1, first: 0, count: 8)),
             ("ready", .ready(generation: 1)),
             ("wake", .wake),
+            ("reply", .reply(.init(frame: 7, stage: .final, content: .bytes, bytes: [1, 2, 3], sharedSize: 0))),
+            ("cancel", .cancel(frame: 7)),
             ("ended", .ended(.sourceFailed("unplugged"))),
             ("statistics", .statistics(statistics)),
         ]

@@ -9,6 +9,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     // Names and places
     case badChannelName(String)
     case badStreamName(String)
+    case badGroupName(String)
     case noDirectory
     case directory(path: String, Errno)
     case pathTooLong(String)
@@ -47,6 +48,9 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case disconnected(String)
     case protocolViolation(String)
     case notPollable
+    case tooManyGroups(Int)
+    case resultsInUse(group: String)
+    case replyTooLarge(Int)
     case system(call: String, Errno)
 
     /// The error of a call that failed, out of descriptors told apart.
@@ -60,6 +64,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
             "'\(name)' can't be a channel's name; use 1 to 64 letters, digits, '.', '_' or '-', not starting with '.'"
         case .badStreamName(let name):
             "'\(name)' can't be a stream's name; use 1 to 32 letters, digits, '.', '_' or '-', not starting with '.'"
+        case .badGroupName(let name):
+            "'\(name)' can't be a group's name; use 1 to 64 letters, digits, '.', '_' or '-', not starting with '.'"
         case .noDirectory:
             "there is no place for channels; set FRAMESHARE_DIR, or XDG_RUNTIME_DIR (a login session does that)"
         case .directory(let path, let errno):
@@ -107,6 +113,10 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .disconnected(let reason): "the publisher ended this subscription: \(reason)"
         case .protocolViolation(let text): "the other side broke the protocol: \(text)"
         case .notPollable: "this subscriber has no pollable descriptor; set Subscriber.Options.pollable"
+        case .tooManyGroups(let most): "the channel has \(most) groups, which is the most"
+        case .resultsInUse(let group): "the results of group '\(group)' are being read already; read them in one place"
+        case .replyTooLarge(let size):
+            "a reply of \(size) bytes is too large; the most is \(Reply.maximumSize): share it as a channel of its own"
         case .system(let call, let errno): "\(call) failed: \(errno)"
         }
     }

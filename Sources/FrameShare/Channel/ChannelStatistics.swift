@@ -32,6 +32,8 @@ public struct ChannelStatistics: Sendable, Equatable {
     /// How long ago the last frame was published, in ns; -1 before the first.
     public var sinceLastFrame: Int64
     public var subscribers: [SubscriberStatus]
+    /// The groups that share work.
+    public var groups: [GroupStatus] = []
 
     /// A stream and the memory that it is in.
     public struct StreamStatus: Sendable, Equatable {
@@ -39,6 +41,23 @@ public struct ChannelStatistics: Sendable, Equatable {
         public var memory: MemoryKind
         /// Whether readers are kept from writing, and how.
         public var protection: WriteProtection
+    }
+
+    /// A group of subscribers that share the frames.
+    public struct GroupStatus: Sendable, Equatable {
+        public var name: String
+        public var members: Int
+        /// Frames given to a member.
+        public var given: UInt64
+        /// Frames that no member had room for.
+        public var lost: UInt64
+        /// Requests that were answered, and those that failed.
+        public var answered: UInt64
+        public var failed: UInt64
+        /// Requests that are open.
+        public var pending: Int
+        /// Replies that nobody waited for (any more).
+        public var discarded: UInt64
     }
 
     /// One subscriber, as the publisher sees it.
@@ -51,6 +70,8 @@ public struct ChannelStatistics: Sendable, Equatable {
         public var policy: Policy
         public var budget: Int
         public var reserved: Bool
+        /// The group that it is a member of; empty: none.
+        public var group = ""
         /// The streams it chose.
         public var streams: [String]
         /// Frames it took.
@@ -100,6 +121,16 @@ extension WireWriter {
         put(s.sinceLastFrame)
         put(UInt16(clamping: s.subscribers.count))
         for subscriber in s.subscribers { put(subscriber) }
+        put(UInt8(clamping: s.groups.count))
+        for group in s.groups { put(group) }
+    }
+
+    mutating func put(_ s: ChannelStatistics.GroupStatus) {
+        put(s.name)
+        put(s.members)
+        for n in [s.given, s.lost, s.answered, s.failed] { put(n) }
+        put(s.pending)
+        put(s.discarded)
     }
 
     mutating func put(_ s: ChannelStatistics.SubscriberStatus) {
@@ -110,6 +141,7 @@ extension WireWriter {
         put(policy: s.policy)
         put(s.budget)
         put(s.reserved)
+        put(s.group)
         put(UInt8(clamping: s.streams.count))
         for name in s.streams { put(name) }
         for n in [s.delivered, s.droppedByPolicy, s.droppedByBudget, s.droppedByShortage] { put(n) }
@@ -155,8 +187,28 @@ extension WireReader {
             lostNoFreeSlot: try integer(),
             age: try integer(),
             sinceLastFrame: try integer(),
-            subscribers: try subscribers()
+            subscribers: try subscribers(),
+            groups: try groups()
         )
+    }
+
+    private mutating func groups() throws(WireError) -> [ChannelStatistics.GroupStatus] {
+        var result: [ChannelStatistics.GroupStatus] = []
+        for _ in 0..<Int(try integer(UInt8.self)) {
+            result.append(
+                .init(
+                    name: try text(),
+                    members: try count(atMost: 1 << 32),
+                    given: try integer(),
+                    lost: try integer(),
+                    answered: try integer(),
+                    failed: try integer(),
+                    pending: try count(atMost: 1 << 32),
+                    discarded: try integer()
+                )
+            )
+        }
+        return result
     }
 
     private mutating func subscribers() throws(WireError) -> [ChannelStatistics.SubscriberStatus] {
@@ -169,6 +221,7 @@ extension WireReader {
             let policy = try policy()
             let budget = try count(atMost: 1 << 32)
             let reserved = try bool()
+            let group = try text()
             var streams: [String] = []
             for _ in 0..<Int(try integer(UInt8.self)) { streams.append(try text()) }
             result.append(
@@ -180,6 +233,7 @@ extension WireReader {
                     policy: policy,
                     budget: budget,
                     reserved: reserved,
+                    group: group,
                     streams: streams,
                     delivered: try integer(),
                     droppedByPolicy: try integer(),

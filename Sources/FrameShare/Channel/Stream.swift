@@ -21,7 +21,7 @@ public struct Stream: Sendable, Hashable {
     }
 }
 
-/// The rules for a channel's name, which is part of a path.
+/// The rules for a channel's name, which is part of a path. A group's name follows them too.
 enum ChannelName {
     static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
@@ -33,9 +33,11 @@ enum ChannelName {
     }
 
     static func check(_ name: String) throws(ChannelError) {
+        guard isValid(name) else { throw .badChannelName(name) }
+    }
+
+    static func isValid(_ name: String) -> Bool {
         let bytes = name.utf8
-        guard (1...64).contains(bytes.count), bytes.allSatisfy(isAllowed), bytes.first != UInt8(ascii: ".") else {
-            throw .badChannelName(name)
-        }
+        return (1...64).contains(bytes.count) && bytes.allSatisfy(isAllowed) && bytes.first != UInt8(ascii: ".")
     }
 }

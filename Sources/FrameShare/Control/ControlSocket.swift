@@ -100,6 +100,12 @@ final class ControlSocket: Sendable {
         return poll(&entry, 1, timeout) > 0
     }
 
+    /// Waits until the socket takes a message again, or is hung up; at most `timeout` ms.
+    func waitWritable(milliseconds timeout: Int32) -> Bool {
+        var entry = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+        return poll(&entry, 1, timeout) > 0
+    }
+
     /// Who is at the other end, as the kernel recorded it when they connected.
     func peer() -> (pid: Int32, uid: UInt32)? {
         var (pid, uid, gid): (Int32, UInt32, UInt32) = (0, 0, 0)

@@ -9,6 +9,8 @@
 //          <-------------------------   generation, buffers ...    at each reconfiguration
 //          <-------------------------   wake                       an armed event loop has something to take
 //   slotReleased ------------------->   when the channel page asks for it
+//   reply  ------------------------->   what a member of a group says of a frame (fd: a large one's bytes)
+//          <-------------------------   cancel                     a member's answer to a frame is not wanted any more
 //   goodbye ------------------------>   ended
 //
 // A monitor says hello as such, gets welcome, and then a statistics message for each statisticsRequest.
@@ -36,6 +38,8 @@ enum Message: Equatable {
     case statistics(ChannelStatistics)
     case ended(End)
     case goodbye
+    case reply(WorkerReply)
+    case cancel(frame: UInt64)
 
     enum Role: UInt8 {
         case subscriber = 0
@@ -47,6 +51,8 @@ enum Message: Equatable {
         var name: String
         var request: LeaseRequest
         var pollable: Bool
+        /// The group that it joins; empty: none.
+        var group = ""
         /// Empty: all.
         var streams: [String]
     }
@@ -102,6 +108,8 @@ enum Message: Equatable {
         case .statistics: 10
         case .ended: 11
         case .goodbye: 12
+        case .reply: 13
+        case .cancel: 14
         }
     }
 }
@@ -123,6 +131,7 @@ extension Message {
             w.put(m.request.budget)
             w.put(m.request.reserved)
             w.put(m.pollable)
+            w.put(m.group)
             w.put(UInt8(clamping: m.streams.count))
             for name in m.streams { w.put(name) }
         case .welcome(let m):
@@ -158,6 +167,8 @@ extension Message {
                 w.put(UInt8(2))
                 w.put(text)
             }
+        case .reply(let m): w.put(m)
+        case .cancel(let frame): w.put(frame)
         }
         return w.bytes
     }
@@ -250,6 +261,7 @@ extension Message {
             let budget = try r.count(atMost: SlotSet.capacity)
             let reserved = try r.bool()
             let pollable = try r.bool()
+            let group = try r.text()
             let count = Int(try r.integer(UInt8.self))
             guard count <= Stream.maximumCount else { throw WireError(text: "\(count) streams") }
             var streams: [String] = []
@@ -260,6 +272,7 @@ extension Message {
                     name: name,
                     request: LeaseRequest(policy: policy, budget: budget, reserved: reserved),
                     pollable: pollable,
+                    group: group,
                     streams: streams
                 )
             )
@@ -295,6 +308,8 @@ extension Message {
             default: throw WireError(text: "unknown end \(kind)")
             }
         case 12: return .goodbye
+        case 13: return .reply(try r.workerReply())
+        case 14: return .cancel(frame: try r.integer())
         default: throw WireError(text: "unknown type")
         }
     }

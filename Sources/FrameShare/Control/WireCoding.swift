@@ -16,6 +16,7 @@ struct WireWriter {
         put(UInt16(utf8.count))
         bytes.append(contentsOf: utf8)
     }
+    mutating func put(raw: some Sequence<UInt8>) { bytes.append(contentsOf: raw) }
 }
 
 /// Why a message could not be read.
@@ -67,6 +68,12 @@ struct WireReader {
         }
         offset += size
         return text
+    }
+
+    mutating func raw(_ size: Int) throws(WireError) -> [UInt8] {
+        guard size >= 0, bytes.endIndex - offset >= size else { throw WireError(text: "message too short") }
+        defer { offset += size }
+        return Array(bytes[offset..<offset + size])
     }
 
     func expectEnd() throws(WireError) {

@@ -21,6 +21,20 @@ public struct Metadata: Sendable, Hashable, ExpressibleByDictionaryLiteral, Sequ
         for (key, value) in elements { self[key] = value }
     }
 
+    /// Of any entries: a key that stands twice keeps its first place and its last value. Its cost goes with their number
+    /// alone, whoever made them.
+    init(collapsing entries: [Entry]) {
+        var places: [String: Int] = [:]
+        for entry in entries {
+            if let place = places[entry.key] {
+                self.entries[place].value = entry.value
+            } else {
+                places[entry.key] = self.entries.count
+                self.entries.append(entry)
+            }
+        }
+    }
+
     /// The value under a key; setting nil takes it out.
     public subscript(key: String) -> MetadataValue? {
         get { entries.first { $0.key == key }?.value }

@@ -24,7 +24,7 @@ public struct MetadataView: ~Escapable {
 
     /// All of it as a value of its own that may be kept. Throws `badMetadata` where the bytes are malformed.
     public func copy() throws(ChannelError) -> Metadata {
-        var metadata = Metadata()
+        var entries: [Metadata.Entry] = []
         var offset = 0
         while offset < bytes.byteCount {
             guard let entry = Entry(bytes, at: offset) else { throw .badMetadata("entry at byte \(offset)") }
@@ -32,10 +32,10 @@ public struct MetadataView: ~Escapable {
                 throw .badMetadata("key at byte \(offset)")
             }
             guard let value = MetadataDecoding.value(bytes, entry) else { throw .badMetadata("value of '\(key)'") }
-            metadata[key] = value
+            entries.append(Metadata.Entry(key: key, value: value))
             offset = entry.end
         }
-        return metadata
+        return Metadata(collapsing: entries)
     }
 
     /// An entry as bytes, for who hands it on undecoded. The pointers are valid as long as the frame is held; behind

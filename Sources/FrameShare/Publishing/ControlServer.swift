@@ -69,6 +69,7 @@ final class ControlServer: Sendable {
             case .attached, .monitor: false
             }
         }
+        var isAttached: Bool { if case .attached = stage { true } else { false } }
         var subscriber: PublisherCore.SubscriberID? {
             switch stage {
             case .awaitingReady(let id), .attached(let id): id
@@ -87,8 +88,8 @@ final class ControlServer: Sendable {
         var ready = [UInt64](repeating: 0, count: 64)
         while !stopping.load(ordering: .sequentiallyConsistent) {
             let unfinished = connections.values.contains(where: \.isUnfinished)
-            let look = core.leaseLookInterval
-            let pause = unfinished ? (look < 0 ? 250 : min(250, look)) : look
+            let pauses: [Int32] = [unfinished ? 250 : -1, core.leaseLookInterval, core.workWait]
+            let pause = pauses.filter { $0 >= 0 }.min() ?? -1
             let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), pause)
             for i in 0..<Int(max(0, count)) {
                 let descriptor = Int32(truncatingIfNeeded: ready[i])
@@ -102,6 +103,8 @@ final class ControlServer: Sendable {
                 }
             }
             core.cutOffOverdue()
+            core.expireWork()
+            core.tellWork()
             for item in core.takeDisconnects() {
                 item.socket.send(.ended(.disconnected(item.reason)))
                 core.log(.warning, "disconnected subscriber \(item.id): \(item.reason)")
@@ -188,9 +191,9 @@ final class ControlServer: Sendable {
             case .failed:
                 hangUp(descriptor, &connections)
                 return
-            case .message(let received):
-                // Nobody has a reason to send us descriptors: they are closed here, and so is the connection.
-                guard received.descriptors.isEmpty, !received.truncated else {
+            case .message(var received):
+                // Only a member's reply can have one: else they are closed here, and so is the connection.
+                guard received.descriptors.isEmpty || connection.isAttached, !received.truncated else {
                     refuse(descriptor, "it sent descriptors, or a message too long", &connections)
                     return
                 }
@@ -199,6 +202,20 @@ final class ControlServer: Sendable {
                     message = try Message(bytes: received.bytes)
                 } catch {
                     refuse(descriptor, Self.text(of: error), &connections)
+                    return
+                }
+                if case .reply(let reply) = message, case .attached(let id) = connection.stage {
+                    let shared = received.descriptors.takeFirst()
+                    let isAlone = received.descriptors.isEmpty
+                    let fault = core.receive(reply, shared: shared, from: id)
+                    guard isAlone, fault == nil else {
+                        refuse(descriptor, fault ?? "it sent descriptors that nobody needs", &connections)
+                        return
+                    }
+                    continue
+                }
+                guard received.descriptors.isEmpty else {
+                    refuse(descriptor, "it sent descriptors", &connections)
                     return
                 }
                 handle(message, descriptor, connection, &connections)

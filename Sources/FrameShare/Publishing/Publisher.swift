@@ -46,7 +46,7 @@ public final class Publisher: Sendable {
 
     let core: PublisherCore
     private let server: ControlServer
-    private let waiters = WaiterThreads(name: "fs-slots")
+    let waiters = WaiterThreads(name: "fs-slots")
 
     /// Offers frames of the publisher's own pool, filled by the CPU.
     /// - Parameters:
@@ -185,13 +185,28 @@ public final class Publisher: Sendable {
         _ description: FrameDescription,
         metadata: Metadata = [:]
     ) throws(ChannelError) -> UInt64 {
+        try publish(slot: slot, description, metadata: metadata, asking: nil)
+    }
+
+    func publish(
+        slot: Int,
+        _ description: FrameDescription,
+        metadata: Metadata,
+        asking: Asking?
+    ) throws(ChannelError) -> UInt64 {
         // Before anything is written: a slot that the source does not hold may be under a lease.
         let (held, frames, generation) = core.state.withLock {
             ($0.generation.leases.atSource.contains(slot), $0.generation.frames, $0.generation.number)
         }
         guard held else { throw .slotNotAtSource(slot) }
         let size = try MetadataCoding.encode(metadata, into: frames.metadata(slot))
-        return try core.publish(slot: slot, generation: generation, metadataSize: size, description)
+        return try core.publish(
+            slot: slot,
+            generation: generation,
+            metadataSize: size,
+            description,
+            asking: asking
+        )
     }
 
     /// Takes a slot back from the source, with no frame in it.

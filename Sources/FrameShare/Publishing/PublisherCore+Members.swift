@@ -49,6 +49,7 @@ extension PublisherCore {
         }
         if let unknown { throw .unknownStream(name: unknown, offered: offered) }
         if let check { throw .refused(check.description) }
+        guard hello.group.isEmpty || ChannelName.isValid(hello.group) else { throw .badGroupName(hello.group) }
         let (lane, memory) = try makeLane(request, id: nil)
         var refusal: ChannelError? = nil
         let id: SubscriberID = state.withLock { state in
@@ -60,13 +61,20 @@ extension PublisherCore {
                 refusal = .refused("the channel has \(Self.maximumMembers) subscribers, which is the most")
                 return 0
             }
+            let group = hello.group.isEmpty ? nil : state.work.enter(hello.group)
+            guard hello.group.isEmpty || group != nil else {
+                refusal = .tooManyGroups(WorkTable.maximumGroups)
+                return 0
+            }
             let id = state.nextID
             do throws(AdmissionRefusal) {
-                try state.generation.leases.admit(id, request, lane: lane)
+                try state.generation.leases.admit(id, request, group: group, lane: lane)
             } catch {
                 refusal = .refused(error.description)
                 return 0
             }
+            // A reservation takes from those who share.
+            Self.settleWithdrawals(from: &state.generation, &state.work, mayHandOver: false)
             state.nextID &+= 1
             state.generation.lanes[id] = memory
             state.waitSet = Array(state.generation.lanes.values)
@@ -78,6 +86,7 @@ extension PublisherCore {
                     name: String(decoding: hello.name.utf8.prefix(Self.maximumNameLength), as: UTF8.self),
                     request: request,
                     streams: hello.streams,
+                    group: group,
                     pollable: hello.pollable,
                     socket: socket,
                     attachedAt: monotonicNow(),
@@ -85,8 +94,10 @@ extension PublisherCore {
                     laneMemory: memory
                 )
             )
+            if let group { state.work.update(group) { $0.members += 1 } }
             return id
         }
+        tellWork()
         if let refusal { throw refusal }
         wakeSlotWaiters()  // their wait set has changed
         let welcome = Message.Welcome(
@@ -173,20 +184,26 @@ extension PublisherCore {
     func stopOffering(to id: SubscriberID) {
         state.withLock { state in
             state.generation.leases.stopOffering(to: id)
+            // What it has not taken is for the others.
+            Self.settleWithdrawals(from: &state.generation, &state.work, mayHandOver: true)
+            state.handedOver = true
             if let i = state.members.firstIndex(where: { $0.id == id }) { state.members[i].isLeaving = true }
         }
+        tellWork()
         slotMayBeFree()
     }
 
     /// Forgets a subscriber; what it held is free. Safe to call for one that is gone already.
     func detach(_ id: SubscriberID) {
         state.withLock { state in
+            Self.settleWork(of: id, &state)
             state.members.removeAll { $0.id == id }
             state.generation.remove(id)
             for i in state.retired.indices { state.retired[i].remove(id) }
             state.retired.removeAll { $0.leases.pinned.isEmpty }
             state.waitSet = Array(state.generation.lanes.values)
         }
+        tellWork()
         slotMayBeFree()
     }
 
@@ -262,7 +279,7 @@ extension PublisherCore {
             }
             let (lane, memory) = try makeLane(member.request, id: member.id)
             do throws(AdmissionRefusal) {
-                try next.leases.admit(member.id, member.request, lane: lane)
+                try next.leases.admit(member.id, member.request, group: member.group, lane: lane)
             } catch {
                 misfits.append((member.id, "the channel was reconfigured: \(error)"))
                 continue
@@ -289,6 +306,7 @@ extension PublisherCore {
                 state.members[i].lastWoken = 0
             }
             for (id, reason) in misfits {
+                Self.settleWork(of: id, &state)
                 guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }
                 state.disconnects.append((id, state.members.remove(at: index).socket, reason))
                 old.remove(id)
@@ -311,6 +329,7 @@ extension PublisherCore {
             }
         }
         page.wakeAll()
+        tellWork()
         slotMayBeFree()
         Self.signal(controlEvent)
     }
@@ -325,6 +344,7 @@ extension PublisherCore {
                 let withdrawn = state.retired[i].leases.withdraw(excess, from: member.id)
                 state.generation.leases.countWithdrawn(withdrawn, from: member.id)
                 excess -= withdrawn
+                settleWithdrawals(from: &state.retired[i], &state.work, mayHandOver: false)
             }
         }
         state.retired.removeAll { $0.leases.pinned.isEmpty }
@@ -343,6 +363,7 @@ extension PublisherCore {
         }
         guard let sockets else { return false }
         for socket in sockets { socket.send(.ended(end)) }
+        endWork(end.error ?? .closed)
         page.wakeAll()
         wakeSlotWaiters()
         Self.signal(freeSlotEvent)
@@ -385,7 +406,8 @@ extension PublisherCore {
                 lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed),
                 age: now - startedAt,
                 sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1,
-                subscribers: subscribers
+                subscribers: subscribers,
+                groups: state.work.status
             )
         }
     }
@@ -421,6 +443,7 @@ extension PublisherCore {
             policy: member.request.policy,
             budget: member.request.budget,
             reserved: member.request.reserved,
+            group: member.group.map(state.work.name(of:)) ?? "",
             streams: member.streams.isEmpty ? state.generation.pool.streams.map(\.name) : member.streams,
             delivered: lane.taken.pointee.load(ordering: .relaxed),
             droppedByPolicy: entry?.droppedByPolicy ?? 0,

@@ -19,6 +19,8 @@ final class PublisherCore: Sendable {
         let name: String
         let request: LeaseRequest
         let streams: [String]
+        /// The group that it is a member of.
+        let group: WorkTable.GroupID?
         let pollable: Bool
         let socket: ControlSocket
         let attachedAt: Int64
@@ -50,6 +52,10 @@ final class PublisherCore: Sendable {
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
         var toWake: [ControlSocket] = []
+        /// What groups were asked.
+        var work = WorkTable()
+        /// A member that may sleep was handed another's frame.
+        var handedOver = false
         /// What a thread that waits for a slot sleeps on: the lanes' memories, kept alive while it does.
         var waitSet: [SharedMemory] = []
     }
@@ -125,12 +131,14 @@ final class PublisherCore: Sendable {
         slot: Int,
         generation: UInt32?,
         metadataSize: Int,
-        _ description: FrameDescription
+        _ description: FrameDescription,
+        asking: Asking? = nil
     ) throws(ChannelError) -> UInt64 {
         let now = monotonicNow()
         var wakeFutex = false
         var wakeSockets: [ControlSocket] = []
         var tellControl = false
+        var hasNews = false
         var number: UInt64 = 0
         let outcome: ChannelError? = state.withLock { state in
             guard !state.ended else { return .closed }
@@ -169,6 +177,11 @@ final class PublisherCore: Sendable {
                 }
             }
             tellControl = tellControl || !state.disconnects.isEmpty || state.generation.leases.hasViolation
+            if asking != nil || !state.generation.leases.groupIDs.isEmpty {
+                let (news, deadline) = Self.bookWork(slot, number, asking, now, &state)
+                hasNews = news
+                if deadline { tellControl = true }
+            }
             return nil
         }
         if let outcome { throw outcome }
@@ -179,6 +192,7 @@ final class PublisherCore: Sendable {
             state.withLock { swap(&wakeSockets, &$0.toWake) }
         }
         if tellControl { Self.signal(controlEvent) }
+        if hasNews { tellWork() }
         return number
     }
 
@@ -330,6 +344,7 @@ final class PublisherCore: Sendable {
 
     /// Takes everything from a subscriber at once; the control thread tells it later.
     static func cutOff(_ id: SubscriberID, _ state: inout State, reason: String) {
+        settleWork(of: id, &state)
         guard let index = state.members.firstIndex(where: { $0.id == id }) else { return }
         let member = state.members.remove(at: index)
         state.generation.remove(id)

@@ -11,7 +11,7 @@ final class Attachment: @unchecked Sendable {
     let frames: FrameTable
     let page: ChannelPage
     private let laneMemory: SharedMemory
-    private let leases: LeaseCount
+    let leases: LeaseCount
     private let views: [BufferView]
     private let buffersPerSlot: Int
     /// For each stream, where its buffers begin in a slot.

@@ -5,10 +5,15 @@ internal import Synchronization
 /// since the publisher takes everything back when it does.
 final class LeaseCount: Sendable {
     let socket: ControlSocket
+    /// What was cancelled of a member's requests; nil for who is in no group.
+    let cancelled: CancelledRequests?
     private let held = Atomic<Int>(0)
     private let closing = Atomic<Bool>(false)
 
-    init(socket: ControlSocket) { self.socket = socket }
+    init(socket: ControlSocket, isMember: Bool = false) {
+        self.socket = socket
+        cancelled = isMember ? CancelledRequests() : nil
+    }
 
     var count: Int { held.load(ordering: .relaxed) }
 

@@ -34,6 +34,9 @@ public final class Subscriber: Sendable {
         public var connectTimeout: Duration = .seconds(5)
         /// Whether ``Subscriber/pollDescriptor`` is wanted, for event loops.
         public var pollable = false
+        /// The group whose work it shares: each frame goes to one member of it. A member answers with
+        /// ``Frame/request``. Nil: it is offered every frame, as others are.
+        public var group: String?
 
         public init() {}
     }
@@ -87,6 +90,8 @@ public final class Subscriber: Sendable {
         var latency = LatencyWindow()
         /// The latency of the frame taken last, in ns, until it is booked: beside the way of a frame, not on it.
         var unbooked: Int64?
+        /// What the watcher of the socket found wrong, until someone waits for a frame.
+        var failure: ChannelError?
         /// When the control socket was looked at last, or a frame came, in ns.
         var lookedAt: Int64 = 0
 
@@ -95,6 +100,8 @@ public final class Subscriber: Sendable {
             self.current = current
             takes = LaneTakes(memory: current.lane, slots: current.offer.slots)
         }
+
+        var isOver: Bool { link.hungUp || link.end != nil || failure != nil }
 
         mutating func bookLatency() {
             guard let ns = unbooked else { return }
@@ -136,8 +143,10 @@ public final class Subscriber: Sendable {
             name: options.name ?? Self.programName,
             request: LeaseRequest(policy: policy, budget: options.budget, reserved: options.reserve),
             pollable: options.pollable,
+            group: options.group ?? "",
             streams: streams
         )
+        if let group = options.group, !ChannelName.isValid(group) { throw .badGroupName(group) }
         var link = try SubscriberLink.connect(
             channel: channel,
             directory: directory,
@@ -146,6 +155,7 @@ public final class Subscriber: Sendable {
         )
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
         state = Mutex(State(link: link, current: first))
+        if options.group != nil && !options.pollable { try watchSocket() }
     }
 
     deinit { close() }
@@ -285,10 +295,11 @@ public final class Subscriber: Sendable {
         let record = FrameRecord(state.current.frames.record(slot))
         if state.current.isRevoked { return nil }
         var lost = FrameLoss()
-        if let before = state.before {
+        if let before = state.before, options.group == nil || before.number < record.number {
             lost.source = record.lostBySource &- before.source
             lost.noFreeSlot = record.lostNoFreeSlot &- before.noFreeSlot
-            lost.policy = record.number &- before.number &- 1
+            // A member of a group has no share in most frames; the publisher counts what its group loses.
+            if options.group == nil { lost.policy = record.number &- before.number &- 1 }
         }
         state.before = (record.number, record.lostBySource, record.lostNoFreeSlot)
         state.lost.source &+= lost.source
@@ -308,6 +319,7 @@ public final class Subscriber: Sendable {
 
     /// What ended this connection, once nothing is left to take; nil while it lives.
     private func ended(_ state: State) throws(ChannelError) -> ChannelError? {
+        if let failure = state.failure { return failure }
         if let end = state.link.end { return end.error ?? .closed }
         guard state.link.hungUp else { return nil }
         switch state.current.page.state {
@@ -491,6 +503,39 @@ public final class Subscriber: Sendable {
         try state.link.receive(channel: channel)
     }
 
+    // MARK: a member's socket
+
+    /// Lets a thread read what the publisher says as it comes: a cancelled request is known while its frame is worked on.
+    private func watchSocket() throws(ChannelError) {
+        try BackgroundThread.start(name: "fs-requests") { [weak self] in
+            // Not held while it sleeps. Leaving hangs up, which ends the sleep.
+            while let socket = self?.watchedSocket {
+                _ = socket.waitReadable(milliseconds: 1000)
+                guard self?.takeInSocket() ?? true else { continue }
+                // Over, until it has connected again.
+                var pause = timespec(tv_sec: 0, tv_nsec: 50_000_000)
+                nanosleep(&pause, nil)
+            }
+        }
+    }
+
+    /// The socket to watch; nil once there is nothing more to come.
+    private var watchedSocket: ControlSocket? {
+        state.withLock { $0.closed || $0.isOver && !options.reconnect ? nil : $0.link.socket }
+    }
+
+    /// Whether the connection is over.
+    private func takeInSocket() -> Bool {
+        state.withLock { state in
+            do throws(ChannelError) {
+                try state.link.receive(channel: channel)
+            } catch {
+                state.failure = error
+            }
+            return state.isOver
+        }
+    }
+
     private func spinDeadline() -> Int64 {
         switch options.wait {
         case .sleep: 0
@@ -522,6 +567,7 @@ public final class Subscriber: Sendable {
                 let established = link
                 state.withLock { state in
                     state.link = established
+                    state.failure = nil
                     state.deliveredBefore = state.delivered
                     state.attach(first)
                     state.before = nil

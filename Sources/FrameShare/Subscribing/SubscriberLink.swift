@@ -60,11 +60,12 @@ struct SubscriberLink {
         page: ChannelPage,
         welcome: Message.Welcome,
         publisher: (pid: Int32, uid: UInt32),
+        isMember: Bool,
         buffer: [UInt8]
     ) {
         (self.socket, self.page, self.welcome, self.publisher) = (socket, page, welcome, publisher)
         self.buffer = buffer
-        leases = LeaseCount(socket: socket)
+        leases = LeaseCount(socket: socket, isMember: isMember)
     }
 
     // MARK: connecting
@@ -87,7 +88,13 @@ struct SubscriberLink {
             // Also when something has come: a publisher could go on for ever sending what is no generation.
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
             if link == nil {
-                link = try receiveWelcome(on: socket, channel: channel, publisher: publisher, &buffer)
+                link = try receiveWelcome(
+                    on: socket,
+                    channel: channel,
+                    publisher: publisher,
+                    isMember: !hello.group.isEmpty,
+                    &buffer
+                )
             } else {
                 try link?.receive(channel: channel)
                 if let end = link?.end { throw end.error ?? .refused("the channel has ended") }
@@ -152,6 +159,7 @@ struct SubscriberLink {
         on socket: ControlSocket,
         channel: String,
         publisher: (pid: Int32, uid: UInt32),
+        isMember: Bool,
         _ buffer: inout [UInt8]
     ) throws(ChannelError) -> SubscriberLink? {
         switch socket.receive(into: &buffer) {
@@ -173,6 +181,7 @@ struct SubscriberLink {
                     page: try adopt(page),
                     welcome: welcome,
                     publisher: publisher,
+                    isMember: isMember,
                     buffer: buffer
                 )
             default: throw .protocolViolation("\(message) instead of a welcome")
@@ -230,6 +239,7 @@ struct SubscriberLink {
     private mutating func handle(_ message: Message, _ descriptors: inout DescriptorList) throws(ChannelError) {
         switch message {
         case .wake: break
+        case .cancel(let frame): leases.cancelled?.cancel(frame)
         case .ended(let reason): end = reason
         case .refused(let reason): throw .refused(reason)
         case .generation(let offer):

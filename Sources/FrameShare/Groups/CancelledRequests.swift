@@ -1,0 +1,42 @@
+internal import Synchronization
+
+/// Which of the requests that a member was given are not wanted any more.
+final class CancelledRequests: Sendable {
+    private struct State {
+        var cancelled: Set<UInt64> = []
+        var actions: [UInt64: @Sendable () -> Void] = [:]
+    }
+    private let state = Mutex(State())
+
+    /// The most that are kept: of those beyond, the oldest are forgotten.
+    private static let limit = 1024
+
+    func cancel(_ frame: UInt64) {
+        let action = state.withLock { state in
+            state.cancelled.insert(frame)
+            if state.cancelled.count > Self.limit, let oldest = state.cancelled.min() { state.cancelled.remove(oldest) }
+            return state.actions.removeValue(forKey: frame)
+        }
+        // Not here: the subscriber's lock is held.
+        if let action { Task.detached { action() } }
+    }
+
+    func contains(_ frame: UInt64) -> Bool { state.withLock { $0.cancelled.contains(frame) } }
+
+    /// Runs `action` when the request is cancelled; at once if it was already.
+    func whenCancelled(_ frame: UInt64, _ action: @escaping @Sendable () -> Void) {
+        let isCancelled = state.withLock { state in
+            if !state.cancelled.contains(frame) { state.actions[frame] = action }
+            return state.cancelled.contains(frame)
+        }
+        if isCancelled { action() }
+    }
+
+    /// The request has been answered.
+    func forget(_ frame: UInt64) {
+        state.withLock { state in
+            state.cancelled.remove(frame)
+            state.actions[frame] = nil
+        }
+    }
+}

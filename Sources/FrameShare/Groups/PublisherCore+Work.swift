@@ -1,0 +1,280 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import LeaseProtocol
+internal import Synchronization
+internal import SystemPackage
+
+/// What a frame's publisher wants to know of one group.
+struct Asking: Sendable {
+    let group: String
+    let options: AskOptions
+    let sink: any WorkSink
+}
+
+// Work that groups were given. What is decided under the lock is told after it: see `tellWork`.
+extension PublisherCore {
+    // MARK: publishing
+
+    /// After a frame was offered: who is to answer it, and whose earlier frames gave way to it.
+    /// - Returns: whether ``tellWork()`` is to be called, and whether the control thread must learn of a deadline.
+    static func bookWork(
+        _ slot: Int,
+        _ number: UInt64,
+        _ asking: Asking?,
+        _ now: Int64,
+        _ state: inout State
+    ) -> (news: Bool, deadline: Bool) {
+        let before = state.work.firstDeadline
+        settleWithdrawals(from: &state.generation, &state.work, mayHandOver: false)
+        var asked = asking
+        for i in state.generation.leases.groupOffers.indices {
+            let offer = state.generation.leases.groupOffers[i]
+            let group = offer.group
+            state.work.update(group) { if offer.member == nil { $0.lost += 1 } else { $0.given += 1 } }
+            var options = AskOptions()
+            var sinks: [any WorkSink] = []
+            if let results = state.work.groups[Int(group)].results {
+                options = results.askOptions
+                results.expect(number)
+                sinks.append(results)
+            }
+            if let asking, state.work.name(of: group) == asking.group {
+                options = asking.options
+                sinks.append(asking.sink)
+                asked = nil
+            }
+            guard !sinks.isEmpty else { continue }
+            guard let member = offer.member else {
+                state.work.update(group) { $0.failed += 1 }
+                state.work.refuse(sinks, frame: number, .busy(group: state.work.name(of: group), frame: number))
+                continue
+            }
+            state.work.add(
+                WorkTable.Request(
+                    key: .init(frame: number, group: group),
+                    member: member,
+                    slot: slot,
+                    generation: state.generation.number,
+                    deadline: options.deadline.map { now &+ max(0, $0.nanosecondsClamped) },
+                    options: options,
+                    sinks: sinks
+                )
+            )
+        }
+        if let asked { state.work.refuse([asked.sink], frame: number, .noWorker(group: asked.group)) }
+        let isEarlier = state.work.firstDeadline.map { $0 < before ?? .max } ?? false
+        return (state.work.hasNews, isEarlier)
+    }
+
+    /// Requests whose frames were withdrawn before anyone took them.
+    static func settleWithdrawals(
+        from generation: inout Generation,
+        _ work: inout WorkTable,
+        mayHandOver: Bool
+    ) {
+        for withdrawal in generation.leases.takeWithdrawals() {
+            let frame = generation.frames.record(withdrawal.slot).pointee.number
+            guard let request = work.request(for: frame, with: withdrawal.member) else { continue }
+            if mayHandOver,
+                let next = generation.leases.handOver(
+                    withdrawal.slot,
+                    from: withdrawal.member,
+                    group: request.key.group
+                )
+            {
+                work.hand(request.key, to: next)
+            } else {
+                work.fail(request.key, .withdrawn(frame: frame))
+            }
+        }
+    }
+
+    // MARK: results
+
+    func beginResults(of name: String, _ queue: ResultQueue) throws(ChannelError) {
+        let failure: ChannelError? = state.withLock { state in
+            guard !state.ended else { return .closed }
+            guard let group = state.work.enter(name) else { return .tooManyGroups(WorkTable.maximumGroups) }
+            guard state.work.groups[Int(group)].results == nil else { return .resultsInUse(group: name) }
+            state.work.update(group) { $0.results = queue }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    func endResults(of name: String, _ queue: ResultQueue) {
+        state.withLock { state in
+            guard let group = state.work.group(named: name) else { return }
+            state.work.update(group) { if $0.results === queue { $0.results = nil } }
+        }
+        queue.close()
+    }
+
+    func hasRoom(in name: String) throws(ChannelError) -> Bool {
+        var ended = false
+        let room = state.withLock { state in
+            ended = state.ended
+            state.generation.leases.collectReleases()
+            return state.work.group(named: name).map { state.generation.leases.hasRoom(in: $0) } ?? false
+        }
+        if ended { throw .closed }
+        return room
+    }
+
+    // MARK: replies
+
+    /// A member has replied. Returns what is wrong with it, if it is what no correct member sends.
+    func receive(
+        _ reply: Message.WorkerReply,
+        shared: consuming OwnedDescriptor?,
+        from id: SubscriberID
+    ) -> String? {
+        let storage: ReceivedReply.Storage
+        if let descriptor = shared {
+            guard reply.sharedSize > 0 else { return "it sent a descriptor with a reply that needs none" }
+            do throws(MemoryError) {
+                storage = .shared(try SealedBytes(adopting: descriptor, size: reply.sharedSize))
+            } catch {
+                return "its reply can't be read: \(error)"
+            }
+        } else {
+            guard reply.sharedSize == 0 else { return "its reply came without its memory" }
+            storage = .inline(reply.bytes)
+        }
+        let isMember = state.withLock { state in
+            guard let member = state.members.first(where: { $0.id == id }), let group = member.group else {
+                // Cut off a moment ago, or in no group.
+                return state.members.contains { $0.id == id } == false
+            }
+            state.work.receive(
+                ReceivedReply(content: reply.content, storage: storage),
+                reply.stage,
+                frame: reply.frame,
+                group: group,
+                from: id
+            )
+            return true
+        }
+        tellWork()
+        return isMember ? nil : "it replied, and is in no group"
+    }
+
+    // MARK: members that go
+
+    /// A member is about to be forgotten: its frames go to others, or fail. What it held is still its own here.
+    static func settleWork(of id: SubscriberID, _ state: inout State) {
+        guard let member = state.members.first(where: { $0.id == id }), let group = member.group else { return }
+        state.work.update(group) { $0.members -= 1 }
+        for request in state.work.requests(with: id) {
+            if case .handOver(let attempts) = request.options.workerLoss, request.attempts < attempts,
+                request.generation == state.generation.number,
+                state.generation.leases.holds(request.slot, id),
+                state.generation.frames.record(request.slot).pointee.number == request.key.frame,
+                let next = state.generation.leases.handOver(request.slot, from: id, group: group)
+            {
+                state.work.hand(request.key, to: next)
+                state.handedOver = true
+            } else {
+                state.work.fail(
+                    request.key,
+                    .workerLost(frame: request.key.frame, worker: id, pid: member.pid, attempts: request.attempts)
+                )
+            }
+        }
+    }
+
+    // MARK: giving up
+
+    /// Nobody waits for this answer any more.
+    func cancelWork(_ frame: UInt64, group name: String) {
+        var message: (ControlSocket, UInt64)? = nil
+        state.withLock { state in
+            guard let group = state.work.group(named: name),
+                let request = state.work.fail(.init(frame: frame, group: group), .cancelled)
+            else { return }
+            message = Self.letGo(of: request, &state)
+        }
+        if let (socket, frame) = message { socket.send(.cancel(frame: frame)) }
+        tellWork()
+        slotMayBeFree()
+    }
+
+    /// A request is given up: what its worker has not taken is withdrawn; who works on it is to be told.
+    private static func letGo(of request: WorkTable.Request, _ state: inout State) -> (ControlSocket, UInt64)? {
+        if request.generation == state.generation.number,
+            state.generation.leases.holds(request.slot, request.member),
+            state.generation.frames.record(request.slot).pointee.number == request.key.frame,
+            state.generation.leases.withdraw(slot: request.slot, from: request.member)
+        {
+            return nil
+        }
+        return state.members.first { $0.id == request.member }.map { ($0.socket, request.key.frame) }
+    }
+
+    /// Ends what is overdue. Called by the control thread.
+    func expireWork() {
+        var messages: [(ControlSocket, UInt64)] = []
+        let any = state.withLock { state in
+            let overdue = state.work.expire(now: monotonicNow())
+            for request in overdue {
+                guard let message = Self.letGo(of: request, &state) else { continue }
+                messages.append(message)
+                if request.options.overdue == .isCutOff {
+                    Self.cutOff(request.member, &state, reason: "it had frame \(request.key.frame) beyond its deadline")
+                }
+            }
+            return !overdue.isEmpty
+        }
+        guard any else { return }
+        for (socket, frame) in messages { socket.send(.cancel(frame: frame)) }
+        slotMayBeFree()
+    }
+
+    /// How long the control thread may sleep for the sake of deadlines, in ms; -1: for ever.
+    var workWait: Int32 {
+        guard let first = state.withLock({ $0.work.firstDeadline }) else { return -1 }
+        return Int32(clamping: max(0, (first - monotonicNow() + 999_999) / 1_000_000))
+    }
+
+    /// Tells everyone what has become of their requests, and wakes members that were handed a frame. Never under a lock.
+    func tellWork() {
+        var sockets: [ControlSocket] = []
+        let (news, handedOver) = state.withLock { state in
+            let handedOver = state.handedOver
+            state.handedOver = false
+            if handedOver { sockets = Self.announceHandOver(page, &state) }
+            return (state.work.takeNews(), handedOver)
+        }
+        for item in news { item.sink.receive(item.event) }
+        guard handedOver else { return }
+        page.wakeAll()
+        for socket in sockets { socket.send(.wake) }
+    }
+
+    /// Bumps the word that readers sleep on, after the offer, and returns the sockets of event loops to be woken.
+    private static func announceHandOver(_ page: ChannelPage, _ state: inout State) -> [ControlSocket] {
+        page.wake.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
+        // As in `publish`: the offer and the bump come before the look at who sleeps.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        var sockets: [ControlSocket] = []
+        for i in state.members.indices where state.members[i].group != nil && state.members[i].pollable {
+            let arming = state.members[i].lane.asleepOnSocket.pointee.load(ordering: .relaxed)
+            guard arming != 0 && arming != state.members[i].lastWoken else { continue }
+            state.members[i].lastWoken = arming
+            sockets.append(state.members[i].socket)
+        }
+        return sockets
+    }
+
+    /// Ends all that is open, as the channel ends.
+    func endWork(_ error: ChannelError) {
+        let queues: [ResultQueue] = state.withLock { state in
+            for key in state.work.requests.keys.sorted(by: { $0.frame < $1.frame }) {
+                state.work.fail(key, .channel(error))
+            }
+            return state.work.groups.compactMap(\.results)
+        }
+        tellWork()
+        for queue in queues { queue.close() }
+    }
+}
