@@ -62,7 +62,12 @@ final class TestChannel: Sendable {
         let prefix = "/memfd:frameshare:\(name)\(kind)"
         var count = 0
         var buffer = [CChar](repeating: 0, count: 512)
-        for number in 0..<Int32(2048) {
+        guard let folder = opendir("/proc/self/fd") else { return -1 }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let number = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
             let length = readlink("/proc/self/fd/\(number)", &buffer, buffer.count)
             guard length > 0 else { continue }
             let target = String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
