@@ -12,6 +12,7 @@ let package = Package(
         .library(name: "FrameShare", targets: ["FrameShare"]),
         .library(name: "FrameSources", targets: ["FrameSources"]),
         .library(name: "FrameSinks", targets: ["FrameSinks"]),
+        .library(name: "FrameWorkers", targets: ["FrameWorkers"]),
         .library(name: "FrameShareTestKit", targets: ["FrameShareTestKit"]),
         .executable(name: "frameshare", targets: ["FrameShareCLI"]),
         // libframeshare.so is made of it by Scripts/build-c-library, which knows how to link it.
@@ -26,6 +27,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        // Without traits: no Foundation.
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // C headers: system calls, ioctls and shared-memory layouts that Swift can't import. No logic.
@@ -51,6 +55,11 @@ let package = Package(
             name: "FrameSinks",
             dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, system]
         ),
+        // Programs that work on frames as members of a group.
+        .target(
+            name: "FrameWorkers",
+            dependencies: ["FrameShare", .product(name: "UnixSignals", package: "swift-service-lifecycle")]
+        ),
         .target(name: "FrameShareTestKit", dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", system]),
         // The C face: frameshare.h with what it needs in C, and its implementation.
         .target(name: "CFrameShare"),
@@ -62,6 +71,7 @@ let package = Package(
                 system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
             ]
         ),
 
@@ -77,6 +87,12 @@ let package = Package(
         ),
         // Makes a chosen system call fail, in the peer that it is linked into.
         .target(name: "FaultInjector", path: "Tests/FaultInjector"),
+        // A worker that does what its frames' pixels say.
+        .executableTarget(
+            name: "frameshare-test-worker",
+            dependencies: ["FrameShare", "FrameWorkers"],
+            path: "Tests/TestWorker"
+        ),
         .executableTarget(name: "frameshare-hostile-peer", dependencies: ["CLinuxMedia"], path: "Tests/HostilePeer"),
         // Starting them, and talking with them.
         .target(name: "PeerTesting", path: "Tests/PeerTesting"),
@@ -90,7 +106,7 @@ let package = Package(
             name: "FrameShareTests",
             dependencies: [
                 "CLinuxMedia", "FrameMemory", "FrameShare", "LeaseProtocol", "PixelFormats", system, logging,
-                "PeerTesting", "frameshare-test-peer", "frameshare-hostile-peer",
+                "PeerTesting", "frameshare-test-peer", "frameshare-test-worker", "frameshare-hostile-peer",
             ]
         ),
         .testTarget(name: "FrameShareTestKitTests", dependencies: ["FrameShareTestKit", "FrameShare"]),
@@ -106,7 +122,7 @@ let package = Package(
         .target(name: "CommandTesting", path: "Tests/CommandTesting"),
         .testTarget(
             name: "FrameShareCLITests",
-            dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare"],
+            dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare", "frameshare-test-worker"],
             exclude: ["Snapshots"]
         ),
         // What 'make install' installs besides: the service, its sandbox, containers, the manual.

@@ -7,9 +7,10 @@ internal import Glibc
 ///     frameshare-test-peer publish FOLDER CHANNEL [KEY=VALUE ...]
 ///     frameshare-test-peer subscribe FOLDER CHANNEL [KEY=VALUE ...]
 ///     frameshare-test-peer faults FOLDER CHANNEL side=publish|subscribe [all]
+///     frameshare-test-peer ask FOLDER CHANNEL [KEY=VALUE ...]
 @main
 struct TestPeer {
-    static func main() {
+    static func main() async {
         ProcessState.closeInherited()
         let arguments = PeerArguments(Array(CommandLine.arguments.dropFirst()))
         if let user = arguments.number("uid") { ProcessState.become(UInt32(user)) }
@@ -17,8 +18,9 @@ struct TestPeer {
         case "publish": PublishRole.run(arguments)
         case "subscribe": SubscribeRole.run(arguments)
         case "faults": FaultRole.run(arguments)
+        case "ask": await AskRole.run(arguments)
         default:
-            say("usage: publish|subscribe|faults FOLDER CHANNEL [KEY=VALUE ...]")
+            say("usage: publish|subscribe|faults|ask FOLDER CHANNEL [KEY=VALUE ...]")
             exit(64)
         }
     }
