@@ -28,14 +28,17 @@ extension LeaseTable {
     /// the one whose last frame was offered longest ago.
     func leastLoaded(in group: GroupID, except excluded: SubscriberID? = nil, roomForBestEffort: Bool) -> Int? {
         var best: Int? = nil
-        for i in entries.indices where entries[i].group == group && entries[i].isServed && entries[i].id != excluded {
-            guard entries[i].request.reserved || roomForBestEffort,
-                entries[i].offers.outstandingCount < entries[i].request.budget, !entries[i].offers.cellDueIsQueued
-            else { continue }
+        for i in entries.indices where entries[i].group == group && entries[i].id != excluded {
+            guard hasRoom(i, roomForBestEffort: roomForBestEffort) else { continue }
             if let b = best, !isLessLoaded(i, than: b) { continue }
             best = i
         }
         return best
+    }
+
+    private func hasRoom(_ i: Int, roomForBestEffort: Bool) -> Bool {
+        entries[i].isServed && (entries[i].request.reserved || roomForBestEffort)
+            && entries[i].offers.outstandingCount < entries[i].request.budget && !entries[i].offers.cellDueIsQueued
     }
 
     private func isLessLoaded(_ a: Int, than b: Int) -> Bool {
@@ -118,6 +121,16 @@ extension LeaseTable {
         else { return nil }
         serving += 1
         return offer(slot, toMember: i)
+    }
+
+    /// Moves a frame that `member` has not taken yet to `other`; false when it was taken, or the other has no room.
+    public mutating func move(_ slot: Int, from member: SubscriberID, to other: SubscriberID) -> Bool {
+        let isShared = bestEffortPinned.contains(slot) || bestEffortPinned.count < shared
+        guard let i = entries.firstIndex(where: { $0.id == other }), hasRoom(i, roomForBestEffort: isShared),
+            withdraw(slot: slot, from: member)
+        else { return false }
+        serving += 1
+        return offer(slot, toMember: i) != nil
     }
 
     /// Takes a frame back from a member that has not taken it yet; false when it has.

@@ -34,6 +34,9 @@ struct GroupTests {
 
         func withdraw(_ slot: Int, from member: UInt32) -> Bool { table.withdraw(slot: slot, from: member) }
         func handOver(_ slot: Int, from member: UInt32) -> UInt32? { table.handOver(slot, from: member, group: 0) }
+        func move(_ slot: Int, from member: UInt32, to other: UInt32) -> Bool {
+            table.move(slot, from: member, to: other)
+        }
         func withdrawals() -> [LeaseTable.Withdrawal] { table.takeWithdrawals() }
         func take(_ reader: UInt32) -> Int? { readers[Int(reader)].take() }
         func release(_ slot: Int, by reader: UInt32) { LaneTakes.release(slot, in: lanes[Int(reader)].memory) }
@@ -121,6 +124,21 @@ struct GroupTests {
         pool.table.collectReleases()
         #expect(pool.table.free.contains(slot))
         #expect(pool.handOver(slot, from: 1) == nil, "nobody else is there")
+    }
+
+    @Test("what a member has not taken moves to another that has room")
+    func moved() throws {
+        let pool = Pool(slots: 8)
+        for _ in 0..<2 { try pool.join(LeaseRequest(policy: .queue(2)), group: 0) }
+        let slots = try (0..<4).map { _ in try pool.publish().slot }
+        #expect(pool.take(0) == slots[0])
+        #expect(!pool.move(slots[0], from: 0, to: 1), "it was taken")
+        #expect(!pool.move(slots[2], from: 0, to: 1), "the other's queue is full")
+        #expect(pool.take(1) == slots[1])
+        #expect(pool.move(slots[2], from: 0, to: 1))
+        #expect(pool.take(0) == nil)
+        #expect([pool.take(1), pool.take(1)] == [slots[3], slots[2]])
+        #expect(pool.withdrawals().isEmpty)
     }
 
     @Test("a frame is taken back from the middle of a queue, unless it was taken; the rest comes in order")

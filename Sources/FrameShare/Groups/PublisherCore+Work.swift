@@ -60,10 +60,40 @@ extension PublisherCore {
                     sinks: sinks
                 )
             )
+            rebalance(from: member, group, &state)
         }
         if let asked { state.work.refuse([asked.sink], frame: number, .noWorker(group: asked.group)) }
         let isEarlier = state.work.firstDeadline.map { $0 < before ?? .max } ?? false
-        return (state.work.hasNews, isEarlier)
+        return (state.work.hasNews || state.handedOver, isEarlier)
+    }
+
+    /// A member that has several requests gives those that it has not taken to members that have none: no frame waits
+    /// behind a slow one while somebody is idle.
+    private static func rebalance(from busy: SubscriberID, _ group: WorkTable.GroupID, _ state: inout State) {
+        guard state.work.open(with: busy) > 1 else { return }
+        for member in state.members where member.group == group && member.id != busy {
+            guard !member.isLeaving, state.work.open(with: member.id) == 0 else { continue }
+            for request in state.work.requests(with: busy) where request.generation == state.generation.number {
+                guard state.generation.leases.holds(request.slot, busy),
+                    state.generation.frames.record(request.slot).pointee.number == request.key.frame,
+                    state.generation.leases.move(request.slot, from: busy, to: member.id)
+                else { continue }
+                state.work.hand(request.key, to: member.id, again: false)
+                state.handedOver = true
+                break
+            }
+            guard state.work.open(with: busy) > 1 else { return }
+        }
+    }
+
+    /// Who has just become idle takes a frame that waits behind another's.
+    private static func rebalance(to idle: SubscriberID, _ group: WorkTable.GroupID, _ state: inout State) {
+        guard state.work.open(with: idle) == 0 else { return }
+        for member in state.members where member.group == group && member.id != idle {
+            guard state.work.open(with: member.id) > 1 else { continue }
+            rebalance(from: member.id, group, &state)
+            if state.work.open(with: idle) > 0 { return }
+        }
     }
 
     /// Requests whose frames were withdrawn before anyone took them.
@@ -82,7 +112,7 @@ extension PublisherCore {
                     group: request.key.group
                 )
             {
-                work.hand(request.key, to: next)
+                work.hand(request.key, to: next, again: false)
             } else {
                 work.fail(request.key, .withdrawn(frame: frame))
             }
@@ -153,6 +183,7 @@ extension PublisherCore {
                 group: group,
                 from: id
             )
+            if reply.stage != .progress { Self.rebalance(to: id, group, &state) }
             return true
         }
         tellWork()
@@ -172,7 +203,7 @@ extension PublisherCore {
                 state.generation.frames.record(request.slot).pointee.number == request.key.frame,
                 let next = state.generation.leases.handOver(request.slot, from: id, group: group)
             {
-                state.work.hand(request.key, to: next)
+                state.work.hand(request.key, to: next, again: true)
                 state.handedOver = true
             } else {
                 state.work.fail(

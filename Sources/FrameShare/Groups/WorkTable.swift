@@ -159,9 +159,10 @@ struct WorkTable {
     }
 
     /// The frame is with another member now.
-    mutating func hand(_ key: Key, to member: MemberID) {
+    /// - Parameter again: whether the member before has had it in its hands
+    mutating func hand(_ key: Key, to member: MemberID, again: Bool) {
         requests[key]?.member = member
-        requests[key]?.attempts += 1
+        if again { requests[key]?.attempts += 1 }
     }
 
     /// The request for a frame's answer that a member has.
@@ -172,6 +173,13 @@ struct WorkTable {
             }
         }
         return nil
+    }
+
+    /// How many requests a member has.
+    func open(with member: MemberID) -> Int {
+        var count = 0
+        for request in requests.values where request.member == member { count += 1 }
+        return count
     }
 
     /// The requests that a member has, the oldest frame first.

@@ -45,7 +45,18 @@ struct ChannelReport {
         return [
             "  published \(now.published)\(rate ?? ""), " + (wasLost ? terminal.styled(lost, .yellow) : lost),
             "  " + pool,
-        ]
+        ] + now.groups.map(line)
+    }
+
+    /// A group and how its work goes.
+    private func line(_ group: ChannelStatistics.GroupStatus) -> String {
+        let before = earlier?.groups.first { $0.name == group.name }
+        let rate = before.map { " (\(Quantities.rate(perSecond(group.given, $0.given)))/s)" } ?? ""
+        let lost = "\(group.lost) lost"
+        return "  group \(group.name): \(group.members) members, \(group.given) frames given\(rate), "
+            + (group.lost > (before?.lost ?? 0) ? terminal.styled(lost, .yellow) : lost)
+            + "; \(group.answered) answered, \(group.failed) failed, \(group.pending) open"
+            + (group.discarded > 0 ? ", \(group.discarded) replies that nobody waited for" : "")
     }
 
     /// A row for each subscriber.
@@ -53,7 +64,7 @@ struct ChannelReport {
         guard !now.subscribers.isEmpty else { return ["  no subscribers"] }
         // The most telling columns first: a narrow terminal cuts the last.
         var table = TextTable([
-            .init("ID", .right), .init("PID", .right), .init("NAME"), .init("POLICY"), .init("DELIVERED", .right),
+            .init("ID", .right), .init("PID", .right), .init("NAME"), .init("GROUP"), .init("POLICY"), .init("DELIVERED", .right),
             .init("RATE/S", .right), .init("DROPPED", .right), .init("QUEUED", .right), .init("HELD", .right),
             .init("OLDEST", .right), .init("P50", .right), .init("P99", .right), .init("USER"), .init("STREAMS"),
         ])
@@ -70,6 +81,7 @@ struct ChannelReport {
             .init("\(subscriber.id)"),
             .init("\(subscriber.pid)"),
             .init(subscriber.name.isEmpty ? "-" : subscriber.name),
+            .init(subscriber.group.isEmpty ? "-" : subscriber.group),
             .init("\(subscriber.policy)"),
             .init("\(subscriber.delivered)"),
             .init(before.map { Quantities.rate(perSecond(subscriber.delivered, $0.delivered)) } ?? "-"),

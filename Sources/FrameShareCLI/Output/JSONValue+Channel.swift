@@ -22,6 +22,7 @@ extension ChannelStatistics {
             ]),
             "streams": .array(streams.map(\.json)),
             "subscribers": .array(subscribers.map(\.json)),
+            "groups": .array(groups.map(\.json)),
         ])
     }
 }
@@ -47,11 +48,21 @@ extension ChannelStatistics.StreamStatus {
     }
 }
 
+extension ChannelStatistics.GroupStatus {
+    var json: JSONValue {
+        .object([
+            "name": .string(name), "members": .number(members), "given": .number(given), "lost": .number(lost),
+            "answered": .number(answered), "failed": .number(failed), "open": .number(pending),
+            "replies_discarded": .number(discarded),
+        ])
+    }
+}
+
 extension ChannelStatistics.SubscriberStatus {
     var json: JSONValue {
         .object([
             "id": .number(id), "pid": .number(pid), "uid": .number(uid), "user": .string(UserArgument.name(uid)),
-            "name": .string(name), "policy": .string("\(policy)"),
+            "name": .string(name), "group": group.isEmpty ? .null : .string(group), "policy": .string("\(policy)"),
             "budget": .number(budget), "reserved": .bool(reserved), "streams": .strings(streams),
             "delivered": .number(delivered), "dropped": .number(dropped),
             "dropped_by": .object([

@@ -1,5 +1,4 @@
 import FrameShare
-import Glibc
 
 /// A member of a group in this process, on a thread of its own: it works until the channel ends or it is closed.
 final class GroupWorker: Sendable {
@@ -39,6 +38,3 @@ final class GroupWorker: Sendable {
         return try await thread.value
     }
 }
-
-/// A millisecond, on the calling thread.
-func usleepShort() { usleep(1000) }
