@@ -13,6 +13,10 @@ let package = Package(
             name: "channel-bench",
             dependencies: ["CContestant", .product(name: "FrameShare", package: "FrameShare")]
         ),
+        .executableTarget(
+            name: "workers-bench",
+            dependencies: [.product(name: "FrameShare", package: "FrameShare")]
+        ),
         // For counting: instructions under a simulator, heap allocations by itself.
         .target(name: "CAllocationCount"),
         .executableTarget(

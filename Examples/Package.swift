@@ -7,8 +7,16 @@ let package = Package(
         // Elsewhere: .package(url: "…", from: "…")
         .package(name: "FrameShare", path: "../")
     ],
-    targets: ["PublishFrames", "ReadFrames", "AsyncWorker"].map { name in
+    targets: ["PublishFrames", "ReadFrames", "AsyncWorker", "AskWorkers"].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "FrameShare", package: "FrameShare")])
-    },
+    } + [
+        .executableTarget(
+            name: "BrightnessWorker",
+            dependencies: [
+                .product(name: "FrameShare", package: "FrameShare"),
+                .product(name: "FrameWorkers", package: "FrameShare"),
+            ]
+        )
+    ],
     swiftLanguageModes: [.v6]
 )

@@ -5,7 +5,7 @@ import Testing
 @Suite("Help", .timeLimit(.minutes(5)))
 struct HelpTests {
     static let commands = [
-        "", "publish", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo", "bench",
+        "", "publish", "workers", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo", "bench",
         "bench-publisher", "bench-subscriber", "completions",
     ]
 

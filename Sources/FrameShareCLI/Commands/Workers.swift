@@ -17,7 +17,7 @@ struct Workers: ParsableCommand {
 
             Examples:
               frameshare workers camera0 --count 4 -- ./detector
-              frameshare workers camera0 --group faces --json -- ./detector --model faces.bin
+              frameshare workers camera0 --group faces --json -- ./detector
               frameshare top camera0
 
             Exit code 0 when every worker has ended with 0, 1 when the command can't be started.

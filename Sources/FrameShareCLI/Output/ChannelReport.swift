@@ -64,8 +64,9 @@ struct ChannelReport {
         guard !now.subscribers.isEmpty else { return ["  no subscribers"] }
         // The most telling columns first: a narrow terminal cuts the last.
         var table = TextTable([
-            .init("ID", .right), .init("PID", .right), .init("NAME"), .init("GROUP"), .init("POLICY"), .init("DELIVERED", .right),
-            .init("RATE/S", .right), .init("DROPPED", .right), .init("QUEUED", .right), .init("HELD", .right),
+            .init("ID", .right), .init("PID", .right), .init("NAME"), .init("GROUP"), .init("POLICY"),
+            .init("DELIVERED", .right), .init("RATE/S", .right), .init("DROPPED", .right), .init("QUEUED", .right),
+            .init("HELD", .right),
             .init("OLDEST", .right), .init("P50", .right), .init("P99", .right), .init("USER"), .init("STREAMS"),
         ])
         table.indent = "  "
