@@ -66,6 +66,7 @@ extension LeaseTable {
     /// The frame in `slot` goes to one member of each group. Each has an entry in ``groupOffers`` afterwards.
     mutating func publishToGroups(_ slot: Int, roomForBestEffort: Bool) {
         serving += 1
+        groupOffers.removeAll(keepingCapacity: true)
         for group in groupIDs {
             let member = offer(slot, toOneOf: group, roomForBestEffort: roomForBestEffort)
             groupOffers.append(GroupOffer(group: group, member: member))
@@ -153,6 +154,8 @@ extension LeaseTable {
         var ids: [GroupID] = []
         for case let group? in entries.map(\.group) where !ids.contains(group) { ids.append(group) }
         groupIDs = ids.sorted()
+        hasGroups = !ids.isEmpty
+        groupOffers = []
         groupOffers.reserveCapacity(ids.count)
         withdrawals.reserveCapacity(slots)
     }

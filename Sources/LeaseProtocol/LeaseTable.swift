@@ -43,8 +43,10 @@ public struct LeaseTable: Sendable {
     public private(set) var atSource = SlotSet()
     private let all: SlotSet
     private var reservedTotal = 0
+    /// Whether any subscriber is a member of a group.
+    public internal(set) var hasGroups = false
     /// The groups that have members, in order.
-    public internal(set) var groupIDs: [GroupID] = []
+    var groupIDs: [GroupID] = []
     /// What became of the frame published last, for each group.
     public internal(set) var groupOffers: [GroupOffer] = []
     var withdrawals: [Withdrawal] = []
@@ -267,8 +269,7 @@ public struct LeaseTable: Sendable {
                 note(error, of: i)
             }
         }
-        groupOffers.removeAll(keepingCapacity: true)
-        if !groupIDs.isEmpty { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
+        if hasGroups { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
     }
 
     private mutating func offer(

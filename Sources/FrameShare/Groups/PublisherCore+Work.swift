@@ -4,11 +4,15 @@ internal import LeaseProtocol
 internal import Synchronization
 internal import SystemPackage
 
-/// What a frame's publisher wants to know of one group.
-struct Asking: Sendable {
+/// What a frame's publisher wants to know of one group. One reference, so that frames without it pay nothing for it.
+final class Asking: Sendable {
     let group: String
     let options: AskOptions
     let sink: any WorkSink
+
+    init(group: String, options: AskOptions, sink: any WorkSink) {
+        (self.group, self.options, self.sink) = (group, options, sink)
+    }
 }
 
 // Work that groups were given. What is decided under the lock is told after it: see `tellWork`.

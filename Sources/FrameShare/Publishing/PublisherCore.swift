@@ -177,7 +177,7 @@ final class PublisherCore: Sendable {
                 }
             }
             tellControl = tellControl || !state.disconnects.isEmpty || state.generation.leases.hasViolation
-            if asking != nil || !state.generation.leases.groupIDs.isEmpty {
+            if asking != nil || state.generation.leases.hasGroups {
                 let (news, deadline) = Self.bookWork(slot, number, asking, now, &state)
                 hasNews = news
                 if deadline { tellControl = true }
