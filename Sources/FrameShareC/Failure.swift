@@ -33,7 +33,8 @@ struct Failure: Error {
 
     private static func code(of error: ChannelError) -> Int {
         switch error {
-        case .badChannelName, .badStreamName, .badMetadataCapacity, .unknownGroup: FRAMESHARE_ERROR_INVALID_ARGUMENT
+        case .badChannelName, .badStreamName, .badMetadataCapacity, .unknownGroup, .badGroupName, .replyTooLarge:
+            FRAMESHARE_ERROR_INVALID_ARGUMENT
         case .noDirectory, .directory, .pathTooLong: FRAMESHARE_ERROR_DIRECTORY
         case .channelInUse: FRAMESHARE_ERROR_CHANNEL_IN_USE
         case .noStreams, .tooManyStreams, .duplicateStream, .layout, .badSlotCount, .poolShape:
@@ -42,7 +43,7 @@ struct Failure: Error {
         case .memory: FRAMESHARE_ERROR_MEMORY
         case .metadataTooLarge, .badMetadata: FRAMESHARE_ERROR_METADATA
         case .slotNotAtSource: FRAMESHARE_ERROR_SLOT
-        case .reservationsDoNotFit, .refused: FRAMESHARE_ERROR_REFUSED
+        case .reservationsDoNotFit, .refused, .tooManyGroups, .resultsInUse: FRAMESHARE_ERROR_REFUSED
         case .noSuchChannel: FRAMESHARE_ERROR_NO_SUCH_CHANNEL
         case .notAllowed: FRAMESHARE_ERROR_NOT_ALLOWED
         case .versionMismatch: FRAMESHARE_ERROR_VERSION

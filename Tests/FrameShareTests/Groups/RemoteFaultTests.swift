@@ -1,4 +1,5 @@
 import Glibc
+import PeerTesting
 import Synchronization
 import Testing
 

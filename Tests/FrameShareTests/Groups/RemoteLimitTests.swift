@@ -1,6 +1,7 @@
 import CLinuxMedia
 import Glibc
 import LeaseProtocol
+import PeerTesting
 import Testing
 
 @testable import FrameShare

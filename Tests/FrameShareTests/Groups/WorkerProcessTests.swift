@@ -1,4 +1,5 @@
 import Glibc
+import PeerTesting
 import Testing
 
 /// Groups whose members are processes, and die.
