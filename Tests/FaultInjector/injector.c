@@ -48,7 +48,7 @@ void fault_spare(int spared) { (void)spared; }
     X(accept4) X(access) X(bind) X(chmod) X(chown) X(close) X(connect) X(epoll_create1) X(epoll_ctl) X(epoll_wait) \
     X(eventfd) X(fallocate) X(fcntl) X(flock) X(fstat) X(fstatfs) X(ftruncate) X(futex_wait) X(futex_waitv) X(futex_wake) \
     X(getrlimit) X(getsockopt) X(ioctl) X(listen) X(lseek) X(madvise) X(memfd_create) X(mkdir) X(mmap) X(nanosleep) \
-    X(open) X(opendir) X(poll) X(pthread_create) X(read) X(readdir) X(realpath) X(recvmsg) X(sendmsg) X(shutdown) \
+    X(open) X(opendir) X(poll) X(pthread_create) X(pwrite) X(read) X(readdir) X(realpath) X(recvmsg) X(sendmsg) X(shutdown) \
     X(socket) X(stat) X(unlink)
 
 #define NUMBER(name) F_##name,
@@ -136,6 +136,7 @@ WRAP_AS(void *, MAP_FAILED, mmap, (void *address, size_t size, int protection, i
 WRAP(nanosleep, (const struct timespec *pause, struct timespec *left), (pause, left))
 WRAP_AS(DIR *, NULL, opendir, (const char *path), (path))
 WRAP(poll, (struct pollfd *entries, nfds_t count, int ms), (entries, count, ms))
+WRAP_AS(ssize_t, -1, pwrite, (int fd, const void *bytes, size_t size, off_t offset), (fd, bytes, size, offset))
 WRAP_AS(ssize_t, -1, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
 WRAP_AS(struct dirent *, NULL, readdir, (DIR *folder), (folder))
 WRAP_AS(char *, NULL, realpath, (const char *path, char *resolved), (path, resolved))

@@ -2,8 +2,8 @@ internal import FaultInjector
 internal import FrameShare
 internal import Glibc
 
-/// A publisher's life: it starts, lets a subscriber in, streams, runs short of slots, is reconfigured, answers a monitor
-/// and ends.
+/// A publisher's life: it starts, lets a subscriber in, streams, runs short of slots, is reconfigured, asks a group, answers
+/// a monitor and ends.
 struct PublisherLife {
     private let arguments: PeerArguments
     private let publisher: Publisher
@@ -28,6 +28,7 @@ struct PublisherLife {
         try runShort()
         try publisher.reconfigure(streams: [PublishRole.stream(128, 96)], slots: 4)
         try streamUntilRead()
+        try askGroup()
         answer()
     }
 
@@ -53,6 +54,39 @@ struct PublisherLife {
             usleep(500)
         }
         throw .timedOut
+    }
+
+    /// Until the worker outside, which comes back where a fault has cost it its connection, has answered.
+    private func askGroup() throws(ChannelError) {
+        let deadline = FrameTimestamp.now().nanoseconds + 10_000_000_000
+        while FrameTimestamp.now().nanoseconds < deadline {
+            let sequence = publisher.statistics.published
+            let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
+            slot["main"].withUnsafeMutableBytes { bytes in PixelPattern.fill(bytes, sequence: sequence) }
+            do throws(WorkError) {
+                let answer = try answer(to: slot, sequence)
+                if answer.reply == .bytes(SubscribeRole.longReply) { return }
+                say("wrong-answer \(answer.reply)")
+            } catch .channel(let error) {
+                throw error
+            } catch {
+                usleep(2000)
+            }
+        }
+        throw .timedOut
+    }
+
+    private func answer(to slot: consuming WritableSlot, _ sequence: UInt64) throws(WorkError) -> Answer {
+        var options = AskOptions()
+        options.deadline = .seconds(5)
+        let pending = try publisher.submit(
+            "answerers",
+            slot,
+            FrameDescription(sequence: sequence),
+            metadata: ["Number": .int64(Int64(sequence))],
+            options: options
+        )
+        return try finish { () async throws(WorkError) in try await pending.answer }
     }
 
     /// With all slots in its own hands it waits in vain, blocking and not.
@@ -92,7 +126,7 @@ struct PublisherLife {
     }
 }
 
-/// A subscriber's life: it finds the channel, joins, reads, is cut off and joins again, goes along with a
+/// A subscriber's life: it finds the channel, joins a group, reads, answers, is cut off and joins again, goes along with a
 /// reconfiguration, reads blocking, polling and async, looks as a monitor, and leaves.
 struct SubscriberLife {
     private let arguments: PeerArguments
@@ -108,6 +142,7 @@ struct SubscriberLife {
         options.name = "faulty"
         options.reconnect = true
         options.pollable = true
+        options.group = "faulty"
         options.connectTimeout = .seconds(10)
         subscriber = try Subscriber(channel: arguments.channel, policy: .queue(2), options: options)
     }
@@ -115,6 +150,7 @@ struct SubscriberLife {
     func live() throws(ChannelError) {
         defer { subscriber.close() }
         for _ in 0..<3 { _ = try taken() }
+        try answer()
         _ = try subscriber.tryNext()
         shutdown(try subscriber.pollDescriptor, Int32(SHUT_RDWR))
         let before = try taken()
@@ -127,6 +163,12 @@ struct SubscriberLife {
             for _ in 0..<2 { _ = try await subscriber.next(timeout: .seconds(10)) }
         }
         _ = try ChannelMonitor(channel: arguments.channel, directory: directory, timeout: .seconds(10)).snapshot()
+    }
+
+    /// Its publisher asks nobody, and so discards it.
+    private func answer() throws(ChannelError) {
+        guard let frame = try subscriber.nextBlocking(timeout: .seconds(10)) else { throw .closed }
+        try frame.request?.answer(.bytes(SubscribeRole.longReply))
     }
 
     /// The generation of the next frame, whose pixels must be right.

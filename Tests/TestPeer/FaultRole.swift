@@ -28,7 +28,9 @@ struct FaultRole {
         ("getrlimit", [EPERM]), ("getsockopt", [ENOBUFS]), ("ioctl", [ENOMEM, EINTR]), ("listen", [EADDRINUSE]),
         ("lseek", [ESPIPE]), ("madvise", [EINVAL, ENOMEM]), ("memfd_create", [EMFILE, ENOMEM, EINVAL]),
         ("mkdir", [EACCES]), ("mmap", [ENOMEM, EACCES]), ("nanosleep", [EINTR]), ("open", [EMFILE, EACCES]),
-        ("opendir", [EMFILE, EACCES]), ("poll", [EINTR, ENOMEM]), ("pthread_create", [EAGAIN]), ("read", [EAGAIN]),
+        ("opendir", [EMFILE, EACCES]), ("poll", [EINTR, ENOMEM]), ("pthread_create", [EAGAIN]),
+        ("pwrite", [ENOSPC, EINTR]),
+        ("read", [EAGAIN]),
         ("readdir", [EIO]), ("realpath", [EACCES]), ("recvmsg", [EINTR, ENOMEM, ECONNRESET]),
         ("sendmsg", [EAGAIN, EPIPE, ETOOMANYREFS]), ("shutdown", [ENOTCONN]), ("socket", [EMFILE, ENOBUFS]),
         ("stat", [EACCES]), ("unlink", [EPERM]),
@@ -159,21 +161,26 @@ struct FaultRole {
     }
 }
 
-/// Waits on this thread for what an async body throws.
-func finish(_ body: @escaping @Sendable () async throws(ChannelError) -> Void) throws(ChannelError) {
-    final class Outcome: Sendable {
-        let error = Mutex<ChannelError?>(nil)
-        let done = Atomic<Bool>(false)
-    }
-    let outcome = Outcome()
+/// Waits on this thread for what comes of an async body.
+func finish<Value: Sendable, Failure: Error>(
+    _ body: @escaping @Sendable () async throws(Failure) -> Value
+) throws(Failure) -> Value {
+    let outcome = Outcome<Value, Failure>()
     Task.detached {
-        do throws(ChannelError) {
-            try await body()
+        let result: Result<Value, Failure>
+        do throws(Failure) {
+            result = .success(try await body())
         } catch {
-            outcome.error.withLock { $0 = error }
+            result = .failure(error)
         }
-        outcome.done.store(true, ordering: .releasing)
+        outcome.result.withLock { $0 = result }
     }
-    while !outcome.done.load(ordering: .acquiring) { usleep(100) }
-    if let error = outcome.error.withLock({ $0 }) { throw error }
+    while true {
+        if let result = outcome.result.withLock({ $0 }) { return try result.get() }
+        usleep(100)
+    }
+}
+
+private final class Outcome<Value: Sendable, Failure: Error>: Sendable {
+    let result = Mutex<Result<Value, Failure>?>(nil)
 }

@@ -5,8 +5,9 @@ internal import Glibc
 ///
 /// Keys: `policy`, `budget`, `reserve`, `name`, `spin`, `reconnect`, `timeout` (ms to connect), `starve` (descriptors
 /// left while it connects for the first time), `keep` (frames that are kept until as many more have come), `pollable` (waits
-/// in an event loop), and `behaviour`: `verify` (the default), `hold` and `stop` with `count`,
-/// `wait`, `greedy`, `probe`, `lines`, `steady` with `count`.
+/// in an event loop), `group` (a member of it, which answers each frame with more than fits into a message), and
+/// `behaviour`: `verify` (the default), `hold` and `stop` with `count`, `wait`, `greedy`, `probe`, `lines`, `steady` with
+/// `count`.
 struct SubscribeRole {
     private let subscriber: Subscriber
     private let arguments: PeerArguments
@@ -74,6 +75,7 @@ struct SubscribeRole {
         options.connectTimeout = .milliseconds(arguments.number("timeout", 20_000))
         if arguments.flag("spin") { options.wait = .spin }
         options.pollable = arguments.flag("pollable")
+        options.group = arguments.text("group")
         let policy = arguments.text("policy").flatMap { Policy($0) } ?? .latest
         return try Subscriber(channel: arguments.channel, policy: policy, options: options)
     }
@@ -149,11 +151,22 @@ struct SubscribeRole {
         }
         if !Self.isIntact(frame) { bad += 1 }
         if last >= 0 && frame.sequence != UInt64(last) + 1 { gaps += 1 }
+        if let request = frame.request { Self.answer(request) }
         last = Int(frame.sequence)
         lastNumber = Int(frame.number)
         if delivered == 0 { first = (last, lastNumber) }
         delivered += 1
     }
+
+    /// What a publisher that has gone does not hear was for nobody.
+    private static func answer(_ request: FrameRequest) {
+        do throws(ChannelError) {
+            try request.answer(.bytes(longReply))
+        } catch { say("unanswered \(error.name)") }
+    }
+
+    /// It goes by shared memory.
+    static let longReply = [UInt8](repeating: 7, count: 20_000)
 
     /// Whether pixels and metadata are those of the frame, or known to be no longer.
     private static func isIntact(_ frame: borrowing Frame) -> Bool {

@@ -50,6 +50,7 @@ extension FaultTests {
             let folder = try PeerFolder()
             let first = try await folder.publisher("slots=4")
             let subscriber = try await folder.subscriber("policy=queue:2", "reconnect")
+            let worker = try await folder.subscriber("policy=queue:2", "reconnect", "group=answerers")
             try await first.ask("close", "closed")
             #expect(try await first.exit() == 0)
             let calls = try await sweep("publish", in: folder)
@@ -58,6 +59,8 @@ extension FaultTests {
             }
             let seen = try await subscriber.report()
             try #expect(seen["bad"] == 0 && seen["connections"] > 100, "\(seen)")
+            let answered = try await worker.report()
+            try #expect(answered["bad"] == 0 && answered["connections"] > 100, "\(answered)")
             #expect(folder.files == [])
         }
 
@@ -74,7 +77,7 @@ extension FaultTests {
             )
             let good = try await folder.subscriber("policy=every-frame", "budget=6")
             let calls = try await sweep("subscribe", in: folder)
-            for call in ["connect", "recvmsg", "mmap", "fcntl", "fstatfs", "futex_wait", "poll"] {
+            for call in ["connect", "recvmsg", "mmap", "fcntl", "fstatfs", "futex_wait", "poll", "pwrite"] {
                 #expect(calls[call, default: 0] > 0, "\(call) is not among them")
             }
             let last = try await publisher.ask("pause", "paused")["last"]
