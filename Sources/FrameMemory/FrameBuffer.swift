@@ -29,20 +29,23 @@ public final class FrameBuffer: Sendable {
         writeProtection: WriteProtection,
         writable: Bool = false
     ) throws(MemoryError) {
-        try Self.verify(descriptor: descriptor.number, kind: kind, size: size)
+        let seals = try Self.verified(descriptor: descriptor.number, kind: kind, size: size)
         writableMapping = writable ? try Mapping(descriptor: descriptor.number, size: size, access: .readWrite) : nil
         self.kind = kind
         self.size = size
-        let holds = Self.confirms(writeProtection, descriptor: descriptor.number, kind: kind)
+        let holds = Self.confirms(writeProtection, descriptor: descriptor.number, kind: kind, seals: seals)
         self.writeProtection = holds ? writeProtection : .none
         owned = descriptor
     }
 
-    private static func confirms(_ protection: WriteProtection, descriptor: Int32, kind: MemoryKind) -> Bool {
+    private static func confirms(
+        _ protection: WriteProtection,
+        descriptor: Int32,
+        kind: MemoryKind,
+        seals: Int32
+    ) -> Bool {
         switch protection {
-        case .sealed:
-            let seals = fs_get_seals(descriptor)
-            return !kind.isDMABuf && seals >= 0 && seals & (FS_SEAL_FUTURE_WRITE | FS_SEAL_WRITE) != 0
+        case .sealed: return !kind.isDMABuf && seals & (FS_SEAL_FUTURE_WRITE | FS_SEAL_WRITE) != 0
         case .readOnlyExport:
             // A dma-buf that was exported read-only can't be opened anew for writing either; any other file can.
             let flags = fcntl(descriptor, F_GETFL)
@@ -95,6 +98,11 @@ public final class FrameBuffer: Sendable {
     /// reserve it (fallocate(2)). A seal against writing keeps it from making holes later.
     /// - Throws: `notMemfd`, `hugeTLB`, `notSealed`, `notDMABuf`, `tooSmall`, `sparse`, `badSize`.
     public static func verify(descriptor: Int32, kind: MemoryKind, size: Int) throws(MemoryError) {
+        _ = try verified(descriptor: descriptor, kind: kind, size: size)
+    }
+
+    /// Returns a memfd's seals, 0 for a dma-buf.
+    static func verified(descriptor: Int32, kind: MemoryKind, size: Int) throws(MemoryError) -> Int32 {
         guard size > 0 else { throw .badSize(size) }
         if kind.isDMABuf {
             guard fs_file_system_magic(descriptor) == FS_DMA_BUF_MAGIC else { throw .notDMABuf }
@@ -102,17 +110,23 @@ public final class FrameBuffer: Sendable {
             let end = lseek(descriptor, 0, Int32(SEEK_END))
             guard end >= 0 else { throw .call("lseek", Errno(rawValue: errno)) }
             guard Int(end) >= size else { throw .tooSmall(found: Int(end), needed: size) }
-            return
+            return 0
         }
         let seals = fs_get_seals(descriptor)
         guard seals >= 0 else { throw .notMemfd }
-        guard fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else { throw .hugeTLB }
-        guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }
+        // What has blocks of the page's size has no huge pages; a tmpfs may say larger ones, too.
+        guard Int(status.st_blksize) <= Self.pageSize || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else {
+            throw .hugeTLB
+        }
+        guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }
         guard Int(status.st_size) >= size else { throw .tooSmall(found: Int(status.st_size), needed: size) }
         // Blocks of 512 bytes, whatever the file system says (stat(2)); pages that are swapped out are counted, too.
         let (present, overflow) = Int(status.st_blocks).multipliedReportingOverflow(by: 512)
         guard overflow || present >= size else { throw .sparse(found: present, needed: size) }
+        return seals
     }
+
+    private static let pageSize = Int(getpagesize())
 }

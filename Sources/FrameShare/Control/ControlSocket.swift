@@ -54,44 +54,52 @@ final class ControlSocket: Sendable {
         case failed(Errno)
     }
 
+    /// Room for the longest message. Its memory is not touched before a message comes to lie in it: what follows the
+    /// message in it is never read.
+    static func messageBuffer() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: Message.maximumSize) { _, count in count = Message.maximumSize }
+    }
+
+    /// The most descriptors that the kernel delivers with a message (SCM_MAX_FD of unix(7), and one more to notice).
+    private static let descriptorRoom = 254
+
     /// Takes one message, if there is one.
     func receive(into buffer: inout [UInt8]) -> ReceiveOutcome {
-        var descriptors = [Int32](repeating: -1, count: 254)
-        var count: Int32 = 0
-        var truncated: Int32 = 0
-        func receiveOnce() -> Int {
-            buffer.withUnsafeMutableBytes { bytes in
-                descriptors.withUnsafeMutableBufferPointer { fds in
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: Self.descriptorRoom) { room in
+            var (count, truncated): (Int32, Int32) = (0, 0)
+            func receiveOnce() -> Int {
+                buffer.withUnsafeMutableBytes { bytes in
                     fs_receive(
                         number,
                         bytes.baseAddress,
                         bytes.count,
-                        fds.baseAddress,
-                        Int32(fds.count),
+                        room.baseAddress,
+                        Int32(room.count),
                         &count,
                         &truncated,
                         Int32(MSG_DONTWAIT)
                     )
                 }
             }
-        }
-        var result = receiveOnce()
-        // A peer that closed with our messages unread: the kernel tells that once, before what the peer said last.
-        if result == -Int(ECONNRESET) { result = receiveOnce() }
-        let list = DescriptorList(owning: Array(descriptors.prefix(Int(max(0, count)))))
-        if result < 0 {
-            let error = Errno(rawValue: Int32(-result))
-            switch error {
-            case .resourceTemporarilyUnavailable, .interrupted: return .nothing
-            case .connectionReset, .brokenPipe: return .hangUp
-            default: return .failed(error)
+            var result = receiveOnce()
+            // A peer that closed with our messages unread: the kernel tells that once, before what the peer said last.
+            if result == -Int(ECONNRESET) { result = receiveOnce() }
+            // The kernel has written as many as it counts.
+            let list = DescriptorList(owning: count > 0 ? Array(room.prefix(Int(count))) : [])
+            if result < 0 {
+                let error = Errno(rawValue: Int32(-result))
+                switch error {
+                case .resourceTemporarilyUnavailable, .interrupted: return .nothing
+                case .connectionReset, .brokenPipe: return .hangUp
+                default: return .failed(error)
+                }
             }
+            // A SEQPACKET message is never empty here, so no bytes mean that the peer hung up.
+            if result == 0 && list.isEmpty { return .hangUp }
+            return .message(
+                Received(bytes: buffer[0..<Int(result)], descriptors: list, truncated: truncated != 0)
+            )
         }
-        // A SEQPACKET message is never empty here, so no bytes mean that the peer hung up.
-        if result == 0 && list.isEmpty { return .hangUp }
-        return .message(
-            Received(bytes: buffer[0..<Int(result)], descriptors: list, truncated: truncated != 0)
-        )
     }
 
     /// Waits until the socket is readable or hung up; at most `timeout` ms.

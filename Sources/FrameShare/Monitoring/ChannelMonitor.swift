@@ -6,7 +6,7 @@ public final class ChannelMonitor: Sendable {
     public let channel: String
     private let socket: ControlSocket
     private let timeout: Duration
-    private let buffer = Mutex([UInt8](repeating: 0, count: Message.maximumSize))
+    private let buffer = Mutex(ControlSocket.messageBuffer())
 
     /// Connects to a channel as a monitor.
     /// - Parameters:

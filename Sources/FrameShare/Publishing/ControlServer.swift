@@ -80,7 +80,7 @@ final class ControlServer: Sendable {
 
     private func run() {
         var connections: [Int32: Connection] = [:]
-        var buffer = [UInt8](repeating: 0, count: Message.maximumSize)
+        var buffer = ControlSocket.messageBuffer()
         // Kept so that a connection can be taken and hung up on when descriptors have run out: else it would wait in
         // the kernel's queue and this loop would spin on it.
         var spare = Self.openSpare()

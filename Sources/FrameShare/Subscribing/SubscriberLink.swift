@@ -61,7 +61,7 @@ struct SubscriberLink {
         welcome: Message.Welcome,
         publisher: (pid: Int32, uid: UInt32),
         isMember: Bool,
-        buffer: [UInt8]
+        buffer: consuming [UInt8]
     ) {
         (self.socket, self.page, self.welcome, self.publisher) = (socket, page, welcome, publisher)
         self.buffer = buffer
@@ -80,13 +80,16 @@ struct SubscriberLink {
         let deadline = Deadline(after: timeout)
         let socket = try connectSocket(channel: channel, directory: directory)
         try sendHello(hello, on: socket)
-        var buffer = [UInt8](repeating: 0, count: Message.maximumSize)
+        var buffer = ControlSocket.messageBuffer()
         let publisher = socket.peer() ?? (0, .max)
         var link: SubscriberLink? = nil
+        // All that follows the welcome is there with it, or a moment later.
+        var isThere = false
         while link?.arrived.isEmpty ?? true {
-            try wait(for: socket, until: deadline, channel: channel)
+            if !isThere { try wait(for: socket, until: deadline, channel: channel) }
             // Also when something has come: a publisher could go on for ever sending what is no generation.
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
+            isThere = false
             if link == nil {
                 link = try receiveWelcome(
                     on: socket,
@@ -95,6 +98,7 @@ struct SubscriberLink {
                     isMember: !hello.group.isEmpty,
                     &buffer
                 )
+                isThere = link != nil
             } else {
                 try link?.receive(channel: channel)
                 if let end = link?.end { throw end.error ?? .refused("the channel has ended") }
@@ -176,13 +180,16 @@ struct SubscriberLink {
                 guard let page = received.descriptors.takeFirst() else {
                     throw .protocolViolation("welcome without a channel page")
                 }
+                // Moved, or it would be copied when the next message is written into it.
+                var room: [UInt8] = []
+                swap(&room, &buffer)
                 return SubscriberLink(
                     socket: socket,
                     page: try adopt(page),
                     welcome: welcome,
                     publisher: publisher,
                     isMember: isMember,
-                    buffer: buffer
+                    buffer: room
                 )
             default: throw .protocolViolation("\(message) instead of a welcome")
             }
