@@ -21,14 +21,18 @@ public final class FrameBuffer: Sendable {
     /// - Parameters:
     ///   - writeProtection: what its maker says; it counts only if the kernel says so too
     ///   - writable: map it for writing too, which takes a descriptor that allows it
-    /// - Throws: what ``verify(descriptor:kind:size:)`` throws, or the mapping's error.
+    ///   - reserving: take the memory that a memfd of one's own has not taken yet (`fallocate(2)`), which `verify` asks for.
+    ///     Never for what a peer sent: it would be taken at this process's expense
+    /// - Throws: what ``verify(descriptor:kind:size:)`` throws, `outOfMemory`, or the mapping's error.
     public init(
         adopting descriptor: consuming OwnedDescriptor,
         kind: MemoryKind,
         size: Int,
         writeProtection: WriteProtection,
-        writable: Bool = false
+        writable: Bool = false,
+        reserving: Bool = false
     ) throws(MemoryError) {
+        if reserving { try Self.reserve(descriptor.number, kind: kind, size: size) }
         let seals = try Self.verified(descriptor: descriptor.number, kind: kind, size: size)
         writableMapping = writable ? try Mapping(descriptor: descriptor.number, size: size, access: .readWrite) : nil
         self.kind = kind
@@ -36,6 +40,15 @@ public final class FrameBuffer: Sendable {
         let holds = Self.confirms(writeProtection, descriptor: descriptor.number, kind: kind, seals: seals)
         self.writeProtection = holds ? writeProtection : .none
         owned = descriptor
+    }
+
+    /// Leaves alone what is no memfd of that size: verifying it says so.
+    private static func reserve(_ number: Int32, kind: MemoryKind, size: Int) throws(MemoryError) {
+        guard !kind.isDMABuf, fs_get_seals(number) >= 0, size > 0 else { return }
+        var status = stat()
+        guard fstat(number, &status) == 0, Int(status.st_size) >= size else { return }
+        guard Int(status.st_blocks).multipliedReportingOverflow(by: 512).partialValue < size else { return }
+        try Memfd.reserve(number, size: size)
     }
 
     private static func confirms(

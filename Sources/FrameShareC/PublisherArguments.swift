@@ -78,7 +78,8 @@ private func frameBuffer(_ given: frameshare_buffer) throws(Failure) -> FrameBuf
             adopting: OwnedDescriptor(owning: copy),
             kind: kind,
             size: Int(clamping: given.size),
-            writeProtection: kind.isDMABuf ? .readOnlyExport : .sealed
+            writeProtection: kind.isDMABuf ? .readOnlyExport : .sealed,
+            reserving: true
         )
     } catch {
         throw Failure(.memory(error))

@@ -108,6 +108,31 @@ import Testing
         #expect(refused(-1, .dmaBuf, 1) == .notDMABuf)
     }
 
+    @Test("a memfd of one's own gets what memory it lacks, and keeps what it had")
+    func reservedWhenAdopted() throws {
+        let number = try rawMemfd(size: 65536, seals: Seal.shrink | Seal.grow, reserved: 0)
+        #expect(pwrite(number, "x", 1, 40_000) == 1)
+        let buffer = try FrameBuffer(
+            adopting: OwnedDescriptor(owning: number),
+            kind: .memfd,
+            size: 65536,
+            writeProtection: .none,
+            reserving: true
+        )
+        var status = stat()
+        #expect(fstat(buffer.descriptor, &status) == 0 && Int(status.st_blocks) * 512 >= 65536)
+        #expect(try buffer.map(.read).withBytes { $0[40_000] } == UInt8(ascii: "x"))
+        #expect(throws: MemoryError.tooSmall(found: 8192, needed: 8193)) {
+            _ = try FrameBuffer(
+                adopting: OwnedDescriptor(owning: try rawMemfd(size: 8192, seals: Seal.shrink, reserved: 0)),
+                kind: .memfd,
+                size: 8193,
+                writeProtection: .none,
+                reserving: true
+            )
+        }
+    }
+
     @Test("reserved huge pages are refused: sealed or not, they can be missing when they are read")
     func hugeTLB() throws {
         // MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB

@@ -616,7 +616,8 @@ struct frameshare_publisher_options {
     const char *directory;
 };
 
-/* A buffer that a camera, or anyone else, has made. The library duplicates the descriptor. */
+/* A buffer that a camera, or anyone else, has made. The library duplicates the descriptor. A memfd must be sealed against
+ * shrinking; memory that it has not taken yet is taken now. */
 struct frameshare_buffer {
     int fd;
     /* FRAMESHARE_MEMORY_... */
