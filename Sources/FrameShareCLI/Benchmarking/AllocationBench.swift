@@ -16,6 +16,11 @@ struct AllocationBench {
         var hugePages = false
         /// Why it can't be had.
         var trouble: String?
+
+        /// Bytes a nanosecond, which is GB/s, as the CPU writes and reads a frame of `size` bytes.
+        func speeds(size: Int) -> String {
+            [write, read].map { $0 > 0 ? Quantities.fixed(Double(size) / $0) : "-" }.joined(separator: " / ")
+        }
     }
 
     let size: Int

@@ -50,24 +50,24 @@ struct BenchPage {
     }
 
     private var allocations: String {
-        let head = row(["memory", "allocate", "map", "first touch", "write", "read", "sync"], tag: "th")
+        let head = row(["memory", "allocate", "map", "first touch", "write", "read", "sync", "write / read GB/s"], tag: "th")
         let rows = result.allocations.map { r in
             r.trouble.map { row([r.name, $0]) }
                 ?? row([
                     r.name, time(r.allocate), time(r.map), time(r.firstTouch), time(r.write), time(r.read),
-                    time(r.sync),
+                    time(r.sync), r.speeds(size: result.allocationSize),
                 ])
         }
         return "<table>\n" + head + rows.joined() + "</table>\n"
     }
 
     private func table(_ rows: [BenchRow]) -> String {
-        let head = ["way", "p50", "p99", "frames/s", "publisher CPU", "reader CPU", "lost", "limited by"]
+        let head = ["way", "p50", "p99", "frames/s", "publisher CPU", "reader CPU", "memory", "lost", "limited by"]
         let lines = rows.map { r in
             r.trouble.map { row([r.cell.way.name, $0]) }
                 ?? row([
                     r.cell.way.name, time(r.p50), time(r.p99), Quantities.rate(r.framesPerSecond), time(r.publisherCPU),
-                    time(r.readerCPU), "\(r.lost)", r.limit,
+                    time(r.readerCPU), Quantities.bytes(Int(r.memory)), "\(r.lost)", r.limit,
                 ])
         }
         return "<table>\n" + row(head, tag: "th") + lines.joined() + "</table>\n"

@@ -22,7 +22,7 @@ struct BenchPublishing {
     /// The first frames find cold caches and unmapped pages: they are sent, and not counted.
     static let warmUp = 8
 
-    static func slots(readers: Int) -> Int { max(8, 2 + readerBudget * readers) }
+    static func slots(readers: Int, budget: Int = readerBudget) -> Int { max(8, 2 + budget * readers) }
 
     func run(_ stop: StopRequest) throws -> ContestantReport {
         var options = Publisher.Options()

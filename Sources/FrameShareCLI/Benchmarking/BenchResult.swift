@@ -48,13 +48,13 @@ struct BenchResult {
     private var allocationTable: TextTable {
         var table = TextTable([
             .init("MEMORY"), .init("ALLOCATE", .right), .init("MAP", .right), .init("FIRST TOUCH", .right),
-            .init("WRITE", .right), .init("READ", .right), .init("SYNC", .right),
+            .init("WRITE", .right), .init("READ", .right), .init("SYNC", .right), .init("WRITE/READ GB/S", .right),
         ])
         func time(_ value: Double) -> TextTable.Cell { .init(Quantities.time(nanoseconds: Int64(value))) }
         for row in allocations where row.trouble == nil {
             table.add([
                 .init(row.name), time(row.allocate), time(row.map), time(row.firstTouch), time(row.write),
-                time(row.read), time(row.sync),
+                time(row.read), time(row.sync), .init(row.speeds(size: allocationSize)),
             ])
         }
         return table
@@ -63,20 +63,22 @@ struct BenchResult {
     private func table(_ rows: [BenchRow]) -> TextTable {
         var table = TextTable([
             .init("WAY"), .init("P50", .right), .init("P99", .right), .init("FRAMES/S", .right),
-            .init("PUBLISHER CPU", .right), .init("READER CPU", .right), .init("LOST", .right), .init("LIMITED BY"),
+            .init("PUBLISHER CPU", .right), .init("READER CPU", .right), .init("MEMORY", .right),
+            .init("LOST", .right), .init("LIMITED BY"),
         ])
         func time(_ value: Double) -> TextTable.Cell { .init(Quantities.time(nanoseconds: Int64(value))) }
         for row in rows {
             if let trouble = row.trouble {
                 table.add([
                     .init(row.cell.way.name), .init("-"), .init("-"), .init("-"), .init("-"), .init("-"), .init("-"),
-                    .init(trouble, .dim),
+                    .init("-"), .init(trouble, .dim),
                 ])
                 continue
             }
             table.add([
                 .init(row.cell.way.name), time(row.p50), time(row.p99), .init(Quantities.rate(row.framesPerSecond)),
-                time(row.publisherCPU), time(row.readerCPU), .init("\(row.lost)"), .init(row.limit, .dim),
+                time(row.publisherCPU), time(row.readerCPU), .init(Quantities.bytes(Int(row.memory))),
+                .init("\(row.lost)"), .init(row.limit, .dim),
             ])
         }
         return table

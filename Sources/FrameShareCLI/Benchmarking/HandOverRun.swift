@@ -29,7 +29,8 @@ struct HandOverRun {
             rate: cell.rate,
             frames: cell.frames,
             fill: cell.touch,
-            slots: nil,
+            // Who wants the newest alone pins two.
+            slots: policy == .latest ? BenchPublishing.slots(readers: cell.readers, budget: 2) : nil,
             memory: .memfd,
             patience: .seconds(20)
         )
