@@ -1,20 +1,22 @@
-"""worker.py CHANNEL [FRAMES]: an AI worker in twenty lines. A slow model never holds up the camera: it loses its own frames."""
+"""worker.py [CHANNEL]: an AI worker in twenty lines. Start as many as there are cores: each frame goes to one of them.
+
+    frameshare workers camera0 --count 4 -- python3 worker.py
+"""
 
 import sys
 
 import numpy as np
 
-from frameshare import Subscriber
+from frameshare import Frame, Worker
 
 
-def detect(image: np.ndarray) -> float:
+def detect(image: np.ndarray) -> list[float]:
     """Put a model here. It sees the camera's own memory, and can't write to it."""
-    return float(image.std())
+    return [float(image.mean()), float(image.std())]
 
 
-channel, most = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None
-with Subscriber(channel, policy="latest", name="worker") as camera:
-    for done, frame in enumerate(camera, start=1):
-        print(f"frame {frame.number}: {detect(frame['main'].array):.2f} (passed over {frame.lost.policy})", flush=True)
-        if done == most:
-            break
+def handle(frame: Frame) -> dict[str, list[float]]:
+    return {"scores": detect(frame["main"].array)}
+
+
+Worker(sys.argv[1] if len(sys.argv) > 1 else None, "detectors", handle).run()

@@ -23,10 +23,19 @@ def finished(process):
     return output
 
 
-def test_worker(start):
-    publish(start, frames=10000)
-    output = finished(start(str(EXAMPLES / "worker.py"), "camera0", "5"))
-    assert len(re.findall(r"^frame \d+: \d+\.\d\d", output, re.M)) == 5
+def test_workers_share_the_frames_that_are_asked_about(start):
+    workers = []
+    asking = start(str(EXAMPLES / "ask.py"), "camera0", "40")
+    until(lambda: is_published("camera0"))
+    for _ in range(2):
+        workers.append(start(str(EXAMPLES / "worker.py"), "camera0"))
+    output = finished(asking)
+    said = {int(grey): (float(mean), float(deviation)) for grey, mean, deviation in re.findall(
+        r"^frame \d+, grey (\d+): worker \d+ says \[(.*), (.*)\]$", output, re.M
+    )}
+    assert said == {grey: (grey, 0.0) for grey in range(40)}, output
+    for worker in workers:
+        finished(worker)
 
 
 def test_motion_beside_a_recorder(start, tmp_path):

@@ -14,6 +14,23 @@ struct Failure: Error {
     init(_ error: ChannelError) { self.init(Self.code(of: error), error.description) }
     init(_ error: ImageLayoutError) { self.init(FRAMESHARE_ERROR_LAYOUT, error.description) }
 
+    init(_ error: WorkError) {
+        let code =
+            switch error {
+            case .noWorker: FRAMESHARE_ERROR_NO_WORKER
+            case .busy: FRAMESHARE_ERROR_BUSY
+            case .withdrawn: FRAMESHARE_ERROR_WITHDRAWN
+            case .failed: FRAMESHARE_ERROR_WORKER_FAILED
+            case .workerLost: FRAMESHARE_ERROR_WORKER_LOST
+            case .deadlinePassed: FRAMESHARE_ERROR_DEADLINE
+            case .cancelled: FRAMESHARE_ERROR_CANCELLED
+            case .passedOver: FRAMESHARE_ERROR_PASSED_OVER
+            case .malformed: FRAMESHARE_ERROR_PROTOCOL
+            case .channel(let error): Self.code(of: error)
+            }
+        self.init(code, error.description)
+    }
+
     static let invalidHandle = Failure(
         FRAMESHARE_ERROR_INVALID_HANDLE,
         "this is NULL, or no handle that is in use (was it closed or released?)"
@@ -89,6 +106,15 @@ func translating<T: ~Copyable>(_ body: () throws(ChannelError) -> T) throws(Fail
     }
 }
 
+/// As ``translating(_:)``, for what groups are asked.
+func translatingWork<T: ~Copyable>(_ body: () throws(WorkError) -> T) throws(Failure) -> T {
+    do throws(WorkError) {
+        return try body()
+    } catch {
+        throw Failure(error)
+    }
+}
+
 /// As ``translating(_:)``, for layouts.
 func translatingLayout<T>(_ body: () throws(ImageLayoutError) -> T) throws(Failure) -> T {
     do throws(ImageLayoutError) {
@@ -132,6 +158,14 @@ public func frameshare_result_name(_ result: Int32) -> UnsafePointer<CChar>! {
         case FRAMESHARE_ERROR_NOT_POLLABLE: "FRAMESHARE_ERROR_NOT_POLLABLE"
         case FRAMESHARE_ERROR_SYSTEM: "FRAMESHARE_ERROR_SYSTEM"
         case FRAMESHARE_ERROR_TYPE: "FRAMESHARE_ERROR_TYPE"
+        case FRAMESHARE_ERROR_NO_WORKER: "FRAMESHARE_ERROR_NO_WORKER"
+        case FRAMESHARE_ERROR_BUSY: "FRAMESHARE_ERROR_BUSY"
+        case FRAMESHARE_ERROR_WITHDRAWN: "FRAMESHARE_ERROR_WITHDRAWN"
+        case FRAMESHARE_ERROR_WORKER_FAILED: "FRAMESHARE_ERROR_WORKER_FAILED"
+        case FRAMESHARE_ERROR_WORKER_LOST: "FRAMESHARE_ERROR_WORKER_LOST"
+        case FRAMESHARE_ERROR_DEADLINE: "FRAMESHARE_ERROR_DEADLINE"
+        case FRAMESHARE_ERROR_CANCELLED: "FRAMESHARE_ERROR_CANCELLED"
+        case FRAMESHARE_ERROR_PASSED_OVER: "FRAMESHARE_ERROR_PASSED_OVER"
         default: "unknown"
         }
     return UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self)

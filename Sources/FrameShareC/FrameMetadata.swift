@@ -100,7 +100,7 @@ private func find(
 }
 
 /// A text's length as far as a key could have it.
-private func length(_ text: UnsafePointer<CChar>) -> Int {
+func length(_ text: UnsafePointer<CChar>) -> Int {
     var length = 0
     while length < 256 && text[length] != 0 { length += 1 }
     return length
@@ -110,7 +110,7 @@ private func wrongType(_ key: UnsafePointer<CChar>?, _ wanted: String) -> Failur
     Failure(FRAMESHARE_ERROR_TYPE, "the metadata's '\(optionalText(key) ?? "")' is not \(wanted)")
 }
 
-private func cEntry(_ entry: MetadataView.RawEntry) -> frameshare_entry {
+func cEntry(_ entry: MetadataView.RawEntry) -> frameshare_entry {
     frameshare_entry(
         key: entry.key.baseAddress?.assumingMemoryBound(to: CChar.self),
         key_size: entry.key.count,

@@ -8,6 +8,10 @@ struct Handles: Sendable {
     let slots = HandleTable<FilledSlot>(kind: 0x54)
     let metadata = HandleTable<Metadata>(kind: 0x55)
     let monitors = HandleTable<ChannelMonitor>(kind: 0x56)
+    let requests = HandleTable<FrameRequest>(kind: 0x57)
+    let pending = HandleTable<PendingAnswer>(kind: 0x58)
+    let answers = HandleTable<ReceivedAnswer>(kind: 0x59)
+    let results = HandleTable<WorkResults>(kind: 0x5A)
 }
 
 let handles = Handles()

@@ -40,16 +40,44 @@ public func frameshare_monitor_get_statistics(
     _ capacity: Int
 ) -> Int32 {
     answer { () throws(Failure) in
-        let monitor = try handles.monitors.object(monitor)
-        let now: ChannelStatistics
-        do throws(ChannelError) {
-            now = try monitor.snapshot()
-        } catch {
-            // In order.
-            if error == .closed { return Int32(FRAMESHARE_ENDED) }
-            throw Failure(error)
-        }
+        guard let now = try snapshot(monitor) else { return Int32(FRAMESHARE_ENDED) }
         return try tell(now, statistics, subscribers, capacity)
+    }
+}
+
+@c @implementation
+public func frameshare_publisher_get_groups(
+    _ publisher: OpaquePointer!,
+    _ groups: UnsafeMutablePointer<frameshare_group_status>!,
+    _ capacity: Int,
+    _ count: UnsafeMutablePointer<Int>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        try tell(try handles.publishers.object(publisher).statistics.groups, groups, capacity, count)
+    }
+}
+
+@c @implementation
+public func frameshare_monitor_get_groups(
+    _ monitor: OpaquePointer!,
+    _ groups: UnsafeMutablePointer<frameshare_group_status>!,
+    _ capacity: Int,
+    _ count: UnsafeMutablePointer<Int>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        guard let now = try snapshot(monitor) else { return Int32(FRAMESHARE_ENDED) }
+        return try tell(now.groups, groups, capacity, count)
+    }
+}
+
+/// What a monitor sees now; nil once the channel has ended in order.
+private func snapshot(_ monitor: OpaquePointer?) throws(Failure) -> ChannelStatistics? {
+    let monitor = try handles.monitors.object(monitor)
+    do throws(ChannelError) {
+        return try monitor.snapshot()
+    } catch {
+        if error == .closed { return nil }
+        throw Failure(error)
     }
 }
 
@@ -79,24 +107,57 @@ public func frameshare_channels(
 }
 
 private func tell(
+    _ now: [ChannelStatistics.GroupStatus],
+    _ groups: UnsafeMutablePointer<frameshare_group_status>?,
+    _ capacity: Int,
+    _ count: UnsafeMutablePointer<Int>?
+) throws(Failure) -> Int32 {
+    let count = try place(count, "count")
+    try write(now.map(status), to: groups, capacity, "groups")
+    count.pointee = now.count
+    return ok
+}
+
+/// Writes structs of which each begins with its `struct_size`, as many as there is room for.
+private func write<T: BitwiseCopyable>(
+    _ values: [T],
+    to array: UnsafeMutablePointer<T>?,
+    _ capacity: Int,
+    _ parameter: String
+) throws(Failure) {
+    guard let array else {
+        if capacity == 0 { return }
+        throw .null(parameter)
+    }
+    guard capacity > 0 else { return }
+    // The first says how far apart they are: an array of structs of the caller's release.
+    let stride = Int(UnsafeRawPointer(array).loadUnaligned(as: UInt32.self))
+    for (i, value) in values.prefix(capacity).enumerated() {
+        let one = UnsafeMutableRawPointer(array).advanced(by: i * stride)
+        try write(value, to: one.assumingMemoryBound(to: T.self), "\(parameter)[\(i)]")
+    }
+}
+
+private func status(_ now: ChannelStatistics.GroupStatus) -> frameshare_group_status {
+    var result = frameshare_group_status()
+    result.members = UInt32(clamping: now.members)
+    result.pending = UInt32(clamping: now.pending)
+    result.given = now.given
+    result.lost = now.lost
+    result.answered = now.answered
+    result.failed = now.failed
+    result.discarded = now.discarded
+    withUnsafeMutableBytes(of: &result.name) { copy(now.name, into: $0) }
+    return result
+}
+
+private func tell(
     _ now: ChannelStatistics,
     _ statistics: UnsafeMutablePointer<frameshare_channel_statistics>?,
     _ subscribers: UnsafeMutablePointer<frameshare_subscriber_status>?,
     _ capacity: Int
 ) throws(Failure) -> Int32 {
-    guard subscribers != nil || capacity == 0 else { throw .null("subscribers") }
-    if let subscribers {
-        // The first says how far apart they are: an array of structs of the caller's release.
-        let stride = Int(UnsafeRawPointer(subscribers).loadUnaligned(as: UInt32.self))
-        for (i, subscriber) in now.subscribers.prefix(max(0, capacity)).enumerated() {
-            let one = UnsafeMutableRawPointer(subscribers).advanced(by: i * stride)
-            try write(
-                status(subscriber),
-                to: one.assumingMemoryBound(to: frameshare_subscriber_status.self),
-                "subscribers[\(i)]"
-            )
-        }
-    }
+    try write(now.subscribers.map(status), to: subscribers, capacity, "subscribers")
     var result = frameshare_channel_statistics()
     result.publisher_pid = now.publisherPID
     result.publisher_uid = now.publisherUID

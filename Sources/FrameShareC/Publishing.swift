@@ -102,7 +102,7 @@ public func frameshare_publisher_give_back(_ publisher: OpaquePointer!, _ slot: 
 }
 
 /// A number that a slot can have.
-private func slotNumber(_ slot: UInt32) throws(Failure) -> Int {
+func slotNumber(_ slot: UInt32) throws(Failure) -> Int {
     guard slot < 1024 else { throw Failure(.slotNotAtSource(Int(slot))) }
     return Int(slot)
 }

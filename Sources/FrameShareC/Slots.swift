@@ -49,6 +49,17 @@ struct FilledSlot: ~Copyable, Sendable {
         return try publisher.publish(slot, description, metadata: metadata)
     }
 
+    /// Publishes it, and asks a group about it. On failure the slot goes back to the pool.
+    consuming func ask(
+        _ group: String,
+        _ description: FrameDescription,
+        _ metadata: Metadata,
+        _ options: AskOptions
+    ) throws(WorkError) -> PendingAnswer {
+        endAccess()
+        return try publisher.submit(group, slot, description, metadata: metadata, options: options)
+    }
+
     /// Gives it back unpublished.
     consuming func discard() { endAccess() }
 }

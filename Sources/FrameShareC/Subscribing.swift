@@ -49,6 +49,7 @@ private func subscriberOptions(_ given: frameshare_subscriber_options) throws(Fa
     options.reconnect = given.reconnect != 0
     options.pollable = given.pollable != 0
     options.directory = channelDirectory(given.directory)
+    options.group = optionalText(given.group)
     if given.connect_timeout != 0 { options.connectTimeout = duration(given.connect_timeout) ?? .seconds(1 << 30) }
     switch Int(given.wait) {
     case FRAMESHARE_WAIT_SLEEP: options.wait = .sleep

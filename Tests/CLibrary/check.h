@@ -54,5 +54,13 @@ void test_null(void);
 void test_stale_handles(void);
 void test_wrong_structs(void);
 void test_fork(void);
+void test_asking(void);
+void test_killed_workers(void);
+void test_results(void);
+void test_group_misuse(void);
+// The other process of the tests of groups.
+int work(const char *channel);
+// Calls every function of groups with a handle that is none.
+void call_all_of_groups(void *handle);
 
 #endif

@@ -27,6 +27,10 @@ static const struct {
     {"closed, released and invented handles give errors", test_stale_handles},
     {"structs of other releases are read, impossible ones refused", test_wrong_structs},
     {"a forked child gets a clear error", test_fork},
+    {"a worker process answers, fails, says how far it is, and is told when nobody waits", test_asking},
+    {"a frame whose worker is killed fails at once, or goes to the next", test_killed_workers},
+    {"the results of a group come in the order of the frames", test_results},
+    {"requests, answers and results used wrongly give errors", test_group_misuse},
 };
 
 frameshare_publisher *open_publisher(const char *channel, uint32_t slots) {
@@ -111,6 +115,7 @@ static int publish_one(const char *channel) {
 
 int main(int count, char **arguments) {
     if (count == 3 && strcmp(arguments[1], "read-all") == 0) return read_all(arguments[2]);
+    if (count == 3 && strcmp(arguments[1], "work") == 0) return work(arguments[2]);
     if (count == 3 && strcmp(arguments[1], "publish-one") == 0) return publish_one(arguments[2]);
     char folder[] = "/tmp/frameshare-c-XXXXXX";
     if (mkdtemp(folder) == NULL || setenv("FRAMESHARE_DIR", folder, 1) != 0) {

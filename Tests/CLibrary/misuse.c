@@ -67,6 +67,7 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_metadata_remove(handle, "a"), none);
     CHECK_RESULT(frameshare_metadata_clear(handle), none);
     CHECK_RESULT(frameshare_metadata_destroy(handle), none);
+    call_all_of_groups(handle);
     CHECK(strlen(frameshare_last_error()) > 0);
 }
 

@@ -11,7 +11,10 @@ wrote, as numpy arrays that nothing was copied into.
 from ._library import lib as _lib
 from ._library import text as _text
 from .errors import (
+    Busy,
+    Cancelled,
     ChannelInUse,
+    DeadlinePassed,
     Disconnected,
     Forked,
     FrameShareError,
@@ -20,31 +23,44 @@ from .errors import (
     NoSuchChannel,
     NoSuchStream,
     NotAllowed,
+    NoWorker,
+    PassedOver,
     PublisherLost,
     Refused,
     Released,
     SourceFailed,
     TimedOut,
+    Withdrawn,
+    WorkerFailed,
+    WorkerLost,
+    WorkError,
 )
 from .formats import Format, PlaneFormat
 from .frames import Frame, Loss
+from .groups import Answer, Pending, Request, Result, Results
 from .images import Image, PlaneLayout
 from .metadata import Rectangle, Size
 from .publisher import Publisher, Slot
-from .statistics import ChannelStatistics, Monitor, SubscriberStatistics, SubscriberStatus, channels
+from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus, channels
 from .streams import Stream
 from .subscriber import Subscriber
+from .worker import Worker
 
 __version__ = _text(_lib.frameshare_version())
 
 __all__ = [
+    "Answer",
+    "Busy",
+    "Cancelled",
     "ChannelInUse",
     "ChannelStatistics",
+    "DeadlinePassed",
     "Disconnected",
     "Forked",
     "Format",
     "Frame",
     "FrameShareError",
+    "GroupStatus",
     "Image",
     "InvalidArgument",
     "LayoutError",
@@ -52,7 +68,10 @@ __all__ = [
     "Monitor",
     "NoSuchChannel",
     "NoSuchStream",
+    "NoWorker",
     "NotAllowed",
+    "PassedOver",
+    "Pending",
     "PlaneFormat",
     "PlaneLayout",
     "Publisher",
@@ -60,6 +79,9 @@ __all__ = [
     "Rectangle",
     "Refused",
     "Released",
+    "Request",
+    "Result",
+    "Results",
     "Size",
     "Slot",
     "SourceFailed",
@@ -68,5 +90,10 @@ __all__ = [
     "SubscriberStatistics",
     "SubscriberStatus",
     "TimedOut",
+    "Withdrawn",
+    "WorkError",
+    "Worker",
+    "WorkerFailed",
+    "WorkerLost",
     "channels",
 ]

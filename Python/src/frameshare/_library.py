@@ -38,15 +38,27 @@ _EXCEPTIONS: dict[int, type[errors.FrameShareError]] = {
     lib.FRAMESHARE_ERROR_PUBLISHER_LOST: errors.PublisherLost,
     lib.FRAMESHARE_ERROR_SOURCE_FAILED: errors.SourceFailed,
     lib.FRAMESHARE_ERROR_DISCONNECTED: errors.Disconnected,
+    lib.FRAMESHARE_ERROR_NO_WORKER: errors.NoWorker,
+    lib.FRAMESHARE_ERROR_BUSY: errors.Busy,
+    lib.FRAMESHARE_ERROR_WITHDRAWN: errors.Withdrawn,
+    lib.FRAMESHARE_ERROR_WORKER_FAILED: errors.WorkerFailed,
+    lib.FRAMESHARE_ERROR_WORKER_LOST: errors.WorkerLost,
+    lib.FRAMESHARE_ERROR_DEADLINE: errors.DeadlinePassed,
+    lib.FRAMESHARE_ERROR_CANCELLED: errors.Cancelled,
+    lib.FRAMESHARE_ERROR_PASSED_OVER: errors.PassedOver,
 }
+
+
+def exception(code: int, message: str) -> errors.FrameShareError:
+    """What stands for an error."""
+    return _EXCEPTIONS.get(code, errors.FrameShareError)(message, code)
 
 
 def check(result: int) -> int:
     """Passes a result on; raises what stands for an error."""
     if result >= 0:
         return result
-    message = text(lib.frameshare_last_error())
-    raise _EXCEPTIONS.get(result, errors.FrameShareError)(message, result)
+    raise exception(result, text(lib.frameshare_last_error()))
 
 
 def text(characters: Any) -> str:

@@ -64,3 +64,39 @@ class Disconnected(FrameShareError, ConnectionError):
 
 class LayoutError(FrameShareError, ValueError):
     """An image layout, a format, or a shape is not possible."""
+
+
+class WorkError(FrameShareError):
+    """A frame that a group was asked about got no answer."""
+
+
+class NoWorker(WorkError):
+    """The group has no member."""
+
+
+class Busy(WorkError):
+    """No member of the group had room for the frame."""
+
+
+class Withdrawn(WorkError):
+    """The frame was taken back before a worker took it: a newer one took its place, or the pool ran short."""
+
+
+class WorkerFailed(WorkError):
+    """The worker said that it could not, and why."""
+
+
+class WorkerLost(WorkError, ConnectionError):
+    """The worker died or left, or was cut off, with the frame in its hands."""
+
+
+class DeadlinePassed(WorkError, TimeoutError):
+    """No answer came before the request's deadline."""
+
+
+class Cancelled(WorkError):
+    """The request was given up."""
+
+
+class PassedOver(WorkError):
+    """Answers to later frames filled the window of results in order."""

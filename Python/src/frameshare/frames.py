@@ -8,6 +8,7 @@ from typing import Any
 
 from . import errors, metadata
 from ._library import NOT_FOUND, check, encoded, ffi, lib, struct, text
+from .groups import Request, request_of
 from .images import Image, Lease, image_of
 
 _CLOCKS = ("unknown", "monotonic", "boottime", "realtime")
@@ -134,6 +135,11 @@ class Frame:
         if check(lib.frameshare_frame_metadata(self._held().handle, encoded(key), entry)) == NOT_FOUND:
             return default
         return metadata.decode(entry.type, bytes(ffi.buffer(entry.data, entry.size)) if entry.size else b"")
+
+    @cached_property
+    def request(self) -> Request | None:
+        """The publisher's wish for an answer to it; None unless the subscriber is a member of a group."""
+        return request_of(self._held().handle, self.number)
 
     @property
     def released(self) -> bool:

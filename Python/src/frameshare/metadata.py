@@ -102,11 +102,11 @@ def _pack(kind: int, value: Any) -> bytes:
         raise ValueError(f"{value!r} can't be metadata: {error}") from error
 
 
-def read(frame: Any) -> dict[str, Any]:
-    """All of a frame's metadata, as a dictionary of its own."""
+def read(handle: Any, next_entry: Any = lib.frameshare_frame_metadata_next) -> dict[str, Any]:
+    """All of a frame's metadata, or of an answer's, as a dictionary of its own."""
     entry, cursor = ffi.new("struct frameshare_entry *"), ffi.new("size_t *")
     result: dict[str, Any] = {}
-    while check(lib.frameshare_frame_metadata_next(frame, cursor, entry)) == 0:
+    while check(next_entry(handle, cursor, entry)) == 0:
         key = bytes(ffi.buffer(entry.key, entry.key_size)).decode("utf-8", "replace")
         result[key] = decode(entry.type, bytes(ffi.buffer(entry.data, entry.size)) if entry.size else b"")
     return result
@@ -120,12 +120,12 @@ class MetadataWriter:
         check(lib.frameshare_metadata_create(pointer))
         self.handle = pointer[0]
 
-    def fill(self, values: Mapping[str, Value] | None) -> Any:
-        """Sets what a frame has; returns the handle for publishing."""
-        if not values:
+    def fill(self, values: Mapping[str, Value] | None, *, keep_empty: bool = False) -> Any:
+        """Sets what a frame has; returns the handle for publishing. NULL where there is nothing."""
+        if not values and not keep_empty:
             return ffi.NULL
         check(lib.frameshare_metadata_clear(self.handle))
-        for key, value in values.items():
+        for key, value in (values or {}).items():
             kind, data = encode(value)
             check(lib.frameshare_metadata_set(self.handle, encoded(key), kind, data, len(data)))
         return self.handle

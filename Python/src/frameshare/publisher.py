@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from typing import Any, Mapping, Sequence, Union
 
 import numpy as np
@@ -12,13 +11,14 @@ import numpy.typing as npt
 
 from . import errors
 from ._library import NO_FRAME, check, encoded, ffi, lib, nanoseconds, struct
+from ._waiting import wait
+from .groups import Pending, Results, ask_options
 from .images import Image, Lease, image_of
 from .metadata import MetadataWriter, Value
-from .statistics import ChannelStatistics, channel_statistics
+from .statistics import ChannelStatistics, GroupStatus, channel_statistics, group_statuses
 from .streams import Stream, c_streams
 
 _CLOCKS = {"monotonic": 1, "boottime": 2, "realtime": 3, "unknown": 0}
-_SLICE = 0.05
 
 #: What `publish` takes for a stream: an array shaped like ``Image.array``, one for each plane, or a compressed frame's bytes.
 Content = Union[npt.NDArray[Any], Sequence[npt.NDArray[Any]], bytes, bytearray, memoryview]
@@ -108,17 +108,8 @@ class Publisher:
         It is published at the end of the block, or given back where the block raises.
         """
         handle, pointer = self._open(), ffi.new("frameshare_slot **")
-        sliced = threading.current_thread() is threading.main_thread()
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            part = left if not sliced else _SLICE if left is None else min(left, _SLICE)
-            result = lib.frameshare_publisher_next_slot(handle, nanoseconds(part), pointer)
-            if result == 0:
-                return Slot(self, pointer[0])
-            over = end is not None and time.monotonic() >= end
-            if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
-                check(result)
+        wait(lambda part: int(lib.frameshare_publisher_next_slot(handle, part, pointer)), timeout)
+        return Slot(self, pointer[0])
 
     def try_slot(self) -> Slot | None:
         """A free slot if there is one now. A source that can't wait says so by ``count_lost``."""
@@ -143,11 +134,14 @@ class Publisher:
         ``content`` is for the only stream, or a mapping with one for each. ``timestamp`` is in nanoseconds; None: now.
         """
         with self.slot(timeout) as slot:
-            for name, data in self._by_stream(content).items():
-                slot.fill(name, data)
+            self._fill(slot, content)
             slot.metadata.update(metadata or {})
             slot.timestamp, slot.clock, slot.sequence, slot.flags = timestamp, clock, sequence, flags
             return slot.publish()
+
+    def _fill(self, slot: Slot, content: Content | Mapping[str, Content]) -> None:
+        for name, data in self._by_stream(content).items():
+            slot.fill(name, data)
 
     def _by_stream(self, content: Content | Mapping[str, Content]) -> Mapping[str, Content]:
         if isinstance(content, Mapping):
@@ -158,6 +152,63 @@ class Publisher:
         if len(self.streams) != 1:
             raise errors.InvalidArgument(f"'{self.channel}' has {len(self.streams)} streams: give a dict with all of them")
         return {self.streams[0].name: content}
+
+    # Groups of workers
+
+    def ask(
+        self,
+        group: str,
+        content: Content | Mapping[str, Content],
+        *,
+        metadata: Mapping[str, Value] | None = None,
+        deadline: float | None = 10.0,
+        attempts: int = 1,
+        cut_off: bool = False,
+        timeout: float | None = None,
+    ) -> Pending:
+        """Publishes a frame as ``publish`` does, to everyone, and asks a group about it: one member gets it.
+
+        >>> publisher.ask("detectors", picture).result()["boxes"]
+        >>> (await publisher.ask("detectors", picture))["boxes"]
+
+        ``deadline`` is how many seconds to wait for the answer (None: as long as the worker lives); a worker that is late
+        is told, or disconnected where ``cut_off``. ``attempts`` is how many workers may have the frame, one after the
+        other, when those that have it die. ``timeout`` is for a free slot.
+        """
+        with self.slot(timeout) as slot:
+            self._fill(slot, content)
+            slot.metadata.update(metadata or {})
+            return slot.ask(group, deadline=deadline, attempts=attempts, cut_off=cut_off)
+
+    def results(
+        self,
+        group: str,
+        *,
+        window: int | None = None,
+        capacity: int = 256,
+        deadline: float | None = 10.0,
+        attempts: int = 1,
+        cut_off: bool = False,
+    ) -> Results:
+        """The results of all frames that a group is given from now on, however they are published: a loop over it, ``for``
+        or ``async for``, has one for each. Where ``window`` is given they are in the order of the frames, and at most so
+        many wait for an earlier one. Of those that are not read ``capacity`` are kept. A group has one reader. The other
+        options are ``ask``'s, for frames that are not asked about by themselves."""
+        c, pointer = struct("results_options"), ffi.new("frameshare_results **")
+        options = ask_options(deadline, attempts, cut_off)
+        c.window, c.capacity, c.ask = window or 0, capacity, options
+        check(lib.frameshare_publisher_results(self._open(), encoded(group), c, pointer))
+        return Results(pointer[0])
+
+    def wait_for_group(self, group: str, timeout: float | None = None) -> None:
+        """Waits until a member of a group can take a frame without losing another: the brake for a source that can wait."""
+        handle = self._open()
+        wait(lambda part: int(lib.frameshare_publisher_wait_for_group(handle, encoded(group), part)), timeout)
+
+    def drain(self, timeout: float | None = None) -> None:
+        """Waits until groups have answered all that they were asked, or failed: before ``close``."""
+        handle = self._open()
+        wait(lambda part: int(lib.frameshare_publisher_drain(handle, part, ffi.NULL)), timeout)
 
     # A camera's own buffers
 
@@ -184,6 +235,28 @@ class Publisher:
         handle = self._metadata(metadata)
         check(lib.frameshare_publisher_publish(self._open(), slot, description, handle, number))
         return int(number[0])
+
+    def ask_slot(
+        self,
+        slot: int,
+        group: str,
+        *,
+        deadline: float | None = 10.0,
+        attempts: int = 1,
+        cut_off: bool = False,
+        metadata: Mapping[str, Value] | None = None,
+        timestamp: int | None = None,
+        clock: str = "monotonic",
+        sequence: int | None = None,
+        flags: int = 0,
+        bytes_used: Mapping[str, int] | None = None,
+    ) -> Pending:
+        """Publishes a slot that the source has filled, and asks a group about it: ``publish_slot`` and ``ask``."""
+        used = {name: [count] for name, count in (bytes_used or {}).items()}
+        description, pointer = self._description(timestamp, clock, sequence, flags, used), ffi.new("frameshare_pending **")
+        options, handle = ask_options(deadline, attempts, cut_off), self._metadata(metadata)
+        check(lib.frameshare_publisher_ask(self._open(), slot, encoded(group), description, handle, options, pointer))
+        return Pending(pointer[0])
 
     def give_back(self, slot: int) -> None:
         """Takes a slot back from the source, with no frame in it."""
@@ -228,6 +301,11 @@ class Publisher:
         result = channel_statistics(lib.frameshare_publisher_get_statistics, self._open())
         assert result is not None  # an own channel does not end by itself
         return result
+
+    @property
+    def groups(self) -> tuple[GroupStatus, ...]:
+        """How its groups are doing."""
+        return group_statuses(lib.frameshare_publisher_get_groups, self._open())
 
     def close(self) -> None:
         """Ends the channel: subscribers get what is queued for them, then the end. Twice does nothing."""
@@ -335,6 +413,16 @@ class Slot:
         self._let_go()
         check(lib.frameshare_slot_publish(lease.handle, description, metadata, number))
         return int(number[0])
+
+    def ask(self, group: str, *, deadline: float | None = 10.0, attempts: int = 1, cut_off: bool = False) -> Pending:
+        """Publishes it and asks a group about it, as ``Publisher.ask`` does."""
+        publisher, lease = self._publisher, self._held()
+        description = publisher._description(self.timestamp, self.clock, self.sequence, self.flags, self._used)
+        metadata, pointer = publisher._metadata(self.metadata), ffi.new("frameshare_pending **")
+        options = ask_options(deadline, attempts, cut_off)
+        self._let_go()
+        check(lib.frameshare_slot_ask(lease.handle, encoded(group), description, metadata, options, pointer))
+        return Pending(pointer[0])
 
     def discard(self) -> None:
         """Gives it back unpublished."""

@@ -53,6 +53,23 @@ class SubscriberStatus:
 
 
 @dataclass(frozen=True)
+class GroupStatus:
+    """A group of subscribers that share the frames."""
+
+    name: str
+    members: int
+    #: Requests that are open.
+    pending: int
+    #: Frames that a member was given, and those that none had room for.
+    given: int
+    lost: int
+    #: Requests that were answered, and that failed; replies that nobody waited for.
+    answered: int
+    failed: int
+    discarded: int
+
+
+@dataclass(frozen=True)
 class ChannelStatistics:
     """A channel, as its publisher sees it. Ages are in nanoseconds; ``since_last_frame`` is -1 before the first."""
 
@@ -117,6 +134,21 @@ def _status(c: Any) -> SubscriberStatus:
     )
 
 
+def group_statuses(ask: Any, handle: Any) -> tuple[GroupStatus, ...]:
+    """Asks a publisher or monitor; nothing when the channel has ended."""
+    most = 64
+    groups, count = ffi.new("struct frameshare_group_status[]", most), ffi.new("size_t *")
+    for group in groups:
+        group.struct_size = ffi.sizeof("struct frameshare_group_status")
+    if check(ask(handle, groups, most, count)) == ENDED:
+        return ()
+    names = [name for name in GroupStatus.__annotations__ if name != "name"]
+    return tuple(
+        GroupStatus(name=text(c.name), **{name: getattr(c, name) for name in names})
+        for c in groups[0 : min(most, count[0])]
+    )
+
+
 class Monitor:
     """Watches a channel without taking frames from it."""
 
@@ -128,6 +160,10 @@ class Monitor:
     def statistics(self) -> ChannelStatistics | None:
         """How the channel is doing now; None when it has ended."""
         return channel_statistics(lib.frameshare_monitor_get_statistics, self._handle)
+
+    def groups(self) -> tuple[GroupStatus, ...]:
+        """How its groups are doing."""
+        return group_statuses(lib.frameshare_monitor_get_groups, self._handle)
 
     def close(self) -> None:
         handle, self._handle = self._handle, ffi.NULL

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
 from typing import Any, AsyncIterator, Iterable, Iterator
 
 from . import errors
 from ._library import ENDED, NO_FRAME, NOT_FOUND, check, encoded, ffi, lib, nanoseconds, struct
+from ._waiting import SLICE, Readable, wait
 from .frames import Frame
 from .statistics import SubscriberStatistics, subscriber_statistics
 from .streams import Stream, stream_of
-
-# Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there.
-_SLICE = 0.05
 
 
 class Subscriber:
@@ -29,6 +26,9 @@ class Subscriber:
     (up to four wait), or "every-frame" (nothing is dropped; the source waits). ``budget`` is the most slots that can be
     pinned, waiting and held together; ``reserve`` keeps them for this subscriber alone. ``reconnect`` connects again,
     for ever, when the channel ends. ``spin`` looks again and again for so many seconds before it sleeps.
+
+    ``group`` shares the work: each frame goes to one member of the group, which answers by ``frame.request``; see
+    ``Worker``. A subscriber that reconnects, and a member, have no ``fileno()``.
 
     Any thread may call any method; threads that wait at once share the frames.
     """
@@ -46,16 +46,18 @@ class Subscriber:
         directory: str | os.PathLike[str] | None = None,
         connect_timeout: float = 5.0,
         spin: float = 0.0,
+        group: str | None = None,
     ) -> None:
         self.channel = channel
         self._handle: Any = None
-        self._reconnect = reconnect
+        # Each connection has another descriptor; and who polls learns late that a request was cancelled.
+        self._pollable = not reconnect and group is None
         self._ended = False
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._readable = Readable(self.fileno, clear=False)
         options = struct("subscriber_options")
         options.policy, options.queue_depth = _policy(policy)
         options.budget = _count("budget", budget)
-        options.reserve, options.reconnect, options.pollable = reserve, reconnect, not reconnect
+        options.reserve, options.reconnect, options.pollable = reserve, reconnect, self._pollable
         options.wait, options.spin_time = (1, nanoseconds(spin)) if spin > 0 else (0, 0)
         options.connect_timeout = max(1, nanoseconds(connect_timeout))
         keep = [ffi.new("char[]", encoded(stream)) for stream in streams or ()]
@@ -67,6 +69,9 @@ class Subscriber:
         if directory is not None:
             keep.append(ffi.new("char[]", encoded(directory)))
             options.directory = keep[-1]
+        if group is not None:
+            keep.append(ffi.new("char[]", encoded(group)))
+            options.group = keep[-1]
         pointer = ffi.new("frameshare_subscriber **")
         check(lib.frameshare_subscriber_open(encoded(channel), options, pointer))
         self._handle = pointer[0]
@@ -85,23 +90,16 @@ class Subscriber:
         captured at that timestamp or before. Other threads run meanwhile, and Ctrl-C ends it at once.
         """
         handle, pointer = self._open(), ffi.new("frameshare_frame **")
-        sliced = threading.current_thread() is threading.main_thread()
-        end = None if timeout is None else time.monotonic() + timeout
-        while True:
-            left = None if end is None else max(0.0, end - time.monotonic())
-            part = left if not sliced else _SLICE if left is None else min(left, _SLICE)
-            if after is None:
-                result = lib.frameshare_subscriber_next(handle, nanoseconds(part), pointer)
-            else:
-                result = lib.frameshare_subscriber_next_after(handle, after, nanoseconds(part), pointer)
-            if result == 0:
-                return Frame(pointer[0])
-            if result == ENDED:
-                self._ended = True
-                return None
-            over = end is not None and time.monotonic() >= end
-            if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
-                check(result)
+        if after is None:
+            result = wait(lambda part: int(lib.frameshare_subscriber_next(handle, part, pointer)), timeout)
+        else:
+            result = wait(
+                lambda part: int(lib.frameshare_subscriber_next_after(handle, after, part, pointer)), timeout
+            )
+        if result == ENDED:
+            self._ended = True
+            return None
+        return Frame(pointer[0])
 
     def try_next(self) -> Frame | None:
         """The next frame if there is one now. None if not, and when the channel has ended: see ``ended``."""
@@ -143,40 +141,22 @@ class Subscriber:
             raise errors.TimedOut("no frame came in the given time") from error
 
     async def _anext(self) -> Frame | None:
-        if self._reconnect:
+        if not self._pollable:
             return await self._anext_in_thread()
         while True:
             frame = self.try_next()
             if frame is not None or self._ended:
                 return frame
-            await self._readable()
-
-    async def _readable(self) -> None:
-        loop = asyncio.get_running_loop()
-        fd = self.fileno()
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiters.add(waiter)
-        loop.add_reader(fd, self._wake_waiters)
-        try:
-            await waiter
-        finally:
-            self._waiters.discard(waiter)
-            if not self._waiters:
-                loop.remove_reader(fd)
-
-    def _wake_waiters(self) -> None:
-        for waiter in list(self._waiters):
-            if not waiter.done():
-                waiter.set_result(None)
+            await self._readable.wait()
 
     async def _anext_in_thread(self) -> Frame | None:
-        # Each connection has another descriptor, so a subscriber that reconnects waits in a thread, in slices.
+        # In slices: nothing wakes a thread whose task was cancelled.
         given_up = threading.Event()
 
         def wait() -> Frame | None:
             while not given_up.is_set():
                 try:
-                    return self.next(timeout=2 * _SLICE)
+                    return self.next(timeout=2 * SLICE)
                 except errors.TimedOut:
                     continue
             return None
@@ -214,9 +194,8 @@ class Subscriber:
         handle, self._handle = self._handle, None
         if handle is None:
             return
-        for waiter in list(self._waiters):
-            # From whichever thread: the loop then finds the subscriber closed.
-            waiter.get_loop().call_soon_threadsafe(self._wake_waiters)
+        # The tasks that wait then find the subscriber closed.
+        self._readable.wake()
         lib.frameshare_subscriber_close(handle)
 
     def __enter__(self) -> Subscriber:

@@ -123,7 +123,23 @@ enum {
     /* A system call failed. */
     FRAMESHARE_ERROR_SYSTEM = -25,
     /* The metadata entry has another type. */
-    FRAMESHARE_ERROR_TYPE = -26
+    FRAMESHARE_ERROR_TYPE = -26,
+    /* The group has no member. */
+    FRAMESHARE_ERROR_NO_WORKER = -27,
+    /* No member of the group had room for the frame. */
+    FRAMESHARE_ERROR_BUSY = -28,
+    /* The frame was taken back before a worker took it: a newer one took its place, or the pool ran short. */
+    FRAMESHARE_ERROR_WITHDRAWN = -29,
+    /* The worker said that it could not, and why. */
+    FRAMESHARE_ERROR_WORKER_FAILED = -30,
+    /* The worker died or left, or was cut off, with the frame in its hands. */
+    FRAMESHARE_ERROR_WORKER_LOST = -31,
+    /* No answer came before the request's deadline. */
+    FRAMESHARE_ERROR_DEADLINE = -32,
+    /* frameshare_pending_cancel() was called. */
+    FRAMESHARE_ERROR_CANCELLED = -33,
+    /* Answers to later frames filled the window of results in order. */
+    FRAMESHARE_ERROR_PASSED_OVER = -34
 };
 
 /* The reason of the calling thread's last error, in words; "" before the first. Valid until that thread's next error. */
@@ -528,6 +544,9 @@ struct frameshare_subscriber_options {
     /* The folder with the channel's socket; NULL: $FRAMESHARE_DIR, else $XDG_RUNTIME_DIR/frameshare, else
      * /run/frameshare for root. */
     const char *directory;
+    /* The group whose work it shares: each frame goes to one member of it, which answers: frameshare_frame_request().
+     * NULL: it is offered every frame, as others are. */
+    const char *group;
 };
 
 /* Connects to a channel. `options` may be NULL. */
@@ -582,6 +601,34 @@ int frameshare_subscriber_get_statistics(frameshare_subscriber *subscriber,
 
 /* Leaves the channel. Frames that are still held stay valid. */
 int frameshare_subscriber_close(frameshare_subscriber *subscriber);
+
+/* ------------------------------------------------------------------------------------------------ working on frames */
+
+/* What the publisher wants of a member of a group: an answer to one frame. It may be used after the frame was released, as
+ * long as the subscriber is open. */
+typedef struct frameshare_request frameshare_request;
+
+/* A frame's request; FRAMESHARE_NOT_FOUND unless the subscriber is a member of a group. */
+int frameshare_frame_request(const frameshare_frame *frame, frameshare_request **request);
+
+/* Writes 1 once the publisher does not want the answer any more: it gave up waiting, or was told to. A pollable
+ * subscriber learns of it in frameshare_subscriber_try_next() alone. */
+int frameshare_request_is_cancelled(const frameshare_request *request, int *cancelled);
+
+/* Says how far the work is; the answer is still to come. The reply is `metadata`, or where that is NULL the `size` bytes
+ * at `data`, of any meaning, 64 MiB at most; more than 16 kB of it travel in shared memory. */
+int frameshare_request_progress(frameshare_request *request, const frameshare_metadata *metadata, const void *data,
+                                size_t size);
+
+/* Answers, once: what is said of the frame after that is discarded. */
+int frameshare_request_answer(frameshare_request *request, const frameshare_metadata *metadata, const void *data,
+                              size_t size);
+
+/* Says that there will be no answer, and why. */
+int frameshare_request_fail(frameshare_request *request, const char *reason);
+
+/* Ends the handle; it does not answer. */
+int frameshare_request_release(frameshare_request *request);
 
 /* ------------------------------------------------------------------------------------------------ publishing */
 
@@ -712,6 +759,123 @@ int frameshare_publisher_close(frameshare_publisher *publisher);
 /* Ends the channel since its source has failed: subscribers get FRAMESHARE_ERROR_SOURCE_FAILED with the reason. */
 int frameshare_publisher_fail(frameshare_publisher *publisher, const char *reason);
 
+/* ------------------------------------------------------------------------------------------------ asking groups */
+
+/* The answer to a frame, while it is waited for. */
+typedef struct frameshare_pending frameshare_pending;
+
+/* A reply that has come, or why there is none. */
+typedef struct frameshare_answer frameshare_answer;
+
+/* The results of all frames that a group is given. */
+typedef struct frameshare_results frameshare_results;
+
+struct frameshare_ask_options {
+    uint32_t struct_size;
+    /* How many workers in all may have the frame, one after the other, when those that have it die; 0 or 1: it fails with
+     * the first. */
+    uint32_t attempts;
+    /* How long to wait for the answer, from publication; 0: 10 seconds; below 0: for as long as the worker lives. */
+    int64_t deadline;
+    /* Not 0: a worker that is late is disconnected, and what it holds taken back; else it is told, and keeps the frame
+     * until it releases it. */
+    uint8_t cut_off;
+    uint8_t reserved[7];
+};
+
+/* Publishes a slot, to everyone, and asks a group about it: exactly one member gets it. Never waits. The slot's handle is
+ * gone, as with frameshare_slot_publish(). `description`, `metadata` and `options` may be NULL. */
+int frameshare_slot_ask(frameshare_slot *slot, const char *group, const struct frameshare_description *description,
+                        const frameshare_metadata *metadata, const struct frameshare_ask_options *options,
+                        frameshare_pending **pending);
+
+/* The same for a slot that the source has filled. */
+int frameshare_publisher_ask(frameshare_publisher *publisher, uint32_t slot, const char *group,
+                             const struct frameshare_description *description, const frameshare_metadata *metadata,
+                             const struct frameshare_ask_options *options, frameshare_pending **pending);
+
+/* The number of the frame. */
+int frameshare_pending_frame(const frameshare_pending *pending, uint64_t *number);
+
+/* The answer; waits for it. FRAMESHARE_ERROR_TIMED_OUT leaves the request open; other errors say why there is no answer.
+ * May be asked for several times. */
+int frameshare_pending_answer(frameshare_pending *pending, int64_t timeout, frameshare_answer **answer);
+
+/* What the worker says on its way: the next such reply, waiting for it; FRAMESHARE_ENDED once the request has ended. */
+int frameshare_pending_progress(frameshare_pending *pending, int64_t timeout, frameshare_answer **answer);
+
+/* A descriptor for event loops (an eventfd: read 8 bytes to clear it), readable when something has come. Don't close it. */
+int frameshare_pending_poll_fd(frameshare_pending *pending, int *fd);
+
+/* Gives the request up: a frame that no worker has taken is taken back, else its worker is told. */
+int frameshare_pending_cancel(frameshare_pending *pending);
+
+/* Ends the handle; it does not cancel the request. */
+int frameshare_pending_release(frameshare_pending *pending);
+
+struct frameshare_answer_info {
+    uint32_t struct_size;
+    /* FRAMESHARE_OK, or the error that is why the frame got no answer; that only of frameshare_results_next(). */
+    int32_t result;
+    uint64_t frame;
+    /* The worker's number, as frameshare_subscriber_status has it; 0 without an answer. */
+    uint32_t worker;
+    /* Not 0: the reply is metadata. */
+    uint8_t is_metadata;
+    uint8_t reserved[3];
+    /* The reply's bytes (metadata: as they travel; read it by frameshare_answer_metadata()). */
+    const void *data;
+    size_t size;
+    /* Why there is no answer, in words; NULL where there is one. */
+    const char *reason;
+};
+
+/* What came. Its pointers are valid until the answer is released. */
+int frameshare_answer_get_info(const frameshare_answer *answer, struct frameshare_answer_info *info);
+
+/* The metadata of a reply: as frameshare_frame_metadata() and frameshare_frame_metadata_next(). */
+int frameshare_answer_metadata(const frameshare_answer *answer, const char *key, struct frameshare_entry *entry);
+int frameshare_answer_metadata_next(const frameshare_answer *answer, size_t *cursor, struct frameshare_entry *entry);
+
+int frameshare_answer_release(frameshare_answer *answer);
+
+struct frameshare_results_options {
+    uint32_t struct_size;
+    /* 0: results in the order in which they come; else in that of their frames, where at most so many wait for an earlier
+     * one. */
+    uint32_t window;
+    /* How many results are kept for a slow reader, the oldest being dropped; 0: 256. */
+    uint32_t capacity;
+    uint32_t reserved;
+    /* For frames that are not asked about by themselves; NULL: the defaults. */
+    const struct frameshare_ask_options *ask;
+};
+
+/* The results of all frames that a group is given from now on, however they are published. One reader for a group.
+ * `options` may be NULL. */
+int frameshare_publisher_results(frameshare_publisher *publisher, const char *group,
+                                 const struct frameshare_results_options *options, frameshare_results **results);
+
+/* The next result; waits for it. FRAMESHARE_ENDED when the channel has ended. A frame without an answer has one, too:
+ * frameshare_answer_info says why. */
+int frameshare_results_next(frameshare_results *results, int64_t timeout, frameshare_answer **answer);
+
+/* As frameshare_pending_poll_fd(): call frameshare_results_next() with a timeout of 0 until it has timed out. */
+int frameshare_results_poll_fd(frameshare_results *results, int *fd);
+
+/* Results that were dropped since nobody read them in time. */
+int frameshare_results_missed(frameshare_results *results, uint64_t *missed);
+
+/* Ends it: who waits for a result gets FRAMESHARE_ENDED. */
+int frameshare_results_close(frameshare_results *results);
+
+/* Waits until a member of a group can take a frame without losing another: the brake for a source that can wait. */
+int frameshare_publisher_wait_for_group(frameshare_publisher *publisher, const char *group, int64_t timeout);
+
+/* Waits until groups have answered all that they were asked, or failed. *open, where not NULL, gets how many requests are
+ * open still when the time has passed. */
+int frameshare_publisher_drain(frameshare_publisher *publisher, int64_t timeout, size_t *open);
+
 /* ------------------------------------------------------------------------------------------------ monitoring */
 
 /* How a channel is doing, as its publisher sees it. */
@@ -773,6 +937,27 @@ int frameshare_publisher_get_statistics(frameshare_publisher *publisher,
                                         struct frameshare_channel_statistics *statistics,
                                         struct frameshare_subscriber_status *subscribers, size_t capacity);
 
+/* A group of subscribers that share the frames. */
+struct frameshare_group_status {
+    uint32_t struct_size;
+    uint32_t members;
+    /* Requests that are open. */
+    uint32_t pending;
+    uint32_t reserved;
+    /* Frames that a member was given, and those that none had room for. */
+    uint64_t given;
+    uint64_t lost;
+    /* Requests that were answered, and that failed; replies that nobody waited for. */
+    uint64_t answered;
+    uint64_t failed;
+    uint64_t discarded;
+    char name[FRAMESHARE_NAME_SIZE];
+};
+
+/* The groups of an own channel: at most `capacity` are written, *count gets how many there are. */
+int frameshare_publisher_get_groups(frameshare_publisher *publisher, struct frameshare_group_status *groups,
+                                    size_t capacity, size_t *count);
+
 /* Watches a channel without taking frames from it. */
 typedef struct frameshare_monitor frameshare_monitor;
 
@@ -780,6 +965,8 @@ typedef struct frameshare_monitor frameshare_monitor;
 int frameshare_monitor_open(const char *channel, const char *directory, frameshare_monitor **monitor);
 int frameshare_monitor_get_statistics(frameshare_monitor *monitor, struct frameshare_channel_statistics *statistics,
                                       struct frameshare_subscriber_status *subscribers, size_t capacity);
+int frameshare_monitor_get_groups(frameshare_monitor *monitor, struct frameshare_group_status *groups, size_t capacity,
+                                  size_t *count);
 int frameshare_monitor_close(frameshare_monitor *monitor);
 
 /* The names of the channels in a folder (NULL: the standard one), each on a line of its own. A socket left by a publisher
@@ -804,7 +991,11 @@ FRAMESHARE_INITIALISER(subscriber_options)
 FRAMESHARE_INITIALISER(subscriber_statistics)
 FRAMESHARE_INITIALISER(publisher_options)
 FRAMESHARE_INITIALISER(description)
+FRAMESHARE_INITIALISER(ask_options)
+FRAMESHARE_INITIALISER(answer_info)
+FRAMESHARE_INITIALISER(results_options)
 FRAMESHARE_INITIALISER(channel_statistics)
+FRAMESHARE_INITIALISER(group_status)
 FRAMESHARE_INITIALISER(subscriber_status)
 #undef FRAMESHARE_INITIALISER
 

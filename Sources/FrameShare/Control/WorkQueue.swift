@@ -68,8 +68,8 @@ final class FutexWord: @unchecked Sendable {  // a pointer to one atomic, freed 
         _ = fs_futex_wake(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), Int32.max)
     }
 
-    /// Sleeps until the word is no longer `seen`.
-    func wait(while seen: UInt32) {
-        _ = fs_futex_wait(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), seen, -1)
+    /// Sleeps until the word is no longer `seen`, or for so long; below 0: for as long as it takes.
+    func wait(while seen: UInt32, nanoseconds: Int64 = -1) {
+        _ = fs_futex_wait(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), seen, nanoseconds)
     }
 }

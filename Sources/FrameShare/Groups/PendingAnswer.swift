@@ -39,6 +39,31 @@ public final class PendingAnswer: Sendable {
         }
     }
 
+    /// As ``answer``, waiting on the calling thread.
+    /// - Throws: `channel(.timedOut)` once `timeout` has passed, and the request goes on; else why there is no answer.
+    public func answerBlocking(timeout: Duration? = nil) throws(WorkError) -> Answer {
+        switch inbox.nextBlocking(keepingProgress: true, until: Deadline(after: timeout)) {
+        case .over(let outcome): return try outcome.decoded()
+        case .progress, nil: throw .channel(.timedOut)
+        }
+    }
+
+    /// As ``progress()``, waiting on the calling thread.
+    /// - Throws: `channel(.timedOut)` once `timeout` has passed.
+    public func progressBlocking(timeout: Duration? = nil) throws(WorkError) -> Answer? {
+        switch inbox.nextBlocking(keepingProgress: false, until: Deadline(after: timeout)) {
+        case .over: return nil
+        case .progress(let frame, let worker, let reply):
+            return try Answer.decode(reply, frame: frame, worker: worker).get()
+        case nil: throw .channel(.timedOut)
+        }
+    }
+
+    /// For event loops: an eventfd (read it to clear it), readable when ``progressBlocking(timeout:)`` or
+    /// ``answerBlocking(timeout:)`` has something to return. It belongs to this object: don't close it.
+    /// - Throws: `outOfDescriptors`, `system`.
+    public var pollDescriptor: Int32 { get throws(ChannelError) { try inbox.descriptor() } }
+
     /// Gives the request up. It fails with ``WorkError/cancelled``, unless it has ended already: the worker is told, and a
     /// frame that it has not taken yet is taken back.
     public func cancel() { core.cancelWork(frame, group: group) }
@@ -68,13 +93,22 @@ final class Inbox: WorkSink {
         var progress: [Next] = []
         var outcome: Outcome?
         var waiting: [(wantsProgress: Bool, continuation: CheckedContinuation<Next, Never>)] = []
+        /// For who waits on a thread or in an event loop; made when the first one comes.
+        var signal: ArrivalSignal?
+
+        mutating func take(keepingProgress: Bool) -> Next? {
+            if !keepingProgress && !progress.isEmpty { return progress.removeFirst() }
+            return outcome.map(Next.over)
+        }
     }
     private let state = Mutex(State())
 
     private static let limit = 64
 
     func receive(_ event: WorkEvent) {
+        var signal: ArrivalSignal?
         let resumed: [(CheckedContinuation<Next, Never>, Next)] = state.withLock { state in
+            signal = state.signal
             switch event {
             case .progress(let frame, let worker, let reply):
                 guard state.outcome == nil else { return [] }
@@ -91,6 +125,7 @@ final class Inbox: WorkSink {
             }
         }
         for (continuation, next) in resumed { continuation.resume(returning: next) }
+        signal?.note()
     }
 
     private static func end(
@@ -109,8 +144,7 @@ final class Inbox: WorkSink {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let now: Next? = state.withLock { state in
-                    if !keepingProgress && !state.progress.isEmpty { return state.progress.removeFirst() }
-                    if let outcome = state.outcome { return .over(outcome) }
+                    if let now = state.take(keepingProgress: keepingProgress) { return now }
                     state.waiting.append((!keepingProgress, continuation))
                     return nil
                 }
@@ -119,5 +153,22 @@ final class Inbox: WorkSink {
         } onCancel: {
             onCancel()
         }
+    }
+
+    private var signal: ArrivalSignal {
+        state.withLock { state in
+            let signal = state.signal ?? ArrivalSignal()
+            state.signal = signal
+            return signal
+        }
+    }
+
+    /// As ``next(keepingProgress:onCancel:)``, on the calling thread; nil once the deadline has passed.
+    func nextBlocking(keepingProgress: Bool, until deadline: Deadline) -> Next? {
+        signal.wait(until: deadline) { state.withLock { $0.take(keepingProgress: keepingProgress) } }
+    }
+
+    func descriptor() throws(ChannelError) -> Int32 {
+        try signal.descriptor { state.withLock { !$0.progress.isEmpty || $0.outcome != nil } }
     }
 }

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Synchronization
 
 // Frames for groups, and what their members answer.
@@ -106,6 +107,15 @@ extension Publisher {
         }
     }
 
+    /// As ``waitForRoom(in:timeout:)``, waiting on the calling thread.
+    /// - Throws: `timedOut`; `closed` once the channel has ended.
+    public func waitForRoomBlocking(in group: String, timeout: Duration? = nil) throws(ChannelError) {
+        try core.waitForSlots(timeout: timeout, countingInFlight: false, interrupted: { false }) {
+            () throws(ChannelError) -> Void? in
+            try core.hasRoom(in: group) ? () : nil
+        }
+    }
+
     /// Waits until groups have answered all that they were asked, or failed: before ``close()``, so that nothing is cut
     /// short. Whoever goes on publishing keeps it waiting.
     /// - Returns: how many requests are still open after `timeout`
@@ -113,9 +123,23 @@ extension Publisher {
     public func drain(timeout: Duration? = nil) async -> Int {
         let deadline = Deadline(after: timeout)
         while true {
-            let open = core.state.withLock { $0.work.requests.count }
+            let open = openRequests
             if open == 0 || deadline.hasPassed { return open }
             do { try await Task.sleep(for: .milliseconds(5)) } catch { return open }
         }
     }
+
+    /// As ``drain(timeout:)``, waiting on the calling thread.
+    @discardableResult
+    public func drainBlocking(timeout: Duration? = nil) -> Int {
+        let deadline = Deadline(after: timeout)
+        while true {
+            let open = openRequests
+            if open == 0 || deadline.hasPassed { return open }
+            var pause = timespec(tv_sec: 0, tv_nsec: 5_000_000)
+            nanosleep(&pause, nil)
+        }
+    }
+
+    private var openRequests: Int { core.state.withLock { $0.work.requests.count } }
 }

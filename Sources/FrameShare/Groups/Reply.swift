@@ -32,6 +32,9 @@ extension Reply: ExpressibleByDictionaryLiteral {
 // MARK: on the wire
 
 extension Reply {
+    /// The reply's bytes: metadata as it stands in a frame.
+    package func encodedBytes() throws(ChannelError) -> [UInt8] { try encoded().bytes }
+
     /// The reply as bytes.
     func encoded() throws(ChannelError) -> (content: Message.WorkerReply.Content, bytes: [UInt8]) {
         switch self {

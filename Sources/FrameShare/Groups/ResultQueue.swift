@@ -15,6 +15,8 @@ final class ResultQueue: WorkSink {
         var nextID: UInt64 = 0
         var missed: UInt64 = 0
         var closed = false
+        /// For who waits on a thread or in an event loop; made when the first one comes.
+        var signal: ArrivalSignal?
     }
 
     let askOptions: AskOptions
@@ -66,6 +68,7 @@ final class ResultQueue: WorkSink {
             return Self.hand(&state, capacity)
         }
         for (continuation, item) in handed { continuation.resume(returning: item) }
+        state.withLock { $0.signal }?.note()
         for frame in passedOver { giveUp(frame) }
     }
 
@@ -118,5 +121,31 @@ final class ResultQueue: WorkSink {
             return state.readers
         }
         for reader in readers { reader.continuation.resume(returning: nil) }
+        state.withLock { $0.signal }?.note()
+    }
+
+    private var signal: ArrivalSignal {
+        state.withLock { state in
+            let signal = state.signal ?? ArrivalSignal()
+            state.signal = signal
+            return signal
+        }
+    }
+
+    /// As ``next()``, on the calling thread.
+    /// - Returns: nil when there will be no more
+    func nextBlocking(until deadline: Deadline) throws(ChannelError) -> Item? {
+        let found: Item?? = signal.wait(until: deadline) {
+            state.withLock { state -> Item?? in
+                if !state.ready.isEmpty { return .some(state.ready.removeFirst()) }
+                return state.closed ? .some(nil) : nil
+            }
+        }
+        guard let found else { throw .timedOut }
+        return found
+    }
+
+    func descriptor() throws(ChannelError) -> Int32 {
+        try signal.descriptor { state.withLock { !$0.ready.isEmpty || $0.closed } }
     }
 }

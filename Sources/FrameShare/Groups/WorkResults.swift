@@ -7,6 +7,15 @@ public struct WorkResult: Sendable {
     /// The answer.
     /// - Throws: why there is none.
     public var answer: Answer { get throws(WorkError) { try outcome.get() } }
+
+    init(_ item: ResultQueue.Item) {
+        frame = item.frame
+        switch item.outcome {
+        case .failure(let error): outcome = .failure(error)
+        case .success((let worker, let reply)):
+            outcome = Answer.decode(reply, frame: item.frame, worker: worker)
+        }
+    }
 }
 
 /// The results of all frames that a group is given, one for each: an answer, or why there is none. See
@@ -37,10 +46,25 @@ public final class WorkResults: AsyncSequence, Sendable {
         self.queue = queue
     }
 
-    deinit { core.endResults(of: group, queue) }
+    deinit { end() }
+
+    /// Ends it now: who waits for a result gets nil, and the group can have another reader.
+    public func end() { core.endResults(of: group, queue) }
 
     /// Results that were dropped since nobody read them in time.
     public var missed: UInt64 { queue.missed }
+
+    /// The next result, waiting on the calling thread.
+    /// - Returns: nil when the channel has ended
+    /// - Throws: `timedOut`.
+    public func nextBlocking(timeout: Duration? = nil) throws(ChannelError) -> WorkResult? {
+        try queue.nextBlocking(until: Deadline(after: timeout)).map(WorkResult.init)
+    }
+
+    /// For event loops: an eventfd (read it to clear it), readable when ``nextBlocking(timeout:)`` should be called, until
+    /// that has nothing to return. It belongs to this object: don't close it.
+    /// - Throws: `outOfDescriptors`, `system`.
+    public var pollDescriptor: Int32 { get throws(ChannelError) { try queue.descriptor() } }
 
     public func makeAsyncIterator() -> Iterator { Iterator(results: self) }
 
@@ -51,12 +75,7 @@ public final class WorkResults: AsyncSequence, Sendable {
         fileprivate init(results: WorkResults) { self.results = results }
 
         public func next() async -> WorkResult? {
-            guard let item = await results.queue.next() else { return nil }
-            switch item.outcome {
-            case .failure(let error): return WorkResult(frame: item.frame, outcome: .failure(error))
-            case .success((let worker, let reply)):
-                return WorkResult(frame: item.frame, outcome: Answer.decode(reply, frame: item.frame, worker: worker))
-            }
+            await results.queue.next().map(WorkResult.init)
         }
     }
 }

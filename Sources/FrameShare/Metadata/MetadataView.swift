@@ -7,7 +7,7 @@ public struct MetadataView: ~Escapable {
     private let bytes: RawSpan
 
     @_lifetime(copy bytes)
-    init(bytes: RawSpan) { self.bytes = bytes }
+    package init(bytes: RawSpan) { self.bytes = bytes }
 
     /// The encoded size in bytes.
     public var byteCount: Int { bytes.byteCount }

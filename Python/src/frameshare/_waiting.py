@@ -1,0 +1,79 @@
+"""Waiting: in threads, where Ctrl-C must work, and in event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from typing import Callable
+
+from ._library import check, lib, nanoseconds
+
+# Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there.
+SLICE = 0.05
+
+
+def wait(call: Callable[[int], int], timeout: float | None) -> int:
+    """Makes a call that waits for so many nanoseconds, in slices in the main thread; returns its result.
+
+    Raises what stands for an error; ``TimedOut`` when ``timeout`` seconds have passed.
+    """
+    sliced = threading.current_thread() is threading.main_thread()
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = None if end is None else max(0.0, end - time.monotonic())
+        part = left if not sliced else SLICE if left is None else min(left, SLICE)
+        result = call(nanoseconds(part))
+        over = end is not None and time.monotonic() >= end
+        if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
+            return check(result)
+
+
+class Readable:
+    """Lets any number of tasks, in any event loops, wait until a descriptor is readable."""
+
+    def __init__(self, fileno: Callable[[], int], *, clear: bool) -> None:
+        self._fileno = fileno
+        # An eventfd is read to be unreadable again; a socket is the library's to read.
+        self._clear = clear
+        self._lock = threading.Lock()
+        self._waiters: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
+
+    async def wait(self) -> None:
+        loop, fd = asyncio.get_running_loop(), self._fileno()
+        waiter: asyncio.Future[None] = loop.create_future()
+        with self._lock:
+            waiters = self._waiters.setdefault(loop, set())
+            waiters.add(waiter)
+        loop.add_reader(fd, self._ready, fd)
+        try:
+            await waiter
+        finally:
+            with self._lock:
+                waiters.discard(waiter)
+                last = not waiters
+                if last:
+                    self._waiters.pop(loop, None)
+            if last:
+                loop.remove_reader(fd)
+
+    def _ready(self, fd: int) -> None:
+        if self._clear:
+            try:
+                os.read(fd, 8)
+            except BlockingIOError:
+                pass  # another loop was first; it wakes everyone
+        self.wake()
+
+    def wake(self) -> None:
+        """Wakes all that wait, from whichever thread: they look again."""
+        with self._lock:
+            everyone = [waiter for waiters in self._waiters.values() for waiter in waiters]
+        for waiter in everyone:
+            waiter.get_loop().call_soon_threadsafe(_set, waiter)
+
+
+def _set(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
