@@ -83,6 +83,8 @@ bench: ## FrameShare beside bare C, iceoryx, PipeWire, GStreamer, ZeroMQ and Pyt
 	@Benchmarks/compare --programs .build-bench/contestants --rounds $(ROUNDS) $(BENCH)
 	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product workers-bench
 	@Benchmarks/compare-workers .build-bench/release/workers-bench $(ROUNDS)
+	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product copy-bench
+	@.build-bench/release/copy-bench $(ROUNDS)
 
 bench-micro: ## what the steps of a frame's way cost by themselves, while nobody sleeps
 	cd Benchmarks/Micro && $(SWIFT) package --scratch-path ../../.build-micro --allow-writing-to-package-directory benchmark

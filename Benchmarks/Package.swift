@@ -17,6 +17,11 @@ let package = Package(
             name: "workers-bench",
             dependencies: [.product(name: "FrameShare", package: "FrameShare")]
         ),
+        // A copy stage's copies beside memcpy.
+        .executableTarget(
+            name: "copy-bench",
+            dependencies: [.product(name: "FrameShare", package: "FrameShare")]
+        ),
         // For counting: instructions under a simulator, heap allocations by itself.
         .target(name: "CAllocationCount"),
         .executableTarget(

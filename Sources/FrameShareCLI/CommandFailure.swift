@@ -38,6 +38,8 @@ struct CommandFailure: Error {
         switch error {
         case let failure as CommandFailure: self = failure
         case let error as ChannelError: self.init(error)
+        case CopyError.channel(let error): self.init(error)
+        case let error as CopyError: self.init("\(error)", code: .usage)
         default: self.init("\(error)")
         }
     }

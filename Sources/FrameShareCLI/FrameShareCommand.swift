@@ -28,7 +28,7 @@ struct FrameShareCommand: ParsableCommand {
         subcommands: [BenchReader.self],
         groupedSubcommands: [
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
-            CommandGroup(name: "Share", subcommands: [Publish.self, Workers.self]),
+            CommandGroup(name: "Share", subcommands: [Publish.self, Relay.self, Workers.self]),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Cat.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, BenchPublisher.self, BenchSubscriber.self]),

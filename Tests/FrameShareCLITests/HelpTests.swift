@@ -5,7 +5,8 @@ import Testing
 @Suite("Help", .timeLimit(.minutes(5)))
 struct HelpTests {
     static let commands = [
-        "", "publish", "workers", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo", "bench",
+        "", "publish", "relay", "workers", "list", "watch", "top", "snapshot", "cat", "doctor", "cameras", "demo",
+        "bench",
         "bench-publisher", "bench-subscriber", "completions",
     ]
 

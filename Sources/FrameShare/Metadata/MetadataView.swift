@@ -12,6 +12,12 @@ public struct MetadataView: ~Escapable {
     /// The encoded size in bytes.
     public var byteCount: Int { bytes.byteCount }
 
+    /// The bytes as they lie in the slot.
+    package var encodedBytes: RawSpan {
+        @_lifetime(copy self)
+        get { bytes }
+    }
+
     /// The value under a key; nil when there is none, or when the bytes before it are malformed.
     public subscript(key: String) -> MetadataValue? {
         var offset = 0

@@ -158,6 +158,34 @@ public final class Publisher: Sendable {
         return published
     }
 
+    /// As ``publish(_:_:metadata:)``, with metadata that is encoded already, such as another frame's.
+    /// - Parameter first: what stands before it, and so wins where a key stands twice
+    @discardableResult
+    package func publish(
+        _ slot: consuming WritableSlot,
+        _ description: FrameDescription,
+        first: Metadata = [:],
+        encoded: RawSpan
+    ) throws(ChannelError) -> UInt64 {
+        let room = slot.metadataRoom
+        let size = try MetadataCoding.encode(first, into: room)
+        let (number, generation) = (slot.slot, slot.generation)
+        guard encoded.byteCount <= room.count - size else {
+            throw .metadataTooLarge(size: size + encoded.byteCount, capacity: room.count)
+        }
+        encoded.withUnsafeBytes { bytes in
+            UnsafeMutableRawBufferPointer(rebasing: room[size...]).copyMemory(from: bytes)
+        }
+        let published = try core.publish(
+            slot: number,
+            generation: generation,
+            metadataSize: size + encoded.byteCount,
+            description
+        )
+        slot.disarm()
+        return published
+    }
+
     // MARK: a camera's buffers
 
     /// Hands every free slot to the source, which queues it to its driver. It is the source's until it is published or

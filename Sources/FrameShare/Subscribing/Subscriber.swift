@@ -622,6 +622,9 @@ public final class Subscriber: Sendable {
     /// The streams subscribed to, as they are now.
     public var streams: [Stream] { state.withLock { $0.current.offer.streams.map(\.stream) } }
 
+    /// The most bytes of metadata that a frame has.
+    package var metadataCapacity: Int { state.withLock { $0.current.offer.metadataCapacity } }
+
     /// Who publishes.
     public var publisher: PublisherInfo {
         state.withLock { state in

@@ -50,7 +50,10 @@ struct BenchPage {
     }
 
     private var allocations: String {
-        let head = row(["memory", "allocate", "map", "first touch", "write", "read", "sync", "write / read GB/s"], tag: "th")
+        let head = row(
+            ["memory", "allocate", "map", "first touch", "write", "read", "sync", "write / read GB/s"],
+            tag: "th"
+        )
         let rows = result.allocations.map { r in
             r.trouble.map { row([r.name, $0]) }
                 ?? row([

@@ -70,21 +70,7 @@ struct Publish: ParsableCommand {
     )
     var memory: MemoryArgument?
 
-    @Option(
-        help: .init("Of the channel's socket: who may connect. Left out: 0600, only you.", valueName: "octal"),
-        transform: ModeArgument.parse
-    )
-    var mode: UInt32?
-
-    @Option(help: .init("Of the channel's socket.", valueName: "name"))
-    var group: String?
-
-    @Option(
-        name: .customLong("allow-uid"),
-        help: .init("Only these users, by number or name, of those that the mode lets in; repeat.", valueName: "user"),
-        transform: UserArgument.parse
-    )
-    var allowedUsers: [UInt32] = []
+    @OptionGroup var access: AccessOptions
 
     @Option(
         help: .init("Set a camera's control; repeat for more.", valueName: "name=value"),
@@ -157,11 +143,7 @@ struct Publish: ParsableCommand {
     /// How the channel is to be offered, but for what its source says.
     var publisherOptions: Publisher.Options {
         var options = Publisher.Options()
-        options.access = ChannelAccess(
-            mode: mode ?? 0o600,
-            group: group,
-            allowedUsers: allowedUsers.isEmpty ? nil : allowedUsers
-        )
+        options.access = access.access
         options.stallLimit = stallLimit.duration
         options.leaseLimit = leaseLimit.duration
         if case .pool(let preference)? = memory { options.memory = preference }

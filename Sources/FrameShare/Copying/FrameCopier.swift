@@ -1,0 +1,112 @@
+internal import FrameMemory
+internal import PixelFormats
+
+/// Copies a channel's frames one after the other into the slots of a publisher.
+struct FrameCopier {
+    private let options: CopyStage.Options
+    private var copies: [ImageCopy]
+    private var metadataCapacity: Int
+    private let slots: Int
+    /// What the copies were made for.
+    private var attachment: Attachment?
+    private var thinning: FrameThinning
+
+    /// What became of a frame.
+    struct Outcome {
+        enum Fate { case copied, skipped, noRoom, revoked }
+        var fate: Fate
+        var lost = FrameLoss()
+        var bytes = 0
+        var nanoseconds: Int64 = 0
+
+        func add(to statistics: inout CopyStage.Statistics) {
+            switch fate {
+            case .copied: statistics.copied += 1
+            case .skipped: statistics.skipped += 1
+            case .noRoom: statistics.noRoom += 1
+            case .revoked: statistics.revoked += 1
+            }
+            statistics.lost.source &+= lost.source
+            statistics.lost.noFreeSlot &+= lost.noFreeSlot
+            statistics.lost.policy &+= lost.policy
+            statistics.bytes &+= UInt64(bytes)
+            statistics.copyingTime &+= nanoseconds
+        }
+    }
+
+    init(plan: CopyPlan, options: CopyStage.Options) {
+        self.options = options
+        copies = plan.copies
+        metadataCapacity = plan.metadataCapacity
+        slots = plan.slots
+        thinning = FrameThinning(every: options.every, maximumRate: options.maximumRate)
+    }
+
+    /// Copies a frame, and publishes the copy.
+    mutating func copy(_ frame: borrowing Frame, to publisher: Publisher) throws(CopyError) -> Outcome {
+        if frame.attachment !== attachment { try adopt(frame, publisher) }
+        var outcome = Outcome(fate: .skipped, lost: frame.lost)
+        // To the readers of the copies, all that did not come here was lost by their source.
+        if frame.lost.total > 0 { publisher.countLost(source: frame.lost.total) }
+        guard thinning.wants(frame.timestamp.nanoseconds) else { return outcome }
+        do throws(ChannelError) {
+            guard let slot = try publisher.tryNextSlot() else {
+                publisher.countLost(noFreeSlot: 1)
+                outcome.fate = .noRoom
+                return outcome
+            }
+            var description = FrameDescription(
+                sequence: frame.sequence,
+                timestamp: frame.timestamp,
+                flags: frame.flags
+            )
+            let began = monotonicNow()
+            for (index, copy) in copies.enumerated() {
+                guard let image = frame.image(at: index), let room = slot.image(at: index) else { continue }
+                guard let bytes = copy.copy(image, into: room) else {
+                    throw .sourceFailed("\(CopyError.notReadable(stream: image.name, image.memory))")
+                }
+                outcome.bytes += bytes
+                guard copy.isPlainBytes else { continue }
+                for plane in copy.source.planes.indices {
+                    description.setBytesUsed(image.bytesUsed(plane: plane), stream: index, plane: plane)
+                }
+            }
+            outcome.nanoseconds = monotonicNow() - began
+            let metadata = frame.metadata
+            guard metadata.byteCount <= metadataCapacity else {
+                throw .metadataTooLarge(size: metadata.byteCount, capacity: metadataCapacity)
+            }
+            // What was taken back may have been rewritten while it was copied.
+            guard !frame.isRevoked else {
+                publisher.countLost(source: 1)
+                outcome.fate = .revoked
+                return outcome
+            }
+            try publisher.publish(slot, description, encoded: metadata.encodedBytes)
+            outcome.fate = .copied
+            return outcome
+        } catch {
+            throw .channel(error)
+        }
+    }
+
+    /// Another generation: if its images are others, so are the copies from now on.
+    private mutating func adopt(_ frame: borrowing Frame, _ publisher: Publisher) throws(CopyError) {
+        attachment = frame.attachment
+        let streams = frame.streams
+        guard streams.map(\.layout) != copies.map(\.source) else { return }
+        let plan = try CopyPlan(
+            streams: streams,
+            crops: options.crops,
+            capacity: .slots(slots),
+            metadataCapacity: metadataCapacity
+        )
+        copies = plan.copies
+        do throws(ChannelError) {
+            try publisher.reconfigure(streams: plan.streams, slots: plan.slots)
+        } catch {
+            throw .channel(error)
+        }
+    }
+}
