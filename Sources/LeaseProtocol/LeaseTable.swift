@@ -225,6 +225,13 @@ public struct LeaseTable: Sendable {
         return slot
     }
 
+    /// Gives a certain slot to the source; false when somebody holds it.
+    public mutating func take(_ slot: Int) -> Bool {
+        guard free.contains(slot) else { return false }
+        atSource.insert(slot)
+        return true
+    }
+
     /// The source gives a slot back without a frame in it.
     public mutating func giveBack(_ slot: Int) { atSource.remove(slot) }
 

@@ -66,6 +66,14 @@ extension PublisherCore {
             )
             rebalance(from: member, group, &state)
         }
+        // Where nobody is in the group, its results say so.
+        for i in state.work.groups.indices where state.work.hasReaders {
+            guard let results = state.work.groups[i].results,
+                !state.generation.leases.groupOffers.contains(where: { $0.group == i })
+            else { continue }
+            results.expect(number)
+            state.work.refuse([results], frame: number, .noWorker(group: state.work.groups[i].name))
+        }
         if let asked { state.work.refuse([asked.sink], frame: number, .noWorker(group: asked.group)) }
         let isEarlier = state.work.firstDeadline.map { $0 < before ?? .max } ?? false
         return (state.work.hasNews || state.handedOver, isEarlier)
@@ -130,7 +138,7 @@ extension PublisherCore {
             guard !state.ended else { return .closed }
             guard let group = state.work.enter(name) else { return .tooManyGroups(WorkTable.maximumGroups) }
             guard state.work.groups[Int(group)].results == nil else { return .resultsInUse(group: name) }
-            state.work.update(group) { $0.results = queue }
+            state.work.setResults(queue, of: group)
             return nil
         }
         if let failure { throw failure }
@@ -139,7 +147,7 @@ extension PublisherCore {
     func endResults(of name: String, _ queue: ResultQueue) {
         state.withLock { state in
             guard let group = state.work.group(named: name) else { return }
-            state.work.update(group) { if $0.results === queue { $0.results = nil } }
+            if state.work.groups[Int(group)].results === queue { state.work.setResults(nil, of: group) }
         }
         queue.close()
     }

@@ -58,6 +58,8 @@ struct WorkTable {
     static let maximumGroups = 64
 
     private(set) var groups: [Group] = []
+    /// Whether anyone reads the results of a group.
+    private(set) var hasReaders = false
     private(set) var requests: [Key: Request] = [:]
     /// When the first deadline comes, or earlier; nil: none.
     private(set) var firstDeadline: Int64?
@@ -88,6 +90,12 @@ struct WorkTable {
     mutating func update(_ group: GroupID, _ body: (inout Group) -> Void) {
         guard groups.indices.contains(Int(group)) else { return }
         body(&groups[Int(group)])
+    }
+
+    /// Who gets the results of all frames of a group from now on; nil: nobody.
+    mutating func setResults(_ queue: ResultQueue?, of group: GroupID) {
+        update(group) { $0.results = queue }
+        hasReaders = groups.contains { $0.results != nil }
     }
 
     func name(of group: GroupID) -> String { groups.indices.contains(Int(group)) ? groups[Int(group)].name : "" }

@@ -26,7 +26,7 @@ extension PublisherCore {
             var seen: [LeaseKey: Int64] = [:]
             var overdue: [(id: SubscriberID, frame: UInt64)] = []
             for generation in state.retired + [state.generation] {
-                for entry in generation.leases.entries {
+                for entry in generation.leases.entries where !state.unlimited.contains(entry.id) {
                     var leased = entry.offers.outstanding
                     leased.subtract(entry.offers.queued)
                     leased.forEach { slot in

@@ -48,6 +48,8 @@ final class PublisherCore: Sendable {
         var disconnects: [(id: SubscriberID, socket: ControlSocket, reason: String)] = []
         /// Since when each lease has been seen, in ns; kept only where leases have a limit.
         var leasesSeen: [LeaseKey: Int64] = [:]
+        /// Subscribers that may hold a frame for as long as they must.
+        var unlimited: Set<SubscriberID> = []
         /// Threads that sleep until a slot comes free.
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
@@ -177,7 +179,7 @@ final class PublisherCore: Sendable {
                 }
             }
             tellControl = tellControl || !state.disconnects.isEmpty || state.generation.leases.hasViolation
-            if asking != nil || state.generation.leases.hasGroups {
+            if asking != nil || state.generation.leases.hasGroups || state.work.hasReaders {
                 let (news, deadline) = Self.bookWork(slot, number, asking, now, &state)
                 hasNews = news
                 if deadline { tellControl = true }

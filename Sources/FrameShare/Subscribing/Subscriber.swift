@@ -625,6 +625,12 @@ public final class Subscriber: Sendable {
     /// The most bytes of metadata that a frame has.
     package var metadataCapacity: Int { state.withLock { $0.current.offer.metadataCapacity } }
 
+    /// The publisher's number for it.
+    var identity: UInt32 { state.withLock { $0.link.welcome.subscriber } }
+
+    /// The generation that frames come from now.
+    var attachment: Attachment { state.withLock { $0.current } }
+
     /// Who publishes.
     public var publisher: PublisherInfo {
         state.withLock { state in

@@ -1,0 +1,278 @@
+internal import CLinuxMedia
+internal import LeaseProtocol
+internal import Logging
+internal import Synchronization
+
+/// A channel with the frames of another, in the same memory, each with a group's answer among its metadata.
+///
+/// ```swift
+/// let overlay = try Overlay(of: publisher, channel: "camera0-detections", group: "detectors")
+/// ```
+///
+/// From here on whoever subscribes to `camera0-detections` has the pixels of `camera0`, not a copy of them, and finds what the
+/// workers of the group have answered beside the frame's own metadata. A frame comes when its answer has come; one whose
+/// answer failed comes without. Frames keep their sequence numbers, timestamps and order.
+///
+/// The overlay is a subscriber of its publisher, with a budget: a frame is pinned there for as long as its answer is waited
+/// for, or any of the overlay's subscribers holds it. It reads the group's results, so nobody else can. It ends with the
+/// publisher's channel, or with its last reference; frames that are held then are taken back (``Frame/isRevoked``).
+public final class Overlay: Sendable {
+    /// The overlay's own channel.
+    public let channel: String
+    private let engine: OverlayEngine
+
+    /// Opens the channel.
+    /// - Parameters:
+    ///   - publisher: whose frames are to be shown
+    ///   - channel: the overlay's name
+    ///   - group: whose answers are added: metadata under their own keys, bytes under the group's name
+    ///   - budget: the most slots of the publisher's pool that the overlay may pin
+    ///   - window: how many later answers wait for a straggler before its frame goes without
+    ///   - asking: how the group is asked: a frame waits for its answer no longer than the deadline
+    ///   - options: of the overlay's channel. The publisher's folder, access and limit on leases, unless they are set
+    /// - Throws: what `Subscriber.init`, `Publisher.init` and ``Publisher/results(of:order:capacity:options:)`` throw.
+    public init(
+        of publisher: Publisher,
+        channel: String,
+        group: String,
+        budget: Int = 8,
+        window: Int = 4,
+        asking: AskOptions = AskOptions(),
+        options: Publisher.Options? = nil
+    ) throws(ChannelError) {
+        self.channel = channel
+        let results = try publisher.results(of: group, order: .frames(window: window), options: asking)
+        engine = try OverlayEngine(of: publisher, channel: channel, group: group, budget: budget, options: options)
+        engine.run(results)
+    }
+
+    deinit { close() }
+
+    /// How the overlay's channel is doing.
+    public var statistics: ChannelStatistics { engine.publisher.statistics }
+
+    /// Ends the overlay's channel.
+    public func close() { engine.close() }
+}
+
+/// What the overlay's tasks work on; it lives until they have ended.
+final class OverlayEngine: Sendable {
+    /// A frame of the source that stays leased until nobody holds it here any more.
+    final class HeldFrame: Sendable {
+        let frame: Frame
+        init(_ frame: consuming Frame) { self.frame = frame }
+
+        func metadata() throws(ChannelError) -> Metadata { try Self.metadata(frame) }
+        private static func metadata(_ frame: borrowing Frame) throws(ChannelError) -> Metadata {
+            try frame.metadata.copy()
+        }
+    }
+
+    private struct Place: Hashable {
+        let generation: UInt32
+        let slot: Int
+    }
+
+    private struct State {
+        var join = OverlayJoin<HeldFrame>()
+        /// The source's generation that the pool offered now is made of.
+        var source: Attachment
+        var held: [Place: HeldFrame] = [:]
+        var tasks: [Task<Void, Never>] = []
+        var closed = false
+    }
+
+    /// Of the overlay's channel.
+    let publisher: Publisher
+    private let subscriber: Subscriber
+    private let group: String
+    private let state: Mutex<State>
+    /// Bumped when frames are held: the thread that watches for their release looks again.
+    private let attention = FutexWord()
+
+    init(
+        of source: Publisher,
+        channel: String,
+        group: String,
+        budget: Int,
+        options given: Publisher.Options?
+    ) throws(ChannelError) {
+        self.group = group
+        var subscription = Subscriber.Options()
+        subscription.directory = source.core.options.directory
+        subscription.name = "overlay \(channel)"
+        subscription.budget = budget
+        subscriber = try Subscriber(
+            channel: source.channel,
+            policy: .queue(max(1, min(budget - 1, LaneMemory.maximumDepth))),
+            options: subscription
+        )
+        // The limit holds for who reads the overlay: what it holds itself is theirs.
+        source.core.exemptFromLeaseLimit(subscriber.identity)
+        var options = given ?? source.core.options
+        options.directory = options.directory ?? source.core.options.directory
+        options.leaseLimit = options.leaseLimit ?? source.core.options.leaseLimit
+        if given == nil {
+            options.sourceName = "\(source.channel) with \(group)"
+            options.metadataCapacity = min(options.metadataCapacity + 65_536, FrameTable.maximumMetadataCapacity)
+        }
+        // It fills nothing, and waits for nobody.
+        options.sourceNeed = 0
+        options.stallLimit = nil
+        let first = subscriber.attachment
+        state = Mutex(State(source: first))
+        publisher = try Publisher(channel: channel, pool: try first.pool(), options: options)
+    }
+
+    func run(_ results: WorkResults) {
+        let tasks = [Task { await takeResults(results) }, Task { await takeFrames() }]
+        state.withLock { $0.tasks = tasks }
+        do throws(ChannelError) {
+            try BackgroundThread.start(name: "fs-overlay") { [self] in watchReleases() }
+        } catch {
+            fail(error)
+        }
+    }
+
+    /// Until the channel ends, or the overlay.
+    private func takeResults(_ results: WorkResults) async {
+        for await result in results {
+            var addition: Metadata? = nil
+            if case .success(let answer) = result.outcome { addition = self.addition(answer.reply) }
+            state.withLock { publish($0.join.result(result.frame, addition), &$0) }
+            attention.bump()
+        }
+    }
+
+    private func takeFrames() async {
+        do throws(ChannelError) {
+            while let frame = try await subscriber.next() {
+                let number = frame.number
+                let held = HeldFrame(frame)
+                state.withLock { publish($0.join.frame(number, held), &$0) }
+                attention.bump()
+            }
+            close()
+        } catch {
+            fail(error)
+        }
+    }
+
+    private func addition(_ reply: Reply) -> Metadata {
+        switch reply {
+        case .metadata(let metadata): metadata
+        case .bytes(let bytes): [group: .bytes(bytes)]
+        }
+    }
+
+    // MARK: publishing
+
+    private func publish(_ output: OverlayJoin<HeldFrame>.Output, _ state: inout State) {
+        guard !state.closed else { return }
+        for (held, addition) in output {
+            do throws(ChannelError) {
+                try publish(held, addition, &state)
+            } catch {
+                publisher.core.log(.warning, "overlay: frame \(held.frame.number) was not shown: \(error)")
+            }
+        }
+    }
+
+    private func publish(_ held: HeldFrame, _ addition: Metadata?, _ state: inout State) throws(ChannelError) {
+        let core = publisher.core
+        let slot = held.frame.slot
+        if held.frame.attachment !== state.source {
+            // Frames come in order, so none of the generation before will follow.
+            try core.reconfigure(try held.frame.attachment.pool())
+            state.source = held.frame.attachment
+        }
+        guard let memory = core.claim(slot) else { throw .slotNotAtSource(slot) }
+        var metadata = try held.metadata()
+        for entry in addition ?? [:] { metadata[entry.key] = entry.value }
+        do throws(ChannelError) {
+            let size = try MetadataCoding.encode(metadata, into: memory.frames.metadata(slot))
+            state.held[Place(generation: memory.number, slot: slot)] = held
+            _ = try core.publish(
+                slot: slot,
+                generation: memory.number,
+                metadataSize: size,
+                FrameDescription(of: held.frame)
+            )
+        } catch {
+            core.giveBack(slot: slot, generation: memory.number)
+            state.held[Place(generation: memory.number, slot: slot)] = nil
+            throw error
+        }
+    }
+
+    // MARK: giving back
+
+    /// Releases frames of the source as soon as nobody holds them here.
+    private func watchReleases() {
+        while true {
+            let seen = attention.value
+            let (holdsAny, closed) = state.withLock { (!$0.held.isEmpty, $0.closed) }
+            if closed { return }
+            guard holdsAny else {
+                attention.wait(while: seen)
+                continue
+            }
+            do throws(ChannelError) {
+                try publisher.core.waitForSlots(
+                    timeout: nil,
+                    countingInFlight: false,
+                    interrupted: { self.state.withLock(\.closed) }
+                ) { () throws(ChannelError) -> Void? in releaseFree() ? () : nil }
+            } catch { return }  // closed
+        }
+    }
+
+    /// Whether nothing is held any more.
+    private func releaseFree() -> Bool {
+        // The leases end after the locks.
+        var released: [HeldFrame] = []
+        let isEmpty = state.withLock { state in
+            publisher.core.withPinned { isPinned in
+                for (place, held) in state.held where !isPinned(place.generation, place.slot) {
+                    released.append(held)
+                    state.held[place] = nil
+                }
+            }
+            return state.held.isEmpty
+        }
+        released = []
+        return isEmpty
+    }
+
+    // MARK: ending
+
+    private func fail(_ error: ChannelError) {
+        if error != .closed { publisher.fail("\(error)") }
+        close()
+    }
+
+    func close() {
+        let first = state.withLock { state in
+            defer { state.closed = true }
+            return !state.closed
+        }
+        guard first else { return }
+        publisher.close()
+        // What its subscribers still hold will be rewritten once the source has it back: they can tell.
+        publisher.core.revokeAll()
+        subscriber.close()
+        // Their leases end after the lock.
+        let (held, join, tasks) = state.withLock { state in
+            defer {
+                state.held = [:]
+                state.join = OverlayJoin()
+                state.tasks = []
+            }
+            return (state.held, state.join, state.tasks)
+        }
+        withExtendedLifetime((held, join)) {}
+        for task in tasks { task.cancel() }
+        attention.bump()
+        publisher.core.wakeSlotWaiters()
+    }
+}
