@@ -78,6 +78,7 @@ final class OverlayEngine: Sendable {
         /// The source's generation that the pool offered now is made of.
         var source: Attachment
         var held: [Place: HeldFrame] = [:]
+        var results: WorkResults? = nil
         var tasks: [Task<Void, Never>] = []
         var closed = false
     }
@@ -126,7 +127,10 @@ final class OverlayEngine: Sendable {
 
     func run(_ results: WorkResults) {
         let tasks = [Task { await takeResults(results) }, Task { await takeFrames() }]
-        state.withLock { $0.tasks = tasks }
+        state.withLock {
+            $0.results = results
+            $0.tasks = tasks
+        }
         do throws(ChannelError) {
             try BackgroundThread.start(name: "fs-overlay") { [self] in watchReleases() }
         } catch {
@@ -262,14 +266,16 @@ final class OverlayEngine: Sendable {
         publisher.core.revokeAll()
         subscriber.close()
         // Their leases end after the lock.
-        let (held, join, tasks) = state.withLock { state in
+        let (held, join, results, tasks) = state.withLock { state in
             defer {
                 state.held = [:]
                 state.join = OverlayJoin()
+                state.results = nil
                 state.tasks = []
             }
-            return (state.held, state.join, state.tasks)
+            return (state.held, state.join, state.results, state.tasks)
         }
+        results?.end()
         withExtendedLifetime((held, join)) {}
         for task in tasks { task.cancel() }
         attention.bump()
