@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 internal import Glibc
 internal import Synchronization
 

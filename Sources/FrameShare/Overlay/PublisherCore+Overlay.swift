@@ -48,7 +48,8 @@ extension Attachment {
             streams: offer.streams.map(\.stream),
             slots: (0..<offer.slots).map { slot in
                 offer.streams.indices.map { stream in
-                    offer.streams[stream].bufferSizes.indices.map { buffer(slot: slot, stream: stream, buffer: $0).buffer }
+                    let buffers = offer.streams[stream].bufferSizes.indices
+                    return buffers.map { buffer(slot: slot, stream: stream, buffer: $0).buffer }
                 }
             }
         )
