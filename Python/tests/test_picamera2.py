@@ -1,92 +1,14 @@
 """frameshare.picamera2 against what picamera2 promises of its requests and buffers.
 
-libcamera's Python binding, without which picamera2 can't be imported, is not in Debian 12: here a stand-in has the
-attributes that frameshare.picamera2 uses, with real shared memory behind them. No real camera was used.
+A stand-in camera has the attributes that frameshare.picamera2 uses, with real shared memory behind them: stand_in.py.
 """
 
-import fcntl
-import mmap
-import os
-import threading
-from types import SimpleNamespace
-
-import numpy as np
 import pytest
 
 import frameshare
 import frameshare.picamera2
 from conftest import PATIENCE, until
-
-SEALS = 0x2 | 0x4  # F_SEAL_SHRINK, F_SEAL_GROW
-
-
-class Request:
-    def __init__(self, camera, index):
-        self.camera, self.index, self.count = camera, index, 1
-        self.lock = threading.Lock()
-        self.request = SimpleNamespace(
-            buffers={stream: buffers[index] for stream, buffers in camera.allocator.all.items()}, sequence=camera.sequence
-        )
-
-    def get_metadata(self):
-        return {"SensorTimestamp": 1000 + self.camera.sequence, "ScalerCrop": (1, 2, 3, 4), "Odd": object(),
-                "ColourGains": (1.5, 2.5), "StatsOutput": tuple(i % 256 for i in range(500))}
-
-    def acquire(self):
-        with self.lock:
-            assert self.count > 0
-            self.count += 1
-
-    def release(self):
-        with self.lock:
-            assert self.count > 0
-            self.count -= 1
-            if self.count == 0:
-                self.camera.queued.append(self.index)
-
-
-class Camera:
-    """What `frameshare.picamera2` uses of a Picamera2."""
-
-    def __init__(self, buffer_count=4):
-        self.pre_callback = None
-        self.camera_properties = {"Model": "stand-in"}
-        self.stream_map = {"main": "m", "lores": "l", "raw": None}
-        self.config = {
-            "main": {"format": "XBGR8888", "size": (60, 40), "stride": 256, "framesize": 256 * 40},
-            "lores": {"format": "YUV420", "size": (32, 16), "stride": 64, "framesize": 64 * 24},
-            "colour_space": "sYCC",
-        }
-        self.maps, all_buffers = {}, {}
-        for name, stream in (("main", "m"), ("lores", "l")):
-            all_buffers[stream] = []
-            for index in range(buffer_count):
-                fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-                size = self.config[name]["framesize"]
-                os.ftruncate(fd, size)
-                fcntl.fcntl(fd, 1033, SEALS)  # F_ADD_SEALS
-                self.maps[stream, index] = mmap.mmap(fd, size)
-                all_buffers[stream].append(SimpleNamespace(planes=[SimpleNamespace(fd=fd, length=size)]))
-        self.allocator = SimpleNamespace(all=all_buffers, buffers=lambda stream: all_buffers[stream])
-        self.queued, self.sequence = list(range(buffer_count)), 0
-
-    def camera_configuration(self):
-        return self.config
-
-    def complete(self):
-        """One frame: False where the camera has no buffer."""
-        if not self.queued:
-            return False
-        index, self.sequence = self.queued.pop(0), self.sequence + 1
-        for (_, i), memory in self.maps.items():
-            if i == index:
-                memory[:] = bytes([self.sequence]) * len(memory)
-        request = Request(self, index)
-        if self.pre_callback:
-            self.pre_callback(request)
-        request.release()
-        return True
-
+from stand_in import Camera
 
 def test_every_stream_and_the_metadata_of_a_request_are_shared():
     camera = Camera()
@@ -101,7 +23,7 @@ def test_every_stream_and_the_metadata_of_a_request_are_shared():
         assert frame.metadata["ScalerCrop"] == frameshare.Rectangle(1, 2, 3, 4)
         assert frame.metadata["StatsOutput"] == bytes(i % 256 for i in range(500)) and "Odd" not in frame.metadata
         # The very buffer: what the camera writes shows.
-        camera.maps["m", 0][0] = 99
+        camera.maps["main", 0, 0][0] = 99
         assert main.array[0, 0, 0] == 99
 
 

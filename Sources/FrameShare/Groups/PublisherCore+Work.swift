@@ -98,8 +98,8 @@ extension PublisherCore {
         }
     }
 
-    /// Who has just become idle takes a frame that waits behind another's.
-    private static func rebalance(to idle: SubscriberID, _ group: WorkTable.GroupID, _ state: inout State) {
+    /// Who has just become idle, or a member, takes a frame that waits behind another's.
+    static func rebalance(to idle: SubscriberID, _ group: WorkTable.GroupID, _ state: inout State) {
         guard state.work.open(with: idle) == 0 else { return }
         for member in state.members where member.group == group && member.id != idle {
             guard state.work.open(with: member.id) > 1 else { continue }

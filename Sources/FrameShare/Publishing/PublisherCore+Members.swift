@@ -94,7 +94,10 @@ extension PublisherCore {
                     laneMemory: memory
                 )
             )
-            if let group { state.work.update(group) { $0.members += 1 } }
+            if let group {
+                state.work.update(group) { $0.members += 1 }
+                Self.rebalance(to: id, group, &state)
+            }
             return id
         }
         tellWork()

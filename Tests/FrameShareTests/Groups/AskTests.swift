@@ -206,6 +206,20 @@ struct AskTests {
         _ = try await other.stop()
     }
 
+    @Test("who joins takes what waits behind a slow one")
+    func joining() async throws {
+        let publisher = try channel.publisher(slots: 6)
+        let slow = try channel.subscriber([], .queue(2)) { $0.group = "g" }
+        let held = try publisher.submit(filledWith: 1)
+        let queued = try publisher.submit(filledWith: 2)
+        let frame = try present(try slow.nextBlocking())
+        let other = try GroupWorker(channel) { frame, request in try request.answer(.bytes([frame.value() ?? 0])) }
+        #expect(try await queued.answer.reply == .bytes([2]))
+        try frame.request?.answer(.bytes([1]))
+        #expect(try await held.answer.reply == .bytes([1]))
+        _ = try await other.stop()
+    }
+
     @Test("closing the channel ends what is open; draining before it lets workers finish")
     func ending() async throws {
         let publisher = try channel.publisher(slots: 6)

@@ -1,0 +1,324 @@
+"""The parent's side of a pool: who has which request, and what becomes of it."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import pickle
+import select
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, InvalidStateError
+from typing import Any, Callable
+
+from .. import errors
+from .camera_channel import CameraChannel
+from .job import Job, RemoteTraceback
+from .workers import Workers
+
+_log = logging.getLogger("frameshare")
+
+# How often the camera's buffers are looked after when nothing happens.
+_TICK = 0.02
+# How long, in seconds, workers may take to start before those that wait for them give up; or the timeout, if it is longer.
+_START = 30.0
+
+
+class Dispatcher:
+    """Publishes requests to a group of workers, and completes their Futures.
+
+    One thread listens to everything. `_lock` guards all but what is told to Futures, whose callbacks may send again.
+    """
+
+    def __init__(
+        self,
+        run: Callable[..., Any],
+        count: int,
+        picam2: Any,
+        init: Callable[[], None] | None,
+        timeout: float | None,
+        limit: int | None,
+    ) -> None:
+        if count < 1:
+            raise ValueError(f"a pool of {count} processes is not possible")
+        self._timeout, self._limit = timeout, limit
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._backlog: deque[Job] = deque()
+        self._flying: dict[int, Job] = {}  # by the descriptor that tells of news
+        self._out: dict[int, Job] = {}  # by the slot that is out
+        self._told: list[tuple[Future[Any], Any, BaseException | None]] = []
+        self._closing = self._closed = False
+        self._last_sign = time.monotonic()
+        self.channel = CameraChannel(picam2)
+        self._epoll = select.epoll()
+        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._epoll.register(self._wake, select.EPOLLIN)
+        self._workers = Workers(count, (self.channel.directory, run, init, _about(picam2)), self._epoll)
+        try:
+            self._workers.start()
+        except BaseException:
+            self._tidy()
+            raise
+        self._thread = threading.Thread(target=self._listen, name="frameshare-pool", daemon=True)
+        self._thread.start()
+        # Before multiprocessing waits for the processes, which wait for us.
+        atexit.register(self.close)
+
+    # Sending
+
+    def send(self, request: Any, kwargs: dict[str, Any]) -> Future[Any]:
+        with self._lock:
+            if self._closing:
+                raise RuntimeError("this pool was closed")
+            if self._workers.broken is not None:
+                raise self._workers.broken
+            if self._limit is not None and len(self._backlog) + len(self._flying) >= self._limit:
+                refused: Future[Any] = Future()
+                refused.set_exception(errors.Busy(f"{self._limit} requests are with this pool already"))
+                return refused
+            # Whatever can fail comes before the request is kept.
+            before = self.channel.generation
+            slot = self.channel.slot_of(request)
+            if self.channel.generation != before:
+                self._was_configured()
+            metadata, file = self.channel.metadata(request, kwargs)
+            request.acquire()
+            job = Job(request, slot, self.channel.generation, metadata, file)
+            job.future.add_done_callback(lambda future: self._kick() if future.cancelled() else None)
+            self._backlog.append(job)
+            self._submit()
+        self._tell()
+        self._kick()
+        return job.future
+
+    def _was_configured(self) -> None:
+        """The camera's buffers are others. What workers have is given back with its answer; what waits is lost."""
+        self._out = {}
+        for job in self._backlog:
+            self._end(job, error=errors.FrameShareError("the camera was configured anew before a worker had this request"))
+        self._backlog.clear()
+
+    def _submit(self) -> None:
+        """Gives workers as much as they have room for: one to work on and one that waits, each."""
+        room = 2 * self._workers.members - len(self._flying)
+        kept: deque[Job] = deque()
+        while self._backlog:
+            job = self._backlog.popleft()
+            if job.over or job.future.cancelled():
+                self._end(job)
+            elif room <= 0 or job.slot in self._out:
+                kept.append(job)  # no room, or the same request once more, which is to be back first
+            else:
+                self._ask(job)
+                room -= 1
+        self._backlog = kept
+
+    def _ask(self, job: Job) -> None:
+        try:
+            job.pending = self.channel.ask(job.slot, job.request, job.metadata)
+        except errors.FrameShareError as error:
+            self._end(job, error=error)
+            return
+        self._out[job.slot] = job
+        fd = job.pending.fileno()
+        self._flying[fd] = job
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def _kick(self) -> None:
+        try:
+            os.write(self._waker, b"x")
+        except OSError:
+            pass  # it is awake, or has ended
+
+    # Listening
+
+    def _listen(self) -> None:
+        while not self._closed:
+            with self._lock:
+                busy = bool(self._flying or self._backlog or self._out) or not self._workers.complete
+            events = self._epoll.poll(_TICK if busy else 1.0)
+            with self._lock:
+                if self._closed:
+                    return
+                try:
+                    self._take_in(events)
+                except errors.Released:
+                    return  # closing: the publisher has gone
+                except Exception:
+                    _log.exception("a pool's requests could not be looked after")
+            self._tell()
+
+    def _take_in(self, events: list[tuple[int, int]]) -> None:
+        for fd, _ in events:
+            if fd == self._wake:
+                os.read(self._wake, 4096)
+            elif fd in self._flying:
+                self._hear(fd)
+            elif self._workers.has_ended(fd):
+                self._last_sign = time.monotonic()
+        if self._workers.look_after(self.channel.publisher, stopping=self._closing):
+            self._last_sign = time.monotonic()
+        if self._workers.broken is not None:
+            for job in [*self._backlog, *self._flying.values()]:
+                self._give_up(job, self._workers.broken)
+        for job in self._flying.values():
+            if job.future.cancelled() and job.begun is None and job.pending is not None:
+                job.pending.cancel()
+        self._check_time()
+        self._collect()
+        self._submit()
+        if not self._flying and not self._backlog:
+            self._idle.notify_all()
+
+    def _hear(self, fd: int) -> None:
+        """Takes in what was said of a request."""
+        job = self._flying[fd]
+        assert job.pending is not None
+        os.read(fd, 8)
+        try:
+            while (reply := job.pending.progress(0)) is not None:
+                job.begun, job.pid = time.monotonic(), reply["pid"]
+                self._last_sign = job.begun
+                if not job.future.running() and not job.future.done():
+                    job.future.set_running_or_notify_cancel()
+            answer = job.pending.result(0)
+        except errors.TimedOut:
+            return  # that was all for now
+        except errors.FrameShareError as error:
+            self._land(fd, job)
+            self._failed(job, error)
+            return
+        self._land(fd, job)
+        self._last_sign = time.monotonic()
+        try:
+            good, value, *text = pickle.loads(answer.value)
+        except Exception as error:
+            good, value, text = False, error, ["the worker's result can't be unpickled here"]
+        if good:
+            self._end(job, value)
+        else:
+            value.__cause__ = RemoteTraceback(text[0])
+            self._end(job, error=value)
+
+    def _land(self, fd: int, job: Job) -> None:
+        del self._flying[fd]
+        self._epoll.unregister(fd)
+        job.pending = None
+
+    def _failed(self, job: Job, error: errors.FrameShareError) -> None:
+        if job.timed_out:
+            self._end(job, error=TimeoutError(f"no result after {self._timeout} s: the worker was killed"))
+        elif job.begun is not None or job.over or job.generation != self.channel.generation:
+            self._end(job, error=error)
+        elif isinstance(error, errors.WorkError) and not isinstance(error, errors.Cancelled):
+            # Nobody has worked on it: the next one may, once its slot is back.
+            if self._out.get(job.slot) is not job:
+                self._backlog.appendleft(job)
+        else:
+            self._end(job, error=error)
+
+    def _give_up(self, job: Job, error: BaseException) -> None:
+        """Nobody waits for it any more, whoever has it."""
+        if not job.over:
+            job.over = True
+            self._told.append((job.future, None, error))
+            if job.pending is not None:
+                job.pending.cancel()
+
+    def _check_time(self) -> None:
+        if self._timeout is None:
+            return
+        now = time.monotonic()
+        working = [job for job in self._flying.values() if job.begun is not None]
+        for job in working:
+            if job.begun is not None and now - job.begun > self._timeout and not job.timed_out:
+                job.timed_out = True
+                self._workers.kill(job.pid)
+        if working:
+            return
+        # Workers that start, such as by loading a model, have their own time for it.
+        patience = self._timeout if self._workers.members > 0 else max(self._timeout, _START)
+        for job in [*self._backlog, *self._flying.values()]:
+            if now - max(job.sent, self._last_sign) > patience:
+                self._give_up(job, TimeoutError(f"no worker began with it in {patience} s"))
+
+    def _collect(self) -> None:
+        """Takes back the slots that nobody holds any more."""
+        for slot in self.channel.publisher.take_free():
+            job = self._out.pop(slot, None)
+            if job is None:
+                continue
+            if job.over or job.begun is not None:
+                job.release()
+            elif job.pending is None:
+                self._backlog.appendleft(job)  # to be asked again
+            # Else the news of it are on their way.
+
+    # Ending
+
+    def _end(self, job: Job, value: Any = None, error: BaseException | None = None) -> None:
+        """What a request's Future is to say. Its buffer goes back now, or when its slot does."""
+        if not job.over:
+            job.over = True
+            self._told.append((job.future, value, error))
+        if job.file is not None:
+            os.unlink(job.file)
+            job.file = None
+        if self._out.get(job.slot) is not job:
+            job.release()
+
+    def _tell(self) -> None:
+        """Completes Futures; not under the lock, since their callbacks are the user's."""
+        with self._lock:
+            told, self._told = self._told, []
+        for future, value, error in told:
+            try:
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(error)
+            except InvalidStateError:
+                pass  # it was cancelled
+
+    def close(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a pool can't be closed by the callback of one of its Futures")
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
+            self._kick()
+            while self._flying or self._backlog:
+                self._idle.wait(1.0)
+        atexit.unregister(self.close)
+        self.channel.publisher.close()
+        self._workers.join()
+        with self._lock:
+            self._closed = True
+            for job in self._out.values():
+                job.release()
+            self._out = {}
+        self._kick()
+        self._thread.join()
+        self._tell()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.channel.close()
+        self._epoll.close()
+        os.close(self._wake)
+        os.close(self._waker)
+
+
+def _about(picam2: Any) -> dict[str, Any]:
+    """What picamera2's helpers want to know of a camera, in another process."""
+    camera, options = getattr(picam2, "camera", None), getattr(picam2, "options", {})
+    properties = getattr(picam2, "camera_properties", {})
+    return {
+        "id": getattr(camera, "id", ""),
+        "options": {key: options[key] for key in ("compress_level", "quality") if key in options},
+        "camera_properties": {key: properties[key] for key in ("Model",) if key in properties},
+    }

@@ -1,0 +1,132 @@
+"""What the workers of test_remote.py run: a module of its own, for they import it."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections import deque
+
+import numpy as np
+
+from frameshare.remote import RemoteMappedArray
+
+STATE = {"init": 0}
+KEPT = deque(maxlen=3)
+
+
+def value(request):
+    with RemoteMappedArray(request, "main") as m:
+        return int(m.array.reshape(-1)[0])
+
+
+def init():
+    STATE["init"] += 1
+
+
+def nothing(request, **kwargs):
+    return None
+
+
+def report(request, **kwargs):
+    return {
+        "value": value(request), "pid": os.getpid(), "init": STATE["init"], "kwargs": kwargs,
+        "metadata": request.get_metadata(), "config": sorted(request.get_config()),
+    }
+
+
+def echo(request, data=None):
+    return len(data), request.frame.number
+
+
+def slow(request, seconds=0.0):
+    time.sleep(seconds)
+    # Read after the wait: were the buffer the camera's again by now, another frame would be in it.
+    return value(request)
+
+
+def wait_for(request, path=None):
+    while path and not os.path.exists(path):
+        time.sleep(0.005)
+    return value(request), os.getpid()
+
+
+def die(request, how=None):
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exit":
+        sys.exit(3)
+    return value(request)
+
+
+class Picky(Exception):
+    def __init__(self, a, b):
+        super().__init__(a)
+        self.b = b
+
+
+def fails(request, how=None):
+    if how == "raise":
+        raise ValueError("no face")
+    if how == "picky":
+        raise Picky(1, 2)
+    if how == "lambda":
+        return lambda: 1
+    return value(request)
+
+
+def bad_init():
+    raise RuntimeError("no model")
+
+
+def resources(request):
+    return len(os.listdir("/proc/self/fd")), sum("frameshare" in l or "memfd:main" in l for l in open("/proc/self/maps"))
+
+
+def losses(request):
+    frame = request.frame
+    return frame.sequence, frame.lost.total, frame.timestamp, frame.clock, frame.publish_timestamp
+
+
+def overwrite(request, how="numpy"):
+    with RemoteMappedArray(request, "main") as m:
+        if how == "numpy":
+            try:
+                m.array[:] = 0
+            except ValueError:
+                return "refused"
+        else:
+            ctypes.memset(m.array.ctypes.data, 0, 16)
+    return "written"
+
+
+def describe(request, name="main"):
+    with RemoteMappedArray(request, name) as m:
+        array = m.array
+        description = array.shape, array.dtype.str, bool(array.flags.writeable), int(np.asarray(array).reshape(-1)[-1])
+    assert m.array is None
+    return description, request.make_array(name).tobytes(), request.make_buffer(name).tobytes()
+
+
+def image(request, path=None):
+    picture = request.make_image("main")
+    return picture.mode, picture.size, picture.getpixel((0, 0))
+
+
+def saves(request, path=None):
+    request.save(path)
+    return os.path.getsize(path)
+
+
+def dng(request, path=None):
+    request.save_dng(path)
+    return open(path, "rb").read(4)
+
+
+def keep(request):
+    KEPT.append(request.make_array("main"))
+    return [int(array.reshape(-1)[0]) for array in KEPT]
+
+
+def libcamera_objects(request):
+    return type(request.config["transform"]).__module__, str(request.config["transform"]), str(request.config["colour_space"])

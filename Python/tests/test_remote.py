@@ -1,0 +1,426 @@
+"""frameshare.remote does what picamera2.remote does, and has none of its faults: W1 to W24, each by its number."""
+
+import os
+import pathlib
+import threading
+import time
+from concurrent.futures import CancelledError
+
+import numpy as np
+import pytest
+import remote_jobs as jobs
+from conftest import PATIENCE, until
+from stand_in import LORES, MAIN, Camera
+
+import frameshare
+from frameshare.remote import Pool, Process, RemoteRequest, RemoteTraceback
+
+
+def sent(pool, camera, **kwargs):
+    """Captures a request and sends it, as a program does: its own hold is released at once."""
+    until(lambda: camera.queued)
+    request = camera.capture()
+    future = pool.send(request, **kwargs)
+    request.release()
+    return future
+
+
+def all_back(camera, count=4):
+    until(lambda: len(camera.queued) == count)
+
+
+@pytest.fixture
+def flag(tmp_path):
+    """A file that workers wait for."""
+    return tmp_path / "flag"
+
+
+def test_a_pool_is_what_picamera2s_is() -> None:
+    camera = Camera()
+    with Pool(jobs.report, 2, camera, jobs.init) as pool:
+        futures = [sent(pool, camera, number=n, data=np.arange(n)) for n in range(1, 13)]
+        for n, future in enumerate(futures, start=1):
+            result = future.result(PATIENCE)
+            assert (result["value"], result["init"], result["kwargs"]["number"]) == (n, 1, n)
+            np.testing.assert_array_equal(result["kwargs"]["data"], np.arange(n))
+            assert result["config"] == ["colour_space", "lores", "main", "transform"]
+        metadata = result["metadata"]
+        assert metadata == {k: v for k, v in camera.metadata.items() if k != "Odd"} | {"SensorTimestamp": 1012}
+        assert metadata["ScalerCrop"] == (1, 2, 3, 4) and isinstance(metadata["ColourGains"], tuple)
+        all_back(camera)
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.send(camera.capture())
+    pool.close()
+
+
+def test_one_request_may_be_sent_several_times_and_to_several_pools() -> None:
+    camera = Camera()
+    with Process(jobs.report, camera) as one, Process(jobs.report, camera) as other:
+        request = camera.capture()
+        futures = [one.send(request), one.send(request, again=True), other.send(request)]
+        request.release()
+        results = [future.result(PATIENCE) for future in futures]
+        assert [result["value"] for result in results] == [1, 1, 1] and results[1]["kwargs"] == {"again": True}
+        assert results[0]["pid"] == results[1]["pid"] != results[2]["pid"]
+        all_back(camera)
+
+
+def test_a_futures_callback_may_send_again() -> None:
+    camera, results = Camera(), []
+    with Process(jobs.value, camera) as process:
+        def again(future):
+            results.append(future.result())
+            if len(results) < 5:
+                sent(process, camera).add_done_callback(again)
+
+        sent(process, camera).add_done_callback(again)
+        until(lambda: len(results) == 5)
+    assert results == [1, 2, 3, 4, 5]
+
+
+def test_what_a_worker_can_not_import_is_refused_at_the_start() -> None:
+    with pytest.raises(Exception, match="[Pp]ickle"):
+        Process(lambda request: None, Camera())
+
+
+def test_w1_a_slow_frame_keeps_its_own_buffer_alone(flag) -> None:
+    camera = Camera()
+    with Pool(jobs.wait_for, 2, camera) as pool:
+        slow = sent(pool, camera, path=str(flag))
+        for _ in range(10):
+            sent(pool, camera).result(PATIENCE)
+            until(lambda: len(camera.queued) == 3)
+        assert not slow.done()
+        flag.touch()
+        assert slow.result(PATIENCE)[0] == 1
+        all_back(camera)
+
+
+def test_w2_a_timeout_gives_the_buffer_back() -> None:
+    camera = Camera(buffer_count=3)
+    with Process(jobs.slow, camera, timeout=0.3) as process:
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                sent(process, camera, seconds=600).result(PATIENCE)
+            all_back(camera, 3)
+        # And another worker has taken the place of the one that hung.
+        assert sent(process, camera).result(PATIENCE) == 3
+
+
+def test_w3_a_late_answer_is_not_the_next_frames_nor_is_a_buffer_given_back_early() -> None:
+    camera = Camera(buffer_count=4)
+    with Process(jobs.slow, camera, timeout=1) as process:
+        late = sent(process, camera, seconds=600)
+        following = [sent(process, camera, seconds=0.3) for _ in range(3)]
+        with pytest.raises(TimeoutError):
+            late.result(PATIENCE)
+        # Frame 1's buffer is used for later frames while these are looked at; theirs is not.
+        until(lambda: camera.queued)
+        while camera.queued:
+            camera.capture()
+        assert [future.result(PATIENCE) for future in following] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("how", ["kill", "exit"])
+def test_w4_a_crash_is_noticed_and_the_worker_replaced(how) -> None:
+    camera = Camera()
+    with Process(jobs.die, camera, timeout=None) as process:
+        waiting = [sent(process, camera, how=how), sent(process, camera), sent(process, camera)]
+        with pytest.raises(frameshare.WorkerLost):
+            waiting[0].result(PATIENCE)
+        # Those behind it were nobody's fault.
+        assert [future.result(PATIENCE) for future in waiting[1:]] == [2, 3]
+        all_back(camera)
+
+
+def test_w4_workers_that_can_not_start_are_given_up_and_closing_ends() -> None:
+    camera = Camera()
+    process = Process(jobs.value, camera, jobs.bad_init)
+    with pytest.raises(RuntimeError, match="before they were ready"):
+        sent(process, camera).result(PATIENCE)
+    all_back(camera)
+    process.close()
+
+
+ORPHAN = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import remote_jobs as jobs
+from stand_in import Camera
+from frameshare.remote import Process
+if __name__ == "__main__":
+    camera = Camera()
+    process = Process(jobs.report, camera)
+    print(process.send(camera.capture()).result()["pid"], flush=True)
+    time.sleep(600)
+"""
+
+
+def test_w4_workers_end_with_their_parent(start, tmp_path) -> None:
+    program = tmp_path / "parent.py"
+    program.write_text(ORPHAN)
+    parent = start(str(program), str(pathlib.Path(__file__).parent))
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    until(lambda: not os.path.exists(f"/proc/{pid}/status") or "Z (zombie)" in pathlib.Path(f"/proc/{pid}/status").read_text())
+
+
+def test_w5_w6_a_new_configuration_is_read_anew_and_the_old_is_let_go() -> None:
+    camera = Camera(buffer_count=3, main=MAIN)
+    with Process(jobs.value, camera) as process, Process(jobs.resources, camera) as watcher:
+        def use():
+            for _ in range(6):
+                request = camera.capture()
+                value, seen = process.send(request), watcher.send(request)
+                request.release()
+                assert value.result(PATIENCE) == camera.sequence % 256
+                resources = seen.result(PATIENCE)
+                all_back(camera, 3)
+            return resources
+
+        first = use()
+        for _ in range(5):
+            stale = camera.capture()
+            # The old memory goes, and its descriptors' numbers are used again.
+            for buffers in camera.allocator.all.values():
+                for buffer in buffers:
+                    os.close(buffer.planes[0].fd)
+            camera.configure(3, main=MAIN)
+            with pytest.raises(ValueError, match="configured anew"):
+                process.send(stale)
+            assert use() == first
+
+
+def test_w7_an_answer_may_come_at_any_time() -> None:
+    camera = Camera()
+    with Process(jobs.nothing, camera) as process:
+        for _ in range(300):
+            assert sent(process, camera).result(PATIENCE) is None
+
+
+def test_w8_cancelling_a_future_costs_nothing(flag) -> None:
+    camera = Camera()
+    with Process(jobs.wait_for, camera) as process:
+        running = sent(process, camera, path=str(flag))
+        until(running.running)
+        queued, behind = sent(process, camera), sent(process, camera)
+        assert queued.cancel() and behind.cancel() and not running.cancel()
+        with pytest.raises(CancelledError):
+            queued.result(PATIENCE)
+        until(lambda: len(camera.queued) == 3)
+        flag.touch()
+        assert running.result(PATIENCE)[0] == 1
+        assert sent(process, camera).result(PATIENCE)[0] == 4
+        all_back(camera)
+
+
+def test_w9_what_can_not_be_sent_raises_and_leaks_nothing() -> None:
+    camera = Camera()
+    camera.colour_space = None  # as USB cameras have it
+    camera.configure(4, main=MAIN)
+    with Process(jobs.fails, camera) as process:
+        request = camera.capture()
+        with pytest.raises((TypeError, AttributeError), match="pickle"):
+            process.send(request, how=lambda: None)
+        request.release()
+        with pytest.raises((RuntimeError, AttributeError), match="lambda"):
+            sent(process, camera, how="lambda").result(PATIENCE)
+        with pytest.raises(ValueError, match="no face") as caught:
+            sent(process, camera, how="raise").result(PATIENCE)
+        assert isinstance(caught.value.__cause__, RemoteTraceback) and "in fails" in str(caught.value.__cause__)
+        with pytest.raises(RuntimeError, match="Picky"):
+            sent(process, camera, how="picky").result(PATIENCE)
+        assert sent(process, camera).result(PATIENCE) == camera.sequence
+        all_back(camera)
+
+
+WATCH = """
+import frameshare, sys
+with frameshare.Subscriber(sys.argv[1], directory=sys.argv[2], policy="queue:1", name=sys.argv[3]) as camera:
+    print("here", flush=True)
+    for frame in camera:
+        print(frame["main"].array[0, 0, 0], flush=True)
+"""
+
+
+def test_w10_w11_readers_come_and_go_and_each_has_its_own_policy_and_counts(start) -> None:
+    camera = Camera(buffer_count=6)
+    with Process(jobs.value, camera) as process:
+        sent(process, camera).result(PATIENCE)
+        readers = [start("-c", WATCH, *process.channel, name) for name in ("a", "b")]
+        for reader in readers:
+            assert reader.stdout.readline() == "here\n"
+        latest = frameshare.Subscriber(process.channel[0], directory=process.channel[1], name="latest")
+        for _ in range(2):
+            value = sent(process, camera).result(PATIENCE)
+            assert [reader.stdout.readline() for reader in readers] == [f"{value}\n"] * 2
+        readers[0].kill()
+        value = sent(process, camera).result(PATIENCE)
+        assert readers[1].stdout.readline() == f"{value}\n"
+        assert latest.next(PATIENCE)["main"].array[0, 0, 0] == value and latest.statistics.delivered == 1
+        with frameshare.Monitor(process.channel[0], directory=process.channel[1]) as monitor:
+            seen = {s.name: (s.policy, s.dropped_by_policy) for s in monitor.statistics().subscribers}
+        assert seen["latest"] == ("latest", 2) and seen["b"] == ("queue:1", 0)
+        latest.close()
+
+
+def test_w12_configuration_and_metadata_stay_out_of_the_pipes() -> None:
+    camera = Camera()
+    camera.metadata["StatsOutput"] = tuple(i % 256 for i in range(48_000))
+    with Process(jobs.report, camera) as process:
+        folder = pathlib.Path(process.channel[1])
+        for _ in range(5):
+            result = sent(process, camera).result(PATIENCE)
+            assert result["metadata"]["StatsOutput"] == camera.metadata["StatsOutput"]
+        # One file for five frames: what is the same for all of them is read once.
+        assert [p.name for p in folder.glob("configuration-*")] == ["configuration-2"]
+
+
+def test_arguments_of_any_size_arrive() -> None:
+    camera = Camera()
+    with Process(jobs.echo, camera) as process:
+        for size in (0, 10, 1_000_000, 20_000_000):
+            assert sent(process, camera, data=bytes(size)).result(PATIENCE)[0] == size
+        assert not list(pathlib.Path(process.channel[1]).glob("tmp*"))
+
+
+def test_w13_another_streams_format_is_none_of_a_workers_business() -> None:
+    lores = {"format": "NV12", "size": (30, 16), "stride": 32, "framesize": 32 * 24}
+    odd = {"format": "XYZ0", "size": (8, 8), "stride": 8, "framesize": 64}
+    camera = Camera(main=MAIN, lores=lores)
+    with Process(jobs.describe, camera) as process:
+        assert sent(process, camera).result(PATIENCE)[0][0] == (40, 60, 4)
+        assert sent(process, camera, name="lores").result(PATIENCE)[0][0] == (24, 30)
+        with pytest.raises(RuntimeError, match="'raw' is not defined"):
+            sent(process, camera, name="raw").result(PATIENCE)
+    with pytest.raises(frameshare.FrameShareError, match="XYZ0"), Process(jobs.describe, Camera(main=odd)) as process:
+        sent(process, process._dispatcher.channel._picam2)
+
+
+def test_w14_sequence_losses_and_times_come_with_a_request() -> None:
+    camera = Camera()
+    with Process(jobs.losses, camera) as process:
+        assert sent(process, camera).result(PATIENCE)[:2] == (1, 0)
+        camera.sequence += 3  # which the camera lost
+        sequence, lost, timestamp, clock, published = sent(process, camera).result(PATIENCE)
+        assert (sequence, timestamp, clock) == (5, 1005, "boottime") and 0 < published <= time.monotonic_ns()
+        assert lost == 0  # none of those that were sent
+
+
+def test_w15_a_limit_leaves_the_camera_its_buffers(flag) -> None:
+    camera = Camera(buffer_count=6)
+    with Pool(jobs.wait_for, 1, camera, limit=2) as pool:
+        held = [sent(pool, camera, path=str(flag)) for _ in range(2)]
+        for _ in range(20):
+            with pytest.raises(frameshare.Busy):
+                sent(pool, camera).result(PATIENCE)
+        assert len(camera.queued) == 4
+        flag.touch()
+        assert [future.result(PATIENCE)[0] for future in held] == [1, 2]
+
+
+def test_w16_w17_streams_that_nobody_reads_are_not_touched() -> None:
+    # The cache is synchronised for dma-bufs (by the library, stream by stream, when its image is asked for); here it is
+    # seen that a request's images are asked for one by one.
+    camera = Camera(main=MAIN, lores=LORES)
+    asked_for = []
+    with Process(jobs.value, camera) as process:
+        name, directory = process.channel
+        sent(process, camera).result(PATIENCE)
+        with frameshare.Subscriber(name, directory=directory) as subscriber:
+            sent(process, camera).result(PATIENCE)
+            frame = subscriber.next(PATIENCE)
+            request = RemoteRequest(frame, {}, {})
+            request.get_metadata()
+            asked_for.append(len(frame._held().images))
+            main = request._image("main")
+            asked_for.append([image.name for image in frame._held().images])
+            assert main.width == 60
+    assert asked_for == [0, ["main"]]
+
+
+def test_w18_workers_can_not_write_to_frames() -> None:
+    camera = Camera()
+    with Process(jobs.overwrite, camera) as process:
+        assert sent(process, camera).result(PATIENCE) == "refused"
+        with pytest.raises(frameshare.WorkerLost):
+            sent(process, camera, how="through the pointer").result(PATIENCE)
+        assert sent(process, camera).result(PATIENCE) == "refused"
+        assert all(bytes(memory[:16]) != bytes(16) for key, memory in camera.maps.items() if key[1] < 3)
+
+
+def test_w19_planes_in_buffers_of_their_own_are_read_too() -> None:
+    camera = Camera(main=MAIN)
+    config = {"format": "NV12", "size": (30, 16), "stride": 32, "framesize": 32 * 24}
+    camera.configure(3, split_planes=True, main=config)
+    with Process(jobs.describe, camera) as process:
+        request = camera.capture()
+        index = request.index
+        np.frombuffer(camera.maps["main", index, 1], np.uint8)[:] = 77
+        future = process.send(request)
+        request.release()
+        (shape, dtype, writable, last), array, buffer = future.result(PATIENCE)
+        assert (shape, dtype, last) == ((24, 30), "|u1", 77)
+        pixels = np.frombuffer(array, np.uint8).reshape(shape)
+        assert (pixels[:16] == 1).all() and (pixels[16:] == 77).all() and len(buffer) == 32 * 24
+
+
+def test_w20_where_memory_was_looked_for_is_said() -> None:
+    with frameshare.Publisher("found", {"main": (32, 16, "R8")}, memory="auto") as publisher:
+        with frameshare.Subscriber("found") as subscriber:
+            publisher.publish(np.zeros((16, 32), np.uint8))
+            assert subscriber.next(PATIENCE)["main"].memory in ("dma-heap", "udmabuf", "memfd")
+    with pytest.raises(frameshare.FrameShareError, match="no-such-heap"):
+        frameshare.Publisher("none", {"main": (32, 16, "R8")}, memory="heap:no-such-heap")
+
+
+def test_w22_images_of_every_rgb_format_are_made() -> None:
+    camera = Camera()
+    with Process(jobs.image, camera) as process:
+        for name, bytes_per_pixel in (("RGB888", 3), ("BGR888", 3), ("XBGR8888", 4), ("XRGB8888", 4)):
+            for stride in (60 * bytes_per_pixel, 256):
+                camera.configure(4, main={"format": name, "size": (60, 40), "stride": stride, "framesize": stride * 40})
+                value = camera.sequence + 1
+                assert sent(process, camera).result(PATIENCE) == ("RGB", (60, 40), (value,) * 3), name
+
+
+def test_w23_sending_never_waits_for_workers(flag) -> None:
+    camera = Camera(buffer_count=6)
+    with Pool(jobs.wait_for, 1, camera) as pool:
+        # The camera's thread is free again each time, though the only worker is at its first request all the while.
+        futures = [sent(pool, camera, path=str(flag)) for _ in range(6)]
+        assert not any(future.done() for future in futures) and camera.capture() is None
+        flag.touch()
+        assert [future.result(PATIENCE)[0] for future in futures] == [1, 2, 3, 4, 5, 6]
+
+
+def test_w24_a_worker_can_keep_what_was_before() -> None:
+    camera = Camera()
+    with Process(jobs.keep, camera) as process:
+        assert [sent(process, camera).result(PATIENCE) for _ in range(5)][-1] == [3, 4, 5]
+        all_back(camera)  # copies: the camera's buffers are its own
+
+
+def test_many_threads_send_at_once() -> None:
+    camera, lock, results = Camera(buffer_count=6), threading.Lock(), []
+    with Pool(jobs.value, 3, camera) as pool:
+        def run():
+            for _ in range(40):
+                while True:
+                    with lock:
+                        request = camera.capture()
+                        expected = camera.sequence % 256
+                    if request is not None:
+                        break
+                    time.sleep(0.001)
+                future = pool.send(request)
+                request.release()
+                results.append(future.result(PATIENCE) == expected)
+
+        threads = [threading.Thread(target=run) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(results) == 160 and all(results)
+        all_back(camera, 6)
