@@ -1,5 +1,4 @@
 internal import CLinuxMedia
-public import FrameMemory
 internal import Glibc
 internal import Synchronization
 
@@ -55,16 +54,16 @@ public final class Subscriber: Sendable {
     public let channel: String
     /// How frames that it is too slow for are dealt with.
     public let policy: Policy
-    private let options: Options
-    private let directory: ChannelDirectory
-    private let hello: Message.Hello
-    private let state: Mutex<State>
-    private let waiters = WaiterThreads(name: "fs-frames")
-    private let interrupts = Atomic<UInt32>(0)
+    let options: Options
+    let directory: ChannelDirectory
+    let hello: Message.Hello
+    let state: Mutex<State>
+    let waiters = WaiterThreads(name: "fs-frames")
+    let interrupts = Atomic<UInt32>(0)
 
     /// A frame that was taken, before it becomes a `Frame`. Copyable only so that it can pass through a continuation;
     /// exactly one `Frame` is made of it.
-    fileprivate struct Taken: Sendable {
+    struct Taken: Sendable {
         let attachment: Attachment
         let slot: Int
         let record: FrameRecord
@@ -73,7 +72,7 @@ public final class Subscriber: Sendable {
         var frame: Frame { Frame(attachment: attachment, slot: slot, record: record, lost: lost) }
     }
 
-    private struct State {
+    struct State {
         var link: SubscriberLink
         var current: Attachment
         var takes: LaneTakes
@@ -244,7 +243,7 @@ public final class Subscriber: Sendable {
         return taken?.frame
     }
 
-    private func takeNow() throws(ChannelError) -> Taken? {
+    func takeNow() throws(ChannelError) -> Taken? {
         var failure: ChannelError? = nil
         let taken: Taken? = state.withLock { state in
             do throws(ChannelError) {
@@ -259,11 +258,11 @@ public final class Subscriber: Sendable {
     }
 
     /// More generations without a frame than fit into a socket: the publisher sends them faster than they can be read.
-    private static let maximumEmptyGenerations = 256
-    private static let endlessGenerations = ChannelError.protocolViolation("generation upon generation without a frame")
+    static let maximumEmptyGenerations = 256
+    static let endlessGenerations = ChannelError.protocolViolation("generation upon generation without a frame")
 
     /// Takes a frame if one is offered, changing over to the next generation when this one is exhausted.
-    private func take(_ state: inout State) throws(ChannelError) -> Taken? {
+    func take(_ state: inout State) throws(ChannelError) -> Taken? {
         for _ in 0...Self.maximumEmptyGenerations {
             guard !state.closed else { throw .closed }
             if let slot = state.takes.take() {
@@ -291,7 +290,7 @@ public final class Subscriber: Sendable {
     }
 
     /// Books a frame; nil if the publisher has taken back what it had offered here, which may be rewritten by now.
-    private func account(_ slot: Int, _ state: inout State) -> Taken? {
+    func account(_ slot: Int, _ state: inout State) -> Taken? {
         let record = FrameRecord(state.current.frames.record(slot))
         if state.current.isRevoked { return nil }
         var lost = FrameLoss()
@@ -318,7 +317,7 @@ public final class Subscriber: Sendable {
     }
 
     /// What ended this connection, once nothing is left to take; nil while it lives.
-    private func ended(_ state: State) throws(ChannelError) -> ChannelError? {
+    func ended(_ state: State) throws(ChannelError) -> ChannelError? {
         if let failure = state.failure { return failure }
         if let end = state.link.end { return end.error ?? .closed }
         guard state.link.hungUp else { return nil }
@@ -326,260 +325,6 @@ public final class Subscriber: Sendable {
         case .open: return .publisherLost(channel: channel)
         case .ended: return .closed
         case .failed: return .sourceFailed("the publisher did not say why")
-        }
-    }
-
-    // MARK: waiting
-
-    private enum Step {
-        case taken(Taken)
-        case sleep(on: ChannelPage, seen: UInt32)
-        /// Another generation has taken over: sleep is to be announced in its lane.
-        case lookAgain
-        case readSocket
-        case over(ChannelError)
-        case closedHere
-    }
-
-    private func waitForFrame(
-        passing moment: FrameTimestamp?,
-        deadline: Deadline,
-        interrupted: () -> Bool
-    ) throws(ChannelError) -> Taken? {
-        while true {
-            guard let taken = try waitForAnyFrame(deadline: deadline, interrupted: interrupted) else { return nil }
-            if let moment, taken.record.timestamp <= moment {
-                _ = taken.frame  // its lease ends here
-                continue
-            }
-            return taken
-        }
-    }
-
-    private func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
-        var spinUntil = spinDeadline()
-        while true {
-            if interrupted() { throw .cancelled }
-            if let taken = try takeNow() { return taken }
-            if spinUntil != 0, try !lookNowAndThen(), spin(until: spinUntil) {
-                if deadline.hasPassed { throw .timedOut }
-                continue
-            }
-            switch try prepareSleep() {
-            case .taken(let taken): return taken
-            case .closedHere: throw .closed
-            case .lookAgain: if deadline.hasPassed { throw .timedOut }
-            case .over(let error):
-                if options.reconnect {
-                    try reconnect(deadline: deadline, interrupted: interrupted)
-                } else if error == .closed {
-                    return nil  // in order
-                } else {
-                    throw error
-                }
-            case .readSocket:
-                if deadline.hasPassed { throw .timedOut }
-                let socket = state.withLock { $0.link.socket }
-                _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: 10_000_000) / 1_000_000))
-            case .sleep(let page, let seen):
-                if deadline.hasPassed {
-                    endSleep()
-                    throw .timedOut
-                }
-                // A tenth of a second at most: then we look whether the publisher is still there.
-                let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
-                let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
-                if let taken = try wakeUp() { return taken }
-                if result == -ETIMEDOUT { try lookAtSocket() }
-            }
-            spinUntil = spinDeadline()
-        }
-    }
-
-    /// SLEEP: announces sleep, then looks once more.
-    private func prepareSleep() throws(ChannelError) -> Step {
-        var failure: ChannelError? = nil
-        let step: Step = state.withLock { state in
-            do throws(ChannelError) {
-                // Bookkeeping first: from the announcement on, a frame may be on its way.
-                state.bookLatency()
-                try lookNowAndThen(&state)
-                let announced = state.current
-                let page = announced.page
-                // Before the look: if the publisher bumps it after this, the kernel refuses to sleep.
-                let seen = page.wake.pointee.load(ordering: .acquiring)
-                announced.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
-                // The announcement comes before the look; the publisher's offer before its look at the announcement.
-                atomicMemoryFence(ordering: .sequentiallyConsistent)
-                if let taken = try take(&state) {
-                    clearAnnouncement(&state)
-                    return .taken(taken)
-                }
-                if let error = try ended(state) {
-                    clearAnnouncement(&state)
-                    return .over(error)
-                }
-                if page.state != .open
-                    || page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
-                {
-                    // The rest comes by the socket.
-                    clearAnnouncement(&state)
-                    return .readSocket
-                }
-                guard state.current === announced else { return .lookAgain }
-                state.sleepers += 1
-                return .sleep(on: page, seen: seen)
-            } catch {
-                clearAnnouncement(&state)
-                if error != .closed { failure = error }
-                return .closedHere
-            }
-        }
-        if let failure { throw failure }
-        return step
-    }
-
-    private func clearAnnouncement(_ state: inout State) {
-        if state.sleepers == 0 { state.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
-    }
-
-    /// Takes what it was woken for, if anything, in the same step as it ends the sleep.
-    private func wakeUp() throws(ChannelError) -> Taken? {
-        var failure: ChannelError? = nil
-        let taken: Taken? = state.withLock { state in
-            state.sleepers -= 1
-            defer { clearAnnouncement(&state) }
-            do throws(ChannelError) {
-                return try take(&state)
-            } catch {
-                failure = error
-                return nil
-            }
-        }
-        if let failure { throw failure }
-        return taken
-    }
-
-    private func endSleep() {
-        state.withLock { state in
-            state.sleepers -= 1
-            clearAnnouncement(&state)
-        }
-    }
-
-    /// Takes in what the control socket has, above all a hang-up.
-    private func lookAtSocket() throws(ChannelError) {
-        var failure: ChannelError? = nil
-        state.withLock { state in
-            do throws(ChannelError) {
-                try state.link.receive(channel: channel)
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-    }
-
-    /// As ``lookAtSocket()``, but once a tenth of a second at most, and not while frames come: they show that the
-    /// publisher lives. For those who never sleep so long that they would look. True when the connection has ended.
-    private func lookNowAndThen() throws(ChannelError) -> Bool {
-        var failure: ChannelError? = nil
-        let over = state.withLock { state in
-            do throws(ChannelError) {
-                try lookNowAndThen(&state)
-            } catch {
-                failure = error
-            }
-            return state.link.end != nil || state.link.hungUp || state.closed
-        }
-        if let failure { throw failure }
-        return over
-    }
-
-    private func lookNowAndThen(_ state: inout State) throws(ChannelError) {
-        let now = monotonicNow()
-        guard now - state.lookedAt >= 100_000_000 else { return }
-        state.lookedAt = now
-        try state.link.receive(channel: channel)
-    }
-
-    // MARK: a member's socket
-
-    /// Lets a thread read what the publisher says as it comes: a cancelled request is known while its frame is worked on.
-    private func watchSocket() throws(ChannelError) {
-        try BackgroundThread.start(name: "fs-requests") { [weak self] in
-            // Not held while it sleeps. Leaving hangs up, which ends the sleep.
-            while let socket = self?.watchedSocket {
-                _ = socket.waitReadable(milliseconds: 1000)
-                guard self?.takeInSocket() ?? true else { continue }
-                // Over, until it has connected again.
-                var pause = timespec(tv_sec: 0, tv_nsec: 50_000_000)
-                nanosleep(&pause, nil)
-            }
-        }
-    }
-
-    /// The socket to watch; nil once there is nothing more to come.
-    private var watchedSocket: ControlSocket? {
-        state.withLock { $0.closed || $0.isOver && !options.reconnect ? nil : $0.link.socket }
-    }
-
-    /// Whether the connection is over.
-    private func takeInSocket() -> Bool {
-        state.withLock { state in
-            do throws(ChannelError) {
-                try state.link.receive(channel: channel)
-            } catch {
-                state.failure = error
-            }
-            return state.isOver
-        }
-    }
-
-    private func spinDeadline() -> Int64 {
-        switch options.wait {
-        case .sleep: 0
-        case .spinThenSleep(let duration): monotonicNow() + duration.nanosecondsClamped
-        case .spin: .max
-        }
-    }
-
-    /// Waits a moment without sleeping. False when it is time to sleep.
-    private func spin(until limit: Int64) -> Bool {
-        for _ in 0..<16 { fs_cpu_relax() }
-        return monotonicNow() < limit
-    }
-
-    private func reconnect(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) {
-        var pause: Int64 = 10_000_000
-        while true {
-            if interrupted() { throw .cancelled }
-            if state.withLock({ $0.closed }) { throw .closed }
-            do throws(ChannelError) {
-                let left = deadline.remaining(atMost: options.connectTimeout.nanosecondsClamped)
-                var link = try SubscriberLink.connect(
-                    channel: channel,
-                    directory: directory,
-                    hello: hello,
-                    timeout: .nanoseconds(left)
-                )
-                guard let first = link.takeArrived() else { continue }
-                let established = link
-                state.withLock { state in
-                    state.link = established
-                    state.failure = nil
-                    state.deliveredBefore = state.delivered
-                    state.attach(first)
-                    state.before = nil
-                    state.connections += 1
-                }
-                return
-            } catch {
-                if deadline.hasPassed { throw .timedOut }
-                var wait = timespec(tv_sec: 0, tv_nsec: Int(min(pause, deadline.remaining(atMost: pause))))
-                nanosleep(&wait, nil)
-                pause = min(pause * 2, 250_000_000)
-            }
         }
     }
 
@@ -644,17 +389,6 @@ public final class Subscriber: Sendable {
         }
     }
 
-    /// The publisher as the kernel names it, and the memory it offers.
-    public struct PublisherInfo: Sendable {
-        public let pid: Int32
-        public let uid: UInt32
-        public let sourceName: String
-        /// The slots of its pool.
-        public let slots: Int
-        /// For each stream: what memory it is in, and how readers are kept from writing to it.
-        public let memory: [(stream: String, kind: MemoryKind, protection: WriteProtection)]
-    }
-
     /// What came and what was lost so far.
     public var statistics: SubscriberStatistics {
         state.withLock { state in
@@ -670,20 +404,4 @@ public final class Subscriber: Sendable {
             )
         }
     }
-}
-
-/// What a subscriber got and what it lost.
-public struct SubscriberStatistics: Sendable, Hashable {
-    /// Frames taken.
-    public let delivered: UInt64
-    /// Frames lost between those that were taken, by where.
-    public let lost: FrameLoss
-    /// Frames held now.
-    public let held: Int
-    /// How often it has connected: 1 unless it reconnects.
-    public let connections: UInt64
-    /// From publication to taking, in ns: median, 99th percentile, largest.
-    public let latencyP50: UInt64
-    public let latencyP99: UInt64
-    public let latencyMax: UInt64
 }

@@ -1,0 +1,120 @@
+internal import FrameMemory
+internal import Synchronization
+
+// Other streams, another pool: a generation follows another.
+extension PublisherCore {
+    /// Offers frames from another pool from now on. Frames of the old one stay valid until they are released.
+    func reconfigure(_ pool: FramePool) throws(ChannelError) {
+        var failure: ChannelError? = nil
+        control.withLock { _ in
+            do throws(ChannelError) {
+                try reconfigureSerially(pool)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func reconfigureSerially(_ pool: FramePool) throws(ChannelError) {
+        // Those who said goodbye keep what they hold of the old pool, and get nothing of the new one.
+        let (number, members) = state.withLock {
+            ($0.generation.number &+ 1, $0.members.filter { !$0.isLeaving })
+        }
+        let reserved = members.reduce(0) { $0 + ($1.request.reserved ? $1.request.budget : 0) }
+        guard options.sourceNeed <= pool.slots.count - reserved else {
+            throw .reservationsDoNotFit(reserved: reserved, sourceNeed: options.sourceNeed, slots: pool.slots.count)
+        }
+        var next: Generation
+        do throws(MemoryError) {
+            next = try Generation(
+                number: number,
+                pool: pool,
+                channel: channel,
+                metadataCapacity: options.metadataCapacity,
+                sourceNeed: options.sourceNeed
+            )
+        } catch {
+            throw .memory(error)
+        }
+        // Lanes for everyone who fits; the others are told why not.
+        var lanes: [SubscriberID: (lane: LaneMemory, memory: SharedMemory)] = [:]
+        var misfits: [(SubscriberID, String)] = []
+        for member in members {
+            if let name = next.firstUnknown(member.streams) {
+                misfits.append((member.id, "the channel was reconfigured and has no stream '\(name)' any more"))
+                continue
+            }
+            let (lane, memory) = try makeLane(member.request, id: member.id)
+            do throws(AdmissionRefusal) {
+                try next.leases.admit(member.id, member.request, group: member.group, lane: lane)
+            } catch {
+                misfits.append((member.id, "the channel was reconfigured: \(error)"))
+                continue
+            }
+            lanes[member.id] = (lane, memory)
+            next.lanes[member.id] = memory
+        }
+        let prepared = next
+        state.withLock { state in
+            var old = state.generation
+            state.generation = prepared
+            // Some may have gone, or said goodbye, while the lanes were made.
+            for id in lanes.keys where !state.members.contains(where: { $0.id == id && !$0.isLeaving }) {
+                state.generation.remove(id)
+            }
+            for i in state.members.indices where !state.members[i].isLeaving {
+                guard let made = lanes[state.members[i].id] else { continue }
+                made.lane.takeOverClaims(of: state.members[i].lane)
+                if let entry = old.leases.entries.first(where: { $0.id == state.members[i].id }) {
+                    state.generation.leases.countOn(from: entry)
+                }
+                state.members[i].lane = made.lane
+                state.members[i].laneMemory = made.memory
+                state.members[i].lastWoken = 0
+            }
+            for (id, reason) in misfits {
+                Self.settleWork(of: id, &state)
+                guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }
+                state.disconnects.append((id, state.members.remove(at: index).socket, reason))
+                old.remove(id)
+            }
+            old.leases.abandonSource()
+            if !old.leases.pinned.isEmpty { state.retired.append(old) }
+            Self.holdToBudget(&state)
+            state.waitSet = Array(state.generation.lanes.values)
+            page.generation.pointee.store(number, ordering: .releasing)
+            page.wake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        }
+        for id in lanes.keys {
+            do throws(ChannelError) {
+                try sendGeneration(to: id)
+            } catch {
+                state.withLock { state in
+                    guard let member = state.members.first(where: { $0.id == id && !$0.isLeaving }) else { return }
+                    state.disconnects.append((id, member.socket, "it could not be given the new buffers: \(error)"))
+                }
+            }
+        }
+        page.wakeAll()
+        tellWork()
+        slotMayBeFree()
+        Self.signal(controlEvent)
+    }
+
+    /// A subscriber pins its budget over all generations, or one that sleeps through reconfigurations would pin every
+    /// old pool: what is queued for it beyond that is withdrawn, the oldest first.
+    private static func holdToBudget(_ state: inout State) {
+        for i in state.retired.indices { state.retired[i].leases.collectReleases() }
+        for member in state.members where member.request.policy != .everyFrame {
+            var excess = state.retired.reduce(0) { $0 + $1.leases.outstanding(of: member.id) } - member.request.budget
+            for i in state.retired.indices where excess > 0 {
+                let withdrawn = state.retired[i].leases.withdraw(excess, from: member.id)
+                state.generation.leases.countWithdrawn(withdrawn, from: member.id)
+                excess -= withdrawn
+                settleWithdrawals(from: &state.retired[i], &state.work, mayHandOver: false)
+            }
+        }
+        state.retired.removeAll { $0.leases.pinned.isEmpty }
+    }
+}

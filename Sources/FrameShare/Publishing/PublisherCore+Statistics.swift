@@ -1,0 +1,93 @@
+internal import CLinuxMedia
+internal import Glibc
+internal import Synchronization
+
+// What monitors are told.
+extension PublisherCore {
+    var statistics: ChannelStatistics {
+        state.withLock { state in
+            state.generation.leases.collectReleases()
+            Self.collectRetiredForStatistics(&state)
+            let now = monotonicNow()
+            let leases = state.generation.leases
+            let pool = state.generation.pool
+            let subscribers = state.members.map { member in
+                Self.status(of: member, in: state, now: now)
+            }
+            return ChannelStatistics(
+                channel: channel,
+                sourceName: options.sourceName,
+                publisherPID: getpid(),
+                publisherUID: geteuid(),
+                generation: state.generation.number,
+                streams: pool.streams.indices.map {
+                    .init(
+                        stream: pool.streams[$0],
+                        memory: pool.slots[0][$0][0].kind,
+                        protection: pool.slots[0][$0][0].writeProtection
+                    )
+                },
+                slots: leases.slots,
+                slotsFree: leases.free.count,
+                slotsAtSource: leases.atSource.count,
+                sourceNeed: leases.sourceNeed,
+                slotsReserved: leases.reserved,
+                retiredSlotsHeld: state.retired.reduce(0) { $0 + $1.leases.pinned.count },
+                published: page.published.pointee.load(ordering: .relaxed),
+                lostBySource: page.lostBySource.pointee.load(ordering: .relaxed),
+                lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed),
+                age: now - startedAt,
+                sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1,
+                subscribers: subscribers,
+                groups: state.work.status
+            )
+        }
+    }
+
+    private static func collectRetiredForStatistics(_ state: inout State) {
+        for i in state.retired.indices { state.retired[i].leases.collectReleases() }
+        state.retired.removeAll { $0.leases.pinned.isEmpty }
+    }
+
+    private static func status(
+        of member: Member,
+        in state: State,
+        now: Int64
+    ) -> ChannelStatistics.SubscriberStatus {
+        let entry = state.generation.leases.entries.first { $0.id == member.id }
+        var (queuedCount, heldCount, oldest) = (0, 0, Int64(0))
+        // Its budget, and so what it pins, is over all generations.
+        for generation in state.retired + [state.generation] {
+            guard let offers = generation.leases.entries.first(where: { $0.id == member.id })?.offers else { continue }
+            let queued = offers.queued
+            var leased = offers.outstanding
+            leased.subtract(queued)
+            queuedCount += queued.count
+            heldCount += leased.count
+            leased.forEach { oldest = max(oldest, now - generation.frames.record($0).pointee.publish_timestamp) }
+        }
+        let lane = member.lane
+        return ChannelStatistics.SubscriberStatus(
+            id: member.id,
+            pid: member.pid,
+            uid: member.uid,
+            name: member.name,
+            policy: member.request.policy,
+            budget: member.request.budget,
+            reserved: member.request.reserved,
+            group: member.group.map(state.work.name(of:)) ?? "",
+            streams: member.streams.isEmpty ? state.generation.pool.streams.map(\.name) : member.streams,
+            delivered: lane.taken.pointee.load(ordering: .relaxed),
+            droppedByPolicy: entry?.droppedByPolicy ?? 0,
+            droppedByBudget: entry?.droppedByBudget ?? 0,
+            droppedByShortage: entry?.droppedByShortage ?? 0,
+            queued: queuedCount,
+            held: heldCount,
+            oldestLeaseAge: oldest,
+            latencyP50: lane.latencyP50.pointee.load(ordering: .relaxed),
+            latencyP99: lane.latencyP99.pointee.load(ordering: .relaxed),
+            latencyMax: lane.latencyMax.pointee.load(ordering: .relaxed),
+            age: now - member.attachedAt
+        )
+    }
+}

@@ -1,0 +1,30 @@
+public import FrameMemory
+
+extension Subscriber {
+    /// The publisher as the kernel names it, and the memory it offers.
+    public struct PublisherInfo: Sendable {
+        public let pid: Int32
+        public let uid: UInt32
+        public let sourceName: String
+        /// The slots of its pool.
+        public let slots: Int
+        /// For each stream: what memory it is in, and how readers are kept from writing to it.
+        public let memory: [(stream: String, kind: MemoryKind, protection: WriteProtection)]
+    }
+}
+
+/// What a subscriber got and what it lost.
+public struct SubscriberStatistics: Sendable, Hashable {
+    /// Frames taken.
+    public let delivered: UInt64
+    /// Frames lost between those that were taken, by where.
+    public let lost: FrameLoss
+    /// Frames held now.
+    public let held: Int
+    /// How often it has connected: 1 unless it reconnects.
+    public let connections: UInt64
+    /// From publication to taking, in ns: median, 99th percentile, largest.
+    public let latencyP50: UInt64
+    public let latencyP99: UInt64
+    public let latencyMax: UInt64
+}
