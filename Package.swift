@@ -4,6 +4,7 @@ import PackageDescription
 let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let turboJPEG = Target.Dependency.target(name: "CTurboJPEG", condition: .when(traits: ["Snapshot"]))
+let ffmpeg = Target.Dependency.target(name: "CFFmpeg", condition: .when(traits: ["FFmpeg"]))
 let png = Target.Dependency.target(name: "CPNG", condition: .when(traits: ["Snapshot"]))
 
 let package = Package(
@@ -20,6 +21,10 @@ let package = Package(
     ],
     traits: [
         .trait(name: "Snapshot", description: "PNG and JPEG files of frames. Needs libturbojpeg0-dev and libpng-dev."),
+        .trait(
+            name: "FFmpeg",
+            description: "Encoders, recordings and video files. Needs libavformat-dev and libswscale-dev."
+        ),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -36,6 +41,8 @@ let package = Package(
         .target(name: "CLinuxMedia"),
         .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        // FFmpeg's libraries, loaded when they are first used. Without their headers it is empty.
+        .target(name: "CFFmpeg", linkerSettings: [.linkedLibrary("dl")]),
 
         // What FrameShare is measured against by 'frameshare bench': plain C ways to hand frames over.
         .target(name: "CHandOver"),
@@ -53,7 +60,7 @@ let package = Package(
         ),
         .target(
             name: "FrameSinks",
-            dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, system]
+            dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, system]
         ),
         // Programs that work on frames as members of a group.
         .target(
@@ -116,7 +123,7 @@ let package = Package(
         ),
         .testTarget(
             name: "FrameSinksTests",
-            dependencies: ["FrameSources", "FrameSinks", "PixelFormats", system]
+            dependencies: ["FrameSources", "FrameShare", "FrameSinks", "PixelFormats", system]
         ),
         // Running the built command and reading what it printed.
         .target(name: "CommandTesting", path: "Tests/CommandTesting"),
@@ -144,7 +151,7 @@ let package = Package(
 )
 
 // The same strict settings for every Swift target.
-let inC = ["CFrameShare", "CHandOver", "CLinuxMedia", "FaultInjector", "frameshare-hostile-peer"]
+let inC = ["CFFmpeg", "CFrameShare", "CHandOver", "CLinuxMedia", "FaultInjector", "frameshare-hostile-peer"]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [

@@ -1,4 +1,5 @@
 import FrameShare
+import FrameSinks
 
 /// Why a command ended in failure: what `frameshare` says on standard error, and the exit code.
 struct CommandFailure: Error {
@@ -38,9 +39,20 @@ struct CommandFailure: Error {
         switch error {
         case let failure as CommandFailure: self = failure
         case let error as ChannelError: self.init(error)
-        case CopyError.channel(let error): self.init(error)
+        case CopyError.channel(let error), VideoError.channel(let error): self.init(error)
+        case let error as VideoError where error.isUsage: self.init("\(error)", code: .usage)
         case let error as CopyError: self.init("\(error)", code: .usage)
         default: self.init("\(error)")
+        }
+    }
+}
+
+extension VideoError {
+    /// Whether another command line would do.
+    fileprivate var isUsage: Bool {
+        switch self {
+        case .badOption, .unknownContainer, .containerCannotHold, .compressedAlready: true
+        default: false
         }
     }
 }

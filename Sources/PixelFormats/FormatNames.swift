@@ -55,6 +55,6 @@ enum FormatNames {
         ("BGR48", .rgb161616), ("bgr48le", .rgb161616),
         ("GRAY", .r8), ("GRAY8", .r8), ("Y8", .r8), ("Y800", .r8),
         ("gray10le", .r10), ("gray12le", .r12), ("gray16le", .r16), ("GRAY16_LE", .r16),
-        ("JPEG", .mjpeg), ("JPG", .mjpeg), ("AVC", .h264),
+        ("JPEG", .mjpeg), ("JPG", .mjpeg), ("AVC", .h264), ("H265", .hevc),
     ]
 }

@@ -146,6 +146,12 @@ enum FormatTable {
             v4l2: FourCC(code: "H264"),
             info: PixelFormatInfo(colorModel: .compressed, bitDepth: 0, planes: [])
         ),
+        Entry(
+            format: .hevc,
+            name: "HEVC",
+            v4l2: FourCC(code: "HEVC"),
+            info: PixelFormatInfo(colorModel: .compressed, bitDepth: 0, planes: [])
+        ),
     ]
 
     /// One plane; a byte for each component unless said otherwise.

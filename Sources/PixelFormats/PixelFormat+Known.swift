@@ -85,6 +85,8 @@ extension PixelFormat {
     public static let mjpeg = PixelFormat(code: "MJPG")
     /// An H.264 stream with start codes, an access unit for each frame. The code is V4L2's; DRM has none.
     public static let h264 = PixelFormat(code: "H264")
+    /// An HEVC (H.265) stream with start codes, an access unit for each frame. The code is V4L2's; DRM has none.
+    public static let hevc = PixelFormat(code: "HEVC")
 
     /// A colour sensor's raw format: 8 or 16 bits, 10, 12 or 14 bits plain or packed as in CSI-2, or 16 bits compressed
     /// by PiSP (`bits` is then 16). Nil for any other combination.

@@ -97,5 +97,6 @@ struct KernelNumbers: Sendable, CustomTestStringConvertible {
         KernelNumbers("BGGR_PISP_COMP1", 0x3252_5942, 0x0c00_0000_0000_0001, 0x4231_4350, 0),
         KernelNumbers("MONO_PISP_COMP1", 0x2036_3152, 0x0c00_0000_0000_0001, 0x4d31_4350, 0),
         KernelNumbers("H264", 0x3436_3248, 0, 0x3436_3248, 0),
+        KernelNumbers("HEVC", 0x4356_4548, 0, 0x4356_4548, 0),
     ]
 }

@@ -131,8 +131,8 @@ struct PixelFormatTests {
         #expect(PixelFormat(fourcc: PixelFormat.nv12.fourcc, modifier: 1).info == nil)
     }
 
-    @Test("compressed are MJPEG and H.264, not a sensor's packed rows")
+    @Test("compressed are MJPEG, H.264 and HEVC, not a sensor's packed rows")
     func compressed() {
-        #expect(PixelFormat.all.filter(\.isCompressed) == [.mjpeg, .h264])
+        #expect(PixelFormat.all.filter(\.isCompressed) == [.mjpeg, .h264, .hevc])
     }
 }

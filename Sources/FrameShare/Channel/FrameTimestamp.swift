@@ -59,7 +59,7 @@ func monotonicNow() -> Int64 { FrameTimestamp.now(.monotonic).nanoseconds }
 
 extension Duration {
     /// The whole of it in ns, clamped to what 64 bits hold.
-    var nanosecondsClamped: Int64 {
+    package var nanosecondsClamped: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         if overflow { return seconds < 0 ? .min : .max }

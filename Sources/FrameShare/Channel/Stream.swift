@@ -22,7 +22,7 @@ public struct Stream: Sendable, Hashable {
 }
 
 /// The rules for a channel's name, which is part of a path. A group's name follows them too.
-enum ChannelName {
+package enum ChannelName {
     static func isAllowed(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -32,7 +32,7 @@ enum ChannelName {
         }
     }
 
-    static func check(_ name: String) throws(ChannelError) {
+    package static func check(_ name: String) throws(ChannelError) {
         guard isValid(name) else { throw .badChannelName(name) }
     }
 

@@ -12,6 +12,10 @@ public struct MetadataView: ~Escapable {
     /// The encoded size in bytes.
     public var byteCount: Int { bytes.byteCount }
 
+    /// Of bytes that `encodedBytes` gave.
+    @_lifetime(copy encoded)
+    package init(encoded: RawSpan) { self.init(bytes: encoded) }
+
     /// The bytes as they lie in the slot.
     package var encodedBytes: RawSpan {
         @_lifetime(copy self)

@@ -23,21 +23,29 @@ struct FrameWriter: ~Copyable {
             return try raw.write(image)
         }
         if y4m == nil {
-            let rate = rate ?? Self.rate(frame) ?? 30
+            let rate = rate ?? frame.sourceRate ?? 30
             y4m = try Y4MWriter(descriptor: STDOUT_FILENO, layout: image.layout, framesPerSecond: rate)
         }
         try y4m?.write(image)
     }
+}
 
+extension Frame {
     /// What the source says of its rate: libcamera's `FrameDuration`, in microseconds.
-    private static func rate(_ frame: borrowing Frame) -> Double? {
-        let microseconds: Int64? =
-            switch frame.metadata["FrameDuration"] {
-            case .int64(let value): value
-            case .int32(let value): Int64(value)
-            default: nil
-            }
-        guard let microseconds, microseconds > 0 else { return nil }
+    var sourceRate: Double? {
+        guard let microseconds = metadata["FrameDuration"]?.integer, microseconds > 0 else { return nil }
         return 1_000_000 / Double(microseconds)
+    }
+}
+
+extension Subscriber {
+    /// What the source says of its rate, of a frame that is looked at for this alone; nil when none comes in a second.
+    func sourceRate() throws(ChannelError) -> Double? {
+        do throws(ChannelError) {
+            guard let frame = try nextBlocking(timeout: .seconds(1)) else { return nil }
+            return frame.sourceRate
+        } catch .timedOut {
+            return nil
+        }
     }
 }

@@ -1,0 +1,33 @@
+#if FFmpeg
+internal import CFFmpeg
+
+/// FFmpeg's functions. Loaded when they are first wanted.
+enum FFmpegLibrary {
+    static func functions() throws(VideoError) -> UnsafePointer<fs_ffmpeg> {
+        guard let functions = fs_ffmpeg() else { throw .notInstalled(String(cString: fs_ffmpeg_missing())) }
+        return functions
+    }
+}
+
+/// What FFmpeg's functions return when they fail, in words.
+struct FFmpegFailure: Error, Hashable, Sendable {
+    let code: Int32
+    let text: String
+
+    init(_ code: Int32, _ av: UnsafePointer<fs_ffmpeg>) {
+        self.code = code
+        let message = Self.text { _ = av.pointee.av_strerror(code, $0, 512) }
+        let complaint = Self.text { _ = fs_ffmpeg_complaint($0, 512) }
+        text = complaint.isEmpty ? message : "\(message) (\(complaint))"
+    }
+
+    private static func text(_ fill: (UnsafeMutablePointer<CChar>) -> Void) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
+            buffer.initialize(repeating: 0)
+            guard let start = buffer.baseAddress else { return "" }
+            fill(start)
+            return String(cString: start)
+        }
+    }
+}
+#endif

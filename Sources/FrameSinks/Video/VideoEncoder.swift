@@ -1,0 +1,191 @@
+#if FFmpeg
+internal import CFFmpeg
+public import FrameShare
+public import PixelFormats
+
+/// Encodes a channel's frames.
+///
+/// Where the encoder takes a frame's format it reads the camera's memory itself, and the frame's lease ends when it drops
+/// it; else the pixels are converted first. Not for several threads at once.
+public final class VideoEncoder {
+    /// The layout of the frames.
+    public let layout: ImageLayout
+    public let options: VideoOptions
+    /// What the encoded pictures' colours are.
+    public let colorSpace: ColorSpace
+    private let av: UnsafePointer<fs_ffmpeg>
+    private let context: UnsafeMutablePointer<AVCodecContext>
+    private let packet: UnsafeMutablePointer<AVPacket>
+    private let format: (format: AVPixelFormat, swapsChroma: Bool)
+    private let converter: PictureConverter?
+    private var pending = PendingFrames()
+    private var isFinished = false
+
+    /// - Parameter layout: of the frames' first stream
+    public init(layout: ImageLayout, options: VideoOptions) throws(VideoError) {
+        try options.check()
+        guard !layout.format.isCompressed else { throw .compressedAlready(layout.format) }
+        guard let format = layout.format.ffmpeg else { throw .unsupportedFormat(layout.format) }
+        let av = try FFmpegLibrary.functions()
+        let library = options.codec.library
+        guard let encoder = av.pointee.avcodec_find_encoder_by_name(library) else {
+            throw .noEncoder(codec: options.codec, library: library)
+        }
+        let target = VideoTarget(layout, format.format, options.codec, encoder, av)
+        if options.codec == .h264 || options.codec == .hevc, target.halvesChroma,
+            layout.width % 2 != 0 || layout.height % 2 != 0
+        {
+            throw .oddSize(width: layout.width, height: layout.height, options.codec)
+        }
+        converter =
+            target.isDirect
+            ? nil
+            : try PictureConverter(
+                from: layout,
+                format.format,
+                to: target.format,
+                colors: target.colorSpace,
+                av
+            )
+        var made = av.pointee.avcodec_alloc_context3(encoder)
+        guard let context = made, let packet = av.pointee.av_packet_alloc() else { throw .codec("out of memory") }
+        context.pointee.width = Int32(layout.width)
+        context.pointee.height = Int32(layout.height)
+        context.pointee.pix_fmt = target.format
+        context.pointee.color_primaries = target.colorSpace.ffmpegPrimaries
+        context.pointee.color_trc = target.colorSpace.ffmpegTransfer
+        context.pointee.colorspace = target.colorSpace.ffmpegMatrix
+        context.pointee.color_range = target.colorSpace.range == .full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
+        options.apply(to: context, av)
+        let result = av.pointee.avcodec_open2(context, encoder, nil)
+        guard result >= 0 else {
+            let failure = FFmpegFailure(result, av)
+            av.pointee.avcodec_free_context(&made)
+            var packet: UnsafeMutablePointer<AVPacket>? = packet
+            av.pointee.av_packet_free(&packet)
+            throw .codec(failure.text)
+        }
+        (self.layout, self.options, self.av, self.format) = (layout, options, av, format)
+        (self.context, self.packet, colorSpace) = (context, packet, target.colorSpace)
+    }
+
+    deinit {
+        var context: UnsafeMutablePointer<AVCodecContext>? = context
+        av.pointee.avcodec_free_context(&context)
+        var packet: UnsafeMutablePointer<AVPacket>? = packet
+        av.pointee.av_packet_free(&packet)
+    }
+
+    /// Whether the encoder reads the frames' memory itself.
+    public var readsFramesInPlace: Bool { converter == nil }
+
+    /// What `AVCodecParameters` need beside the format: the pixels of raw video.
+    var pixelFormat: Int32 { context.pointee.pix_fmt.rawValue }
+    var tag: UInt32 { context.pointee.codec_tag }
+
+    /// Encodes a frame's first image. Packets come as they are done: none, one, or several.
+    public func encode(
+        _ frame: consuming Frame,
+        _ body: (borrowing VideoPacket) throws(VideoError) -> Void
+    ) throws(VideoError) {
+        if let now = frame.image(at: 0)?.layout, now != layout { throw .layoutChanged(from: layout, to: now) }
+        let index = pending.add(frame)
+        let picture = try LeasedPicture(frame, format.format, swapsChroma: format.swapsChroma, av)
+        let source = try converter?.convert(picture) ?? picture.frame
+        source.pointee.pts = index
+        source.pointee.pict_type = AV_PICTURE_TYPE_NONE
+        let result = av.pointee.avcodec_send_frame(context, source)
+        guard result >= 0 else { throw .codec(FFmpegFailure(result, av).text) }
+        try receive(body)
+    }
+
+    /// Gets the packets that are still inside. Nothing can be encoded after.
+    public func finish(_ body: (borrowing VideoPacket) throws(VideoError) -> Void) throws(VideoError) {
+        guard !isFinished else { return }
+        isFinished = true
+        let result = av.pointee.avcodec_send_frame(context, nil)
+        guard result >= 0 else { throw .codec(FFmpegFailure(result, av).text) }
+        try receive(body)
+    }
+
+    private func receive(_ body: (borrowing VideoPacket) throws(VideoError) -> Void) throws(VideoError) {
+        while true {
+            let result = av.pointee.avcodec_receive_packet(context, packet)
+            if result == fs_averror_again() || result == fs_averror_eof() { return }
+            guard result >= 0 else { throw .codec(FFmpegFailure(result, av).text) }
+            defer { av.pointee.av_packet_unref(packet) }
+            guard let data = packet.pointee.data,
+                let (info, metadata) = pending.take(
+                    pts: packet.pointee.pts,
+                    dts: packet.pointee.dts == fs_av_nopts() ? packet.pointee.pts : packet.pointee.dts,
+                    isKeyframe: packet.pointee.flags & AV_PKT_FLAG_KEY != 0
+                )
+            else { continue }
+            // Invariant: the packet's bytes are there until it is unreferenced, after the call.
+            let bytes = RawSpan(_unsafeStart: data, byteCount: Int(packet.pointee.size))
+            let view = MetadataView(encoded: metadata.span.bytes)
+            try body(VideoPacket(bytes: bytes, info: info, metadata: view))
+        }
+    }
+}
+
+/// The frames that are inside an encoder, which numbers them from 0 in the order of their pictures.
+struct PendingFrames {
+    private struct Entry {
+        let sequence: UInt64
+        let timestamp: FrameTimestamp
+        let metadata: [UInt8]
+    }
+
+    private var entries: [Entry] = []
+    /// The number of the first entry.
+    private var first: Int64 = 0
+    private var start: Int64 = 0
+    private var interval: Int64 = 33_333_333
+    private var lastDTS = Int64.min
+
+    /// - Returns: the frame's number
+    mutating func add(_ frame: borrowing Frame) -> Int64 {
+        let index = first + Int64(entries.count)
+        let time = frame.timestamp.nanoseconds
+        if index == 0 { start = time }
+        if let last = entries.last, time > last.timestamp.nanoseconds { interval = time - last.timestamp.nanoseconds }
+        let metadata = frame.metadata
+        let bytes = metadata.encodedBytes
+        entries.append(
+            Entry(
+                sequence: frame.sequence,
+                timestamp: frame.timestamp,
+                metadata: bytes.withUnsafeBytes { Array($0) }
+            )
+        )
+        return index
+    }
+
+    /// What belongs to the packet of these numbers. What can't be asked for any more is forgotten.
+    mutating func take(pts: Int64, dts: Int64, isKeyframe: Bool) -> (VideoPacket.Info, [UInt8])? {
+        guard let entry = entry(pts) else { return nil }
+        let presentation = entry.timestamp.nanoseconds
+        // Before the first frame there is no time: as far apart as frames are.
+        let decoding = self.entry(dts)?.timestamp.nanoseconds ?? start + dts * interval
+        lastDTS = max(min(decoding, presentation), lastDTS == .min ? .min : lastDTS + 1)
+        let info = VideoPacket.Info(
+            sequence: entry.sequence,
+            timestamp: entry.timestamp,
+            pts: presentation,
+            dts: lastDTS,
+            isKeyframe: isKeyframe
+        )
+        // Every later packet is decoded, so shown, after this one is decoded.
+        let done = Int(min(max(0, dts - first), Int64(entries.count)))
+        entries.removeFirst(done)
+        first += Int64(done)
+        return (info, entry.metadata)
+    }
+
+    private func entry(_ index: Int64) -> Entry? {
+        let place = Int(index - first)
+        return entries.indices.contains(place) ? entries[place] : nil
+    }
+}
+#endif

@@ -1,0 +1,69 @@
+public import FrameShare
+public import PixelFormats
+
+/// What can go wrong with encoding, recording and sending video.
+public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The package was built without its trait `FFmpeg`.
+    case notInThisBuild
+    /// FFmpeg's libraries can't be loaded, in the dynamic linker's words.
+    case notInstalled(String)
+    /// FFmpeg was built without this encoder.
+    case noEncoder(codec: VideoCodec, library: String)
+    case badOption(String)
+    /// Chroma is stored for pairs of pixels, so the size has to be even.
+    case oddSize(width: Int, height: Int, VideoCodec)
+    case unsupportedFormat(PixelFormat)
+    /// The frames are compressed already.
+    case compressedAlready(PixelFormat)
+    /// The size or format of the frames has changed.
+    case layoutChanged(from: ImageLayout, to: ImageLayout)
+    /// The CPU can't read the memory of the frames.
+    case notReadable(stream: String)
+    /// FFmpeg refused, in its words.
+    case codec(String)
+    /// The name of a file says no known container.
+    case unknownContainer(String)
+    /// The container has no place for such video.
+    case containerCannotHold(container: String, VideoCodec)
+    /// A file or address can't be opened or written, with the reason in words.
+    case output(path: String, reason: String)
+    /// No space is left where the file is.
+    case diskFull(path: String)
+    case fileExists(String)
+    /// The packets have no parameter sets, so nothing can be made of them.
+    case noParameterSets
+    case channel(ChannelError)
+
+    public var description: String {
+        switch self {
+        case .notInThisBuild:
+            "video needs a build with --traits FFmpeg (packages libavformat-dev and libswscale-dev); 'make build' sees to it"
+        case .notInstalled(let reason):
+            "FFmpeg's libraries can't be loaded: \(reason). Install libavformat59 and libswscale6"
+        case .noEncoder(let codec, let library):
+            "this machine's FFmpeg can't encode \(codec.rawValue): it was built without \(library)"
+        case .badOption(let text): "not possible: \(text)"
+        case .oddSize(let width, let height, let codec):
+            "\(codec.rawValue) needs an even width and height, the frames have \(width)x\(height); "
+                + "cut them with 'frameshare relay --crop \(width & ~1)x\(height & ~1)+0+0'"
+        case .unsupportedFormat(let format):
+            "frames of format \(format) can't be encoded; publish YUV420, NV12, YUYV, RGB888 or GREY"
+        case .compressedAlready(let format):
+            "the frames are \(format) already: record them as they are"
+        case .layoutChanged(let from, let to):
+            "the frames changed from \(from) to \(to); start anew"
+        case .notReadable(let stream): "the CPU can't read stream '\(stream)': its memory can't be mapped"
+        case .codec(let text): "FFmpeg: \(text)"
+        case .unknownContainer(let name):
+            "'\(name)' does not end in a known container's name: use .mp4, .mkv, .ts, .avi or .nut"
+        case .containerCannotHold(let container, let codec):
+            "\(container) can't hold \(codec.rawValue); use \(codec == .raw ? ".nut" : ".mkv")"
+        case .output(let path, let reason): "\(path): \(reason)"
+        case .diskFull(let path): "\(path): the disk is full; what was written so far can be played"
+        case .fileExists(let path): "\(path) is there already; choose another name, or --overwrite"
+        case .noParameterSets:
+            "the channel's keyframes come without parameter sets (SPS, PPS); let its encoder repeat them in every keyframe"
+        case .channel(let error): "\(error)"
+        }
+    }
+}

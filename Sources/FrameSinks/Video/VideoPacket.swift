@@ -1,0 +1,76 @@
+public import FrameShare
+
+/// An encoded frame: what encoders make, and recorders and streamers take. It can't outlive what its bytes lie in.
+public struct VideoPacket: ~Escapable {
+    /// The numbers of a packet, which may be kept.
+    public struct Info: Sendable, Hashable {
+        /// The frame's, from its source.
+        public var sequence: UInt64
+        /// When the frame was captured.
+        public var timestamp: FrameTimestamp
+        /// When it is to be shown and decoded: ns on the clock of capture.
+        public var pts: Int64
+        public var dts: Int64
+        /// Whether decoding can begin here.
+        public var isKeyframe: Bool
+
+        public init(sequence: UInt64, timestamp: FrameTimestamp, pts: Int64, dts: Int64, isKeyframe: Bool) {
+            self.sequence = sequence
+            self.timestamp = timestamp
+            self.pts = pts
+            self.dts = dts
+            self.isKeyframe = isKeyframe
+        }
+    }
+
+    /// The encoded data. H.264 and HEVC have start codes, and parameter sets before each keyframe.
+    public let bytes: RawSpan
+    public let info: Info
+    /// The frame's metadata.
+    public let metadata: MetadataView
+
+    @_lifetime(copy bytes, copy metadata)
+    init(bytes: RawSpan, info: Info, metadata: consuming MetadataView) {
+        self.bytes = bytes
+        self.info = info
+        self.metadata = metadata
+    }
+}
+
+extension VideoPacket {
+    /// The keys of a packet's metadata in its channel, beside those of its frame.
+    public enum Key {
+        /// `pts` of ``Info``, an int64.
+        public static let pts = "VideoPTS"
+        /// `dts` of ``Info``, an int64.
+        public static let dts = "VideoDTS"
+        /// Of keyframes: the parameter sets of the stream with start codes, bytes.
+        public static let parameters = "VideoParameters"
+
+        static let all: Set<String> = [pts, dts, parameters]
+    }
+
+    /// What a channel of packets has in a frame.
+    /// - Parameter codec: of the frame's first image
+    @_lifetime(borrow frame)
+    public init(_ frame: borrowing Frame, _ codec: VideoCodec) throws(VideoError) {
+        guard let image = frame.image(at: 0) else { throw .channel(.noStreams) }
+        let plane = image.plane(0)
+        let used = plane.extracting(0..<min(image.bytesUsed(plane: 0), plane.byteCount))
+        let metadata = frame.metadata
+        let pts = metadata[Key.pts]?.integer ?? frame.timestamp.nanoseconds
+        let isKeyframe =
+            codec.isIntra || frame.flags.contains(.keyframe)
+            // Not every camera marks them.
+            || used.withUnsafeBytes { !AnnexB.parameterSets($0, codec).isEmpty }
+        let info = Info(
+            sequence: frame.sequence,
+            timestamp: frame.timestamp,
+            pts: pts,
+            dts: metadata[Key.dts]?.integer ?? pts,
+            isKeyframe: isKeyframe
+        )
+        let made = VideoPacket(bytes: used, info: info, metadata: metadata)
+        self = _overrideLifetime(made, borrowing: frame)
+    }
+}

@@ -1,0 +1,49 @@
+internal import FrameShare
+public import PixelFormats
+
+/// What containers must know of a stream of packets.
+public struct VideoStream: Sendable, Hashable {
+    public var codec: VideoCodec
+    public var width: Int
+    public var height: Int
+    public var colorSpace: ColorSpace
+    /// About how many frames a second come: AVI has nothing else to tell time by.
+    public var framesPerSecond: Double
+    /// FFmpeg's number of a raw picture's format; -1 for encoded ones.
+    var pixelFormat: Int32 = -1
+    /// A raw picture's fourcc in files; 0: what the container has.
+    var tag: UInt32 = 0
+
+    public init(codec: VideoCodec, width: Int, height: Int, colorSpace: ColorSpace, framesPerSecond: Double) {
+        (self.codec, self.width, self.height) = (codec, width, height)
+        (self.colorSpace, self.framesPerSecond) = (colorSpace, framesPerSecond)
+    }
+
+    /// The packets of a channel's stream; nil where it carries none.
+    public init?(_ layout: ImageLayout, framesPerSecond: Double) {
+        guard let codec = VideoCodec(layout.format) else { return nil }
+        self.init(
+            codec: codec,
+            width: layout.width,
+            height: layout.height,
+            colorSpace: layout.colorSpace,
+            framesPerSecond: framesPerSecond
+        )
+    }
+}
+
+#if FFmpeg
+extension VideoStream {
+    /// What an encoder makes.
+    public init(of encoder: VideoEncoder) {
+        self.init(
+            codec: encoder.options.codec,
+            width: encoder.layout.width,
+            height: encoder.layout.height,
+            colorSpace: encoder.colorSpace,
+            framesPerSecond: encoder.options.framesPerSecond
+        )
+        if codec == .raw { (pixelFormat, tag) = (encoder.pixelFormat, encoder.tag) }
+    }
+}
+#endif

@@ -1,0 +1,114 @@
+#if FFmpeg
+internal import CFFmpeg
+internal import PixelFormats
+
+/// What an encoder is given for frames of a layout.
+struct VideoTarget {
+    let format: AVPixelFormat
+    let colorSpace: ColorSpace
+    /// Whether frames go to the encoder as they are.
+    let isDirect: Bool
+    let halvesChroma: Bool
+
+    init(
+        _ layout: ImageLayout,
+        _ own: AVPixelFormat,
+        _ codec: VideoCodec,
+        _ encoder: UnsafePointer<AVCodec>,
+        _ av: UnsafePointer<fs_ffmpeg>
+    ) {
+        var colors = layout.colorSpace
+        if layout.format.info?.colorModel != .rgb {
+            // What a source leaves unsaid is taken as snapshots do.
+            if colors.encoding == .unknown { colors.encoding = .rec601 }
+            if colors.range == .unknown { colors.range = layout.format.info?.colorModel == .grey ? .full : .limited }
+        }
+        var isTaken = Self.formats(encoder).contains(own)
+        switch codec {
+        case .raw:
+            (format, colorSpace, isDirect, halvesChroma) = (own, colors, true, false)
+            return
+        case .mjpeg:
+            // A JPEG image is full-range Rec. 601, whatever the camera's colours are.
+            isTaken = isTaken && colors.range == .full && colors.encoding == .rec601
+            format = isTaken ? own : AV_PIX_FMT_YUVJ420P
+            colorSpace = isTaken ? colors : .sycc
+        case .h264, .hevc:
+            format = isTaken ? own : AV_PIX_FMT_YUV420P
+            colorSpace = isTaken ? colors : layout.format.info?.colorModel == .rgb ? .rec709 : colors
+        }
+        isDirect = isTaken
+        let description = av.pointee.av_pix_fmt_desc_get(format)
+        halvesChroma = description.map { $0.pointee.log2_chroma_w > 0 || $0.pointee.log2_chroma_h > 0 } ?? true
+    }
+
+    /// Those that the encoder takes; none where it takes all.
+    private static func formats(_ encoder: UnsafePointer<AVCodec>) -> [AVPixelFormat] {
+        guard var next = encoder.pointee.pix_fmts else { return [] }
+        var result: [AVPixelFormat] = []
+        while next.pointee != AV_PIX_FMT_NONE {
+            result.append(next.pointee)
+            next += 1
+        }
+        return result
+    }
+}
+
+extension VideoCodec {
+    /// The encoder's name in FFmpeg.
+    var library: String {
+        switch self {
+        case .h264: "libx264"
+        case .hevc: "libx265"
+        case .mjpeg: "mjpeg"
+        case .raw: "rawvideo"
+        }
+    }
+
+    var ffmpegID: AVCodecID {
+        switch self {
+        case .h264: AV_CODEC_ID_H264
+        case .hevc: AV_CODEC_ID_HEVC
+        case .mjpeg: AV_CODEC_ID_MJPEG
+        case .raw: AV_CODEC_ID_RAWVIDEO
+        }
+    }
+}
+
+extension VideoOptions {
+    func apply(to context: UnsafeMutablePointer<AVCodecContext>, _ av: UnsafePointer<fs_ffmpeg>) {
+        // Pictures are numbered, and get their time back as packets: so it stays exact, whatever the encoder counts in.
+        let rate = Int32((framesPerSecond * 1000).rounded())
+        context.pointee.time_base = AVRational(num: 1000, den: rate)
+        context.pointee.framerate = AVRational(num: rate, den: 1000)
+        context.pointee.gop_size = codec.isIntra ? 1 : Int32(keyframeInterval)
+        context.pointee.max_b_frames = codec.isIntra ? 0 : Int32(bFrames)
+        context.pointee.thread_count = Int32(threads)
+        if let bitRate { context.pointee.bit_rate = Int64(bitRate) }
+        guard let own = context.pointee.priv_data else { return }
+        switch codec {
+        case .h264, .hevc:
+            _ = av.pointee.av_opt_set(own, "preset", preset, 0)
+            if lowLatency { _ = av.pointee.av_opt_set(own, "tune", "zerolatency", 0) }
+            if bitRate == nil {
+                let crf = (51 * (1 - Double(quality ?? 55) / 100)).rounded()
+                _ = av.pointee.av_opt_set(own, "crf", "\(Int(crf))", 0)
+            }
+            if codec == .h264 {
+                _ = av.pointee.av_opt_set(own, "forced-idr", "1", 0)
+            } else {
+                _ = av.pointee.av_opt_set(own, "x265-params", "log-level=none:open-gop=0:repeat-headers=1", 0)
+            }
+        case .mjpeg:
+            guard bitRate == nil else { break }
+            // qscale runs from 2, the best, to 31.
+            let scale = 2 + Int32((Double(100 - (quality ?? 90)) * 29 / 99).rounded())
+            context.pointee.flags |= AV_CODEC_FLAG_QSCALE
+            context.pointee.global_quality = FF_QP2LAMBDA * scale
+            // Frames are encoded one after the other: threads would each hold one.
+            context.pointee.thread_count = 1
+        case .raw: break
+        }
+    }
+}
+#endif
