@@ -51,7 +51,7 @@ extension VideoError {
     /// Whether another command line would do.
     fileprivate var isUsage: Bool {
         switch self {
-        case .badOption, .unknownContainer, .containerCannotHold, .compressedAlready: true
+        case .badOption, .unknownContainer, .unknownAddress, .containerCannotHold, .compressedAlready: true
         default: false
         }
     }

@@ -28,7 +28,10 @@ struct FrameShareCommand: ParsableCommand {
         subcommands: [BenchReader.self],
         groupedSubcommands: [
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
-            CommandGroup(name: "Share", subcommands: [Publish.self, Relay.self, Encode.self, Workers.self]),
+            CommandGroup(
+                name: "Share",
+                subcommands: [Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self]
+            ),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Record.self, SendTrigger.self, Cat.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, BenchPublisher.self, BenchSubscriber.self]),

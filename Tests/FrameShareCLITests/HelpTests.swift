@@ -5,8 +5,8 @@ import Testing
 @Suite("Help", .timeLimit(.minutes(5)))
 struct HelpTests {
     static let commands = [
-        "", "publish", "relay", "encode", "workers", "list", "watch", "top", "snapshot", "record", "trigger", "cat",
-        "doctor", "cameras", "demo", "bench", "bench-publisher", "bench-subscriber", "completions",
+        "", "publish", "relay", "encode", "stream", "workers", "list", "watch", "top", "snapshot", "record", "trigger",
+        "cat", "doctor", "cameras", "demo", "bench", "bench-publisher", "bench-subscriber", "completions",
     ]
 
     /// `FRAMESHARE_UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes them anew.

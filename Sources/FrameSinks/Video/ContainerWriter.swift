@@ -9,8 +9,9 @@ final class ContainerWriter {
     private let context: UnsafeMutablePointer<AVFormatContext>
     private let stream: UnsafeMutablePointer<AVStream>
     private let packet: UnsafeMutablePointer<AVPacket>
-    private let path: String
-    private var isOpen = true
+    private let target: MuxerTarget
+    /// Whether its header is written and its end is not.
+    private var isOpen = false
     /// Decoding times have to grow.
     private var lastDTS = Int64.min
     /// A packet's duration is guessed to be that of the one before: the next one's time says it exactly.
@@ -19,30 +20,19 @@ final class ContainerWriter {
 
     /// - Parameters:
     ///   - parameters: the parameter sets of H.264 and HEVC, with start codes
-    init(
-        path: String,
-        container: VideoContainer,
-        _ description: VideoStream,
-        parameters: [UInt8]
-    ) throws(VideoError) {
-        guard container.canHold(description.codec) else {
-            throw .containerCannotHold(container: container.rawValue, description.codec)
-        }
+    init(_ target: MuxerTarget, _ description: VideoStream, parameters: [UInt8]) throws(VideoError) {
         let av = try FFmpegLibrary.functions()
-        // Else a colon in the name would be taken for a protocol.
-        let address = "file:" + path
         var made: UnsafeMutablePointer<AVFormatContext>?
-        let result = av.pointee.avformat_alloc_output_context2(&made, nil, container.rawValue, address)
+        let result = av.pointee.avformat_alloc_output_context2(&made, nil, target.muxer, target.address)
         guard result >= 0, let context = made, let stream = av.pointee.avformat_new_stream(context, nil),
             let packet = av.pointee.av_packet_alloc()
-        else { throw .codec("no \(container.rawValue) file can be made: \(FFmpegFailure(result, av).text)") }
-        (self.av, self.context, self.stream, self.packet, self.path) = (av, context, stream, packet, path)
+        else { throw .codec("no output of the kind '\(target.muxer)' can be made: \(FFmpegFailure(result, av).text)") }
+        (self.av, self.context, self.stream, self.packet, self.target) = (av, context, stream, packet, target)
         interval = Int64(1e9 / description.framesPerSecond)
         do throws(VideoError) {
-            try describe(description, parameters, isAVI: container == .avi)
-            try begin(address, container)
+            try describe(description, parameters, isAVI: target.muxer == VideoContainer.avi.rawValue)
+            try begin()
         } catch {
-            isOpen = false
             close()
             throw error
         }
@@ -81,15 +71,29 @@ final class ContainerWriter {
         stream.pointee.time_base = isAVI ? AVRational(num: 1000, den: rate) : AVRational(num: 1, den: 1_000_000)
     }
 
-    private func begin(_ address: String, _ container: VideoContainer) throws(VideoError) {
-        var result = av.pointee.avio_open2(&context.pointee.pb, address, AVIO_FLAG_WRITE, nil, nil)
-        guard result >= 0 else { throw failure(result) }
-        isOpen = true
+    private func begin() throws(VideoError) {
+        if let interruption = target.interruption { context.pointee.interrupt_callback = interruption.callback }
+        // Some, such as RTSP and HLS, open what they need themselves.
+        if let format = context.pointee.oformat, format.pointee.flags & AVFMT_NOFILE == 0 {
+            let result = av.pointee.avio_open2(
+                &context.pointee.pb,
+                target.address,
+                AVIO_FLAG_WRITE,
+                &context.pointee.interrupt_callback,
+                nil
+            )
+            guard result >= 0 else { throw failure(result) }
+        }
         var options: OpaquePointer?
-        for option in container.options { _ = av.pointee.av_dict_set(&options, option.key, option.value, 0) }
-        result = av.pointee.avformat_write_header(context, &options)
+        for option in target.options { _ = av.pointee.av_dict_set(&options, option.key, option.value, 0) }
+        let result = av.pointee.avformat_write_header(context, &options)
+        let unknown = av.pointee.av_dict_get(options, "", nil, AV_DICT_IGNORE_SUFFIX).map {
+            String(cString: $0.pointee.key)
+        }
         av.pointee.av_dict_free(&options)
         guard result >= 0 else { throw failure(result) }
+        isOpen = true
+        if let unknown { throw .badOption("the option '\(unknown)': '\(target.muxer)' does not know it") }
     }
 
     /// Writes a packet. Times are in ns from the file's beginning.
@@ -117,25 +121,31 @@ final class ContainerWriter {
     /// Ends the file: writes what is missing, and closes it.
     func finish() throws(VideoError) {
         guard isOpen else { return }
-        var result = av.pointee.av_write_trailer(context)
         isOpen = false
-        let closed = av.pointee.avio_closep(&context.pointee.pb)
-        if result >= 0 { result = closed }
+        let result = av.pointee.av_write_trailer(context)
+        let closed = closeOutput()
         if result < 0 { throw failure(result) }
+        if closed < 0 { throw failure(closed) }
     }
 
     /// Closes a file that can't be finished.
     func close() {
-        guard context.pointee.pb != nil else { return }
         // Also after an error: it frees what the header has allocated.
         if isOpen { _ = av.pointee.av_write_trailer(context) }
         isOpen = false
-        _ = av.pointee.avio_closep(&context.pointee.pb)
+        _ = closeOutput()
+    }
+
+    private func closeOutput() -> Int32 {
+        guard context.pointee.pb != nil, let format = context.pointee.oformat,
+            format.pointee.flags & AVFMT_NOFILE == 0
+        else { return 0 }
+        return av.pointee.avio_closep(&context.pointee.pb)
     }
 
     private func failure(_ code: Int32) -> VideoError {
-        if code == -ENOSPC || code == -EDQUOT { return .diskFull(path: path) }
-        return .output(path: path, reason: FFmpegFailure(code, av).text)
+        if code == -ENOSPC || code == -EDQUOT { return .diskFull(path: target.label) }
+        return .output(path: target.label, reason: FFmpegFailure(code, av).text)
     }
 }
 #endif

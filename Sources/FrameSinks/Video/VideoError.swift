@@ -25,6 +25,8 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
     case unknownContainer(String)
     /// The container has no place for such video.
     case containerCannotHold(container: String, VideoCodec)
+    /// An address that does not say what to send there.
+    case unknownAddress(String)
     /// A file or address can't be opened or written, with the reason in words.
     case output(path: String, reason: String)
     /// No space is left where the file is.
@@ -58,6 +60,9 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
             "'\(name)' does not end in a known container's name: use .mp4, .mkv, .ts, .avi or .nut"
         case .containerCannotHold(let container, let codec):
             "\(container) can't hold \(codec.rawValue); use \(codec == .raw ? ".nut" : ".mkv")"
+        case .unknownAddress(let address):
+            "'\(address)' does not say what to send there: use rtmp://, rtsp://, srt://, udp://, tcp:// or "
+                + "http://….m3u8, or say --format"
         case .output(let path, let reason): "\(path): \(reason)"
         case .diskFull(let path): "\(path): the disk is full; what was written so far can be played"
         case .fileExists(let path): "\(path) is there already; choose another name, or --overwrite"

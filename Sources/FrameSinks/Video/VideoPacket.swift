@@ -74,3 +74,15 @@ extension VideoPacket {
         self = _overrideLifetime(made, borrowing: frame)
     }
 }
+
+extension VideoPacket {
+    /// What a decoder must be told first; nothing for a codec that has no parameter sets.
+    func parameterSets(_ codec: VideoCodec) throws(VideoError) -> [UInt8] {
+        guard !codec.isIntra else { return [] }
+        let bytes = bytes
+        let sets = bytes.withUnsafeBytes { AnnexB.parameterSets($0, codec) }
+        if !sets.isEmpty { return sets }
+        guard case .bytes(let told)? = metadata[Key.parameters], !told.isEmpty else { throw .noParameterSets }
+        return told
+    }
+}

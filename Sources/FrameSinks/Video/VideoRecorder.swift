@@ -110,16 +110,8 @@ public final class VideoRecorder {
     private func open(_ packet: borrowing VideoPacket) throws(VideoError) {
         let path = nextPath
         try checkPath(path)
-        var parameters: [UInt8] = []
-        if stream.codec == .h264 || stream.codec == .hevc {
-            let bytes = packet.bytes
-            parameters = bytes.withUnsafeBytes { AnnexB.parameterSets($0, stream.codec) }
-            if parameters.isEmpty, case .bytes(let told)? = packet.metadata[VideoPacket.Key.parameters] {
-                parameters = told
-            }
-            guard !parameters.isEmpty else { throw .noParameterSets }
-        }
-        writer = try ContainerWriter(path: path, container: container, stream, parameters: parameters)
+        let parameters = try packet.parameterSets(stream.codec)
+        writer = try ContainerWriter(MuxerTarget(file: path, container), stream, parameters: parameters)
         if options.sidecar { sidecar = try SidecarWriter(path: path + ".jsonl") }
         start = packet.info.pts
         files.append(File(path: path))
