@@ -62,6 +62,7 @@ demo: build ## see it work: a publisher, three subscribers, ten seconds
 
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 20 minutes on 2 cores)
 	@Scripts/install-packages build test
+	@Scripts/install-packages libcamera
 	@Scripts/run-tests $(ONLY)
 
 prove: ## the lane's models, searched through, and mutants that must fail: Models/README.md

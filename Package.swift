@@ -25,6 +25,7 @@ let package = Package(
             name: "FFmpeg",
             description: "Encoders, recordings and video files. Needs libavformat-dev and libswscale-dev."
         ),
+        .trait(name: "Libcamera", description: "Cameras by libcamera. Needs libcamera-dev 0.3 or later."),
         .default(enabledTraits: []),
     ],
     dependencies: [
@@ -44,6 +45,14 @@ let package = Package(
         // FFmpeg's libraries, loaded when they are first used. Without their headers it is empty.
         .target(name: "CFFmpeg", linkerSettings: [.linkedLibrary("dl")]),
 
+        // libcamera, and its C face: no C++ type gets past it. Without the trait it says that it is not built in.
+        .systemLibrary(name: "CLibcamera", pkgConfig: "libcamera", providers: [.apt(["libcamera-dev"])]),
+        .target(
+            name: "LibcameraShim",
+            dependencies: [.target(name: "CLibcamera", condition: .when(traits: ["Libcamera"]))],
+            cxxSettings: [.define("HAVE_LIBCAMERA", .when(traits: ["Libcamera"]))]
+        ),
+
         // What FrameShare is measured against by 'frameshare bench': plain C ways to hand frames over.
         .target(name: "CHandOver"),
 
@@ -56,7 +65,9 @@ let package = Package(
         ),
         .target(
             name: "FrameSources",
-            dependencies: ["CLinuxMedia", "FrameMemory", "FrameShare", "PixelFormats", turboJPEG, logging, system]
+            dependencies: [
+                "CLinuxMedia", "FrameMemory", "FrameShare", "LibcameraShim", "PixelFormats", turboJPEG, logging, system,
+            ]
         ),
         .target(
             name: "FrameSinks",
@@ -147,11 +158,14 @@ let package = Package(
             exclude: ["run-service"]
         ),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cxxLanguageStandard: .cxx17
 )
 
 // The same strict settings for every Swift target.
-let inC = ["CFFmpeg", "CFrameShare", "CHandOver", "CLinuxMedia", "FaultInjector", "frameshare-hostile-peer"]
+let inC = [
+    "CFFmpeg", "CFrameShare", "CHandOver", "CLinuxMedia", "FaultInjector", "LibcameraShim", "frameshare-hostile-peer",
+]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [

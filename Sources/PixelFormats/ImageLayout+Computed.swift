@@ -46,6 +46,49 @@ extension ImageLayout {
         return layout
     }
 
+    /// A layout whose planes' places are told, and whose strides follow from the first one's as V4L2 has it: what
+    /// libcamera says of a stream and its buffers.
+    ///
+    /// - Parameters:
+    ///   - bytesPerLine: of the first plane
+    ///   - places: of each plane, in bytes, and in which of the image's buffers it is
+    /// - Throws: errors for planes that contradict the format. A compressed or unknown format is plain bytes, in one plane.
+    public static func placed(
+        width: Int,
+        height: Int,
+        format: PixelFormat,
+        bytesPerLine: Int,
+        places: [(offset: Int, size: Int, buffer: Int)],
+        colorSpace: ColorSpace = .unknown
+    ) throws(ImageLayoutError) -> ImageLayout {
+        var planes: [PlaneLayout] = []
+        let info = format.info.flatMap { $0.isCompressed ? nil : $0 }
+        let rule = info.map(StrideRule.init)
+        if let rule, bytesPerLine % rule.divisor != 0 {
+            throw .strideNotDivisible(bytesPerLine: bytesPerLine, by: rule.divisor)
+        }
+        for (i, place) in places.enumerated() {
+            let known = info.flatMap { $0.planes.indices.contains(i) ? $0.planes[i] : nil }
+            let stride = known.flatMap { rule?.stride(of: $0, first: bytesPerLine) } ?? 0
+            planes.append(PlaneLayout(offset: place.offset, stride: stride, size: place.size, buffer: place.buffer))
+        }
+        let layout = ImageLayout(width: width, height: height, format: format, colorSpace: colorSpace, planes: planes)
+        try layout.validate()
+        return layout
+    }
+
+    /// All planes of a known format in one buffer, back to back, their strides following from the first one's as V4L2 has it.
+    public static func contiguous(
+        width: Int,
+        height: Int,
+        format: PixelFormat,
+        bytesPerLine: Int,
+        colorSpace: ColorSpace = .unknown
+    ) throws(ImageLayoutError) -> ImageLayout {
+        guard let info = format.info, !info.isCompressed else { throw .noGeometry(format) }
+        return try contiguous(width, height, format, info, bytesPerLine: bytesPerLine, colorSpace)
+    }
+
     /// The planes of one buffer back to back, from the first one's stride.
     static func contiguous(
         _ width: Int,

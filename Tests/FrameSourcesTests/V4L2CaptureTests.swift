@@ -232,12 +232,12 @@ extension Subscriber {
 /// A capture on a thread of its own.
 private final class RunningCapture: Sendable {
     let capture: V4L2Capture
-    let stop: V4L2StopSignal
+    let stop: StopSignal
     private let outcome = Mutex<V4L2CaptureError?>(nil)
     private let thread = Mutex<pthread_t?>(nil)
 
     init(_ configuration: V4L2CameraConfiguration, _ options: V4L2Capture.Options) throws {
-        stop = try V4L2StopSignal()
+        stop = try StopSignal()
         capture = try V4L2Capture(
             channel: "camera",
             device: Vivid.path ?? "",

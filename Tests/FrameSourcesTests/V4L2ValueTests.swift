@@ -217,7 +217,7 @@ struct V4L2AbsentDeviceTests {
 
     @Test("a stop that was called stays called")
     func stopSignal() throws {
-        let stop = try V4L2StopSignal()
+        let stop = try StopSignal()
         #expect(!stop.isStopped)
         stop.stop()
         stop.stop()

@@ -37,9 +37,26 @@ struct StreamArgument: Sendable, Hashable {
     static func parse(_ text: String) throws -> StreamArgument {
         let hint = "give NAME=WIDTHxHEIGHT[:FORMAT], such as lores=320x240:YUV420"
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { throw ValidationError(hint) }
-        let rest = text[text.index(after: equals)...].split(separator: ":", maxSplits: 1)
-        guard let size = rest.first.flatMap({ try? ImageSize.parse(String($0)) }) else { throw ValidationError(hint) }
-        let format = try rest.dropFirst().first.map { try FormatArgument.parse(String($0)).format }
-        return StreamArgument(name: String(text[..<equals]), size: size, format: format)
+        guard let image = try? ImageArgument.parse(String(text[text.index(after: equals)...])) else {
+            throw ValidationError(hint)
+        }
+        return StreamArgument(name: String(text[..<equals]), size: image.size, format: image.format)
+    }
+}
+
+/// `WxH[:FORMAT]`: one image of a frame.
+struct ImageArgument: Sendable, Hashable {
+    var size: ImageSize
+    var format: PixelFormat?
+
+    static func parse(_ text: String) throws -> ImageArgument {
+        let parts = text.split(separator: ":", maxSplits: 1)
+        guard let size = parts.first.flatMap({ try? ImageSize.parse(String($0)) }) else {
+            throw ValidationError("give WIDTHxHEIGHT[:FORMAT], such as 640x480:YUV420")
+        }
+        return ImageArgument(
+            size: size,
+            format: try parts.dropFirst().first.map { try FormatArgument.parse(String($0)).format }
+        )
     }
 }

@@ -3,13 +3,18 @@ import ArgumentParser
 /// What feeds a channel.
 enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
     case pattern
+    /// A V4L2 device.
     case device(String)
+    /// A camera of libcamera's by its id; nil: the first.
+    case libcamera(String?)
 
     static func parse(_ text: String) throws -> SourceArgument {
         if text == "pattern" { return .pattern }
+        if text == "libcamera" { return .libcamera(nil) }
+        if text.hasPrefix("libcamera:"), text.count > 10 { return .libcamera(String(text.dropFirst(10))) }
         guard text.hasPrefix("/") else {
             throw ValidationError(
-                "give pattern, or a camera's device such as /dev/video0 ('frameshare cameras' lists them)"
+                "give pattern, a camera's device such as /dev/video0, or libcamera[:ID] ('frameshare cameras' lists them)"
             )
         }
         return .device(text)
@@ -19,16 +24,20 @@ enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .pattern: "pattern"
         case .device(let path): path
+        case .libcamera(nil): "libcamera"
+        case .libcamera(let id?): "libcamera:\(id)"
         }
     }
 
-    var isDevice: Bool { self != .pattern }
+    var isCamera: Bool { self != .pattern }
+    var isLibcamera: Bool { if case .libcamera = self { true } else { false } }
 
-    /// The channel's name where none is given: `pattern`, `camera0` for /dev/video0.
+    /// The channel's name where none is given: `pattern`, `camera0` for /dev/video0 and for libcamera.
     var defaultChannel: String {
         switch self {
         case .pattern: "pattern"
         case .device(let path): "camera" + String(path.reversed().prefix { $0.isNumber }.reversed())
+        case .libcamera: "camera0"
         }
     }
 }

@@ -4,7 +4,7 @@ import FrameSources
 /// `frameshare cameras`
 struct Cameras: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the V4L2 cameras, with their formats, sizes, rates and controls.",
+        abstract: "List the cameras: V4L2 with formats, sizes, rates and controls, and libcamera's.",
         discussion: """
             What 'frameshare publish' takes for --source, --format, --size, --rate and --control. Looking is possible \
             while another program uses the camera.
@@ -38,18 +38,23 @@ struct Cameras: ParsableCommand {
             }
         }
         let terminal = Terminal.output
+        let others = device == nil ? LibcameraDescription.all() : []
         if json {
-            terminal.writeLine(JSONValue.array(cameras.map(\.json)).text)
+            terminal.writeLine(JSONValue.array(cameras.map(\.json) + others.map(\.json)).text)
             return
         }
         for camera in cameras {
             for line in camera.lines(for: terminal) { terminal.writeLine(line) }
         }
+        for camera in others {
+            for line in camera.lines(for: terminal) { terminal.writeLine(line) }
+        }
         for device in refused { terminal.writeLine(terminal.styled("\(device.error)", .yellow)) }
-        if cameras.isEmpty, refused.isEmpty {
+        if cameras.isEmpty, refused.isEmpty, others.isEmpty {
             terminal.writeLine(
-                "no cameras. Plug one in, or do without: 'frameshare publish' shares a test pattern. "
-                    + "Raspberry Pi camera modules need libcamera"
+                "no cameras. Plug one in, or do without: 'frameshare publish' shares a test pattern"
+                    + (LibcameraSystem.version == nil
+                        ? ". Raspberry Pi camera modules need libcamera, which this build is without" : "")
             )
         }
     }

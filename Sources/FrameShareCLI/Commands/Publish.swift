@@ -14,13 +14,14 @@ struct Publish: ParsableCommand {
               frameshare publish --source /dev/video0 --size 1280x720 --format YUYV
               frameshare publish --size 1920x1080 --stream lores=640x360 --rate 60
               frameshare publish --source /dev/video0 --group video --mode 0660
+              frameshare publish --source libcamera --main 1920x1080:YUV420 --lores 640x480 --raw
 
             Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
             """
     )
 
     @Option(
-        help: .init("pattern, or a camera's device. Left out: pattern.", valueName: "source"),
+        help: .init("pattern, a camera's device, or libcamera[:ID]. Left out: pattern.", valueName: "source"),
         transform: SourceArgument.parse
     )
     var source: SourceArgument = .pattern
@@ -60,6 +61,21 @@ struct Publish: ParsableCommand {
         transform: StreamArgument.parse
     )
     var stream: [StreamArgument] = []
+
+    @Option(
+        help: .init("libcamera's processed image, for --size and --format.", valueName: "WxH[:format]"),
+        transform: ImageArgument.parse
+    )
+    var main: ImageArgument?
+
+    @Option(
+        help: .init("libcamera's second, smaller image of each frame: stream 'lores'.", valueName: "WxH[:format]"),
+        transform: ImageArgument.parse
+    )
+    var lores: ImageArgument?
+
+    @Flag(help: "libcamera's raw image of each frame, too: stream 'raw'.")
+    var raw = false
 
     @Option(
         help: .init(
@@ -119,9 +135,22 @@ struct Publish: ParsableCommand {
 
     func validate() throws {
         guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
-        if source.isDevice {
+        if !source.isLibcamera, main != nil || lores != nil || raw {
+            throw ValidationError("--main, --lores, --raw: for cameras of libcamera's, see --source")
+        }
+        if source.isCamera {
             guard stream.isEmpty else {
-                throw ValidationError("--stream: only the pattern has more than one stream; a V4L2 camera has 'main'")
+                throw ValidationError(
+                    "--stream: only the pattern has any; a V4L2 camera has 'main', libcamera --main, --lores and --raw"
+                )
+            }
+            if source.isLibcamera {
+                guard !waitForCamera else {
+                    throw ValidationError("--wait-for-camera: for V4L2 cameras; let a supervisor start this again")
+                }
+                guard main == nil || size == nil && format == nil else {
+                    throw ValidationError("--main: instead of --size and --format")
+                }
             }
         } else {
             guard memory != .driver else { throw ValidationError("--memory driver: needs a camera, see --source") }

@@ -7,14 +7,14 @@ struct CameraSession {
     let device: String
     let stop: StopRequest
     private let report: PublishReport
-    private let signal: V4L2StopSignal
+    private let signal: StopSignal
 
     init(command: Publish, device: String, stop: StopRequest) throws {
         self.command = command
         self.device = device
         self.stop = stop
         report = PublishReport(command: command, terminal: .output)
-        let signal = try V4L2StopSignal()
+        let signal = try StopSignal()
         self.signal = signal
         stop.whenStopped { signal.stop() }
     }

@@ -16,6 +16,7 @@ struct PublishSession {
         switch command.source {
         case .pattern: try publishPattern()
         case .device(let path): try CameraSession(command: command, device: path, stop: stop).run()
+        case .libcamera(let id): try LibcameraSession(command: command, id: id, stop: stop).run()
         }
     }
 

@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// ```swift
 /// let capture = try V4L2Capture(channel: "camera0", device: "/dev/video0", configuration: .init(format: .yuyv))
-/// let stop = try V4L2StopSignal()
+/// let stop = try StopSignal()
 /// try capture.run(until: stop)                          // on a thread of its own: it blocks
 /// ```
 ///
@@ -42,7 +42,7 @@ public final class V4L2Capture: Sendable {
     private let options: Options
     private let current: Mutex<Current>
     /// Raised by ``reconfigure(_:)``.
-    private let attention: V4L2StopSignal
+    private let attention: StopSignal
 
     private struct Current {
         /// Nil while it is unplugged: an open file would keep its device alive in the kernel.
@@ -78,10 +78,10 @@ public final class V4L2Capture: Sendable {
     public init(channel: String, camera: V4L2Camera, options: Options = Options()) throws(V4L2CaptureError) {
         self.channel = channel
         self.options = options
-        do throws(V4L2Error) {
-            attention = try V4L2StopSignal()
+        do throws(ChannelError) {
+            attention = try StopSignal()
         } catch {
-            throw .camera(error)
+            throw .channel(error)
         }
         let publisher = try Self.publisher(channel, camera, options)
         current = Mutex(Current(camera: camera, publisher: publisher, configuration: camera.configuration))
@@ -120,7 +120,7 @@ public final class V4L2Capture: Sendable {
     /// Streams until `stop` is raised; then the channel is closed and the camera released. Blocks the thread.
     ///
     /// - Throws: what ended the capture. Subscribers get the same text, as `ChannelError.sourceFailed`.
-    public func run(until stop: V4L2StopSignal) throws(V4L2CaptureError) {
+    public func run(until stop: StopSignal) throws(V4L2CaptureError) {
         let mayRun = current.withLock { current in
             defer { current.isRunning = true }
             return !current.isRunning && current.camera != nil
@@ -147,7 +147,7 @@ public final class V4L2Capture: Sendable {
     }
 
     /// Streams, through all reconfigurations, until `stop` is raised.
-    private func stream(until stop: V4L2StopSignal) throws(V4L2CaptureError) {
+    private func stream(until stop: StopSignal) throws(V4L2CaptureError) {
         while true {
             let now = current.withLock { $0 }
             guard let camera = now.camera else { return }
@@ -233,7 +233,7 @@ public final class V4L2Capture: Sendable {
     /// Waits for the camera, and offers the channel anew.
     ///
     /// - Returns: false if `stop` was raised first.
-    private func comeBack(_ info: V4L2DeviceInfo, _ stop: V4L2StopSignal) throws(V4L2CaptureError) -> Bool {
+    private func comeBack(_ info: V4L2DeviceInfo, _ stop: StopSignal) throws(V4L2CaptureError) -> Bool {
         while !stop.wait(for: .milliseconds(250)) {
             guard let found = V4L2Device.find(sameAs: info) else { continue }
             let configuration = current.withLock { $0.configuration }

@@ -12,8 +12,8 @@ struct V4L2CaptureLoop {
     private let camera: V4L2Camera
     private let publisher: Publisher
     private let sequenceBase: UInt64
-    private let stop: V4L2StopSignal
-    private let attention: V4L2StopSignal
+    private let stop: StopSignal
+    private let attention: StopSignal
     private let frameTimeout: Duration?
     private let mayStallForEver: Bool
     private let framesLeft: UInt64?
@@ -31,8 +31,8 @@ struct V4L2CaptureLoop {
         camera: V4L2Camera,
         publisher: Publisher,
         sequenceBase: UInt64,
-        stop: V4L2StopSignal,
-        attention: V4L2StopSignal,
+        stop: StopSignal,
+        attention: StopSignal,
         frameTimeout: Duration?,
         framesLeft: UInt64?,
         mayStallForEver: Bool,

@@ -1,16 +1,20 @@
 internal import CLinuxMedia
 internal import FrameMemory
+public import FrameShare
 internal import Glibc
 internal import SystemPackage
 
-/// Ends a ``V4L2Capture/run(until:)`` from another thread or from a signal handler.
-public final class V4L2StopSignal: Sendable {
+/// Ends a capture from another thread or from a signal handler: ``V4L2Capture/run(until:)``, ``LibcameraCapture/run(until:)``.
+public final class StopSignal: Sendable {
     private let event: OwnedDescriptor
 
-    /// - Throws: ``V4L2Error/call(_:path:value:_:)`` where the process has no descriptors left.
-    public init() throws(V4L2Error) {
+    /// - Throws: `outOfDescriptors`, `system`.
+    public init() throws(ChannelError) {
         let number = fs_eventfd(0)
-        guard number >= 0 else { throw .call("eventfd", path: "stop signal", value: "", Errno(rawValue: -number)) }
+        guard number >= 0 else {
+            if number == -EMFILE || number == -ENFILE { throw .outOfDescriptors }
+            throw .system(call: "eventfd", Errno(rawValue: -number))
+        }
         event = OwnedDescriptor(owning: number)
     }
 

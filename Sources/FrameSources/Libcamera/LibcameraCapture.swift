@@ -1,0 +1,200 @@
+public import FrameShare
+internal import Glibc
+internal import Synchronization
+
+/// Publishes a camera's frames, all streams of a request together with its metadata, in the camera's own buffers: ties a
+/// ``LibcameraCamera`` to a `Publisher`.
+///
+/// ```swift
+/// let capture = try LibcameraCapture(channel: "camera0", system: LibcameraSystem())
+/// let stop = try StopSignal()
+/// try capture.run(until: stop)                          // on a thread of its own: it blocks
+/// ```
+///
+/// A request goes back to the camera as soon as no subscriber holds its frame. Missing frames are counted where they were
+/// lost: by the camera, or for want of a free slot. ``reconfigure(_:)`` begins a new generation of the channel.
+public final class LibcameraCapture: Sendable {
+    /// How to capture.
+    public struct Options: Sendable {
+        /// How the channel is offered. `sourceNeed` is raised to what a camera needs, `sourceName` set if it is empty.
+        public var publisher = Publisher.Options()
+        /// How many frames to publish before ``LibcameraCapture/run(until:)`` returns; nil: no limit.
+        public var frameLimit: UInt64?
+        /// The longest time without a frame; nil: for ever.
+        public var frameTimeout: Duration? = .seconds(10)
+        /// Makes what is published beside libcamera's own metadata. Called on the capturing thread.
+        public var metadata: (@Sendable (LibcameraFrame, LibcameraCamera) -> Metadata)?
+        /// Is told what happens, on the capturing thread.
+        public var onEvent: (@Sendable (LibcameraCaptureEvent) -> Void)?
+
+        public init() {}
+    }
+
+    /// What a camera must have queued to lose no frame: one that is being filled, and one to come.
+    private static let requestsNeeded = 2
+
+    private let options: Options
+    private let system: LibcameraSystem
+    private let current: Mutex<Current>
+    /// Raised by ``reconfigure(_:)``.
+    private let attention: StopSignal
+    /// What offers the channel.
+    public let publisher: Publisher
+
+    private struct Current {
+        var camera: LibcameraCamera
+        var wanted: LibcameraConfiguration?
+        var isRunning = false
+        /// Added to the camera's frame count, which begins anew with each start.
+        var sequenceBase: UInt64 = 0
+        var published: UInt64 = 0
+    }
+
+    /// Takes a camera, sets it up, and offers the channel. Frames come with ``run(until:)``.
+    /// - Parameter camera: libcamera's id; nil: its first
+    public init(
+        channel: String,
+        system: LibcameraSystem,
+        camera id: String? = nil,
+        configuration: LibcameraConfiguration = LibcameraConfiguration(),
+        options: Options = Options()
+    ) throws(LibcameraCaptureError) {
+        self.options = options
+        self.system = system
+        let camera: LibcameraCamera
+        do throws(LibcameraError) {
+            camera = try LibcameraCamera(system: system, id: id, configuration: configuration)
+        } catch {
+            throw .camera(error)
+        }
+        var settings = options.publisher
+        settings.sourceNeed = min(max(settings.sourceNeed, Self.requestsNeeded), camera.buffers.count)
+        if settings.sourceName.isEmpty {
+            settings.sourceName = "\(system.info(of: camera.id)?.model ?? "camera") (libcamera \(camera.id))"
+        }
+        do throws(ChannelError) {
+            attention = try StopSignal()
+            publisher = try Publisher(channel: channel, pool: camera.pool(), options: settings)
+        } catch {
+            throw .channel(error)
+        }
+        current = Mutex(Current(camera: camera))
+    }
+
+    /// The camera as it is set up now. Its controls may be set at any time.
+    public var camera: LibcameraCamera { current.withLock { $0.camera } }
+
+    /// Sets the camera up anew: another size, format or mode. ``run(until:)`` stops the camera and goes on with a new
+    /// generation of the channel; what subscribers hold of the old buffers stays valid. If the camera can't do it, it goes on
+    /// as before and ``LibcameraCaptureEvent/refused(_:)`` tells why.
+    ///
+    /// Returns at once. From any thread.
+    public func reconfigure(_ configuration: LibcameraConfiguration) {
+        current.withLock { $0.wanted = configuration }
+        attention.stop()
+    }
+
+    /// Captures until `stop` is raised; then the channel is closed and the camera let go. Blocks the thread.
+    /// - Throws: what ended the capture. Subscribers get the same text, as `ChannelError.sourceFailed`.
+    public func run(until stop: StopSignal) throws(LibcameraCaptureError) {
+        let mayRun = current.withLock { current in
+            defer { current.isRunning = true }
+            return !current.isRunning
+        }
+        guard mayRun else { throw .hasRun(channel: publisher.channel) }
+        defer { camera.close() }
+        do throws(LibcameraCaptureError) {
+            try capture(until: stop)
+            publisher.close()
+        } catch {
+            publisher.fail(error.description)
+            throw error
+        }
+    }
+
+    /// Captures, through all reconfigurations, until `stop` is raised.
+    private func capture(until stop: StopSignal) throws(LibcameraCaptureError) {
+        while true {
+            let now = current.withLock { $0 }
+            options.onEvent?(.streaming(now.camera.id, now.camera.setup))
+            var loop = LibcameraCaptureLoop(
+                camera: now.camera,
+                publisher: publisher,
+                sequenceBase: now.sequenceBase,
+                stop: stop,
+                attention: attention,
+                frameTimeout: options.frameTimeout,
+                framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
+                mayStallForEver: options.publisher.stallLimit == nil,
+                metadata: options.metadata
+            )
+            let end = try loop.run()
+            current.withLock { current in
+                current.sequenceBase = loop.nextSequence
+                current.published += loop.published
+            }
+            if end == .stopped { return }
+            try renew(now.camera)
+        }
+    }
+
+    /// Sets the camera up as wanted, else as before, and begins a generation with its new buffers.
+    private func renew(_ old: LibcameraCamera) throws(LibcameraCaptureError) {
+        let wanted = current.withLock { current in
+            defer { current.wanted = nil }
+            return current.wanted
+        }
+        // A camera is one program's, and one object's.
+        old.close()
+        let camera: LibcameraCamera
+        do throws(LibcameraError) {
+            camera = try reopened(old, wanted ?? old.configuration)
+        } catch {
+            throw .camera(error)
+        }
+        current.withLock { $0.camera = camera }
+        do throws(ChannelError) {
+            try publisher.reconfigure(pool: camera.pool())
+        } catch {
+            throw .channel(error)
+        }
+    }
+
+    private func reopened(
+        _ old: LibcameraCamera,
+        _ wanted: LibcameraConfiguration
+    ) throws(LibcameraError) -> LibcameraCamera {
+        do throws(LibcameraError) {
+            return try LibcameraCamera(system: system, id: old.id, configuration: wanted)
+        } catch {
+            options.onEvent?(.refused(error))
+            return try LibcameraCamera(system: system, id: old.id, configuration: old.configuration)
+        }
+    }
+}
+
+/// What a ``LibcameraCapture`` tells of itself.
+public enum LibcameraCaptureEvent: Sendable {
+    /// Capturing begins, for the first time or anew.
+    case streaming(String, LibcameraSetup)
+    /// The camera couldn't be set up as ``LibcameraCapture/reconfigure(_:)`` wanted; it goes on as before.
+    case refused(LibcameraError)
+}
+
+/// Why a capture ended.
+public enum LibcameraCaptureError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The camera failed.
+    case camera(LibcameraError)
+    /// The channel failed, or was closed through its publisher.
+    case channel(ChannelError)
+    /// A capture runs once; make another.
+    case hasRun(channel: String)
+
+    public var description: String {
+        switch self {
+        case .camera(let error): "\(error)"
+        case .channel(let error): "\(error)"
+        case .hasRun(let channel): "the capture of channel '\(channel)' runs already, or has ended; make another"
+        }
+    }
+}
