@@ -37,9 +37,7 @@ struct StreamArgument: Sendable, Hashable {
     static func parse(_ text: String) throws -> StreamArgument {
         let hint = "give NAME=WIDTHxHEIGHT[:FORMAT], such as lores=320x240:YUV420"
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { throw ValidationError(hint) }
-        guard let image = try? ImageArgument.parse(String(text[text.index(after: equals)...])) else {
-            throw ValidationError(hint)
-        }
+        let image = try ImageArgument.parse(String(text[text.index(after: equals)...]), hint: hint)
         return StreamArgument(name: String(text[..<equals]), size: image.size, format: image.format)
     }
 }
@@ -50,9 +48,13 @@ struct ImageArgument: Sendable, Hashable {
     var format: PixelFormat?
 
     static func parse(_ text: String) throws -> ImageArgument {
+        try parse(text, hint: "give WIDTHxHEIGHT[:FORMAT], such as 640x480:YUV420")
+    }
+
+    static func parse(_ text: String, hint: String) throws -> ImageArgument {
         let parts = text.split(separator: ":", maxSplits: 1)
         guard let size = parts.first.flatMap({ try? ImageSize.parse(String($0)) }) else {
-            throw ValidationError("give WIDTHxHEIGHT[:FORMAT], such as 640x480:YUV420")
+            throw ValidationError(hint)
         }
         return ImageArgument(
             size: size,
