@@ -155,7 +155,7 @@ let package = Package(
             dependencies: [
                 "CommandTesting", "FrameShare", "FrameSources", "FrameShareCLI", "frameshare-hostile-peer",
             ],
-            exclude: ["run-service"]
+            exclude: ["run-service", "read_frames.c", "read_frames.py"]
         ),
     ],
     swiftLanguageModes: [.v6],
