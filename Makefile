@@ -84,6 +84,9 @@ bench: ## FrameShare beside bare C, iceoryx, PipeWire, GStreamer, ZeroMQ and Pyt
 	@Benchmarks/compare --programs .build-bench/contestants --rounds $(ROUNDS) $(BENCH)
 	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product workers-bench
 	@Benchmarks/compare-workers .build-bench/release/workers-bench $(ROUNDS)
+	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product call-bench
+	@cp -f .build-bench/release/call-bench .build-bench/contestants/
+	@Benchmarks/compare-calls .build-bench/contestants $(ROUNDS)
 	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product copy-bench
 	@.build-bench/release/copy-bench $(ROUNDS)
 

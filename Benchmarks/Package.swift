@@ -22,6 +22,10 @@ let package = Package(
             name: "copy-bench",
             dependencies: [.product(name: "FrameShare", package: "FrameShare")]
         ),
+        .executableTarget(
+            name: "call-bench",
+            dependencies: [.product(name: "FrameShare", package: "FrameShare")]
+        ),
         // For counting: instructions under a simulator, heap allocations by itself.
         .target(name: "CAllocationCount"),
         .executableTarget(

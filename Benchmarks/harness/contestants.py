@@ -29,7 +29,7 @@ floor = "floor"
 again = "floor-again"
 idle = "idle"
 original = "queue-getfd"
-peers = ["iceoryx", "pipewire", "gstreamer-shm", "zeromq", "shm-ring", original]
+peers = ["iceoryx", "pipewire", "gstreamer-shm", "zeromq", "frameshare-python", "shm-ring", original]
 #: Those whose ring is written on, whoever still reads it.
 overwriting = [floor, again, "eventfd", "floor-populate"]
 names = [floor, again, "eventfd", "floor-populate", ours] + peers
@@ -85,6 +85,12 @@ def everyone(programs):
             ),
             peer("gstreamer-shm", "GStreamer shmsink, shmsrc (copies in)", built("gstreamer-shm")),
             peer("zeromq", "ZeroMQ XPUB, SUB over ipc:// (copies)", built("zeromq")),
+            peer(
+                "frameshare-python",
+                "FrameShare from Python: numpy views, filled and read in place",
+                built("frameshare-python"),
+                starts_readers=True,
+            ),
             peer(
                 "shm-ring",
                 "Python multiprocessing.shared_memory ring (copies in)",

@@ -1,7 +1,7 @@
 import CommandTesting
+import Foundation
 import FrameShare
 import FrameSources
-import Foundation
 import Glibc
 import Testing
 
@@ -16,7 +16,10 @@ extension RealDrivers {
 
         @Test(
             "a C and a Python program read the very bytes that a Swift one reads, in every format that vivid has",
-            .enabled(if: reader != nil, "there is no C library and no Python package: Scripts/test-languages makes them")
+            .enabled(
+                if: reader != nil,
+                "there is no C library and no Python package: Scripts/test-languages makes them"
+            )
         )
         func sameBytes() throws {
             let folder = try ChannelFolder()
@@ -50,7 +53,12 @@ extension RealDrivers {
         }
 
         /// Waits until all three have read two frames of a format, and holds them against each other.
-        private func compare(_ format: V4L2Format, _ subscriber: Subscriber, _ inC: CommandRun, _ inPython: CommandRun) throws {
+        private func compare(
+            _ format: V4L2Format,
+            _ subscriber: Subscriber,
+            _ inC: CommandRun,
+            _ inPython: CommandRun
+        ) throws {
             var sums: [UInt64: UInt64] = [:]
             var (c, python): ([UInt64: [Substring]], [UInt64: [Substring]]) = ([:], [:])
             let fourcc = try #require(format.format).fourcc.rawValue
@@ -74,7 +82,8 @@ extension RealDrivers {
         /// What a program has said of frames of a format, by their numbers; the last line may still be being written.
         private static func lines(_ run: CommandRun, _ fourcc: UInt32) -> [UInt64: [Substring]] {
             var lines: [UInt64: [Substring]] = [:]
-            for line in run.outputSoFar.split(separator: "\n", omittingEmptySubsequences: false).dropLast().suffix(100) {
+            for line in run.outputSoFar.split(separator: "\n", omittingEmptySubsequences: false).dropLast().suffix(100)
+            {
                 let words = line.split(separator: " ")
                 guard words.count >= 3, UInt32(words[0], radix: 16) == fourcc, let number = UInt64(words[1])
                 else { continue }

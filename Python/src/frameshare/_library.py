@@ -6,6 +6,7 @@ cffi's ABI mode: one wheel serves every Python from 3.11 on, and cffi lets other
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Any
 
 from . import errors
@@ -66,10 +67,16 @@ def text(characters: Any) -> str:
     return str(ffi.string(characters).decode("utf-8", "replace"))
 
 
+@lru_cache(maxsize=None)
+def _struct_type(name: str) -> tuple[Any, int]:
+    return ffi.typeof(f"struct frameshare_{name} *"), ffi.sizeof(f"struct frameshare_{name}")
+
+
 def struct(name: str) -> Any:
     """A zeroed struct with its size set."""
-    value = ffi.new(f"struct frameshare_{name} *")
-    value.struct_size = ffi.sizeof(value[0])
+    kind, size = _struct_type(name)
+    value = ffi.new(kind)
+    value.struct_size = size
     return value
 
 
