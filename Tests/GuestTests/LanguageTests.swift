@@ -97,7 +97,7 @@ extension RealDrivers {
     private final class Camera {
         let capture: V4L2Capture
         let subscriber: Subscriber
-        private let stopSignal: V4L2StopSignal
+        private let stopSignal: StopSignal
         private let ended = DispatchSemaphore(value: 0)
 
         static func configuration(_ code: FourCC) -> V4L2CameraConfiguration {
@@ -114,7 +114,7 @@ extension RealDrivers {
             var options = V4L2Capture.Options()
             options.publisher.directory = ChannelDirectory(path: folder.path)
             options.publisher.stallLimit = nil
-            stopSignal = try V4L2StopSignal()
+            stopSignal = try StopSignal()
             capture = try V4L2Capture(
                 channel: Scene.channel,
                 device: path,
