@@ -44,6 +44,31 @@ struct WorkersTests {
         try Document(try frameshare("top", "cam", "--once", "--json", in: folder).output)["groups"].elements.first
     }
 
+    @Test("publish --restart brings a killed publisher back, to readers that wait for it, and leaves nothing running")
+    func publisherRestarted() throws {
+        let folder = try ChannelFolder()
+        let run = try CommandRun(
+            ["publish", "--channel", "cam", "--size", "160x120", "--restart", "--json"],
+            in: folder
+        )
+        func publisher() throws -> Int? {
+            try? Document(try frameshare("top", "cam", "--once", "--json", in: folder).output)["publisher"]["pid"].int
+        }
+        try eventually { try publisher() != nil }
+        let first = try #require(try publisher())
+        #expect(first != Int(run.pid))
+        kill(pid_t(first), SIGKILL)
+        try eventually { try publisher().map { $0 != first } ?? false }
+        let second = try #require(try publisher())
+        #expect(run.errorsSoFar.contains("\"signal\":9"))
+        run.send(SIGTERM)
+        #expect(run.wait().code == 0)
+        #expect(!isRunning(second))
+        #expect(folder.sockets.isEmpty)
+        // Wrong arguments are not tried again and again.
+        #expect(try frameshare("publish", "--slots", "1", "--restart", in: folder).code == 64)
+    }
+
     @Test("all of them share the channel's frames; Ctrl-C lets them finish and leaves nothing running")
     func shared() throws {
         let folder = try ChannelFolder()

@@ -127,6 +127,9 @@ struct Publish: ParsableCommand {
     )
     var frames: Int?
 
+    @Flag(help: "Keep it running: a process of its own publishes, and is started again when it dies or fails.")
+    var restart = false
+
     @Flag(help: "Stop when standard input ends: for programs that start this one.")
     var stopAtEOF = false
 
@@ -164,8 +167,11 @@ struct Publish: ParsableCommand {
 
     func run() throws {
         let stop = try StopRequest(atEndOfInput: stopAtEOF)
-        let session = PublishSession(command: self, stop: stop)
-        try session.run()
+        if restart {
+            try PublisherSupervisor(channel: channelName, json: json, stop: stop).run()
+        } else {
+            try PublishSession(command: self, stop: stop).run()
+        }
         try stop.throwIfInterrupted()
     }
 

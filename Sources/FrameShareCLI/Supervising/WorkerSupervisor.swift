@@ -14,6 +14,8 @@ struct WorkerSupervisor: Sendable {
     /// How long a worker may take to finish when it is asked to.
     let grace: Duration
     let longestDelay: Duration
+    /// After which end one is not started again: 0 is an end in order.
+    var isFinal: @Sendable (TerminationStatus) -> Bool = { $0 == .exited(0) }
     let report: @Sendable (WorkerEvent) -> Void
 
     /// Runs until every worker has ended in order, or until the task is cancelled.
@@ -40,7 +42,7 @@ struct WorkerSupervisor: Sendable {
             let began = ContinuousClock.now
             guard let status = try await runOnce(worker, input) else { return }
             let lived = began.duration(to: .now)
-            if Task.isCancelled || status == .exited(0) {
+            if Task.isCancelled || isFinal(status) {
                 // In order: it was asked to, or its channel has ended.
                 report(WorkerEvent(worker: worker, kind: .ended(status, lived: lived, again: nil)))
                 return
