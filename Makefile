@@ -16,12 +16,14 @@ SECONDS ?= 60
 # make soak MINUTES=60 SEED=7
 MINUTES ?= 10
 SEED ?=
+# make build LIBCAMERA=yes: with cameras of libcamera's (libcamera-dev 0.3 or later).
+LIBCAMERA ?=
 # make docs DOCS=folder
 DOCS ?= docs-out
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export SWIFT
+export SWIFT LIBCAMERA
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \

@@ -46,7 +46,7 @@ extension LibcameraError: CustomStringConvertible {
         switch self {
         case .notBuiltIn:
             "this build is without libcamera; install libcamera-dev (0.3 or later; Debian 12 has it in its backports)"
-                + " and build with --traits Libcamera"
+                + " and build with 'make build LIBCAMERA=yes', or --traits Libcamera"
         case .cannotStart(let errno): "libcamera does not start: \(errno)"
         case .noCamera:
             "libcamera finds no camera; is it plugged in, and may this user open its devices (group 'video')?"
