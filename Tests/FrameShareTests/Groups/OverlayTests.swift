@@ -4,7 +4,7 @@ import Testing
 @testable import FrameShare
 
 /// A channel with the frames of another and a group's answers, in the same memory.
-@Suite("Overlays", .timeLimit(.minutes(3)))
+@Suite("Overlays", .timeLimit(.minutes(5)))
 struct OverlayTests {
     let channel: TestChannel
     private let name: String
@@ -60,8 +60,8 @@ struct OverlayTests {
             try publisher.send(value, FrameDescription(sequence: 100 + UInt64(value)), metadata: ["own": 7])
         }
         for value in UInt8(1)...5 {
-            let frame = try present(try await viewer.next(timeout: .seconds(20)))
-            let original = try present(try await source.next(timeout: .seconds(20)))
+            let frame = try present(try await viewer.next(timeout: .seconds(100)))
+            let original = try present(try await source.next(timeout: .seconds(100)))
             #expect(frame.value() == value && frame.sequence == 100 + UInt64(value))
             #expect(frame.timestamp == original.timestamp)
             #expect(frame.metadataValue("own") == 7)
@@ -72,7 +72,7 @@ struct OverlayTests {
         }
         _ = try await worker.stop()
         overlay.close()
-        #expect(try await viewer.nextValue(timeout: .seconds(20)) == nil)
+        #expect(try await viewer.nextValue(timeout: .seconds(100)) == nil)
     }
 
     private func inode(of frame: borrowing Frame) throws -> UInt64 {
@@ -89,7 +89,7 @@ struct OverlayTests {
         let worker = try GroupWorker(channel) { _, request in try request.answer(.bytes([1])) }
         let viewer = try viewer(.queue(4), budget: 4)
         try publisher.send(42)
-        let held = try present(try await viewer.next(timeout: .seconds(20)))
+        let held = try present(try await viewer.next(timeout: .seconds(100)))
         #expect(held.metadataValue("g") == .bytes([1]))
         // However many frames follow, that one stays as it is; the overlay's budget bounds what its viewers pin.
         for value in UInt8(0)..<100 { _ = try await publisher.sendWaiting(value) }
@@ -113,7 +113,7 @@ struct OverlayTests {
         let overlay = try Overlay(of: publisher, channel: name, group: "g")
         let viewer = try viewer()
         try publisher.send(5)
-        #expect(try await viewer.nextValue(timeout: .seconds(20)) == 5)
+        #expect(try await viewer.nextValue(timeout: .seconds(100)) == 5)
         #expect(overlay.statistics.sourceName == "\(channel.name) with g")
     }
 
@@ -123,11 +123,11 @@ struct OverlayTests {
         let overlay = try Overlay(of: publisher, channel: name, group: "g")
         let viewer = try viewer(.queue(4))
         try publisher.send(1)
-        let old = try present(try await viewer.next(timeout: .seconds(20)))
+        let old = try present(try await viewer.next(timeout: .seconds(100)))
         try publisher.reconfigure(streams: [Stream(name: "main", layout: .grey(64, 16))], slots: 9)
         for value in UInt8(2)...4 { try publisher.send(value) }
         for value in UInt8(2)...4 {
-            let frame = try present(try await viewer.next(timeout: .seconds(20)))
+            let frame = try present(try await viewer.next(timeout: .seconds(100)))
             let width = frame["main"].layout.width
             #expect(frame.value() == value && width == 64)
         }
@@ -143,7 +143,7 @@ struct OverlayTests {
         var overlay: Overlay? = try Overlay(of: publisher, channel: name, group: "g")
         let viewer = try viewer()
         try publisher.send(1)
-        let held = try present(try await viewer.next(timeout: .seconds(20)))
+        let held = try present(try await viewer.next(timeout: .seconds(100)))
         overlay = nil
         let isRevoked = held.isRevoked
         #expect(isRevoked)
