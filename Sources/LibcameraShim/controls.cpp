@@ -5,7 +5,6 @@
 
 #include <cinttypes>
 #include <cstdlib>
-#include <cstring>
 
 using namespace libcamera;
 
@@ -112,16 +111,27 @@ bool fs_lc_parse(ControlType type, bool isArray, const std::string &text, Contro
     }
 }
 
+// How many values a control takes: 0 for one that is no array, SIZE_MAX for any number. A camera's own table does not say,
+// and a pipeline that gets one where it expects the other ends the process.
+static size_t countOf(const ControlId *control, const ControlInfo &info) {
+    if (control->id() == controls::ColourGains.id() || control->id() == controls::FrameDurationLimits.id()) return 2;
+    if (control->id() == controls::ColourCorrectionMatrix.id()) return 9;
+    if (control->id() == controls::AfWindows.id() || info.def().isArray() || info.min().isArray()) return SIZE_MAX;
+    return 0;
+}
+
 int fs_lc_set_control(fs_lc_camera *camera, const char *name, const char *text, fs_lc_error error) {
     for (const auto &[control, info] : camera->camera->controls()) {
         if (control->name() != name) continue;
-        // Whether it is an array is known of its range alone.
-        bool isArray = info.def().isArray() || info.min().isArray() || std::strchr(text, ',') != nullptr;
-        if (control->type() == ControlTypeRectangle) isArray = false;
+        size_t count = countOf(control, info);
+        bool isArray = count > 0;
         ControlValue value;
         if (!fs_lc_parse(control->type(), isArray, text, &value))
             return fs_lc_fail(error, EINVAL, ("its range is " + info.toString()).c_str());
-        if (!isArray && control->type() == ControlTypeInteger32 && !info.min().isNone() && !info.max().isNone() &&
+        if (isArray && count != SIZE_MAX && value.numElements() != count)
+            return fs_lc_fail(error, EINVAL, ("it takes " + std::to_string(count) + " values, with commas").c_str());
+        if (!isArray && control->type() == ControlTypeInteger32 && info.min().type() == ControlTypeInteger32 &&
+            info.max().type() == ControlTypeInteger32 && !info.max().isArray() &&
             (value.get<int32_t>() < info.min().get<int32_t>() || value.get<int32_t>() > info.max().get<int32_t>()))
             return fs_lc_fail(error, ERANGE, ("its range is " + info.toString()).c_str());
         std::lock_guard<std::mutex> guard(camera->lock);
