@@ -5,6 +5,7 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let turboJPEG = Target.Dependency.target(name: "CTurboJPEG", condition: .when(traits: ["Snapshot"]))
 let ffmpeg = Target.Dependency.target(name: "CFFmpeg", condition: .when(traits: ["FFmpeg"]))
+let ffmpegBridge = Target.Dependency.target(name: "FFmpegBridge", condition: .when(traits: ["FFmpeg"]))
 let png = Target.Dependency.target(name: "CPNG", condition: .when(traits: ["Snapshot"]))
 
 let package = Package(
@@ -53,6 +54,9 @@ let package = Package(
             cxxSettings: [.define("HAVE_LIBCAMERA", .when(traits: ["Libcamera"]))]
         ),
 
+        // What encoders and decoders have in common: its functions, errors, and names of formats.
+        .target(name: "FFmpegBridge", dependencies: ["PixelFormats", ffmpeg]),
+
         // What FrameShare is measured against by 'frameshare bench': plain C ways to hand frames over.
         .target(name: "CHandOver"),
 
@@ -66,12 +70,14 @@ let package = Package(
         .target(
             name: "FrameSources",
             dependencies: [
-                "CLinuxMedia", "FrameMemory", "FrameShare", "LibcameraShim", "PixelFormats", turboJPEG, logging, system,
+                "CLinuxMedia", "FrameMemory", "FrameShare", "LibcameraShim", "PixelFormats", turboJPEG, ffmpeg,
+                ffmpegBridge,
+                logging, system,
             ]
         ),
         .target(
             name: "FrameSinks",
-            dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, system]
+            dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, ffmpegBridge, system]
         ),
         // Programs that work on frames as members of a group.
         .target(

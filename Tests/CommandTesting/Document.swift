@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// JSON that a command printed, looked into by path.
 public struct Document {
@@ -42,6 +42,9 @@ public struct Document {
     public var bool: Bool { get throws { try typed("truth value") } }
     public var elements: [Document] { get throws { try (typed("array") as [Any]).map(Document.init(value:)) } }
     public var keys: Set<String> { get throws { try Set((typed("object") as [String: Any]).keys) } }
+
+    /// An object whose members can be compared.
+    public var object: NSDictionary { get throws { try typed("object") } }
 
     private func typed<T>(_ what: String) throws -> T {
         guard let typed = value as? T else { throw Missing(description: "no \(what): \(value)") }

@@ -14,7 +14,7 @@ struct RecordTests {
 
     private func started(_ folder: ChannelFolder, _ arguments: [String]) throws -> CommandRun {
         let run = try CommandRun(arguments + ["--json"], in: folder)
-        try eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
+        eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
         return run
     }
 
@@ -162,7 +162,7 @@ struct RecordTests {
             folder,
             ["record", "cam", "-o", file, "--keyframe-interval", "30", "--low-latency", "--sidecar"]
         )
-        try eventually { ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) > 150 }
+        eventually { ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) > 150 }
         run.send(SIGKILL)
         #expect(run.wait().code == -SIGKILL)
         let (probe, told) = (try VideoProbe(file, in: folder), try SidecarLine.read(file + ".jsonl"))
@@ -237,7 +237,7 @@ struct RecordTests {
         let camera = try publisher(folder, "--size", "160x120", "--rate", "60")
         let file = folder.scratchFile().path + ".mp4"
         let run = try started(folder, ["record", "cam", "-o", file, "--sidecar"])
-        try eventually { ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) > 20 }
+        eventually { ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) > 20 }
         camera.send(SIGKILL)
         let outcome = run.wait()
         #expect(outcome.code == 3)

@@ -13,7 +13,7 @@ struct RelayTests {
 
     private func relay(_ folder: ChannelFolder, _ more: String...) throws -> CommandRun {
         let run = try CommandRun(["relay", "cam", "--json"] + more, in: folder)
-        try eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
+        eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
         return run
     }
 

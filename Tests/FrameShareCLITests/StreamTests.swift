@@ -23,20 +23,20 @@ struct StreamTests {
             ["encode", "cam", "--keyframe-interval", "15", "--low-latency", "--json"],
             in: folder
         )
-        try eventually { !encode.isRunning || encode.outputSoFar.contains("\"start\"") }
+        eventually { !encode.isRunning || encode.outputSoFar.contains("\"start\"") }
         let server = try MediaServer(in: folder)
         let stream = try CommandRun(["stream", "cam-h264", server.address, "--wait", "--json"], in: folder)
-        try eventually { !stream.isRunning || stream.outputSoFar.contains("\"disconnected\"") }
+        eventually { !stream.isRunning || stream.outputSoFar.contains("\"disconnected\"") }
         try server.start()
         func connections() -> Int { stream.outputSoFar.components(separatedBy: "\"connected\"").count - 1 }
-        try eventually { !stream.isRunning || connections() == 1 }
+        eventually { !stream.isRunning || connections() == 1 }
         #expect(try server.watch(frames: 20) == "")
         server.stop()
         try eventually {
             !stream.isRunning || stream.outputSoFar.components(separatedBy: "\"disconnected\"").count == 3
         }
         try server.start()
-        try eventually { !stream.isRunning || connections() == 2 }
+        eventually { !stream.isRunning || connections() == 2 }
         #expect(try server.watch(frames: 20) == "")
         stream.send(SIGTERM)
         let outcome = stream.wait()

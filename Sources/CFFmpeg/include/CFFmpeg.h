@@ -31,8 +31,6 @@
     X(av_frame_free)                                                                                                   \
     X(av_frame_get_buffer)                                                                                             \
     X(av_frame_make_writable)                                                                                          \
-    X(av_frame_unref)                                                                                                  \
-    X(av_free)                                                                                                         \
     X(av_log_set_callback)                                                                                             \
     X(av_malloc)                                                                                                       \
     X(av_opt_set)                                                                                                      \
@@ -41,7 +39,6 @@
     X(av_strerror)
 
 #define FS_AVCODEC(X)                                                                                                  \
-    X(av_new_packet)                                                                                                   \
     X(av_packet_alloc)                                                                                                 \
     X(av_packet_free)                                                                                                  \
     X(av_packet_unref)                                                                                                 \
@@ -50,7 +47,6 @@
     X(avcodec_find_encoder_by_name)                                                                                    \
     X(avcodec_flush_buffers)                                                                                           \
     X(avcodec_free_context)                                                                                            \
-    X(avcodec_get_name)                                                                                                \
     X(avcodec_open2)                                                                                                   \
     X(avcodec_parameters_to_context)                                                                                   \
     X(avcodec_receive_frame)                                                                                           \
@@ -60,12 +56,10 @@
 
 #define FS_AVFORMAT(X)                                                                                                 \
     X(av_find_best_stream)                                                                                             \
-    X(av_guess_format)                                                                                                 \
     X(av_read_frame)                                                                                                   \
     X(av_seek_frame)                                                                                                   \
     X(av_write_frame)                                                                                                  \
     X(av_write_trailer)                                                                                                \
-    X(avformat_alloc_context)                                                                                          \
     X(avformat_alloc_output_context2)                                                                                  \
     X(avformat_close_input)                                                                                            \
     X(avformat_find_stream_info)                                                                                       \
@@ -75,7 +69,6 @@
     X(avformat_open_input)                                                                                             \
     X(avformat_write_header)                                                                                           \
     X(avio_closep)                                                                                                     \
-    X(avio_flush)                                                                                                      \
     X(avio_open2)
 
 #define FS_SWSCALE(X)                                                                                                  \

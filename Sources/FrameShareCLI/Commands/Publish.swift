@@ -4,24 +4,29 @@ import FrameShare
 /// `frameshare publish`
 struct Publish: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Share a camera, or a test pattern, under a channel's name.",
+        abstract: "Share a camera, a video file, or a test pattern, under a channel's name.",
         discussion: """
             Runs until Ctrl-C, SIGTERM, or the end of its source. A camera's own buffers are shared as they are; \
             without a camera, the pattern shows colour bars, a moving box, and each frame's number in its pixels, \
-            which 'frameshare watch --verify' reads back.
+            which 'frameshare watch --verify' reads back. A video file is played in time; with the side-car of 'frameshare \
+            record --sidecar' its frames have the numbers, intervals and metadata of the camera's own.
 
             Examples:
               frameshare publish --source /dev/video0 --size 1280x720 --format YUYV
               frameshare publish --size 1920x1080 --stream lores=640x360 --rate 60
               frameshare publish --source /dev/video0 --group video --mode 0660
               frameshare publish --source libcamera --main 1920x1080:YUV420 --lores 640x480 --raw
+              frameshare publish --source door.mp4 --channel camera0 --loop
 
             Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
             """
     )
 
     @Option(
-        help: .init("pattern, a camera's device, or libcamera[:ID]. Left out: pattern.", valueName: "source"),
+        help: .init(
+            "pattern, a camera's device, libcamera[:ID], or a video file. Left out: pattern.",
+            valueName: "source"
+        ),
         transform: SourceArgument.parse
     )
     var source: SourceArgument = .pattern
@@ -97,6 +102,14 @@ struct Publish: ParsableCommand {
     @Flag(help: "Tell a checksum of each of a camera's images, for 'watch --verify'. It reads every pixel.")
     var checksum = false
 
+    @Flag(help: "Of a video file: begin again at its end.")
+    var loop = false
+
+    @Option(
+        help: .init("Of a video file: 2 is twice as fast, 0 as fast as its readers. Left out: 1.", valueName: "factor")
+    )
+    var speed = 1.0
+
     @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
     var waitForCamera = false
 
@@ -137,6 +150,9 @@ struct Publish: ParsableCommand {
     var json = false
 
     func validate() throws {
+        guard source.isFile || (!loop && speed == 1) else {
+            throw ValidationError("--loop, --speed: need a video file, see --source")
+        }
         guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
         if !source.isLibcamera, main != nil || lores != nil || raw {
             throw ValidationError("--main, --lores, --raw: for cameras of libcamera's, see --source")
@@ -156,6 +172,13 @@ struct Publish: ParsableCommand {
                 }
             }
         } else {
+            if source.isFile {
+                guard size == nil, format == nil, rate == nil, stream.isEmpty, frames == nil else {
+                    throw ValidationError(
+                        "--size, --format, --rate, --stream, --frames: a video file is played as it is, see --speed"
+                    )
+                }
+            }
             guard memory != .driver else { throw ValidationError("--memory driver: needs a camera, see --source") }
             guard control.isEmpty else { throw ValidationError("--control: needs a camera, see --source") }
             guard !checksum else {

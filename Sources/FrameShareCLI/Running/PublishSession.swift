@@ -15,9 +15,49 @@ struct PublishSession {
     func run() throws {
         switch command.source {
         case .pattern: try publishPattern()
+        case .file(let path): try publishFile(path)
         case .device(let path): try CameraSession(command: command, device: path, stop: stop).run()
         case .libcamera(let id): try LibcameraSession(command: command, id: id, stop: stop).run()
         }
+    }
+
+    // MARK: a video file
+
+    private func publishFile(_ path: String) throws {
+        #if FFmpeg
+        var playing = VideoFile.Options()
+        (playing.loops, playing.speed) = (command.loop, command.speed)
+        let file = try VideoFile(path: path, options: playing)
+        var options = command.publisherOptions
+        options.sourceName = path
+        let publisher = try Publisher(
+            channel: command.channelName,
+            streams: ["main": file.layout],
+            slots: command.slots,
+            options: options
+        )
+        // Ends the run at once, also while a reader holds it up.
+        stop.whenStopped {
+            file.stop()
+            publisher.close()
+        }
+        if let seconds = command.seconds { stop.after(seconds) { file.stop() } }
+        let report = PublishReport(command: command, terminal: terminal)
+        report.started(publisher, notes: [])
+        defer {
+            let statistics = publisher.statistics
+            publisher.close()
+            report.ended(statistics)
+        }
+        do {
+            try file.run(on: publisher)
+        } catch {
+            publisher.fail("\(error)")
+            throw error
+        }
+        #else
+        throw VideoFileError.notInThisBuild
+        #endif
     }
 
     // MARK: the pattern

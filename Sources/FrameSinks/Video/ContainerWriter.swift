@@ -1,5 +1,6 @@
 #if FFmpeg
 internal import CFFmpeg
+internal import FFmpegBridge
 internal import Glibc
 internal import PixelFormats
 
@@ -21,7 +22,7 @@ final class ContainerWriter {
     /// - Parameters:
     ///   - parameters: the parameter sets of H.264 and HEVC, with start codes
     init(_ target: MuxerTarget, _ description: VideoStream, parameters: [UInt8]) throws(VideoError) {
-        let av = try FFmpegLibrary.functions()
+        let av = try FFmpegLibrary.loaded()
         var made: UnsafeMutablePointer<AVFormatContext>?
         let result = av.pointee.avformat_alloc_output_context2(&made, nil, target.muxer, target.address)
         guard result >= 0, let context = made, let stream = av.pointee.avformat_new_stream(context, nil),

@@ -1,5 +1,6 @@
 #if FFmpeg
 internal import CFFmpeg
+internal import FFmpegBridge
 public import FrameShare
 public import PixelFormats
 
@@ -26,7 +27,7 @@ public final class VideoEncoder {
         try options.check()
         guard !layout.format.isCompressed else { throw .compressedAlready(layout.format) }
         guard let format = layout.format.ffmpeg else { throw .unsupportedFormat(layout.format) }
-        let av = try FFmpegLibrary.functions()
+        let av = try FFmpegLibrary.loaded()
         let library = options.codec.library
         guard let encoder = av.pointee.avcodec_find_encoder_by_name(library) else {
             throw .noEncoder(codec: options.codec, library: library)
@@ -37,16 +38,14 @@ public final class VideoEncoder {
         {
             throw .oddSize(width: layout.width, height: layout.height, options.codec)
         }
-        converter =
-            target.isDirect
-            ? nil
-            : try PictureConverter(
-                from: layout,
-                format.format,
-                to: target.format,
-                colors: target.colorSpace,
-                av
-            )
+        do throws(FFmpegFailure) {
+            converter =
+                target.isDirect
+                ? nil
+                : try PictureConverter(from: layout, format.format, to: target.format, colors: target.colorSpace, av)
+        } catch {
+            throw .codec(error.text)
+        }
         var made = av.pointee.avcodec_alloc_context3(encoder)
         guard let context = made, let packet = av.pointee.av_packet_alloc() else { throw .codec("out of memory") }
         context.pointee.width = Int32(layout.width)
@@ -91,12 +90,21 @@ public final class VideoEncoder {
         if let now = frame.image(at: 0)?.layout, now != layout { throw .layoutChanged(from: layout, to: now) }
         let index = pending.add(frame)
         let picture = try LeasedPicture(frame, format.format, swapsChroma: format.swapsChroma, av)
-        let source = try converter?.convert(picture) ?? picture.frame
+        let source = try converted(picture)
         source.pointee.pts = index
         source.pointee.pict_type = AV_PICTURE_TYPE_NONE
         let result = av.pointee.avcodec_send_frame(context, source)
         guard result >= 0 else { throw .codec(FFmpegFailure(result, av).text) }
         try receive(body)
+    }
+
+    private func converted(_ picture: LeasedPicture) throws(VideoError) -> UnsafeMutablePointer<AVFrame> {
+        guard let converter else { return picture.frame }
+        do throws(FFmpegFailure) {
+            return try converter.convert(picture.frame, hasRoomBehind: picture.hasRoomBehind)
+        } catch {
+            throw .codec(error.text)
+        }
     }
 
     /// Gets the packets that are still inside. Nothing can be encoded after.

@@ -1,4 +1,5 @@
 #if FFmpeg
+internal import FFmpegBridge
 internal import FrameShare
 internal import Glibc
 
@@ -54,7 +55,7 @@ public final class VideoRecorder {
         self.options = options
         self.container = container
         self.stream = stream
-        _ = try FFmpegLibrary.functions()
+        _ = try FFmpegLibrary.loaded()
         // Now, while somebody looks, rather than at the first keyframe.
         try checkPath(nextPath)
     }

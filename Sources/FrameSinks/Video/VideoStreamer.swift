@@ -1,4 +1,5 @@
 #if FFmpeg
+internal import FFmpegBridge
 internal import FrameShare
 
 /// Sends packets to a network address, by anything that libavformat knows: RTMP, RTSP, SRT, UDP, HLS.
@@ -57,7 +58,7 @@ public final class VideoStreamer {
     public init(_ stream: VideoStream, options: Options) throws(VideoError) {
         guard let muxer = options.format ?? Self.muxer(options.address) else { throw .unknownAddress(options.address) }
         if muxer == "flv", stream.codec != .h264 { throw .containerCannotHold(container: "RTMP (flv)", stream.codec) }
-        _ = try FFmpegLibrary.functions()
+        _ = try FFmpegLibrary.loaded()
         (self.stream, self.options, self.muxer) = (stream, options, muxer)
     }
 

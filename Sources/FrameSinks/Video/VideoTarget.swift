@@ -1,5 +1,6 @@
 #if FFmpeg
 internal import CFFmpeg
+internal import FFmpegBridge
 internal import PixelFormats
 
 /// What an encoder is given for frames of a layout.

@@ -37,7 +37,7 @@ final class MediaServer {
         let run = try CommandRun(["-p", home.path, "-e", "\(home.path)/error.log", "-c", conf], of: nginx, in: folder)
         self.run = run
         let pid = home.appendingPathComponent("pid").path
-        try eventually { !run.isRunning || access(pid, F_OK) == 0 }
+        eventually { !run.isRunning || access(pid, F_OK) == 0 }
         try #require(run.isRunning, "\(run.errorsSoFar)")
     }
 

@@ -1,20 +1,27 @@
 #if FFmpeg
-internal import CFFmpeg
+package import CFFmpeg
 
 /// FFmpeg's functions. Loaded when they are first wanted.
-enum FFmpegLibrary {
-    static func functions() throws(VideoError) -> UnsafePointer<fs_ffmpeg> {
-        guard let functions = fs_ffmpeg() else { throw .notInstalled(String(cString: fs_ffmpeg_missing())) }
+package enum FFmpegLibrary {
+    package static func functions() throws(FFmpegMissing) -> UnsafePointer<fs_ffmpeg> {
+        guard let functions = fs_ffmpeg() else { throw FFmpegMissing(reason: String(cString: fs_ffmpeg_missing())) }
         return functions
     }
 }
 
-/// What FFmpeg's functions return when they fail, in words.
-struct FFmpegFailure: Error, Hashable, Sendable {
-    let code: Int32
-    let text: String
+/// The libraries can't be loaded, in the dynamic linker's words.
+package struct FFmpegMissing: Error {
+    package let reason: String
+}
 
-    init(_ code: Int32, _ av: UnsafePointer<fs_ffmpeg>) {
+/// What FFmpeg's functions return when they fail, in words.
+package struct FFmpegFailure: Error, Hashable, Sendable {
+    package let code: Int32
+    package let text: String
+
+    init(text: String) { (code, self.text) = (0, text) }
+
+    package init(_ code: Int32, _ av: UnsafePointer<fs_ffmpeg>) {
         self.code = code
         let message = Self.text { _ = av.pointee.av_strerror(code, $0, 512) }
         let complaint = Self.text { _ = fs_ffmpeg_complaint($0, 512) }

@@ -1,15 +1,29 @@
 #if FFmpeg
-internal import CFFmpeg
-internal import PixelFormats
+package import CFFmpeg
+package import PixelFormats
 
 extension PixelFormat {
     /// What FFmpeg calls the format, and whether the second and third plane have to change places for that.
-    var ffmpeg: (format: AVPixelFormat, swapsChroma: Bool)? {
+    package var ffmpeg: (format: AVPixelFormat, swapsChroma: Bool)? {
         if let format = Self.ffmpegFormats[self] { return (format, false) }
         let planar: [PixelFormat: AVPixelFormat] = [
             .yvu420: AV_PIX_FMT_YUV420P, .yvu422: AV_PIX_FMT_YUV422P, .yvu444: AV_PIX_FMT_YUV444P,
         ]
         return planar[self].map { ($0, true) }
+    }
+
+    /// The format that FFmpeg calls so; nil for one that has no equal here.
+    package init?(ffmpeg format: AVPixelFormat) {
+        let known: PixelFormat? =
+            switch format {
+            // The same in memory: the J says that the range is full.
+            case AV_PIX_FMT_YUVJ420P: .yuv420
+            case AV_PIX_FMT_YUVJ422P: .yuv422
+            case AV_PIX_FMT_YUVJ444P: .yuv444
+            default: Self.ffmpegFormats.first { $0.value == format }?.key
+            }
+        guard let known else { return nil }
+        self = known
     }
 
     private static let ffmpegFormats: [PixelFormat: AVPixelFormat] = [
@@ -30,7 +44,7 @@ extension PixelFormat {
 
 extension ColorSpace {
     /// As H.264's and HEVC's headers number them, and containers.
-    var ffmpegPrimaries: AVColorPrimaries {
+    package var ffmpegPrimaries: AVColorPrimaries {
         switch primaries {
         case .smpte170m: AVCOL_PRI_SMPTE170M
         case .rec709: AVCOL_PRI_BT709
@@ -39,7 +53,7 @@ extension ColorSpace {
         }
     }
 
-    var ffmpegTransfer: AVColorTransferCharacteristic {
+    package var ffmpegTransfer: AVColorTransferCharacteristic {
         switch transfer {
         case .linear: AVCOL_TRC_LINEAR
         case .srgb: AVCOL_TRC_IEC61966_2_1
@@ -48,13 +62,43 @@ extension ColorSpace {
         }
     }
 
-    var ffmpegMatrix: AVColorSpace {
+    package var ffmpegMatrix: AVColorSpace {
         switch encoding {
         case .none, .unknown: AVCOL_SPC_UNSPECIFIED
         case .rec601: AVCOL_SPC_SMPTE170M
         case .rec709: AVCOL_SPC_BT709
         case .rec2020: AVCOL_SPC_BT2020_NCL
         }
+    }
+
+    /// What a decoder says of its pictures.
+    package init(ffmpeg context: UnsafePointer<AVCodecContext>) {
+        var colors = ColorSpace.unknown
+        switch context.pointee.color_primaries {
+        case AVCOL_PRI_SMPTE170M: colors.primaries = .smpte170m
+        case AVCOL_PRI_BT709: colors.primaries = .rec709
+        case AVCOL_PRI_BT2020: colors.primaries = .rec2020
+        default: break
+        }
+        switch context.pointee.color_trc {
+        case AVCOL_TRC_LINEAR: colors.transfer = .linear
+        case AVCOL_TRC_IEC61966_2_1: colors.transfer = .srgb
+        case AVCOL_TRC_BT709, AVCOL_TRC_SMPTE170M: colors.transfer = .rec709
+        default: break
+        }
+        switch context.pointee.colorspace {
+        case AVCOL_SPC_RGB: colors.encoding = .none
+        case AVCOL_SPC_SMPTE170M, AVCOL_SPC_BT470BG: colors.encoding = .rec601
+        case AVCOL_SPC_BT709: colors.encoding = .rec709
+        case AVCOL_SPC_BT2020_NCL: colors.encoding = .rec2020
+        default: break
+        }
+        switch context.pointee.color_range {
+        case AVCOL_RANGE_JPEG: colors.range = .full
+        case AVCOL_RANGE_MPEG: colors.range = .limited
+        default: break
+        }
+        self = colors
     }
 
     /// swscale's number of the matrix: `SWS_CS_…`. Rec. 601 where nothing is known.

@@ -1,9 +1,9 @@
 #if FFmpeg
-internal import CFFmpeg
-internal import PixelFormats
+package import CFFmpeg
+package import PixelFormats
 
 /// Brings pictures into a format that an encoder takes, by swscale. Allocates once.
-final class PictureConverter {
+package final class PictureConverter {
     private let av: UnsafePointer<fs_ffmpeg>
     private let context: OpaquePointer
     /// Where the converted picture comes.
@@ -12,13 +12,13 @@ final class PictureConverter {
     private var copy: UnsafeMutablePointer<AVFrame>?
     private let height: Int32
 
-    init(
+    package init(
         from layout: ImageLayout,
         _ format: AVPixelFormat,
         to target: AVPixelFormat,
         colors: ColorSpace,
         _ av: UnsafePointer<fs_ffmpeg>
-    ) throws(VideoError) {
+    ) throws(FFmpegFailure) {
         let (width, height) = (Int32(layout.width), Int32(layout.height))
         guard
             let context = av.pointee.sws_getContext(
@@ -33,9 +33,9 @@ final class PictureConverter {
                 nil,
                 nil
             )
-        else { throw .codec("swscale can't convert \(layout.format)") }
+        else { throw FFmpegFailure(text: "swscale can't convert \(layout.format)") }
         // Out of memory here leaks what was made: the process is at its end.
-        guard let picture = Self.allocate(width, height, target, av) else { throw .codec("out of memory") }
+        guard let picture = Self.allocate(width, height, target, av) else { throw FFmpegFailure(text: "out of memory") }
         let isRGB = layout.format.info?.colorModel == .rgb
         _ = av.pointee.sws_setColorspaceDetails(
             context,
@@ -75,21 +75,23 @@ final class PictureConverter {
         return frame
     }
 
+    /// - Parameters:
+    ///   - hasRoomBehind: whether some bytes behind the last pixel may be read
     /// - Returns: the converter's own picture, which stays the encoder's until it has dropped it
-    func convert(_ original: LeasedPicture) throws(VideoError) -> UnsafeMutablePointer<AVFrame> {
+    package func convert(
+        _ original: UnsafeMutablePointer<AVFrame>,
+        hasRoomBehind: Bool = true
+    ) throws(FFmpegFailure) -> UnsafeMutablePointer<AVFrame> {
         // An encoder may still hold the picture before.
-        guard av.pointee.av_frame_make_writable(picture) >= 0 else { throw .codec("out of memory") }
-        var source = original.frame
-        if !original.hasRoomBehind {
-            source = try copied(original.frame)
-        }
+        guard av.pointee.av_frame_make_writable(picture) >= 0 else { throw FFmpegFailure(text: "out of memory") }
+        let source = hasRoomBehind ? original : try copied(original)
         let done = fs_sws_scale(av, context, source, picture)
-        guard done == height else { throw .codec("swscale failed") }
+        guard done == height else { throw FFmpegFailure(text: "swscale failed") }
         return picture
     }
 
     /// swscale reads some bytes behind the last pixel, where a frame's memory may end.
-    private func copied(_ frame: UnsafeMutablePointer<AVFrame>) throws(VideoError) -> UnsafeMutablePointer<AVFrame> {
+    private func copied(_ frame: UnsafeMutablePointer<AVFrame>) throws(FFmpegFailure) -> UnsafeMutablePointer<AVFrame> {
         if copy == nil {
             copy = Self.allocate(
                 frame.pointee.width,
@@ -98,7 +100,7 @@ final class PictureConverter {
                 av
             )
         }
-        guard let copy, av.pointee.av_frame_copy(copy, frame) >= 0 else { throw .codec("out of memory") }
+        guard let copy, av.pointee.av_frame_copy(copy, frame) >= 0 else { throw FFmpegFailure(text: "out of memory") }
         return copy
     }
 }

@@ -1,0 +1,125 @@
+/// A value of JSON, as side-cars have it.
+enum JSONText: Equatable {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case number(Double)
+    case string(String)
+    case array([JSONText])
+    case object([String: JSONText])
+
+    /// Reads one value; nil for anything else, and for what is nested deeper than eight times.
+    init?(_ text: some Sequence<UInt8>) {
+        var parser = Parser(bytes: Array(text))
+        guard let value = parser.value(depth: 0), parser.isAtEnd else { return nil }
+        self = value
+    }
+
+    private struct Parser {
+        let bytes: [UInt8]
+        var at = 0
+
+        var isAtEnd: Bool {
+            mutating get {
+                skipSpace()
+                return at == bytes.count
+            }
+        }
+
+        mutating func skipSpace() {
+            while at < bytes.count, [32, 9, 10, 13].contains(bytes[at]) { at += 1 }
+        }
+
+        mutating func take(_ byte: Character) -> Bool {
+            skipSpace()
+            guard at < bytes.count, bytes[at] == byte.asciiValue else { return false }
+            at += 1
+            return true
+        }
+
+        mutating func value(depth: Int) -> JSONText? {
+            guard depth < 8 else { return nil }
+            skipSpace()
+            guard at < bytes.count else { return nil }
+            switch bytes[at] {
+            case UInt8(ascii: "{"): return object(depth)
+            case UInt8(ascii: "["): return array(depth)
+            case UInt8(ascii: "\""): return string().map(JSONText.string)
+            default: return word()
+            }
+        }
+
+        mutating func object(_ depth: Int) -> JSONText? {
+            guard take("{") else { return nil }
+            var members: [String: JSONText] = [:]
+            if take("}") { return .object(members) }
+            repeat {
+                skipSpace()
+                guard let key = string(), take(":"), let value = value(depth: depth + 1) else { return nil }
+                members[key] = value
+            } while take(",")
+            return take("}") ? .object(members) : nil
+        }
+
+        mutating func array(_ depth: Int) -> JSONText? {
+            guard take("[") else { return nil }
+            var values: [JSONText] = []
+            if take("]") { return .array(values) }
+            repeat {
+                guard let value = value(depth: depth + 1) else { return nil }
+                values.append(value)
+            } while take(",")
+            return take("]") ? .array(values) : nil
+        }
+
+        mutating func word() -> JSONText? {
+            let start = at
+            while at < bytes.count, !Array(",]}: \t\r\n".utf8).contains(bytes[at]) { at += 1 }
+            let text = String(decoding: bytes[start..<at], as: UTF8.self)
+            switch text {
+            case "null": return .null
+            case "true": return .bool(true)
+            case "false": return .bool(false)
+            default: return Int64(text).map(JSONText.integer) ?? Double(text).map(JSONText.number)
+            }
+        }
+
+        mutating func string() -> String? {
+            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { return nil }
+            at += 1
+            var result: [UInt8] = []
+            while at < bytes.count {
+                let byte = bytes[at]
+                at += 1
+                if byte == UInt8(ascii: "\"") { return String(validating: result, as: UTF8.self) }
+                guard byte == UInt8(ascii: "\\") else {
+                    result.append(byte)
+                    continue
+                }
+                guard let escaped = escape() else { return nil }
+                result += escaped
+            }
+            return nil
+        }
+
+        mutating func escape() -> [UInt8]? {
+            guard at < bytes.count else { return nil }
+            at += 1
+            switch bytes[at - 1] {
+            case UInt8(ascii: "n"): return [10]
+            case UInt8(ascii: "t"): return [9]
+            case UInt8(ascii: "r"): return [13]
+            case UInt8(ascii: "b"): return [8]
+            case UInt8(ascii: "f"): return [12]
+            case UInt8(ascii: "u"):
+                guard at + 4 <= bytes.count,
+                    let code = UInt32(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16),
+                    let scalar = Unicode.Scalar(code)
+                else { return nil }
+                at += 4
+                return Array(String(scalar).utf8)
+            case let other: return [other]
+            }
+        }
+    }
+}

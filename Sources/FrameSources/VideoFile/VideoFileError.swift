@@ -1,0 +1,38 @@
+public import FrameShare
+
+/// Why a video file can't be played.
+public enum VideoFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The package was built without its trait `FFmpeg`.
+    case notInThisBuild
+    /// FFmpeg's libraries can't be loaded, in the dynamic linker's words.
+    case notInstalled(String)
+    case open(path: String, reason: String)
+    /// There is no video in it, or none that can be decoded.
+    case noVideo(path: String)
+    case decode(path: String, reason: String)
+    /// Its pictures change their size on the way.
+    case sizeChanged(path: String)
+    /// A line of its side-car can't be read.
+    case sidecar(path: String, line: Int)
+    case badSpeed(Double)
+    /// The channel was made for other frames.
+    case otherStreams
+    case channel(ChannelError)
+
+    public var description: String {
+        switch self {
+        case .notInThisBuild:
+            "a video file needs a build with --traits FFmpeg (packages libavformat-dev and libswscale-dev)"
+        case .notInstalled(let reason):
+            "FFmpeg's libraries can't be loaded: \(reason). Install libavformat59 and libswscale6"
+        case .open(let path, let reason): "\(path) can't be opened: \(reason)"
+        case .noVideo(let path): "\(path) has no video that this machine's FFmpeg can decode"
+        case .decode(let path, let reason): "\(path) can't be decoded: \(reason)"
+        case .sizeChanged(let path): "\(path) changes the size of its pictures on the way; a channel's frames have one"
+        case .sidecar(let path, let line): "\(path): line \(line) is not what a recorder writes"
+        case .badSpeed(let speed): "a speed of \(speed) is not possible; 0 (as fast as can be) to 1000"
+        case .otherStreams: "the channel has other streams than the file's"
+        case .channel(let error): "\(error)"
+        }
+    }
+}
