@@ -60,7 +60,7 @@ struct Failure: Error {
         case .memory: FRAMESHARE_ERROR_MEMORY
         case .metadataTooLarge, .badMetadata: FRAMESHARE_ERROR_METADATA
         case .slotNotAtSource: FRAMESHARE_ERROR_SLOT
-        case .reservationsDoNotFit, .refused, .tooManyGroups, .resultsInUse: FRAMESHARE_ERROR_REFUSED
+        case .reservationsDoNotFit, .refused, .tooManyGroups, .resultsInUse, .controlsRefused: FRAMESHARE_ERROR_REFUSED
         case .noSuchChannel: FRAMESHARE_ERROR_NO_SUCH_CHANNEL
         case .notAllowed: FRAMESHARE_ERROR_NOT_ALLOWED
         case .versionMismatch: FRAMESHARE_ERROR_VERSION

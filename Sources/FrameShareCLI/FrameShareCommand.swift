@@ -30,7 +30,7 @@ struct FrameShareCommand: ParsableCommand {
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
             CommandGroup(
                 name: "Share",
-                subcommands: [Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self]
+                subcommands: [Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self, Control.self]
             ),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Record.self, SendTrigger.self, Cat.self]),

@@ -32,7 +32,7 @@ struct StreamTests {
         eventually { !stream.isRunning || connections() == 1 }
         #expect(try server.watch(frames: 20) == "")
         server.stop()
-        try eventually {
+        eventually {
             !stream.isRunning || stream.outputSoFar.components(separatedBy: "\"disconnected\"").count == 3
         }
         try server.start()

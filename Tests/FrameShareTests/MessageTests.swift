@@ -134,6 +134,35 @@ struct MessageTests {
         .reply(.init(frame: 3, stage: .progress, content: .bytes, bytes: [], sharedSize: 1 << 20)),
         .reply(.init(frame: 0, stage: .failure, content: .bytes, bytes: Array("no".utf8), sharedSize: 0)),
         .cancel(frame: .max),
+        .controlsQuery(number: 1, .list),
+        .controlsQuery(number: .max, .set([ControlSetting("ExposureTime", "8000"), ControlSetting("ä", "")])),
+        .controlsAnswer(number: 7, .list([])),
+        .controlsAnswer(
+            number: 7,
+            .list([
+                CameraControl(
+                    name: "exposure_auto",
+                    label: "Exposure, Auto",
+                    kind: .menu,
+                    minimum: "0",
+                    maximum: "3",
+                    standard: "3",
+                    value: "1",
+                    items: [.init(value: "1", name: "Manual Mode"), .init(value: "3", name: "Aperture Priority Mode")],
+                    isReadOnly: true,
+                    isInactive: true
+                )
+            ])
+        ),
+        .controlsAnswer(
+            number: 8,
+            .outcomes([
+                ControlOutcome(name: "a", result: .success("1")),
+                ControlOutcome(name: "b", result: .failure(.refused("no"))),
+                ControlOutcome(name: "c", result: .failure(.sourceGone)),
+            ])
+        ),
+        .controlsAnswer(number: 9, .refused("nobody may")),
     ]
 
     @Test("every message comes back as it was, and fits the receive buffer", arguments: all.indices)

@@ -97,6 +97,19 @@ enum Seeds {
             ("wake", .wake),
             ("reply", .reply(.init(frame: 7, stage: .final, content: .bytes, bytes: [1, 2, 3], sharedSize: 0))),
             ("cancel", .cancel(frame: 7)),
+            ("controls-query", .controlsQuery(number: 1, .list)),
+            ("controls-set", .controlsQuery(number: 2, .set([ControlSetting("brightness", "7")]))),
+            (
+                "controls-list",
+                .controlsAnswer(
+                    number: 1,
+                    .list([CameraControl(name: "p", kind: .menu, value: "1", items: [.init(value: "1", name: "x")])])
+                )
+            ),
+            (
+                "controls-outcomes",
+                .controlsAnswer(number: 2, .outcomes([ControlOutcome(name: "p", result: .failure(.sourceGone))]))
+            ),
             ("ended", .ended(.sourceFailed("unplugged"))),
             ("statistics", .statistics(statistics)),
         ]

@@ -78,10 +78,18 @@ public struct ChannelAccess: Sendable, Hashable {
     public var group: String?
     /// The user ids that may connect, besides what the mode allows; nil: all that the mode lets in.
     public var allowedUsers: [UInt32]?
+    /// Who of them may set the controls of the channel's source.
+    public var control: ControlAccess
 
-    public init(mode: UInt32 = 0o600, group: String? = nil, allowedUsers: [UInt32]? = nil) {
+    public init(
+        mode: UInt32 = 0o600,
+        group: String? = nil,
+        allowedUsers: [UInt32]? = nil,
+        control: ControlAccess = .owner
+    ) {
         self.mode = mode
         self.group = group
         self.allowedUsers = allowedUsers
+        self.control = control
     }
 }

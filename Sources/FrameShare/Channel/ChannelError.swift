@@ -51,6 +51,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case tooManyGroups(Int)
     case resultsInUse(group: String)
     case replyTooLarge(Int)
+    case controlsRefused(channel: String, reason: String)
     case system(call: String, Errno)
 
     /// The error of a call that failed, out of descriptors told apart.
@@ -117,6 +118,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .resultsInUse(let group): "the results of group '\(group)' are being read already; read them in one place"
         case .replyTooLarge(let size):
             "a reply of \(size) bytes is too large; the most is \(Reply.maximumSize): share it as a channel of its own"
+        case .controlsRefused(let channel, let reason): "the controls of '\(channel)' can't be had: \(reason)"
         case .system(let call, let errno): "\(call) failed: \(errno)"
         }
     }

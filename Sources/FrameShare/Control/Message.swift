@@ -13,7 +13,8 @@
 //          <-------------------------   cancel                     a member's answer to a frame is not wanted any more
 //   goodbye ------------------------>   ended
 //
-// A monitor says hello as such, gets welcome, and then a statistics message for each statisticsRequest.
+// A monitor says hello as such, gets welcome, and then a statistics message for each statisticsRequest, and a
+// controlsAnswer, in its own time and with the same number, for each controlsQuery.
 
 /// A control message.
 enum Message: Equatable {
@@ -40,6 +41,8 @@ enum Message: Equatable {
     case goodbye
     case reply(WorkerReply)
     case cancel(frame: UInt64)
+    case controlsQuery(number: UInt32, ControlsQuery)
+    case controlsAnswer(number: UInt32, ControlsAnswer)
 
     enum Role: UInt8 {
         case subscriber = 0
@@ -110,6 +113,8 @@ enum Message: Equatable {
         case .goodbye: 12
         case .reply: 13
         case .cancel: 14
+        case .controlsQuery: 15
+        case .controlsAnswer: 16
         }
     }
 }
@@ -169,6 +174,12 @@ extension Message {
             }
         case .reply(let m): w.put(m)
         case .cancel(let frame): w.put(frame)
+        case .controlsQuery(let number, let query):
+            w.put(number)
+            w.put(query)
+        case .controlsAnswer(let number, let answer):
+            w.put(number)
+            w.put(answer)
         }
         return w.bytes
     }
@@ -310,6 +321,8 @@ extension Message {
         case 12: return .goodbye
         case 13: return .reply(try r.workerReply())
         case 14: return .cancel(frame: try r.integer())
+        case 15: return .controlsQuery(number: try r.integer(), try r.controlsQuery())
+        case 16: return .controlsAnswer(number: try r.integer(), try r.controlsAnswer())
         default: throw WireError(text: "unknown type")
         }
     }

@@ -1,12 +1,15 @@
 internal import Synchronization
 
-/// Watches a channel without taking frames from it: what `list` and `top` use.
+/// Watches a channel without taking frames from it: what `list` and `top` use. Also the way to its source's controls:
+/// ``controls()``, ``setControls(_:)``. May be used from any thread; they take turns.
 public final class ChannelMonitor: Sendable {
     /// The channel's name.
     public let channel: String
     private let socket: ControlSocket
     private let timeout: Duration
     private let buffer = Mutex(ControlSocket.messageBuffer())
+    /// Of the questions about controls.
+    let nextNumber = Atomic<UInt32>(0)
 
     /// Connects to a channel as a monitor.
     /// - Parameters:
@@ -31,36 +34,56 @@ public final class ChannelMonitor: Sendable {
             ),
             on: socket
         )
-        guard case .welcome = try receive() else { throw .protocolViolation("no welcome") }
+        guard case .welcome = try ask(nil, timeout: timeout, isAnswer: { _ in true }) else {
+            throw .protocolViolation("no welcome")
+        }
     }
 
     /// How the channel is doing now.
     /// - Throws: `closed` once the channel has ended in order, `publisherLost` once the publisher has gone otherwise.
     public func snapshot() throws(ChannelError) -> ChannelStatistics {
-        switch socket.send(.statisticsRequest) {
-        case .sent: break
-        case .full: throw .handshakeTimeout(channel: channel)
-        case .failed: throw .publisherLost(channel: channel)
+        let message = try ask(.statisticsRequest, timeout: timeout) { message in
+            if case .controlsAnswer = message { false } else { true }
         }
-        guard case .statistics(let statistics) = try receive() else { throw .protocolViolation("no statistics") }
+        guard case .statistics(let statistics) = message else { throw .protocolViolation("no statistics") }
         return statistics
     }
 
-    private func receive() throws(ChannelError) -> Message {
+    /// Sends a question and waits for its answer; one is asked at a time. Anything else that comes answers a question whose
+    /// time was up.
+    func ask(
+        _ question: Message?,
+        timeout: Duration,
+        isAnswer: (Message) -> Bool
+    ) throws(ChannelError) -> Message {
+        let result: Result<Message, ChannelError> = buffer.withLock { buffer in
+            do throws(ChannelError) {
+                return .success(try askAlone(question, timeout, isAnswer, &buffer))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private func askAlone(
+        _ question: Message?,
+        _ timeout: Duration,
+        _ isAnswer: (Message) -> Bool,
+        _ buffer: inout [UInt8]
+    ) throws(ChannelError) -> Message {
+        if let question {
+            switch socket.send(question) {
+            case .sent: break
+            case .full: throw .handshakeTimeout(channel: channel)
+            case .failed: throw .publisherLost(channel: channel)
+            }
+        }
         let deadline = Deadline(after: timeout)
         while true {
             try SubscriberLink.wait(for: socket, until: deadline, channel: channel)
-            var failure: ChannelError? = nil
-            let message: Message? = buffer.withLock { buffer in
-                do throws(ChannelError) {
-                    return try receiveOne(&buffer)
-                } catch {
-                    failure = error
-                    return nil
-                }
-            }
-            if let failure { throw failure }
-            if let message { return message }
+            if let message = try receiveOne(&buffer), isAnswer(message) { return message }
+            if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
         }
     }
 

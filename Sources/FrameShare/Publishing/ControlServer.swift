@@ -269,6 +269,8 @@ final class ControlServer: Sendable {
             core.slotMayBeFree()
         case (.statisticsRequest, .monitor):
             if connection.socket.send(.statistics(core.statistics)) == .full { hangUp(descriptor, &connections) }
+        case (.controlsQuery(let number, let query), .monitor):
+            core.controls.answer(query, number: number, user: connection.peer.uid, on: connection.socket)
         case (.goodbye, .attached(let id)), (.goodbye, .awaitingReady(let id)):
             core.stopOffering(to: id)  // what it holds it keeps until it hangs up
         case (.goodbye, _):

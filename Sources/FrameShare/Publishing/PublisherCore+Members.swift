@@ -247,6 +247,7 @@ extension PublisherCore {
             return state.members.map(\.socket)
         }
         guard let sockets else { return false }
+        controls.stop()
         for socket in sockets { socket.send(.ended(end)) }
         endWork(end.error ?? .closed)
         page.wakeAll()

@@ -74,6 +74,8 @@ final class PublisherCore: Sendable {
     let controlEvent: OwnedDescriptor
     /// A futex word of this process: bumped when a thread that waits for a slot must look again.
     let attention: SharedMemory
+    /// Answers for the source's controls.
+    let controls: ControlService
 
     init(channel: String, pool: FramePool, options: Publisher.Options) throws(ChannelError) {
         guard (0...FrameTable.maximumMetadataCapacity).contains(options.metadataCapacity) else {
@@ -84,6 +86,7 @@ final class PublisherCore: Sendable {
         }
         self.channel = channel
         self.options = options
+        controls = ControlService(access: options.access.control)
         do throws(MemoryError) {
             page = try ChannelPage(creating: channel)
             attention = try SharedMemory(creating: "frameshare:\(channel):attention", size: 64, readersMayWrite: true)

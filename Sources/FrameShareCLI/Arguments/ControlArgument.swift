@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameShare
 
 /// `name=value`: a camera's control, by the name that `frameshare cameras` shows.
 struct ControlArgument: Sendable, Hashable {
@@ -10,5 +11,15 @@ struct ControlArgument: Sendable, Hashable {
             text.index(after: equals) != text.endIndex
         else { throw ValidationError("give NAME=VALUE, such as brightness=128") }
         return ControlArgument(name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+    }
+}
+
+/// Who may set controls: `nobody`, `owner` or `everyone`.
+enum ControlAccessArgument {
+    static func parse(_ text: String) throws -> ControlAccess {
+        guard let access = ControlAccess(rawValue: text) else {
+            throw ValidationError("say \(ControlAccess.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return access
     }
 }

@@ -99,6 +99,15 @@ struct Publish: ParsableCommand {
     )
     var control: [ControlArgument] = []
 
+    @Option(
+        help: .init(
+            "Who may set the camera's controls while it runs: nobody, owner (only you, and root), or everyone who may connect.",
+            valueName: "who"
+        ),
+        transform: ControlAccessArgument.parse
+    )
+    var controlAccess: ControlAccess = .owner
+
     @Flag(help: "Tell a checksum of each of a camera's images, for 'watch --verify'. It reads every pixel.")
     var checksum = false
 
@@ -202,6 +211,7 @@ struct Publish: ParsableCommand {
     var publisherOptions: Publisher.Options {
         var options = Publisher.Options()
         options.access = access.access
+        options.access.control = controlAccess
         options.stallLimit = stallLimit.duration
         options.leaseLimit = leaseLimit.duration
         if case .pool(let preference)? = memory { options.memory = preference }

@@ -71,10 +71,10 @@ struct LibcameraSession {
         if command.raw { streams.append(.init("raw", .raw)) }
         var configuration = LibcameraConfiguration(streams: streams, slots: command.slots)
         if case .pool(let preference)? = command.memory { configuration.memory = .imported(preference) }
-        configuration.controls = command.control.map { ($0.name, $0.value) }
+        configuration.controls = command.control.map { ControlSetting($0.name, $0.value) }
         if takesRate, let rate = command.rate, rate > 0 {
             let period = Int64(1e6 / rate)
-            configuration.controls.append(("FrameDurationLimits", "\(period),\(period)"))
+            configuration.controls.append(ControlSetting("FrameDurationLimits", "\(period),\(period)"))
         }
         return configuration
     }

@@ -34,7 +34,7 @@ public final class LibcameraCapture: Sendable {
     private static let requestsNeeded = 2
 
     private let options: Options
-    private let system: LibcameraSystem
+    let system: LibcameraSystem
     private let current: Mutex<Current>
     /// Raised by ``reconfigure(_:)``.
     private let attention: StopSignal
@@ -48,6 +48,8 @@ public final class LibcameraCapture: Sendable {
         /// Added to the camera's frame count, which begins anew with each start.
         var sequenceBase: UInt64 = 0
         var published: UInt64 = 0
+        /// Controls that were set since the start, each once.
+        var live: [ControlSetting] = []
     }
 
     /// Takes a camera, sets it up, and offers the channel. Frames come with ``run(until:)``.
@@ -79,10 +81,25 @@ public final class LibcameraCapture: Sendable {
             throw .channel(error)
         }
         current = Mutex(Current(camera: camera))
+        do throws(ChannelError) {
+            try publisher.offerControls(of: self)
+        } catch {
+            throw .channel(error)
+        }
     }
 
     /// The camera as it is set up now. Its controls may be set at any time.
     public var camera: LibcameraCamera { current.withLock { $0.camera } }
+
+    /// Controls that are to stay as they are through reconfigurations.
+    var liveControls: [ControlSetting] { current.withLock { $0.live } }
+
+    func keep(_ setting: ControlSetting) {
+        current.withLock { current in
+            current.live.removeAll { $0.name == setting.name }
+            current.live.append(setting)
+        }
+    }
 
     /// Sets the camera up anew: another size, format or mode. ``run(until:)`` stops the camera and goes on with a new
     /// generation of the channel; what subscribers hold of the old buffers stays valid. If the camera can't do it, it goes on
@@ -164,11 +181,12 @@ public final class LibcameraCapture: Sendable {
         _ old: LibcameraCamera,
         _ wanted: LibcameraConfiguration
     ) throws(LibcameraError) -> LibcameraCamera {
+        let live = liveControls
         do throws(LibcameraError) {
-            return try LibcameraCamera(system: system, id: old.id, configuration: wanted)
+            return try LibcameraCamera(system: system, id: old.id, configuration: wanted.setting(live))
         } catch {
             options.onEvent?(.refused(error))
-            return try LibcameraCamera(system: system, id: old.id, configuration: old.configuration)
+            return try LibcameraCamera(system: system, id: old.id, configuration: old.configuration.setting(live))
         }
     }
 }

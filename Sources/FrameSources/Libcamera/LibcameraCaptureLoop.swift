@@ -59,7 +59,7 @@ struct LibcameraCaptureLoop {
                 attention.clear()
                 return .reconfigure
             }
-            if set[1].revents != 0 { clearFreeSlotEvent() }
+            if set[1].revents != 0 { publisher.clearFreeSlotEvent() }
             while let frame = try onCamera({ () throws(LibcameraError) in try camera.dequeue() }) {
                 lastFrame = .now
                 guard try publish(frame) else { return .stopped }
@@ -76,24 +76,18 @@ struct LibcameraCaptureLoop {
             publisher.giveBack(slot: frame.slot)
             return true
         }
-        if frame.lost > 0 {
-            if frame.starved {
-                publisher.countLost(noFreeSlot: UInt64(frame.lost))
-            } else {
-                publisher.countLost(source: UInt64(frame.lost))
-            }
-        }
+        publisher.countLost(frame.lost, starved: frame.starved)
         nextSequence = sequenceBase &+ frame.sequence &+ 1
         var description = frame.description(sequenceBase: sequenceBase)
         if isFirst, sequenceBase > 0 { description.flags.insert(.discontinuity) }
         isFirst = false
         var entries = camera.metadata(of: frame)
         if let more = metadata?(frame, camera) { for entry in more { entries[entry.key] = entry.value } }
-        guard try waitForRoom() else {
-            publisher.giveBack(slot: frame.slot)
-            return false
-        }
         do throws(ChannelError) {
+            guard try publisher.waitForRoom(hearing: stop, mayStallForEver: mayStallForEver) else {
+                publisher.giveBack(slot: frame.slot)
+                return false
+            }
             try publisher.publish(slot: frame.slot, description, metadata: entries)
         } catch {
             throw .channel(error)
@@ -102,28 +96,10 @@ struct LibcameraCaptureLoop {
         return true
     }
 
-    /// The back-pressure of subscribers that want every frame; the stop signal must still be heard.
-    private func waitForRoom() throws(LibcameraCaptureError) -> Bool {
-        while true {
-            do throws(ChannelError) {
-                try publisher.waitForRoom(timeout: mayStallForEver ? .milliseconds(200) : nil)
-                return true
-            } catch {
-                guard error == .timedOut else { throw .channel(error) }
-                if stop.isStopped { return false }
-            }
-        }
-    }
-
     private func queueFreeSlots() throws(LibcameraCaptureError) {
         try onCamera { () throws(LibcameraError) in
             try publisher.takeFreeSlots { slot throws(LibcameraError) in try camera.queue(slot) }
         }
-    }
-
-    private func clearFreeSlotEvent() {
-        var count: UInt64 = 0
-        _ = read(publisher.freeSlotDescriptor, &count, 8)
     }
 
     /// How long to wait for a frame. A camera without requests isn't late.

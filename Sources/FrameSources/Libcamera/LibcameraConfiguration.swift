@@ -1,4 +1,5 @@
 public import FrameMemory
+public import FrameShare
 public import PixelFormats
 
 /// Who makes the buffers that a camera fills.
@@ -50,18 +51,9 @@ public struct LibcameraConfiguration: Sendable, Hashable {
     /// As EXIF numbers it, 1 (upright) to 8; nil: as the camera is mounted.
     public var orientation: Int?
     /// Set before the first frame, by libcamera's names, from text: "8000", "true", "1.5,2.0", "0,0/1920x1080".
-    public var controls: [(name: String, value: String)] {
-        get { controlList.map { ($0.name, $0.value) } }
-        set { controlList = newValue.map { ControlSetting(name: $0.name, value: $0.value) } }
-    }
+    public var controls: [ControlSetting] = []
     /// Whether anything other than what was asked is an error, ``LibcameraError/adjusted(id:_:)``.
     public var exact: Bool
-
-    private struct ControlSetting: Sendable, Hashable {
-        var name: String
-        var value: String
-    }
-    private var controlList: [ControlSetting] = []
 
     public init(
         streams: [StreamRequest] = [StreamRequest("main", .video)],
@@ -70,6 +62,14 @@ public struct LibcameraConfiguration: Sendable, Hashable {
         exact: Bool = false
     ) {
         (self.streams, self.slots, self.orientation, self.exact) = (streams, slots, orientation, exact)
+    }
+
+    /// With settings that were made since, in the place of earlier ones of the same controls.
+    func setting(_ live: [ControlSetting]) -> LibcameraConfiguration {
+        var configuration = self
+        configuration.controls.removeAll { old in live.contains { $0.name == old.name } }
+        configuration.controls += live
+        return configuration
     }
 }
 

@@ -1,4 +1,5 @@
 internal import FrameMemory
+internal import FrameShare
 internal import Glibc
 internal import LibcameraShim
 internal import PixelFormats
@@ -93,7 +94,7 @@ struct LibcameraHandle: ~Copyable {
     }
 
     func set(
-        _ controls: [(name: String, value: String)],
+        _ controls: [ControlSetting],
         known: () -> [String]
     ) throws(LibcameraError) {
         guard let camera else { return }

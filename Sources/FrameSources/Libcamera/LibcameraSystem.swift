@@ -95,6 +95,8 @@ public struct LibcameraInfo: Sendable, Hashable {
 /// A control that a camera has.
 public struct LibcameraControl: Sendable, Hashable {
     public let name: String
+    /// What kind of value it takes; one that takes several has them with commas between.
+    public let kind: CameraControl.Kind
     /// As libcamera writes them.
     public let minimum: String
     public let maximum: String
@@ -111,6 +113,7 @@ public struct LibcameraControl: Sendable, Hashable {
                 Unmanaged<List>.fromOpaque(context).takeUnretainedValue().controls.append(
                     LibcameraControl(
                         name: String(cString: control.name),
+                        kind: LibcameraValues.kind(control.type),
                         minimum: String(cString: control.minimum),
                         maximum: String(cString: control.maximum),
                         standard: String(cString: control.standard)

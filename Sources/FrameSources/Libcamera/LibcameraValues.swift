@@ -3,6 +3,19 @@ internal import LibcameraShim
 
 /// Values of libcamera's types, as metadata.
 enum LibcameraValues {
+    /// What kind of value a control takes.
+    static func kind(_ type: Int32) -> CameraControl.Kind {
+        switch fs_lc_type(UInt32(type)) {
+        case FS_LC_BOOL: .boolean
+        case FS_LC_BYTE, FS_LC_INT32, FS_LC_INT64: .integer
+        case FS_LC_FLOAT: .number
+        case FS_LC_STRING: .text
+        case FS_LC_RECTANGLE: .rectangle
+        case FS_LC_SIZE: .size
+        default: .other
+        }
+    }
+
     private final class List { var metadata = Metadata() }
 
     /// Gathers what `body` tells a callback; nil when it fails.

@@ -64,6 +64,14 @@ public struct V4L2CameraConfiguration: Sendable, Hashable {
         self.exact = exact
     }
 
+    /// With settings that were made since, in the place of earlier ones of the same controls.
+    func setting(_ live: [V4L2ControlSetting]) -> V4L2CameraConfiguration {
+        var configuration = self
+        configuration.controls.removeAll { old in live.contains { $0.name == V4L2Control.key(of: old.name) } }
+        configuration.controls += live
+        return configuration
+    }
+
     /// Chooses the format by any of its names, or by V4L2's code where that says more ("NM12").
     ///
     /// - Returns: false if the name means nothing; the configuration is then as before.

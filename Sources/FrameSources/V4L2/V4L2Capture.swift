@@ -56,6 +56,8 @@ public final class V4L2Capture: Sendable {
         var sequenceBase: UInt64 = 0
         /// Frames published up to the last new set-up.
         var published: UInt64 = 0
+        /// Controls that were set since the start, each once, by their keys.
+        var live: [V4L2ControlSetting] = []
     }
 
     /// Opens and sets up the camera, and offers the channel. Frames come with ``run(until:)``.
@@ -85,6 +87,7 @@ public final class V4L2Capture: Sendable {
         }
         let publisher = try Self.publisher(channel, camera, options)
         current = Mutex(Current(camera: camera, publisher: publisher, configuration: camera.configuration))
+        try offerControls(by: publisher)
     }
 
     private static func publisher(
@@ -99,6 +102,22 @@ public final class V4L2Capture: Sendable {
             return try Publisher(channel: channel, pool: camera.pool(stream: options.stream), options: settings)
         } catch {
             throw .channel(error)
+        }
+    }
+
+    private func offerControls(by publisher: Publisher) throws(V4L2CaptureError) {
+        do throws(ChannelError) {
+            try publisher.offerControls(of: self)
+        } catch {
+            throw .channel(error)
+        }
+    }
+
+    /// Has a control set anew whenever the camera is set up anew.
+    func keep(_ setting: V4L2ControlSetting) {
+        current.withLock { current in
+            current.live.removeAll { $0.name == setting.name }
+            current.live.append(setting)
         }
     }
 
@@ -211,13 +230,14 @@ public final class V4L2Capture: Sendable {
         wanted: V4L2CameraConfiguration?,
         before: V4L2CameraConfiguration
     ) throws(V4L2Error) -> V4L2Camera {
-        guard let wanted else { return try V4L2Camera(device: device, configuration: before) }
+        let live = current.withLock { $0.live }
+        guard let wanted else { return try V4L2Camera(device: device, configuration: before.setting(live)) }
         do throws(V4L2Error) {
-            return try V4L2Camera(device: device, configuration: wanted)
+            return try V4L2Camera(device: device, configuration: wanted.setting(live))
         } catch {
             if error.isUnplugged { throw error }
             options.onEvent?(.refused(error))
-            return try V4L2Camera(device: device, configuration: before)
+            return try V4L2Camera(device: device, configuration: before.setting(live))
         }
     }
 
@@ -236,7 +256,7 @@ public final class V4L2Capture: Sendable {
     private func comeBack(_ info: V4L2DeviceInfo, _ stop: StopSignal) throws(V4L2CaptureError) -> Bool {
         while !stop.wait(for: .milliseconds(250)) {
             guard let found = V4L2Device.find(sameAs: info) else { continue }
-            let configuration = current.withLock { $0.configuration }
+            let configuration = current.withLock { $0.configuration.setting($0.live) }
             let camera: V4L2Camera
             do throws(V4L2Error) {
                 camera = try V4L2Camera(device: V4L2Device(path: found.path), configuration: configuration)
@@ -249,6 +269,7 @@ public final class V4L2Capture: Sendable {
             }
             let publisher = try Self.publisher(channel, camera, options)
             current.withLock { ($0.camera, $0.publisher) = (camera, publisher) }
+            try offerControls(by: publisher)
             return true
         }
         return false

@@ -66,7 +66,7 @@ struct V4L2CaptureLoop {
                 attention.clear()
                 return .reconfigure
             }
-            if set[1].revents != 0 { clearFreeSlotEvent() }
+            if set[1].revents != 0 { publisher.clearFreeSlotEvent() }
             let events = set[0].revents
             if events == 0 { continue }
             let frame = try onCamera { () throws(V4L2Error) in
@@ -82,23 +82,17 @@ struct V4L2CaptureLoop {
 
     /// - Returns: false if it was stopped meanwhile.
     private mutating func publish(_ frame: V4L2Frame) throws(V4L2CaptureError) -> Bool {
-        if frame.lost > 0 {
-            if frame.starved {
-                publisher.countLost(noFreeSlot: UInt64(frame.lost))
-            } else {
-                publisher.countLost(source: UInt64(frame.lost))
-            }
-        }
+        publisher.countLost(frame.lost, starved: frame.starved)
         nextSequence = sequenceBase &+ frame.sequence &+ 1
         var description = frame.description(sequenceBase: sequenceBase)
         if isFirst, sequenceBase > 0 { description.flags.insert(.discontinuity) }
         isFirst = false
         let metadata = metadata?(frame, camera) ?? Metadata()
-        guard try waitForRoom() else {
-            publisher.giveBack(slot: frame.buffer)
-            return false
-        }
         do throws(ChannelError) {
+            guard try publisher.waitForRoom(hearing: stop, mayStallForEver: mayStallForEver) else {
+                publisher.giveBack(slot: frame.buffer)
+                return false
+            }
             try publisher.publish(slot: frame.buffer, description, metadata: metadata)
         } catch {
             throw .channel(error)
@@ -107,29 +101,10 @@ struct V4L2CaptureLoop {
         return true
     }
 
-    /// The back-pressure of subscribers that want every frame. The publisher cuts off who stalls too long; where they
-    /// may stall for ever, the stop signal must still be heard.
-    private func waitForRoom() throws(V4L2CaptureError) -> Bool {
-        while true {
-            do throws(ChannelError) {
-                try publisher.waitForRoom(timeout: mayStallForEver ? .milliseconds(200) : nil)
-                return true
-            } catch {
-                guard error == .timedOut else { throw .channel(error) }
-                if stop.isStopped { return false }
-            }
-        }
-    }
-
     private func queueFreeSlots() throws(V4L2CaptureError) {
         try onCamera { () throws(V4L2Error) in
             try publisher.takeFreeSlots { slot throws(V4L2Error) in try camera.queue(slot) }
         }
-    }
-
-    private func clearFreeSlotEvent() {
-        var count: UInt64 = 0
-        _ = read(publisher.freeSlotDescriptor, &count, 8)
     }
 
     /// How long to wait for a frame. A driver without buffers isn't late.

@@ -1,0 +1,101 @@
+internal import Glibc
+internal import Synchronization
+
+/// Answers what monitors ask of the source's controls, on a thread of its own: a driver may take its time, a USB camera
+/// up to seconds, and the control thread serves everyone.
+final class ControlService: Sendable {
+    private struct State {
+        weak var source: (any ControllableSource)?
+        var runs = false
+        /// Requests that wait for their answer.
+        var pending = 0
+    }
+    private let access: ControlAccess
+    private let state = Mutex(State())
+    private let queue = WorkQueue()
+
+    /// Requests beyond this many at a time are refused: what one peer floods must not pile up.
+    private static let mostPending = 32
+
+    init(access: ControlAccess) { self.access = access }
+
+    /// Offers a source's controls from now on; nil: none.
+    func offer(_ source: (any ControllableSource)?) throws(ChannelError) {
+        let mustStart = state.withLock { state in
+            state.source = source
+            defer { if source != nil { state.runs = true } }
+            return source != nil && !state.runs
+        }
+        if mustStart { try BackgroundThread.start(name: "fs-controls") { [queue] in queue.run() } }
+    }
+
+    /// Lets the thread end.
+    func stop() { queue.stop() }
+
+    /// Answers over `socket`, now or later.
+    func answer(_ query: Message.ControlsQuery, number: UInt32, user: UInt32, on socket: ControlSocket) {
+        let refused: String? = state.withLock { state in
+            if state.source == nil { return "its source has no controls" }
+            if case .set = query, let reason = refusal(of: user) { return reason }
+            if state.pending >= Self.mostPending { return "\(Self.mostPending) requests wait already; ask again later" }
+            state.pending += 1
+            return nil
+        }
+        if let refused {
+            socket.send(.controlsAnswer(number: number, .refused(refused)))
+            return
+        }
+        _ = queue.submit { [self] in
+            let source = state.withLock { state in
+                state.pending -= 1
+                return state.source
+            }
+            let answer = source.map { Self.answer(query, by: $0) } ?? .refused(ControlError.sourceGone.description)
+            socket.send(.controlsAnswer(number: number, answer))
+        }
+    }
+
+    private func refusal(of user: UInt32) -> String? {
+        switch access {
+        case .everyone: nil
+        case .owner where user == geteuid() || user == 0: nil
+        case .owner: "only user \(geteuid()), who publishes, may set its controls, and you are user \(user)"
+        case .nobody: "its publisher lets nobody set its controls"
+        }
+    }
+
+    private static func answer(
+        _ query: Message.ControlsQuery,
+        by source: any ControllableSource
+    ) -> Message.ControlsAnswer {
+        switch query {
+        case .list:
+            do throws(ControlError) {
+                return .list(try source.listControls())
+            } catch {
+                return .refused(error.description)
+            }
+        case .set(let settings):
+            return .outcomes(
+                settings.map { setting in
+                    do throws(ControlError) {
+                        return ControlOutcome(name: setting.name, result: .success(try source.setControl(setting)))
+                    } catch {
+                        return ControlOutcome(name: setting.name, result: .failure(error))
+                    }
+                }
+            )
+        }
+    }
+}
+
+extension Publisher {
+    /// Offers the controls of the channel's source to monitors in other processes: `frameshare control`,
+    /// ``ChannelMonitor/controls()``. Who may set them says ``ChannelAccess/control``.
+    ///
+    /// The source is not kept: it usually owns the publisher. May be called again, from any thread.
+    /// - Parameter source: nil: no controls from now on
+    public func offerControls(of source: (any ControllableSource)?) throws(ChannelError) {
+        try core.controls.offer(source)
+    }
+}
