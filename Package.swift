@@ -26,6 +26,11 @@ let package = Package(
             name: "FFmpeg",
             description: "Encoders, recordings and video files. Needs libavformat-dev and libswscale-dev."
         ),
+        .trait(
+            name: "View",
+            description: "Live pictures in a browser. Needs the traits Snapshot and FFmpeg for pictures and packets.",
+            enabledTraits: ["Snapshot"]
+        ),
         .trait(name: "Libcamera", description: "Cameras by libcamera. Needs libcamera-dev 0.3 or later."),
         .default(enabledTraits: []),
     ],
@@ -37,6 +42,10 @@ let package = Package(
         // Without traits: no Foundation.
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        // For the trait View alone. Without traits: no configuration files, no Foundation.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
     ],
     targets: [
         // C headers: system calls, ioctls and shared-memory layouts that Swift can't import. No logic.
@@ -70,14 +79,32 @@ let package = Package(
         .target(
             name: "FrameSources",
             dependencies: [
-                "CLinuxMedia", "FrameMemory", "FrameShare", "LibcameraShim", "PixelFormats", turboJPEG, ffmpeg,
-                ffmpegBridge,
-                logging, system,
+                "CLinuxMedia", "FrameJSON", "FrameMemory", "FrameShare", "LibcameraShim", "PixelFormats", turboJPEG,
+                ffmpeg, ffmpegBridge, logging, system,
             ]
         ),
         .target(
             name: "FrameSinks",
             dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, ffmpegBridge, system]
+        ),
+        // What commands print and the view's server answers as JSON, and reading it.
+        .target(name: "FrameJSON", dependencies: ["FrameShare"]),
+        // The browser view: a small HTTP server that reads channels. Without the trait it says that it is not built in.
+        .target(
+            name: "FrameView",
+            dependencies: [
+                "FrameJSON", "FrameShare", "FrameSinks", "PixelFormats", logging,
+                .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["View"])),
+                .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["View"])),
+                .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["View"])),
+                .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["View"])),
+                .product(
+                    name: "ServiceLifecycle",
+                    package: "swift-service-lifecycle",
+                    condition: .when(traits: ["View"])
+                ),
+            ],
+            resources: [.embedInCode("Page")]
         ),
         // Programs that work on frames as members of a group.
         .target(
@@ -91,8 +118,8 @@ let package = Package(
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
-                "CHandOver", "FrameMemory", "FrameShare", "FrameSinks", "FrameSources", "LeaseProtocol", "PixelFormats",
-                system,
+                "CHandOver", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks", "FrameSources", "FrameView",
+                "LeaseProtocol", "PixelFormats", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

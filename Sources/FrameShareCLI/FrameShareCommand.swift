@@ -32,7 +32,7 @@ struct FrameShareCommand: ParsableCommand {
                 name: "Share",
                 subcommands: [Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self, Control.self]
             ),
-            CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self]),
+            CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self, View.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Record.self, SendTrigger.self, Cat.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, BenchPublisher.self, BenchSubscriber.self]),
             CommandGroup(name: "Set up", subcommands: [Completions.self]),

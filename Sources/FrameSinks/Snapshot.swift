@@ -25,6 +25,11 @@ public struct Snapshot: Sendable, Hashable {
         self.mosaicAsGrey = mosaicAsGrey
     }
 
+    /// Whether an image of such a layout can be encoded, by a build with the trait `Snapshot`.
+    public static func canEncode(_ layout: ImageLayout) -> Bool {
+        layout.format == .mjpeg || RGBConverter(layout, deep: false) != nil
+    }
+
     /// Encodes an image.
     /// - Parameters:
     ///   - bytes: the image's buffer.

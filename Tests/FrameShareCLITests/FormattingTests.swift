@@ -1,3 +1,4 @@
+import FrameJSON
 import CommandTesting
 import FrameShare
 import Testing

@@ -23,6 +23,7 @@
 
 #define FS_AVUTIL(X)                                                                                                   \
     X(av_buffer_create)                                                                                                \
+    X(av_freep)                                                                                                        \
     X(av_dict_free)                                                                                                    \
     X(av_dict_get)                                                                                                     \
     X(av_dict_set)                                                                                                     \
@@ -60,6 +61,8 @@
     X(av_seek_frame)                                                                                                   \
     X(av_write_frame)                                                                                                  \
     X(av_write_trailer)                                                                                                \
+    X(avio_alloc_context)                                                                                              \
+    X(avio_context_free)                                                                                               \
     X(avformat_alloc_output_context2)                                                                                  \
     X(avformat_close_input)                                                                                            \
     X(avformat_find_stream_info)                                                                                       \

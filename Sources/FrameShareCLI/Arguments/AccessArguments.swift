@@ -20,9 +20,4 @@ enum UserArgument {
         }
         return entry.pointee.pw_uid
     }
-
-    /// The name of a user id, or the number where it has none.
-    static func name(_ uid: UInt32) -> String {
-        getpwuid(uid).map { String(cString: $0.pointee.pw_name) } ?? "uid \(uid)"
-    }
 }

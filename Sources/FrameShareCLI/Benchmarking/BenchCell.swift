@@ -1,3 +1,5 @@
+import FrameJSON
+
 /// One run of a benchmark: a way, with so many readers, frames of a size, and a pace.
 struct BenchCell: Hashable {
     var way: HandOver

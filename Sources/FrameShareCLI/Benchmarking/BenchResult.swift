@@ -1,3 +1,5 @@
+import FrameJSON
+
 /// All that `frameshare bench` measured.
 struct BenchResult {
     var machine: String

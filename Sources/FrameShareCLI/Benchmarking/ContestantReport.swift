@@ -1,3 +1,5 @@
+import FrameJSON
+
 /// The one line that either side of a benchmark prints at its end.
 struct ContestantReport {
     var side: String

@@ -1,3 +1,4 @@
+import FrameJSON
 import ArgumentParser
 import FrameShare
 
@@ -84,25 +85,5 @@ extension CameraControl {
             case .integer, .number, .bitmask, .rectangle, .size: range
             }
         return text + (standard.isEmpty ? "" : ", standard \(standard)")
-    }
-
-    var json: JSONValue {
-        .object([
-            "name": .string(name), "label": .string(label), "kind": .string("\(kind)"),
-            "minimum": minimum.isEmpty ? nil : .string(minimum), "maximum": maximum.isEmpty ? nil : .string(maximum),
-            "default": standard.isEmpty ? nil : .string(standard), "value": value.map(JSONValue.string),
-            "items": items.isEmpty
-                ? nil : .array(items.map { .object(["value": .string($0.value), "name": .string($0.name)]) }),
-            "read_only": .bool(isReadOnly), "inactive": .bool(isInactive),
-        ])
-    }
-}
-
-extension ControlOutcome {
-    fileprivate var json: JSONValue {
-        switch result {
-        case .success(let value): .object(["name": .string(name), "value": .string(value)])
-        case .failure(let error): .object(["name": .string(name), "error": .string("\(error)")])
-        }
     }
 }

@@ -1,3 +1,4 @@
+import FrameJSON
 import ArgumentParser
 import FrameShare
 

@@ -1,3 +1,5 @@
+import FrameJSON
+
 /// One thing that `doctor` has looked at.
 struct DoctorCheck {
     enum State: String {

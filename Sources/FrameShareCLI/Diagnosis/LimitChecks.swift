@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameMemory
 import Glibc
 
@@ -16,7 +17,7 @@ extension DoctorCheck {
 
     /// Who this is, and the groups that open cameras and heaps.
     static func groups() -> DoctorCheck {
-        let user = UserArgument.name(geteuid())
+        let user = UserName.of(geteuid())
         let count = getgroups(0, nil)
         var ids = [gid_t](repeating: 0, count: Int(max(0, count)))
         let read = getgroups(count, &ids)

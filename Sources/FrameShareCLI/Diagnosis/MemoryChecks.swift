@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameMemory
 import Glibc
 import SystemPackage
@@ -119,7 +120,7 @@ extension DoctorCheck {
             return "\(device.path) is its owner's alone: a udev rule can give it to group video: "
                 + "'\(match), GROUP=\"video\", MODE=\"0660\"'"
         }
-        let user = UserArgument.name(geteuid())
+        let user = UserName.of(geteuid())
         return "\(device.path) is for group '\(group)': 'sudo usermod -aG \(group) \(user)', log in again"
     }
 

@@ -1,3 +1,4 @@
+import FrameJSON
 import Histogram
 
 /// Latencies in nanoseconds, to three digits, from 1 ns to 100 s.

@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 
 /// What one subscriber saw over a while.

@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 
 /// One channel's state in lines for people: what `list`, `top` and `demo` show.
@@ -11,7 +12,7 @@ struct ChannelReport {
     func heading(withAge: Bool = true) -> [String] {
         var lines = [
             terminal.styled(now.channel, .bold)
-                + "  \(now.sourceName), published by pid \(now.publisherPID) (\(UserArgument.name(now.publisherUID)))"
+                + "  \(now.sourceName), published by pid \(now.publisherPID) (\(UserName.of(now.publisherUID)))"
                 + (withAge ? " for \(Quantities.time(nanoseconds: now.age))" : "")
                 + (now.generation > 1 ? ", generation \(now.generation)" : "")
         ]
@@ -92,7 +93,7 @@ struct ChannelReport {
             .init(subscriber.held > 0 ? Quantities.time(nanoseconds: subscriber.oldestLeaseAge) : "-"),
             .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP50) : "-"),
             .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP99) : "-"),
-            .init(UserArgument.name(subscriber.uid)),
+            .init(UserName.of(subscriber.uid)),
             .init(subscriber.streams.joined(separator: ",")),
         ]
     }

@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 import FrameSources
 import Glibc

@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 
 /// The demo's processes, from the first to the last.

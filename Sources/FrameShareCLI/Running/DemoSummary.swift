@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 
 /// What the demo has shown.

@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 
 /// What `frameshare publish` tells: at the start, at events, at the end.

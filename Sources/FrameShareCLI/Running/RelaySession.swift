@@ -1,3 +1,4 @@
+import FrameJSON
 import FrameShare
 
 /// One run of `frameshare relay`.

@@ -1,4 +1,5 @@
 #if FFmpeg
+import FrameJSON
 import FrameShare
 import FrameSinks
 

@@ -1,3 +1,4 @@
+import FrameJSON
 import Glibc
 import Subprocess
 import Synchronization

@@ -1,3 +1,4 @@
+import FrameJSON
 import Subprocess
 
 /// What happened to one of the workers that `frameshare workers` keeps.

@@ -74,8 +74,11 @@ final class ContainerWriter {
 
     private func begin() throws(VideoError) {
         if let interruption = target.interruption { context.pointee.interrupt_callback = interruption.callback }
-        // Some, such as RTSP and HLS, open what they need themselves.
-        if let format = context.pointee.oformat, format.pointee.flags & AVFMT_NOFILE == 0 {
+        if let memory = target.memory {
+            context.pointee.pb = try memory.open(av)
+            context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
+        } else if let format = context.pointee.oformat, format.pointee.flags & AVFMT_NOFILE == 0 {
+            // Others, such as RTSP and HLS, open what they need themselves.
             let result = av.pointee.avio_open2(
                 &context.pointee.pb,
                 target.address,
@@ -138,6 +141,10 @@ final class ContainerWriter {
     }
 
     private func closeOutput() -> Int32 {
+        if let memory = target.memory {
+            memory.close(av, &context.pointee.pb)
+            return 0
+        }
         guard context.pointee.pb != nil, let format = context.pointee.oformat,
             format.pointee.flags & AVFMT_NOFILE == 0
         else { return 0 }

@@ -14,6 +14,8 @@ struct MuxerTarget {
     var options: [(key: String, value: String)]
     /// Lets calls that wait for a network end.
     var interruption: Interruption?
+    /// Takes what is written, in the place of an address.
+    var memory: MuxedBytes?
 
     init(file path: String, _ container: VideoContainer) {
         label = path
@@ -21,6 +23,16 @@ struct MuxerTarget {
         address = "file:" + path
         muxer = container.rawValue
         options = container.options
+    }
+
+    /// Fragmented MP4 that is played while it is made: each frame by itself.
+    init(fragmentsTo memory: MuxedBytes) {
+        (label, address, muxer) = ("memory", "", VideoContainer.mp4.rawValue)
+        options = [
+            ("flush_packets", "1"), ("movflags", "+frag_every_frame+empty_moov+default_base_moof"),
+            ("video_track_timescale", "1000000"),
+        ]
+        self.memory = memory
     }
 
     init(label: String, address: String, muxer: String, options: [(String, String)], interruption: Interruption) {

@@ -59,9 +59,7 @@ public final class TriggerSocket: Sendable {
     ) throws(VideoError) -> Int {
         let folder = try Self.folder(of: channel, directory)
         var reached = 0
-        for name in names(in: folder) where name.hasPrefix(channel + ".") && name.hasSuffix(".trigger") {
-            // What stands between has no point: camera0's is not that of camera0.left.
-            guard !name.dropFirst(channel.utf8.count + 1).dropLast(8).contains(".") else { continue }
+        for name in names(in: folder, of: channel) {
             let path = folder + "/" + name
             let socket = try open(path) { connect($0, $1, $2) }
             guard socket >= 0 else {
@@ -85,6 +83,20 @@ public final class TriggerSocket: Sendable {
             return try ChannelDirectory.standard().path
         } catch {
             throw .channel(error)
+        }
+    }
+
+    /// Whether a recorder of a channel waits for a trigger, or one that was killed did.
+    public static func isAwaited(channel: String, directory: ChannelDirectory? = nil) -> Bool {
+        guard let folder = try? folder(of: channel, directory) else { return false }
+        return !names(in: folder, of: channel).isEmpty
+    }
+
+    private static func names(in folder: String, of channel: String) -> [String] {
+        names(in: folder).filter { name in
+            name.hasPrefix(channel + ".") && name.hasSuffix(".trigger")
+                // What stands between has no point: camera0's is not that of camera0.left.
+                && !name.dropFirst(channel.utf8.count + 1).dropLast(8).contains(".")
         }
     }
 

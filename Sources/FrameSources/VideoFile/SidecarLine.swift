@@ -1,3 +1,4 @@
+internal import FrameJSON
 internal import FrameShare
 internal import Glibc
 

@@ -1,5 +1,5 @@
-/// A value of JSON, as side-cars have it.
-enum JSONText: Equatable {
+/// A value of JSON that was read: a side-car's line, a request's body. Its bytes may be hostile.
+package enum JSONText: Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -9,7 +9,7 @@ enum JSONText: Equatable {
     case object([String: JSONText])
 
     /// Reads one value; nil for anything else, and for what is nested deeper than eight times.
-    init?(_ text: some Sequence<UInt8>) {
+    package init?(_ text: some Sequence<UInt8>) {
         var parser = Parser(bytes: Array(text))
         guard let value = parser.value(depth: 0), parser.isAtEnd else { return nil }
         self = value

@@ -1,14 +1,15 @@
-import FrameShare
+package import FrameShare
+internal import Glibc
 
 extension ChannelStatistics {
     /// As `list --json` and `top --json` print it. Times are nanoseconds.
-    var json: JSONValue {
+    package var json: JSONValue {
         .object([
             "channel": .string(channel),
             "source": .string(sourceName),
             "publisher": .object([
                 "pid": .number(publisherPID), "uid": .number(publisherUID),
-                "user": .string(UserArgument.name(publisherUID)),
+                "user": .string(UserName.of(publisherUID)),
             ]),
             "generation": .number(generation),
             "age_ns": .number(age),
@@ -28,7 +29,7 @@ extension ChannelStatistics {
 }
 
 extension ChannelStatistics.StreamStatus {
-    var json: JSONValue {
+    package var json: JSONValue {
         .object([
             "name": .string(stream.name),
             "width": .number(stream.layout.width), "height": .number(stream.layout.height),
@@ -49,7 +50,7 @@ extension ChannelStatistics.StreamStatus {
 }
 
 extension ChannelStatistics.GroupStatus {
-    var json: JSONValue {
+    package var json: JSONValue {
         .object([
             "name": .string(name), "members": .number(members), "given": .number(given), "lost": .number(lost),
             "answered": .number(answered), "failed": .number(failed), "open": .number(pending),
@@ -59,9 +60,9 @@ extension ChannelStatistics.GroupStatus {
 }
 
 extension ChannelStatistics.SubscriberStatus {
-    var json: JSONValue {
+    package var json: JSONValue {
         .object([
-            "id": .number(id), "pid": .number(pid), "uid": .number(uid), "user": .string(UserArgument.name(uid)),
+            "id": .number(id), "pid": .number(pid), "uid": .number(uid), "user": .string(UserName.of(uid)),
             "name": .string(name), "group": group.isEmpty ? .null : .string(group), "policy": .string("\(policy)"),
             "budget": .number(budget), "reserved": .bool(reserved), "streams": .strings(streams),
             "delivered": .number(delivered), "dropped": .number(dropped),
@@ -79,7 +80,7 @@ extension ChannelStatistics.SubscriberStatus {
 }
 
 extension WriteProtection {
-    var jsonName: String {
+    package var jsonName: String {
         switch self {
         case .sealed: "sealed"
         case .readOnlyExport: "read-only-export"
@@ -88,7 +89,7 @@ extension WriteProtection {
     }
 
     /// For people.
-    var explanation: String {
+    package var explanation: String {
         switch self {
         case .sealed: "sealed: readers can't write"
         case .readOnlyExport: "exported read-only: readers can't write"
@@ -98,7 +99,18 @@ extension WriteProtection {
 }
 
 extension FrameLoss {
-    var json: JSONValue {
+    package var json: JSONValue {
         .object(["source": .number(source), "no_free_slot": .number(noFreeSlot), "policy": .number(policy)])
+    }
+}
+
+/// A user id as people know it.
+package enum UserName {
+    /// The name of a user id, or the number where it has none.
+    package static func of(_ uid: UInt32) -> String {
+        var (entry, buffer) = (passwd(), [CChar](repeating: 0, count: 16384))
+        var found: UnsafeMutablePointer<passwd>?
+        guard getpwuid_r(uid, &entry, &buffer, buffer.count, &found) == 0, let found else { return "uid \(uid)" }
+        return String(cString: found.pointee.pw_name)
     }
 }

@@ -1,5 +1,5 @@
-/// A JSON document that keeps the order of its keys, as `--json` prints it.
-enum JSONValue: Equatable {
+/// A JSON document that keeps the order of its keys, as `--json` prints it and the view's server answers.
+package enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
     case int(Int64)
@@ -9,34 +9,36 @@ enum JSONValue: Equatable {
     case array([JSONValue])
     case object([Member])
 
-    struct Member: Equatable {
-        var key: String
-        var value: JSONValue
+    package struct Member: Equatable, Sendable {
+        package var key: String
+        package var value: JSONValue
+
+        package init(key: String, value: JSONValue) { (self.key, self.value) = (key, value) }
     }
 
     /// An object of the members that have a value, in the order given.
-    static func object(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
+    package static func object(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
         .object(members.compactMap { key, value in value.map { Member(key: key, value: $0) } })
     }
 
     /// A whole number of any size.
-    static func number(_ value: some BinaryInteger) -> JSONValue {
+    package static func number(_ value: some BinaryInteger) -> JSONValue {
         if let small = Int64(exactly: value) { return .int(small) }
         return UInt64(exactly: value).map(JSONValue.unsigned) ?? .double(Double(value))
     }
 
     /// A measured figure, rounded so that logs stay readable. What JSON can't say (infinity) is null.
-    static func number(_ value: Double, digits: Int) -> JSONValue {
+    package static func number(_ value: Double, digits: Int) -> JSONValue {
         guard value.isFinite else { return .null }
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
         return .double((value * scale).rounded() / scale)
     }
 
-    static func strings(_ values: some Sequence<String>) -> JSONValue { .array(values.map(JSONValue.string)) }
+    package static func strings(_ values: some Sequence<String>) -> JSONValue { .array(values.map(JSONValue.string)) }
 
     /// The document on one line.
-    var text: String {
+    package var text: String {
         var text = ""
         write(into: &text)
         return text
@@ -89,7 +91,7 @@ enum JSONValue: Equatable {
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral {
-    init(stringLiteral value: String) { self = .string(value) }
-    init(booleanLiteral value: Bool) { self = .bool(value) }
-    init(integerLiteral value: Int64) { self = .int(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(integerLiteral value: Int64) { self = .int(value) }
 }

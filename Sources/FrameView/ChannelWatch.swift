@@ -1,0 +1,241 @@
+#if View
+internal import FrameJSON
+internal import FrameShare
+internal import FrameSinks
+internal import NIOPosix
+internal import PixelFormats
+internal import Synchronization
+
+/// Looks at all channels once a second, and tells those who listen.
+final class ChannelWatch: Sendable {
+    /// A channel as it was seen last.
+    struct Seen: Sendable {
+        var statistics: ChannelStatistics
+        var isLive = true
+        var framesPerSecond = 0.0
+        var hasControls = false
+        var canTrigger = false
+    }
+
+    /// What is told once a second, as JSON.
+    struct Report: Sendable {
+        var channels: String
+        var statistics: String
+        var viewers: String
+    }
+
+    private struct State {
+        var seen: [String: Seen] = [:]
+        var listeners: [UInt64: Mailbox<Report>] = [:]
+        var nextID: UInt64 = 0
+        var report: Report?
+    }
+
+    /// Connections of the looking thread.
+    private struct Monitor {
+        var monitor: ChannelMonitor
+        var lastPublished: UInt64
+        var lastLook: ContinuousClock.Instant
+        var hasControls: Bool
+    }
+
+    private let names: [String]
+    private let directory: ChannelDirectory
+    private let feeds: PictureFeeds
+    private let state = Mutex(State())
+    private let monitors = Mutex<[String: Monitor]>([:])
+
+    /// The most channels that are looked at.
+    private static let maximum = 64
+
+    init(_ names: [String], _ directory: ChannelDirectory, _ feeds: PictureFeeds) {
+        (self.names, self.directory, self.feeds) = (names, directory, feeds)
+    }
+
+    /// Looks until the task is cancelled.
+    func run() async throws {
+        while true {
+            try await lookNow()
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// Looks once, on a thread that may block.
+    func lookNow() async throws {
+        try await NIOThreadPool.singleton.runIfActive { [self] in look() }
+    }
+
+    // MARK: what was seen
+
+    var seen: [(name: String, seen: Seen)] {
+        state.withLock { $0.seen }.map { ($0.key, $0.value) }.sorted { $0.name < $1.name }
+    }
+
+    func seen(_ name: String) -> Seen? { state.withLock { $0.seen[name] } }
+
+    // MARK: listening
+
+    func listen() -> (id: UInt64, reports: Mailbox<Report>) {
+        let mailbox = Mailbox<Report>()
+        let (id, report) = state.withLock { state in
+            state.nextID += 1
+            state.listeners[state.nextID] = mailbox
+            return (state.nextID, state.report)
+        }
+        if let report { mailbox.put(report) }
+        return (id, mailbox)
+    }
+
+    func stopListening(_ id: UInt64) { state.withLock { $0.listeners[id] = nil } }
+
+    // MARK: looking
+
+    private func look() {
+        let there = (try? directory.channels()) ?? []
+        let wanted = names.isEmpty ? there : names
+        var seen = state.withLock { $0.seen }
+        for name in wanted.prefix(Self.maximum) {
+            if let now = look(at: name) {
+                seen[name] = now
+            } else {
+                seen[name]?.isLive = false
+                seen[name]?.framesPerSecond = 0
+            }
+        }
+        for name in seen.keys where !wanted.contains(name) {
+            seen[name]?.isLive = false
+            seen[name]?.framesPerSecond = 0
+            monitors.withLock { $0[name] = nil }
+        }
+        let report = Report(
+            channels: Self.channels(seen).text,
+            statistics: statistics(seen).text,
+            viewers: viewers.text
+        )
+        let listeners = state.withLock { [seen] state in
+            state.seen = seen
+            state.report = report
+            return Array(state.listeners.values)
+        }
+        for listener in listeners { listener.put(report) }
+    }
+
+    /// Nil where nobody publishes, or the publisher doesn't answer.
+    private func look(at name: String) -> Seen? {
+        let known = monitors.withLock { $0[name] }
+        do throws(FrameShare.ChannelError) {
+            let monitor: ChannelMonitor
+            var hasControls = known?.hasControls ?? false
+            if let known {
+                monitor = known.monitor
+            } else {
+                monitor = try ChannelMonitor(channel: name, directory: directory, timeout: .milliseconds(500))
+                hasControls = (try? monitor.controls())?.isEmpty == false
+            }
+            let statistics = try monitor.snapshot()
+            let now = ContinuousClock.now
+            var seen = Seen(statistics: statistics)
+            if let known {
+                let time = (now - known.lastLook) / .seconds(1)
+                let frames = statistics.published >= known.lastPublished ? statistics.published - known.lastPublished : 0
+                seen.framesPerSecond = time > 0 ? Double(frames) / time : 0
+            }
+            seen.hasControls = hasControls
+            seen.canTrigger = TriggerSocket.isAwaited(channel: name, directory: directory)
+            monitors.withLock {
+                $0[name] = Monitor(
+                    monitor: monitor,
+                    lastPublished: statistics.published,
+                    lastLook: now,
+                    hasControls: hasControls
+                )
+            }
+            return seen
+        } catch {
+            // A connection that failed is made anew the next time.
+            monitors.withLock { $0[name] = nil }
+            return nil
+        }
+    }
+
+    // MARK: as JSON
+
+    static func channels(_ seen: [String: Seen]) -> JSONValue {
+        .object([
+            "channels": .array(seen.sorted { $0.key < $1.key }.map { channel($0.key, $0.value, []) })
+        ])
+    }
+
+    /// A channel, with more members at its end.
+    static func channel(_ name: String, _ seen: Seen, _ more: [JSONValue.Member]) -> JSONValue {
+        let value = JSONValue.object([
+            "name": .string(name),
+            "state": .string(seen.isLive ? "live" : "noSignal"),
+            "streams": .array(seen.statistics.streams.map { stream($0.stream) }),
+            "canTrigger": .bool(seen.canTrigger),
+            "controls": .bool(seen.isLive && seen.hasControls),
+        ])
+        guard case .object(let members) = value else { return value }
+        return .object(members + more)
+    }
+
+    private static func stream(_ stream: Stream) -> JSONValue {
+        let layout = stream.layout
+        return .object([
+            "name": .string(stream.name), "width": .number(layout.width), "height": .number(layout.height),
+            "format": .string(layout.format.name), "kind": .string(StreamKind(layout).rawValue),
+        ])
+    }
+
+    private func statistics(_ seen: [String: Seen]) -> JSONValue {
+        .object([
+            "channels": .object(
+                seen.filter(\.value.isLive).sorted { $0.key < $1.key }.map { name, seen in
+                    .init(key: name, value: statistics(name, seen))
+                }
+            )
+        ])
+    }
+
+    /// What `frameshare top --json` prints, with rate and latency.
+    func statistics(_ name: String, _ seen: Seen) -> JSONValue {
+        guard case .object(let members) = seen.statistics.json else { return .null }
+        let watched = feeds.figures.filter { $0.key.channel == name }.max { $0.figures.viewers < $1.figures.viewers }
+        let more = JSONValue.object([
+            "framesPerSecond": .number(seen.framesPerSecond, digits: 1), "latency": watched?.figures.latency.json,
+        ])
+        guard case .object(let added) = more else { return .null }
+        return .object(members + added)
+    }
+
+    private var viewers: JSONValue {
+        .object(
+            feeds.figures.map { key, figures in
+                .init(
+                    key: "\(key.channel)/\(key.stream)",
+                    value: .object([
+                        "viewers": .number(figures.viewers), "encoded": .number(figures.encoded),
+                        "sent": .number(figures.sent), "dropped": .number(figures.dropped),
+                    ])
+                )
+            }
+        )
+    }
+}
+
+/// How a stream can be looked at.
+enum StreamKind: String {
+    case pictures
+    case packets
+    /// In no way: a format that nothing here decodes.
+    case none
+
+    init(_ layout: ImageLayout) {
+        if Snapshot.canEncode(layout) {
+            self = .pictures
+        } else {
+            self = VideoCodec(layout.format) == .h264 ? .packets : .none
+        }
+    }
+}
+#endif

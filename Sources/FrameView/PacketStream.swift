@@ -1,0 +1,86 @@
+#if View
+internal import FrameShare
+internal import FrameSinks
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import NIOCore
+internal import NIOPosix
+
+/// H.264 that somebody encodes, as fragmented MP4 for one viewer: nothing is encoded here. A viewer who is too slow loses
+/// packets of its own, up to the next keyframe.
+struct PacketStream: Sendable {
+    let channel: String
+    let stream: String
+    let directory: ChannelDirectory
+    let feeds: PictureFeeds
+
+    #if FFmpeg
+    func response(over connection: any Channel, isHead: Bool) throws(Refusal) -> Response {
+        if isHead { return Response(status: .ok, headers: [.contentType: "video/mp4"]) }
+        guard feeds.takePlace() else { throw .tooManyViewers }
+        return Response(
+            status: .ok,
+            headers: [.contentType: "video/mp4"],
+            body: .init { writer in
+                defer { feeds.release() }
+                try await send(connection, &writer)
+                try await writer.finish(nil)
+            }
+        )
+    }
+
+    @concurrent
+    private func send(_ connection: any Channel, _ writer: inout any ResponseBodyWriter) async throws {
+        let subscriber = try await connect()
+        defer { subscriber.close() }
+        guard let layout = subscriber.streams.first?.layout,
+            let video = VideoStream(layout, framesPerSecond: 30)
+        else { return }
+        let muxer = try FragmentMuxer(video)
+        while connection.isActive, !Task.isCancelled {
+            let bytes: [UInt8]
+            do throws(FrameShare.ChannelError) {
+                // The publisher's end is this stream's; the page asks again.
+                guard let frame = try await subscriber.next(timeout: .seconds(1)) else { return }
+                bytes = try Self.mux(frame, muxer, video.codec)
+            } catch {
+                guard error == .timedOut else { return }
+                continue
+            }
+            guard !bytes.isEmpty else { continue }
+            let deadline = WriteDeadline.begin(connection)
+            defer { deadline.cancel() }
+            try await writer.write(ByteBuffer(bytes: bytes))
+        }
+    }
+
+    /// What can't be muxed is left out up to the next keyframe.
+    private static func mux(
+        _ frame: borrowing Frame,
+        _ muxer: FragmentMuxer,
+        _ codec: VideoCodec
+    ) throws(FrameShare.ChannelError) -> [UInt8] {
+        if frame.lost.total > 0 { muxer.noteLoss() }
+        do throws(VideoError) {
+            return try muxer.write(try VideoPacket(frame, codec))
+        } catch {
+            throw .sourceFailed("\(error)")
+        }
+    }
+
+    private func connect() async throws -> Subscriber {
+        try await NIOThreadPool.singleton.runIfActive { [channel, stream, directory] in
+            var options = Subscriber.Options()
+            options.directory = directory
+            options.name = "view"
+            options.connectTimeout = .seconds(2)
+            return try Subscriber(channel: channel, streams: [stream], policy: .queue(16), options: options)
+        }
+    }
+    #else
+    func response(over connection: any Channel, isHead: Bool) throws(Refusal) -> Response {
+        throw Refusal(.notFound, "this build is without FFmpeg, which packets need")
+    }
+    #endif
+}
+#endif

@@ -1,0 +1,196 @@
+public import FrameShare
+public import Logging
+
+#if View
+internal import HummingbirdCore
+internal import NIOCore
+internal import NIOPosix
+internal import ServiceLifecycle
+internal import Synchronization
+#endif
+
+/// Live pictures and figures of a machine's channels for browsers: `frameshare view`.
+///
+/// A small HTTP server. It subscribes to a stream while somebody looks at it, encodes each picture once for all who do,
+/// and holds no camera slot while it sends: a slow browser loses its own pictures. A publisher that goes shows as "no
+/// signal", and its return heals the page.
+///
+/// Built with the package trait `View`; without it ``run(onRunning:)`` throws ``ViewError/notInThisBuild``.
+public final class ViewServer: Sendable {
+    /// What to serve, to whom.
+    public struct Options: Sendable {
+        /// The address to listen on: a name or an IP address of this machine. Anything but loopback needs a ``token``.
+        public var host = "127.0.0.1"
+        /// 0: any that is free.
+        public var port = 8080
+        /// The channels to show; empty: all that there are.
+        public var channels: [String] = []
+        /// What a client must know, as a password, bearer token or `?token=`; nil: nothing.
+        public var token: String?
+        /// Names besides IP addresses and `localhost` by which browsers may reach this machine. Any other is turned away:
+        /// a web page could otherwise point a name of its own here and read along.
+        public var names: [String] = []
+        /// The most pictures a second of a stream, 1 to 120.
+        public var framesPerSecond = 30
+        /// JPEG quality, 1 to 100.
+        public var quality = 80
+        /// The most viewers of pictures at a time.
+        public var maximumViewers = 64
+        /// Where channels are; nil: ``ChannelDirectory/standard()``.
+        public var directory: ChannelDirectory?
+        /// Where it tells what goes wrong.
+        public var logger: Logger?
+
+        public init() {}
+    }
+
+    public let options: Options
+    #if View
+    private let state = Mutex<Task<Void, any Error>?>(nil)
+    #endif
+
+    /// - Throws: ``ViewError/needsToken(host:)``, ``ViewError/badOption(_:)``, ``ViewError/notInThisBuild``.
+    public init(options: Options) throws(ViewError) {
+        #if View
+        guard (0...65535).contains(options.port) else { throw .badOption("port \(options.port): 0 to 65535") }
+        guard (1...120).contains(options.framesPerSecond) else {
+            throw .badOption("\(options.framesPerSecond) pictures a second: 1 to 120")
+        }
+        guard (1...100).contains(options.quality) else { throw .badOption("quality \(options.quality): 1 to 100") }
+        if let token = options.token {
+            guard token.utf8.count >= 8, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+                throw .badOption("the token: at least 8 letters, digits and signs without spaces")
+            }
+        } else if !Self.isLoopback(options.host) {
+            throw .needsToken(host: options.host)
+        }
+        for channel in options.channels {
+            do throws(FrameShare.ChannelError) { try ChannelName.check(channel) } catch { throw .channel(error) }
+        }
+        self.options = options
+        #else
+        throw .notInThisBuild
+        #endif
+    }
+
+    /// Whether an address is this machine's own, which nobody else reaches.
+    public static func isLoopback(_ host: String) -> Bool {
+        let host = host.lowercased()
+        return host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
+    }
+
+    /// Serves until ``stop()`` or the task's end.
+    /// - Parameter onRunning: is told the port as soon as browsers can connect
+    public func run(onRunning: @escaping @Sendable (Int) -> Void) async throws(ViewError) {
+        #if View
+        let directory: ChannelDirectory
+        do throws(FrameShare.ChannelError) {
+            if let given = options.directory { directory = given } else { directory = try ChannelDirectory.standard() }
+        } catch {
+            throw .channel(error)
+        }
+        let task = Task { [options] in
+            try await Self.serve(options, directory, onRunning)
+        }
+        state.withLock { $0 = task }
+        let result = await withTaskCancellationHandler {
+            await task.result
+        } onCancel: {
+            task.cancel()
+        }
+        switch result {
+        case .success: return
+        case .failure(is CancellationError): return
+        case .failure(let error as IOError): throw .cannotListen(host: options.host, port: options.port, "\(error)")
+        case .failure(let error): throw .cannotListen(host: options.host, port: options.port, "\(error)")
+        }
+        #endif
+    }
+
+    /// Ends ``run(onRunning:)``: all connections are closed. From any thread.
+    public func stop() {
+        #if View
+        state.withLock { $0?.cancel() }
+        #endif
+    }
+
+    #if View
+    private static func serve(
+        _ options: Options,
+        _ directory: ChannelDirectory,
+        _ onRunning: @escaping @Sendable (Int) -> Void
+    ) async throws {
+        let logger = options.logger ?? Logger(label: "frameshare.view") { _ in SwiftLogNoOpLogHandler() }
+        let feeds = PictureFeeds(options, directory)
+        let watch = ChannelWatch(options.channels, directory, feeds)
+        let routes = Routes(options: options, directory: directory, watch: watch, feeds: feeds)
+        let connections = OpenConnections()
+        let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        // Lines and headers longer than these are answered 400; a connection that says nothing for so long is closed.
+        let http = HTTP1Channel.Configuration(
+            idleTimeout: .seconds(15),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: 8 * 1024,
+                maxHeaderListSize: 16 * 1024,
+                maxHeaderFieldCount: 64
+            )
+        )
+        let server = HTTP1Channel(
+            responder: { request, writer, channel in
+                connections.add(channel)
+                let response = await routes.respond(to: request, over: channel)
+                try await writer.write(response: response.head, body: response.body)
+            },
+            configuration: http
+        )
+        .server(
+            configuration: ServerConfiguration(
+                address: .hostname(options.host, port: options.port),
+                backlog: 64,
+                availableConnectionsDelegate: MaximumAvailableConnections(256, logger: logger)
+            ),
+            onServerRunning: { channel in onRunning(channel.localAddress?.port ?? options.port) },
+            eventLoopGroup: loop,
+            logger: logger
+        )
+        do {
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await server.run() }
+                group.addTask { try await watch.run() }
+                defer { group.cancelAll() }
+                try await group.next()
+            }
+        } catch {
+            feeds.close()
+            connections.closeAll()
+            try? await loop.shutdownGracefully()
+            throw error
+        }
+        feeds.close()
+        connections.closeAll()
+        try await loop.shutdownGracefully()
+    }
+    #endif
+}
+
+/// Why a view can't be served.
+public enum ViewError: Error, Sendable, Equatable, CustomStringConvertible {
+    case notInThisBuild
+    case needsToken(host: String)
+    case badOption(String)
+    case cannotListen(host: String, port: Int, String)
+    case channel(FrameShare.ChannelError)
+
+    public var description: String {
+        switch self {
+        case .notInThisBuild:
+            "this build can't serve a view; build it with the package trait View ('make build' does)"
+        case .needsToken(let host):
+            "whoever reaches \(host) could watch; give a token that viewers must know, or listen on 127.0.0.1"
+        case .badOption(let text): text
+        case .cannotListen(let host, let port, let reason):
+            "can't listen on \(host), port \(port): \(reason); choose another address or port (0: any that is free)"
+        case .channel(let error): "\(error)"
+        }
+    }
+}
