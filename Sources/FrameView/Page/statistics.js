@@ -1,0 +1,157 @@
+// A channel's numbers, as 'frameshare top' has them: rate, losses, pool, latency, and who reads.
+
+const whole = new Intl.NumberFormat("en");
+
+/** Nanoseconds as people say them: three digits and a unit. */
+export function duration(nanoseconds) {
+  for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]]) {
+    if (nanoseconds >= size) return `${Number((nanoseconds / size).toPrecision(3))} ${unit}`;
+  }
+  return `${nanoseconds} ns`;
+}
+
+function svg(name, attributes, text) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (text !== undefined) element.textContent = text;
+  return element;
+}
+
+export class StatisticsPanel {
+  #element;
+  #rows = new Map();
+  #lastRead = new Map();
+
+  constructor(element, channel) {
+    this.#element = element;
+    element.setAttribute("aria-label", `Statistics of ${channel}`);
+    element.append(document.getElementById("statistics-template").content.cloneNode(true));
+    this.#find(".readers").setAttribute("aria-label", `Subscribers of ${channel}`);
+  }
+
+  show(statistics) {
+    this.#set("rate", `${statistics.framesPerSecond.toFixed(1)} /s`);
+    this.#set("published", whole.format(statistics.published));
+    this.#setLoss("lost-source", statistics.lost.source);
+    this.#setLoss("lost-no-slot", statistics.lost.no_free_slot);
+    this.#showPool(statistics.pool);
+    this.#showLatency(statistics.latency);
+    this.#showSubscribers(statistics.subscribers);
+  }
+
+  #find(selector) {
+    return this.#element.querySelector(selector);
+  }
+
+  #set(name, text) {
+    this.#find(`[data-value=${name}]`).textContent = text;
+  }
+
+  #setLoss(name, count) {
+    this.#set(name, whole.format(count));
+    this.#find(`[data-value=${name}]`).parentElement.classList.toggle("lossy", count > 0);
+  }
+
+  /** A cell for each slot: with readers, at the source, free. */
+  #showPool(pool) {
+    const held = Math.max(0, pool.slots - pool.free - pool.at_source);
+    const text = `${held} held, ${pool.at_source} at the source, ${pool.free} free of ${pool.slots}`;
+    this.#set("pool", text);
+    const slots = this.#find(".slots");
+    slots.setAttribute("aria-label", `Slots: ${text}`);
+    while (slots.childElementCount > pool.slots) slots.lastElementChild.remove();
+    while (slots.childElementCount < pool.slots) slots.append(document.createElement("i"));
+    [...slots.children].forEach((cell, index) => {
+      cell.className = index < held ? "held" : index < held + pool.at_source ? "at-source" : "free";
+    });
+  }
+
+  #showLatency(latency) {
+    const chart = this.#find("svg");
+    const buckets = latency?.buckets ?? [];
+    const most = Math.max(0, ...buckets.map((bucket) => bucket.count));
+    if (most === 0) {
+      this.#set("latency", "no frame read here yet");
+      chart.replaceChildren();
+      return;
+    }
+    const text = `half within ${duration(latency.p50)}, 99 of 100 within ${duration(latency.p99)}`;
+    this.#set("latency", text);
+    chart.setAttribute("aria-label", `Latency from publication to this server: ${text}`);
+    const [width, height] = [320, 66];
+    const step = width / buckets.length;
+    const marks = Math.ceil(buckets.length / 6);
+    chart.replaceChildren(svg("line", { x1: 0, x2: width, y1: height + 0.5, y2: height + 0.5 }));
+    buckets.forEach((bucket, index) => {
+      const tall = bucket.count === 0 ? 0 : Math.max(2, bucket.count / most * height);
+      const bar = svg("rect", { x: index * step + 1, y: height - tall, width: step - 2, height: tall, rx: 1.5 });
+      const bound = bucket.below_ns === null ? "more" : `below ${duration(bucket.below_ns)}`;
+      bar.append(svg("title", {}, `${bound}: ${whole.format(bucket.count)}`));
+      chart.append(bar);
+      if (bucket.below_ns !== null && index % marks === marks - 1) {
+        chart.append(svg("text", { x: (index + 1) * step, y: height + 14, "text-anchor": "middle" },
+          duration(bucket.below_ns)));
+      }
+    });
+  }
+
+  #showSubscribers(subscribers) {
+    const ids = new Set(subscribers.map((subscriber) => subscriber.id));
+    for (const [id, row] of this.#rows) {
+      if (ids.has(id)) continue;
+      row.remove();
+      this.#rows.delete(id);
+      this.#lastRead.delete(id);
+    }
+    const body = this.#find("tbody");
+    for (const subscriber of subscribers) {
+      let row = this.#rows.get(subscriber.id);
+      if (!row) {
+        row = document.createElement("tr");
+        const name = document.createElement("th");
+        name.scope = "row";
+        name.append("", document.createElement("span"));
+        row.append(name, ...Array.from({ length: 5 }, () => document.createElement("td")));
+        this.#rows.set(subscriber.id, row);
+        body.append(row);
+      }
+      this.#fill(row, subscriber);
+    }
+    if (subscribers.length === 0 && !body.querySelector(".none")) {
+      const row = document.createElement("tr");
+      row.className = "none";
+      const cell = document.createElement("td");
+      cell.colSpan = 6;
+      cell.textContent = "nobody reads this channel";
+      row.append(cell);
+      body.append(row);
+    } else if (subscribers.length > 0) {
+      body.querySelector(".none")?.remove();
+    }
+  }
+
+  #fill(row, subscriber) {
+    const { dropped_by: by, latency_ns: latency } = subscriber;
+    const [name, policy] = row.firstElementChild.childNodes;
+    name.data = subscriber.name || "unnamed";
+    const way = subscriber.group ? `group ${subscriber.group}` : subscriber.policy;
+    policy.textContent = `${subscriber.pid}, ${way}`;
+    const columns = [
+      ["Delivered", whole.format(subscriber.delivered)],
+      ["Dropped", whole.format(subscriber.dropped)],
+      ["Queued", whole.format(subscriber.queued)],
+      ["Held", `${subscriber.held} of ${subscriber.budget}${subscriber.reserved ? " r" : ""}`],
+      ["Latency", latency && subscriber.delivered > 0 ? duration(latency.p50) : "–"],
+    ];
+    columns.forEach(([heading, text], index) => {
+      const cell = row.children[index + 1];
+      if (cell.textContent !== text) cell.textContent = text;
+      cell.dataset.heading = heading;
+    });
+    const before = this.#lastRead.get(subscriber.id) ?? subscriber.dropped;
+    row.children[2].classList.toggle("losing", subscriber.dropped > before);
+    this.#lastRead.set(subscriber.id, subscriber.dropped);
+    if (by) row.children[2].title = `policy ${by.policy}, budget ${by.budget}, shortage ${by.shortage}`;
+    if (latency) row.children[5].title = `p50 ${duration(latency.p50)}, p99 ${duration(latency.p99)}`;
+  }
+}
