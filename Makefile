@@ -28,7 +28,7 @@ export SWIFT LIBCAMERA
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
-scripts := Tests/CLibrary/run $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
+scripts := Tests/CLibrary/run Tests/View/run Tests/View/environment $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
 	Packaging/generate Tests/GuestTests/run-service Fuzz/run
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
@@ -63,7 +63,7 @@ demo: build ## see it work: a publisher, three subscribers, ten seconds
 	$(command) demo
 
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 20 minutes on 2 cores)
-	@Scripts/install-packages build test
+	@Scripts/install-packages build test view
 	@Scripts/install-packages libcamera
 	@Scripts/run-tests $(ONLY)
 

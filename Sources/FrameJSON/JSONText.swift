@@ -112,14 +112,30 @@ package enum JSONText: Equatable, Sendable {
             case UInt8(ascii: "b"): return [8]
             case UInt8(ascii: "f"): return [12]
             case UInt8(ascii: "u"):
-                guard at + 4 <= bytes.count,
-                    let code = UInt32(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16),
-                    let scalar = Unicode.Scalar(code)
-                else { return nil }
-                at += 4
+                guard let scalar = scalar() else { return nil }
                 return Array(String(scalar).utf8)
             case let other: return [other]
             }
+        }
+
+        /// After `\u`: what is beyond U+FFFF is written as two units of UTF-16, each escaped.
+        mutating func scalar() -> Unicode.Scalar? {
+            guard let first = codeUnit() else { return nil }
+            guard UTF16.isLeadSurrogate(first) else { return Unicode.Scalar(first) }
+            guard at + 2 <= bytes.count, bytes[at] == UInt8(ascii: "\\"), bytes[at + 1] == UInt8(ascii: "u") else {
+                return nil
+            }
+            at += 2
+            guard let second = codeUnit(), UTF16.isTrailSurrogate(second) else { return nil }
+            return UTF16.decode(UTF16.EncodedScalar([first, second]))
+        }
+
+        mutating func codeUnit() -> UInt16? {
+            guard at + 4 <= bytes.count, bytes[at] != UInt8(ascii: "+"),
+                let code = UInt16(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16)
+            else { return nil }
+            at += 4
+            return code
         }
     }
 }

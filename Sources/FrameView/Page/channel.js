@@ -1,4 +1,5 @@
 // One channel: its pictures, its statistics, and what can be asked of it.
+import { ControlsForm } from "./controls.js";
 import { Picture } from "./picture.js";
 import { StatisticsPanel } from "./statistics.js";
 
@@ -7,6 +8,7 @@ export class ChannelSection {
   #announce;
   #pictures = new Map();
   #statistics;
+  #controls;
   #state;
   #connected = true;
   #trigger;
@@ -41,6 +43,11 @@ export class ChannelSection {
       this.#announce(`${this.#name}: ${summary.state === "live" ? "live again" : "no signal"}`);
     }
     this.#trigger.hidden = !summary.canTrigger;
+    if (summary.controls && !this.#controls) {
+      this.#controls = new ControlsForm(this.#name, this.#announce);
+      this.#find(".side").append(this.#controls.element);
+    }
+    if (this.#controls) this.#controls.element.hidden = !summary.controls;
 
     const names = new Set(summary.streams.map((stream) => stream.name));
     for (const [name, picture] of this.#pictures) {

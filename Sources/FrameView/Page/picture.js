@@ -122,6 +122,8 @@ export class Picture {
   }
 
   showViewers(counts) {
+    // Packets are not counted: nothing is encoded for them.
+    if (this.#video) return;
     const viewers = counts?.viewers ?? 0;
     this.#find(".watching").textContent = viewers === 1 ? "1 viewer" : `${viewers} viewers`;
     // The server says that nobody watches: this picture's connection has gone without a word.
@@ -170,7 +172,7 @@ export class Picture {
   /** Starts or stops, as things are. */
   #refresh() {
     this.#showState();
-    const wanted = this.#live && this.#seen && this.#inView && !this.#paused;
+    const wanted = this.#live && this.#seen && this.#inView && !this.#paused && this.#stream.kind !== "none";
     if (!wanted) {
       this.#stop();
     } else if (!this.#isShowing) {
@@ -201,7 +203,7 @@ export class Picture {
 
   /** Another still, and a look whether a live connection has come free. */
   #showStill() {
-    this.#view.src = `${this.#path}.jpg?width=960&start=${Date.now()}`;
+    this.#view.src = `${this.#path}.jpg?start=${Date.now()}`;
     const turn = this.#turn;
     this.#timer = setTimeout(async () => {
       const giveBack = await liveConnections.take();
@@ -268,7 +270,8 @@ export class Picture {
   }
 
   #showState() {
-    this.#veil.textContent = this.#live ? (this.#paused ? "Paused" : "") : "No signal";
+    const kept = this.#paused ? "Paused" : this.#stream.kind === "none" ? `${this.#stream.format} can't be shown` : "";
+    this.#veil.textContent = this.#live ? kept : "No signal";
     this.element.classList.toggle("no-signal", !this.#live);
     this.element.classList.toggle("paused", this.#paused);
   }

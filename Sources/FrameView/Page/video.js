@@ -20,7 +20,7 @@ export class VideoFeed {
 
   start(path, codec) {
     this.stop();
-    const type = `video/mp4; codecs="${codec ?? "avc1.64001f"}"`;
+    const type = `video/mp4; codecs="${codec ?? "avc1.640028"}"`;
     const Source = globalThis.ManagedMediaSource ?? globalThis.MediaSource;
     if (!Source?.isTypeSupported(type)) {
       this.#on.ended(`This browser does not play ${codec ?? "H.264"}`);
