@@ -11,6 +11,11 @@ struct PictureStream: Sendable {
     let feed: PictureFeed
     let feeds: PictureFeeds
     let framesPerSecond: Int
+    /// Each picture is followed at once by the next one's header, which then can't say more than its type. Browsers based on
+    /// Chromium show a picture only when they see that header: without it they are a frame behind.
+    let isHeaderAhead: Bool
+
+    private static let nextHeader = "Content-Type: image/jpeg\r\n\r\n"
 
     func response(over channel: any Channel) -> Response {
         Response(
@@ -28,7 +33,7 @@ struct PictureStream: Sendable {
     private func send(_ channel: any Channel, _ writer: inout any ResponseBodyWriter) async throws {
         let viewer = feed.join(framesPerSecond: framesPerSecond)
         defer { feed.leave(viewer) }
-        try await writer.write(ByteBuffer(string: "--frameshare\r\n"))
+        try await writer.write(ByteBuffer(string: "--frameshare\r\n" + (isHeaderAhead ? Self.nextHeader : "")))
         var last: Picture?
         var due = ContinuousClock.now
         let interval = Duration.nanoseconds(1_000_000_000 / Int64(framesPerSecond))
@@ -43,22 +48,23 @@ struct PictureStream: Sendable {
             last = picture
             let deadline = WriteDeadline.begin(channel)
             defer { deadline.cancel() }
-            try await writer.write(Self.part(picture))
+            try await writer.write(part(picture))
             if isNew { feed.countSent() }
         }
     }
 
     /// Ends with the next boundary: a browser shows a picture when it sees that it is whole.
-    private static func part(_ picture: Picture) -> ByteBuffer {
+    private func part(_ picture: Picture) -> ByteBuffer {
         let head = """
             Content-Type: image/jpeg\r\nContent-Length: \(picture.jpeg.readableBytes)\r\n\
             X-Sequence: \(picture.sequence)\r\nX-Timestamp: \(picture.timestamp)\r\n\r\n
             """
+        let (before, after) = isHeaderAhead ? ("", Self.boundary + Self.nextHeader) : (head, Self.boundary)
         var part = ByteBuffer()
-        part.reserveCapacity(head.utf8.count + picture.jpeg.readableBytes + boundary.utf8.count)
-        part.writeString(head)
+        part.reserveCapacity(before.utf8.count + picture.jpeg.readableBytes + after.utf8.count)
+        part.writeString(before)
         part.writeImmutableBuffer(picture.jpeg)
-        part.writeString(boundary)
+        part.writeString(after)
         return part
     }
 }

@@ -179,12 +179,14 @@ struct Routes: Sendable {
                 .response(over: channel, isHead: request.method == .head)
         default:
             let rate = try number("fps", 1...60, request) ?? options.framesPerSecond
+            let isHeaderAhead = try number("ahead", 0...1, request) == 1
             if request.method == .head { return Response(status: .ok, headers: [.contentType: PictureStream.type]) }
             guard let feed = feeds.feed(.init(channel: name, stream: stream)) else { throw .tooManyViewers }
             let stream = PictureStream(
                 feed: feed,
                 feeds: feeds,
-                framesPerSecond: min(rate, options.framesPerSecond)
+                framesPerSecond: min(rate, options.framesPerSecond),
+                isHeaderAhead: isHeaderAhead
             )
             return stream.response(over: channel)
         }

@@ -56,6 +56,25 @@ def test_a_picture_stands_still_while_it_is_paused(server: tuple[Command, str], 
     browser.wait_for_number(lambda number: True)
 
 
+def test_more_streams_than_a_browser_has_connections_are_all_shown(
+    processes: Processes, server: tuple[Command, str], browser: Browser
+) -> None:
+    more = [word for index in range(1, 7) for word in ("--stream", f"s{index}=320x180")]
+    publisher = processes.publish("many", "320x180", 5, *more)
+    browser.set_size(1280, 2400)
+    browser.open(server[1])
+    stills = "return document.querySelectorAll('#channel-many .still').length"
+    # Seven streams, and those of the other channel: four of all are live.
+    for nth in (1, 7):
+        first = browser.wait_for_number(lambda number: True, channel="many", nth=nth)
+        browser.wait_for_number(lambda number, first=first: number > first, channel="many", nth=nth)
+    until("what finds no connection is shown by stills", lambda: browser.run(stills) >= 3)
+    # What is left of the connections is for what people do.
+    browser.run("document.querySelector('#channel-many .snapshot').click()")
+    browser.wait_for_text("#notice", "Saved many-main-")
+    publisher.end()
+
+
 def test_no_signal_is_shown_and_heals_by_itself(
     processes: Processes, server: tuple[Command, str], publisher: Command, browser: Browser
 ) -> None:

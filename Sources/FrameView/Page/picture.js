@@ -195,7 +195,7 @@ export class Picture {
       }
     } else if (giveBack) {
       // Each start is a request of its own: browsers would join equal ones.
-      this.#view.src = `${this.#path}.mjpg?start=${Date.now()}`;
+      this.#view.src = `${this.#path}.mjpg?ahead=1&start=${Date.now()}`;
     } else {
       this.#showStill();
     }
