@@ -176,6 +176,8 @@ let package = Package(
             dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare", "frameshare-test-worker"],
             exclude: ["Snapshots"]
         ),
+        // Nothing without the trait View.
+        .testTarget(name: "FrameViewTests", dependencies: ["CommandTesting", "FrameShareCLI"]),
         // What 'make install' installs besides: the service, its sandbox, containers, the manual.
         .testTarget(
             name: "PackagingTests",

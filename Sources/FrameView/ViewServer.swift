@@ -125,7 +125,9 @@ public final class ViewServer: Sendable {
         let watch = ChannelWatch(options.channels, directory, feeds)
         let routes = Routes(options: options, directory: directory, watch: watch, feeds: feeds)
         let connections = OpenConnections()
-        let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        // One thread sends to everyone; encoding has Swift's own.
+        NIOSingletons.groupLoopCountSuggestion = 1
+        let loop = MultiThreadedEventLoopGroup.singleton
         // Lines and headers longer than these are answered 400; a connection that says nothing for so long is closed.
         let http = HTTP1Channel.Configuration(
             idleTimeout: .seconds(15),
@@ -163,12 +165,10 @@ public final class ViewServer: Sendable {
         } catch {
             feeds.close()
             connections.closeAll()
-            try? await loop.shutdownGracefully()
             throw error
         }
         feeds.close()
         connections.closeAll()
-        try await loop.shutdownGracefully()
     }
     #endif
 }
