@@ -28,7 +28,7 @@ export SWIFT LIBCAMERA
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
-scripts := Tests/CLibrary/run Tests/View/run Tests/View/environment $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
+scripts := Tests/CLibrary/run Tests/View/run Tests/View/environment Tests/View/python $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
 	Packaging/generate Tests/GuestTests/run-service Fuzz/run
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from browser import Browser
 from processes import Processes
 
 
@@ -77,3 +78,17 @@ def test_text_beyond_the_basic_plane_is_json_too(address: str) -> None:
 
 def test_other_hosts_names_are_refused(address: str) -> None:
     assert get(address, "/api/channels", Host="evil.example")[0] in (400, 403, 421)
+
+
+def test_a_token_in_the_address_opens_the_page_and_is_not_left_there(processes: Processes, browser: Browser) -> None:
+    processes.publish("guarded")
+    _, address = processes.view("--token", "a-token-for-tests")
+    for path in ("/", "/api/channels", "/channels/guarded/main.mjpg", "/metrics"):
+        assert get(address, path)[0] == 401
+        assert get(address, path, Authorization="Bearer another-token")[0] == 401
+    assert get(address, "/api/channels", Authorization="Bearer a-token-for-tests")[0] == 200
+    browser.open(f"{address}/?token=a-token-for-tests")
+    browser.wait_for_number(lambda number: True, channel="guarded")
+    assert browser.driver.current_url == f"{address}/"
+    assert browser.run("return document.cookie") == "", "a script can read the token"
+    browser.driver.delete_all_cookies()
