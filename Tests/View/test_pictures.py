@@ -85,6 +85,7 @@ def test_no_signal_is_shown_and_heals_by_itself(
     browser.wait_for_text(STATE, "No signal")
     browser.wait_for_text("#channel-camera0 .veil", "No signal")
     assert "without signal" in browser.driver.title
+    assert browser.text("#channel-camera0 [data-value=rate]") == "–", "a rate is told that is none"
     # What is back is another process, its numbers begin anew, and its pictures have another size.
     processes.publish("camera0", "480x360", 20)
     browser.wait_for_text(STATE, "Live")

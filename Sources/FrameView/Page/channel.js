@@ -107,6 +107,7 @@ export class ChannelSection {
     this.element.dataset.state = state;
     this.link.dataset.state = state;
     this.#find(".state").textContent = words[state];
+    this.#statistics.setLive(state === "live");
     this.link.firstElementChild.setAttribute("aria-label", `${this.#name}: ${words[state].toLowerCase()}`);
   }
 

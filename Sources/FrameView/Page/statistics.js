@@ -39,6 +39,12 @@ export class StatisticsPanel {
     this.#showSubscribers(statistics.subscribers);
   }
 
+  /** Says whether the numbers are of now: without a signal they are the last that there were. */
+  setLive(live) {
+    this.#find(".past").hidden = live;
+    if (!live) this.#set("rate", "–");
+  }
+
   #find(selector) {
     return this.#element.querySelector(selector);
   }
