@@ -137,7 +137,8 @@ final class ChannelWatch: Sendable {
             var seen = Seen(statistics: statistics)
             if let known {
                 let time = (now - known.lastLook) / .seconds(1)
-                let frames = statistics.published >= known.lastPublished ? statistics.published - known.lastPublished : 0
+                let frames =
+                    statistics.published >= known.lastPublished ? statistics.published - known.lastPublished : 0
                 seen.framesPerSecond = time > 0 ? Double(frames) / time : 0
             }
             seen.hasControls = hasControls

@@ -20,7 +20,10 @@ struct Metrics {
             counter("frameshare_view_pictures_encoded_total", "Pictures encoded, each once.", labels, figures.encoded)
             counter("frameshare_view_pictures_sent_total", "Pictures sent, to all viewers.", labels, figures.sent)
             counter(
-                "frameshare_view_pictures_dropped_total", "Pictures that a viewer was too slow for.", labels, figures.dropped
+                "frameshare_view_pictures_dropped_total",
+                "Pictures that a viewer was too slow for.",
+                labels,
+                figures.dropped
             )
         }
     }
@@ -36,22 +39,33 @@ struct Metrics {
         gauge("frameshare_slots", slots, channel + [("state", "free")], UInt64(clamping: now.slotsFree))
         gauge("frameshare_slots", slots, channel + [("state", "at_source")], UInt64(clamping: now.slotsAtSource))
         gauge(
-            "frameshare_slots", slots, channel + [("state", "held")],
+            "frameshare_slots",
+            slots,
+            channel + [("state", "held")],
             UInt64(clamping: now.slots - now.slotsFree - now.slotsAtSource)
         )
         gauge("frameshare_subscribers", "Subscribers.", channel, UInt64(now.subscribers.count))
         for subscriber in now.subscribers {
-            let labels = channel + [("subscriber", subscriber.name), ("id", "\(subscriber.id)"), ("pid", "\(subscriber.pid)")]
+            let labels =
+                channel + [("subscriber", subscriber.name), ("id", "\(subscriber.id)"), ("pid", "\(subscriber.pid)")]
             counter("frameshare_subscriber_delivered_total", "Frames a subscriber took.", labels, subscriber.delivered)
             let dropped = "Frames a subscriber was not given."
             counter(
-                "frameshare_subscriber_dropped_total", dropped, labels + [("reason", "policy")], subscriber.droppedByPolicy
+                "frameshare_subscriber_dropped_total",
+                dropped,
+                labels + [("reason", "policy")],
+                subscriber.droppedByPolicy
             )
             counter(
-                "frameshare_subscriber_dropped_total", dropped, labels + [("reason", "budget")], subscriber.droppedByBudget
+                "frameshare_subscriber_dropped_total",
+                dropped,
+                labels + [("reason", "budget")],
+                subscriber.droppedByBudget
             )
             counter(
-                "frameshare_subscriber_dropped_total", dropped, labels + [("reason", "shortage")],
+                "frameshare_subscriber_dropped_total",
+                dropped,
+                labels + [("reason", "shortage")],
                 subscriber.droppedByShortage
             )
             gauge("frameshare_subscriber_held", "Frames a subscriber holds.", labels, UInt64(clamping: subscriber.held))

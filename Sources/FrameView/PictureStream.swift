@@ -31,6 +31,8 @@ struct PictureStream: Sendable {
 
     @concurrent
     private func send(_ channel: any Channel, _ writer: inout any ResponseBodyWriter) async throws {
+        // Else the kernel keeps seconds of pictures for a slow viewer, all of them old by then.
+        try await channel.setOption(.socketOption(.so_sndbuf), value: 256 * 1024).get()
         let viewer = feed.join(framesPerSecond: framesPerSecond)
         defer { feed.leave(viewer) }
         try await writer.write(ByteBuffer(string: "--frameshare\r\n" + (isHeaderAhead ? Self.nextHeader : "")))

@@ -15,11 +15,20 @@ struct Refusal: Error {
         if status == .unauthorized { self.headers[.wwwAuthenticate] = "Basic realm=\"FrameShare\", charset=\"UTF-8\"" }
     }
 
-    static let noSuchPage = Refusal(.notFound, "there is nothing here; / is the page, /openapi.json says what else there is")
+    static let noSuchPage = Refusal(
+        .notFound,
+        "there is nothing here; / is the page, /openapi.json says what else there is"
+    )
     static let tooManyViewers = Refusal(.tooManyRequests, "as many viewers as are served at a time are there")
-    static let noSignal = Refusal(.serviceUnavailable, "no signal: nobody publishes the channel now", [.retryAfter: "1"])
+    static let noSignal = Refusal(
+        .serviceUnavailable,
+        "no signal: nobody publishes the channel now",
+        [.retryAfter: "1"]
+    )
 
-    static func badName(_ name: String) -> Refusal { Refusal(.badRequest, "that can't be the name of a channel or stream") }
+    static func badName(_ name: String) -> Refusal {
+        Refusal(.badRequest, "that can't be the name of a channel or stream")
+    }
     static func badBody(_ text: String) -> Refusal { Refusal(.badRequest, text) }
     static func method(allowed: String) -> Refusal {
         Refusal(.methodNotAllowed, "this takes \(allowed)", [.allow: allowed])

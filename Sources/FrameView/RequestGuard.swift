@@ -113,7 +113,9 @@ struct RequestGuard: Sendable {
 
     private static func name(ofOrigin origin: String) -> String? {
         let text = origin.lowercased()
-        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) { return String(text.dropFirst(scheme.count)) }
+        for scheme in ["http://", "https://"] where text.hasPrefix(scheme) {
+            return String(text.dropFirst(scheme.count))
+        }
         return nil
     }
 

@@ -65,7 +65,9 @@ struct Routes: Sendable {
 
     private func page(_ name: String, _ request: Request) throws(Refusal) -> Response {
         guard let file = PageFile(name) else { throw .noSuchPage }
-        return try get(request) { Response(status: .ok, headers: [.contentType: file.type], body: .init(byteBuffer: file.bytes)) }
+        return try get(request) {
+            Response(status: .ok, headers: [.contentType: file.type], body: .init(byteBuffer: file.bytes))
+        }
     }
 
     private func get(_ request: Request, _ answer: () -> Response) throws(Refusal) -> Response {

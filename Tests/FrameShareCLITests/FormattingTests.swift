@@ -1,5 +1,5 @@
-import FrameJSON
 import CommandTesting
+import FrameJSON
 import FrameShare
 import Testing
 

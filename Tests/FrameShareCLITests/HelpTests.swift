@@ -5,7 +5,8 @@ import Testing
 @Suite("Help", .timeLimit(.minutes(5)))
 struct HelpTests {
     static let commands = [
-        "", "publish", "relay", "encode", "stream", "workers", "control", "list", "watch", "top", "snapshot", "record",
+        "", "publish", "relay", "encode", "stream", "workers", "control", "list", "watch", "top", "view", "snapshot",
+        "record",
         "trigger",
         "cat", "doctor", "cameras", "demo", "bench", "bench-publisher", "bench-subscriber", "completions",
     ]

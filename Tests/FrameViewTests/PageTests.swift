@@ -80,7 +80,9 @@ struct PageTests {
         for bad in ["", "[]", #"{"post": -1}"#, #"{"post": "x"}"#, #"{"when": 1}"#, "{"] {
             #expect(try scene.ask("POST", "/api/channels/cam/trigger", json, body: bad).status == 400, "\(bad)")
         }
-        #expect(try scene.ask("POST", "/api/channels/cam/trigger", ["Content-Type: text/plain"], body: "{}").status == 415)
+        #expect(
+            try scene.ask("POST", "/api/channels/cam/trigger", ["Content-Type: text/plain"], body: "{}").status == 415
+        )
         let long = String(repeating: " ", count: 70_000)
         #expect(try scene.ask("POST", "/api/channels/cam/trigger", json, body: long).status == 413)
         let get = try scene.get("/api/channels/cam/trigger")

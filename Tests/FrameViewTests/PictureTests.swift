@@ -23,7 +23,9 @@ struct PictureTests {
         #expect(picture.body.starts(with: Self.jpegStart))
         let later = try scene.get("/channels/cam/main.jpg")
         #expect(later.body.count < picture.body.count)
-        let (first, second) = (picture.headers["x-sequence"].flatMap { Int($0) }, later.headers["x-sequence"].flatMap { Int($0) })
+        let (first, second) = (
+            picture.headers["x-sequence"].flatMap { Int($0) }, later.headers["x-sequence"].flatMap { Int($0) }
+        )
         #expect(try #require(second) > (try #require(first)))
         #expect(try scene.get("/channels/cam/none.jpg").status == 404)
         #expect(try scene.get("/channels/cam/main.jpg?quality=0").status == 400)

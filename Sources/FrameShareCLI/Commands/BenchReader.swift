@@ -1,6 +1,6 @@
-import FrameJSON
 import ArgumentParser
 import CHandOver
+import FrameJSON
 import Glibc
 
 /// A reader of `frameshare bench`, for the ways that are not FrameShare. Started by it alone.

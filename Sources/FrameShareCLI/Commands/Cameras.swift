@@ -1,5 +1,5 @@
-import FrameJSON
 import ArgumentParser
+import FrameJSON
 import FrameSources
 
 /// `frameshare cameras`

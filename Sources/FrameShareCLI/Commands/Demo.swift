@@ -1,5 +1,5 @@
-import FrameJSON
 import ArgumentParser
+import FrameJSON
 import FrameShare
 
 /// `frameshare demo`
@@ -9,7 +9,7 @@ struct Demo: ParsableCommand {
         discussion: """
             Starts a publisher (a camera if there is one that you may use, else a test pattern) and three \
             subscribers: a preview that wants the latest frame, a recorder that wants every frame, and a detector \
-            that is deliberately slow. Shows who gets and who loses what for ten seconds, and sums it up. Needs \
+            that is deliberately slow. Shows who gets and who loses what for ten seconds, in a browser too, and sums it up. Needs \
             nothing but this machine, and leaves nothing behind.
 
             Examples:

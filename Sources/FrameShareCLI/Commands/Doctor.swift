@@ -1,5 +1,5 @@
-import FrameJSON
 import ArgumentParser
+import FrameJSON
 
 /// `frameshare doctor`
 struct Doctor: ParsableCommand {

@@ -40,13 +40,19 @@ struct View: ParsableCommand {
 
     @Option(
         name: .customLong("token-file"),
-        help: .init("A file whose first line is the token: others can't see it in the list of processes.", valueName: "path")
+        help: .init(
+            "A file whose first line is the token: others can't see it in the list of processes.",
+            valueName: "path"
+        )
     )
     var tokenFile: String?
 
     @Option(
         name: .customLong("host-name"),
-        help: .init("A name by which browsers reach this machine, besides localhost and addresses; repeat.", valueName: "name")
+        help: .init(
+            "A name by which browsers reach this machine, besides localhost and addresses; repeat.",
+            valueName: "name"
+        )
     )
     var hostNames: [String] = []
 

@@ -52,6 +52,9 @@ struct DemoShow {
             readers.append(try ChildProcess(name: reader.name, arguments: arguments))
         }
         waitUntilAttached(readers, monitor)
+        let view = json ? nil : BackgroundView.start(stop: stop)
+        defer { view?.end() }
+        if let address = view?.address { terminal.writeLine("live in a browser: \(address)") }
         let last = try follow(monitor, publisher, readers, for: duration)
         for reader in readers { reader.requestStop() }
         for reader in readers { reader.stop() }
