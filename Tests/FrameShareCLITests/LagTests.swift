@@ -1,0 +1,191 @@
+import CommandTesting
+import Foundation
+import Glibc
+import Testing
+
+#if FFmpeg
+/// What lags behind the camera, and what that costs whom.
+@Suite("Lag", .timeLimit(.minutes(4)))
+struct LagTests {
+    private func camera(_ folder: ChannelFolder, _ name: String, _ more: String...) throws -> CommandRun {
+        let run = try CommandRun(
+            ["publish", "--channel", name, "--json", "--rate", "60", "--slots", "6"] + more,
+            in: folder
+        )
+        try eventually { try !run.isRunning || frameshare("top", name, "--once", in: folder).code == 0 }
+        return run
+    }
+
+    private func started(_ folder: ChannelFolder, _ arguments: [String]) throws -> CommandRun {
+        let run = try CommandRun(arguments + ["--json"], in: folder)
+        eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
+        return run
+    }
+
+    /// The last line of what a command told, which sums it up.
+    private func end(_ run: CommandRun) throws -> Document {
+        run.send(SIGTERM)
+        let outcome = run.wait()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        return try #require(try Document.lines(outcome.output).last)
+    }
+
+    @Test("an encoder that is too slow costs the camera nothing by way of a copy stage, and slows it down without one")
+    func slowEncoder() throws {
+        let folder = try ChannelFolder()
+        // x265's slowest preset does a few of such frames a second.
+        let size = "1920x1080"
+        let encoder = ["--codec", "hevc", "--preset", "veryslow", "--low-latency", "--keyframe-interval", "30"]
+        let cameras = try [camera(folder, "near", "--size", size), camera(folder, "far", "--size", size)]
+        let relay = try started(folder, ["relay", "near", "--slots", "30"])
+        let lagging = try started(folder, ["encode", "near-copy"] + encoder)
+        usleep(4_000_000)
+        let encoded = try end(lagging)
+        let relayed = try end(relay)
+        let near = try end(cameras[0])
+        // The encoder's losses are counted, and named; the camera has none for want of a slot.
+        #expect(try encoded["lost"]["policy"].int > 60, "it was three times too slow")
+        #expect(try relayed["lost"]["no_free_slot"].int == 0)
+        #expect(try near["lost"]["no_free_slot"].int == 0)
+
+        let direct = try started(folder, ["encode", "far", "--policy", "every-frame"] + encoder)
+        let before = try published("far", folder)
+        usleep(3_000_000)
+        let during = try published("far", folder) - before
+        #expect(during < 3 * 60 / 2, "\(during) of 180 frames: the camera is as slow as its encoder")
+        direct.send(SIGKILL)
+        _ = direct.wait()
+        _ = try end(cameras[1])
+    }
+
+    private func published(_ channel: String, _ folder: ChannelFolder) throws -> Int {
+        try Document(try frameshare("top", channel, "--once", "--json", in: folder).output)["published"].int
+    }
+
+    @Test("a disk that is too slow loses the recorder frames, which are counted, and the camera none")
+    func slowDisk() throws {
+        let folder = try ChannelFolder()
+        let camera = try camera(folder, "cam", "--size", "640x480")
+        // A pipe whose reader takes 20 kB a second is as slow a disk as one can get.
+        let disk = folder.scratchFile().path + ".mkv"
+        try #require(mkfifo(disk, 0o600) == 0)
+        let slow = "exec 3<> \(disk); while dd bs=4096 count=1 status=none <&3 > /dev/null; do sleep 0.2; done"
+        let bash = try #require(CommandRun.installed("bash"))
+        let reader = try CommandRun(["-c", slow], of: bash, in: folder)
+        let recorder = try CommandRun(
+            ["record", "cam", "-o", disk, "--overwrite", "--codec", "mjpeg", "--json"],
+            in: folder
+        )
+        func dropped() throws -> Int {
+            let top = try Document(try frameshare("top", "cam", "--once", "--json", in: folder).output)
+            return try top["subscribers"].elements.first?["dropped"].int ?? 0
+        }
+        try eventually { try !recorder.isRunning || dropped() > 60 }
+        let top = try Document(try frameshare("top", "cam", "--once", "--json", in: folder).output)
+        #expect(try top["lost"]["no_free_slot"].int == 0)
+        #expect(try top["subscribers"].elements.allSatisfy { try $0["dropped_by"]["policy"].int > 60 })
+        // The disk is quick again: the recording ends in order.
+        let quick = try CommandRun(["-c", "exec cat \(disk) > /dev/null"], of: bash, in: folder)
+        reader.send(SIGKILL)
+        #expect(try end(recorder)["lost"]["policy"].int > 60)
+        #expect(quick.wait().code == 0)
+        #expect(try end(camera)["lost"]["no_free_slot"].int == 0)
+    }
+
+    @Test("AVI, which has no times, is right to a frame's interval, also over frames that the recorder lost")
+    func avi() throws {
+        let folder = try ChannelFolder()
+        let camera = try camera(folder, "cam", "--size", "320x240")
+        let file = folder.scratchFile().path + ".avi"
+        let run = try frameshare(
+            "record",
+            "cam",
+            "-o",
+            file,
+            "--codec",
+            "mjpeg",
+            "--sidecar",
+            "--rate",
+            "60",
+            "--frames",
+            "90",
+            in: folder
+        )
+        #expect(run.code == 0, "\(run.errors)")
+        let (probe, told) = (try VideoProbe(file, in: folder), try SidecarLine.read(file + ".jsonl"))
+        #expect(told.count == 90)
+        #expect(probe.pictures == told.count)
+        let first = try #require(probe.packets.first)
+        for (packet, line) in zip(probe.packets, told) {
+            #expect(abs(packet.pts - first.pts - Double(line.pts) / 1e9) <= 1.2 / 60)
+        }
+        _ = try end(camera)
+    }
+
+    @Test(
+        "what is sent over the network is what players take",
+        arguments: ["udp://127.0.0.1:PORT?pkt_size=1316", "srt://127.0.0.1:PORT", "rtsp://127.0.0.1:PORT/door"]
+    )
+    func network(address: String) throws {
+        let folder = try ChannelFolder()
+        let ffmpeg = try #require(CommandRun.installed("ffmpeg"), "Scripts/install-packages test installs it")
+        let camera = try camera(folder, "cam", "--size", "320x240")
+        let encode = try started(folder, ["encode", "cam", "--keyframe-interval", "15", "--low-latency"])
+        let address = address.replacingOccurrences(of: "PORT", with: "\(FreePort.find())")
+        var listener = address
+        var options: [String] = []
+        if address.hasPrefix("srt") { listener += "?mode=listener" }
+        if address.hasPrefix("rtsp") { options = ["-rtsp_flags", "listen"] }
+        let player = try CommandRun(
+            ["-v", "error"] + options + ["-i", listener, "-frames:v", "20", "-f", "null", "-"],
+            of: ffmpeg,
+            in: folder
+        )
+        let stream = try CommandRun(["stream", "cam-h264", address, "--wait", "--json"], in: folder)
+        let outcome = player.wait()
+        #expect(outcome.code == 0, "\(outcome.errors); \(stream.errorsSoFar)")
+        #expect(stream.outputSoFar.contains("\"connected\""))
+        for run in [stream, encode, camera] {
+            run.send(SIGTERM)
+            _ = run.wait()
+        }
+    }
+
+    @Test("HLS is written as a playlist and its pieces")
+    func hls() throws {
+        let folder = try ChannelFolder()
+        let camera = try camera(folder, "cam", "--size", "320x240")
+        let encode = try started(folder, ["encode", "cam", "--keyframe-interval", "15", "--low-latency"])
+        let list = folder.scratchFile().path + ".m3u8"
+        let stream = try CommandRun(["stream", "cam-h264", list, "--format", "hls", "--json"], in: folder)
+        eventually { !stream.isRunning || access(list, F_OK) == 0 }
+        stream.send(SIGTERM)
+        #expect(stream.wait().code == 0, "\(stream.errorsSoFar)")
+        let probe = try VideoProbe(list, in: folder)
+        #expect(probe.pictures > 10 && probe.complaints == "")
+        for run in [encode, camera] {
+            run.send(SIGTERM)
+            _ = run.wait()
+        }
+    }
+}
+
+/// A port of this machine that nobody uses now.
+enum FreePort {
+    static func find() -> UInt16 {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        return withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                _ = bind(socket, address, size)
+                _ = getsockname(socket, address, &size)
+            }
+            return UInt16(bigEndian: pointer.pointee.sin_port)
+        }
+    }
+}
+#endif
