@@ -130,8 +130,9 @@ final class ChannelWatch: Sendable {
                 monitor = known.monitor
             } else {
                 monitor = try ChannelMonitor(channel: name, directory: directory, timeout: .milliseconds(500))
-                hasControls = (try? monitor.controls())?.isEmpty == false
             }
+            // A source may offer them some time after its channel is there.
+            if !hasControls { hasControls = (try? monitor.controls())?.isEmpty == false }
             let statistics = try monitor.snapshot()
             let now = ContinuousClock.now
             var seen = Seen(statistics: statistics)

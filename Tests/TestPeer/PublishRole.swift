@@ -4,10 +4,13 @@ internal import Glibc
 /// A camera of a kind: a frame at each tick of its clock, lost and counted as such when there is no free slot for it.
 ///
 /// Keys: `slots`, `rate` (frames a second), `width`, `height`, `mode` (octal), `users` (of an allow list), `stall` (ms),
-/// `blocking` (wait for a slot instead of losing the frame), `reconfigure-every` (frames), `paused`, `limit-descriptors`, `limit-memory`.
+/// `blocking` (wait for a slot instead of losing the frame), `reconfigure-every` (frames), `paused`, `limit-descriptors`,
+/// `limit-memory`, `controls` (has some).
 struct PublishRole {
     private let publisher: Publisher
     private let arguments: PeerArguments
+    /// The publisher does not keep it.
+    private let controls: PeerControls?
     private var input = LineInput()
     private var sequence: UInt64 = 0
     private var paused: Bool
@@ -45,6 +48,8 @@ struct PublishRole {
             slots: arguments.number("slots", 96),
             options: options
         )
+        controls = arguments.flag("controls") ? PeerControls() : nil
+        try publisher.offerControls(of: controls)
     }
 
     static func stream(_ width: Int, _ height: Int) -> Stream {

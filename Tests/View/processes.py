@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+# Where the package was built, for programs that only its tests need.
+BUILD = Path(os.environ.get("FRAMESHARE_BUILD", ".build/debug"))
 COMMAND = os.environ.get("FRAMESHARE_COMMAND", ".build/debug/frameshare")
 PATIENCE = 60.0
 
@@ -25,13 +27,14 @@ def until(what: str, condition: Callable[[], object]) -> object:
 
 
 class Command:
-    """A running 'frameshare', what it has printed so far, and its end."""
+    """A running 'frameshare', or another program: what it has printed so far, and its end."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, program: str = COMMAND) -> None:
         self.arguments = arguments
         self.output = ""
+        # Some of the programs end with their standard input.
         self.process = subprocess.Popen(
-            [COMMAND, *arguments], env={**os.environ, "FRAMESHARE_DIR": str(folder)}, stdin=subprocess.DEVNULL,
+            [program, *arguments], env={**os.environ, "FRAMESHARE_DIR": str(folder)}, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         threading.Thread(target=self._read, daemon=True).start()
@@ -71,14 +74,21 @@ class Processes:
         self.folder = folder
         self.running: list[Command] = []
 
-    def start(self, *arguments: str) -> Command:
-        command = Command(self.folder, *arguments)
+    def start(self, *arguments: str, program: str = COMMAND) -> Command:
+        command = Command(self.folder, *arguments, program=program)
         self.running.append(command)
         return command
 
     def publish(self, channel: str = "camera0", size: str = "640x360", rate: int = 20, *more: str) -> Command:
         publisher = self.start("publish", "--channel", channel, "--size", size, "--rate", str(rate), *more)
         publisher.wait_for("Ctrl-C ends it")
+        return publisher
+
+    def publish_with_controls(self, channel: str) -> Command:
+        """A publisher that has controls, as the test pattern has none: Tests/TestPeer/PeerControls.swift."""
+        peer = str(BUILD / "frameshare-test-peer")
+        publisher = self.start("publish", str(self.folder), channel, "rate=5", "controls", program=peer)
+        publisher.wait_for("publishing")
         return publisher
 
     def view(self, *more: str, listen: str = "127.0.0.1:0") -> tuple[Command, str]:
