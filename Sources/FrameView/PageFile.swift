@@ -21,6 +21,7 @@ struct PageFile: Sendable {
         "channel.js": PageFile(script, PackageResources.channel_js),
         "picture.js": PageFile(script, PackageResources.picture_js),
         "statistics.js": PageFile(script, PackageResources.statistics_js),
+        "connections.js": PageFile(script, PackageResources.connections_js),
         "controls.js": PageFile(script, PackageResources.controls_js),
         "video.js": PageFile(script, PackageResources.video_js),
         "icon.svg": PageFile("image/svg+xml", PackageResources.icon_svg),

@@ -14,7 +14,10 @@ struct PageTests {
         #expect(page.headers["content-type"] == "text/html; charset=utf-8")
         #expect(page.headers["content-security-policy"]?.hasPrefix("default-src 'none'; ") == true)
         #expect(page.headers["x-content-type-options"] == "nosniff")
-        for file in ["view.css", "view.js", "channel.js", "picture.js", "statistics.js", "video.js", "icon.svg"] {
+        for file in [
+            "view.css", "view.js", "channel.js", "picture.js", "statistics.js", "video.js",
+            "controls.js", "connections.js", "icon.svg",
+        ] {
             #expect(try scene.get("/\(file)").status == 200, "\(file)")
         }
         #expect(try Document(scene.get("/openapi.json").text)["openapi"].text.hasPrefix("3."))

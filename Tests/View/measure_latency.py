@@ -67,7 +67,8 @@ def measure(browser: Browser, address: str, channel: str, edge: int, seconds: fl
     browser.wait_for_number(lambda number: True, channel=channel)
     # The other pictures of the page would take part.
     browser.run(
-        "for (const one of document.querySelectorAll(`section:not([id='channel-${arguments[0]}']) .pause`)) one.click()",
+        "const others = `section:not([id='channel-${arguments[0]}']) .pause`;"
+        "for (const pause of document.querySelectorAll(others)) pause.click()",
         channel,
     )
     times: dict[int, int] = {}

@@ -59,7 +59,8 @@ def test_a_control_is_set_by_keyboard_and_the_page_tells_what_became_of_it(page:
 def test_what_one_control_changes_in_others_is_shown(page: Browser, address: str) -> None:
     page.run("document.querySelector(arguments[0]).click()", FIELD.format(nth=2))
     until("it is set", lambda: value(address, "auto") == "false")
-    until("the time can be set", lambda: page.run(f"return document.querySelector('{FIELD.format(nth=3)}').disabled") is False)
+    disabled = "return document.querySelector(arguments[0]).disabled"
+    until("the time can be set", lambda: page.run(disabled, FIELD.format(nth=3)) is False)
     page.run("document.querySelector(arguments[0]).select()", FIELD.format(nth=3))
     page.press("1", "2", "0", "0", Keys.ENTER)
     until("the camera has it", lambda: value(address, "time") == "1200")
