@@ -81,7 +81,7 @@ static uint32_t pattern(uint32_t number, uint32_t index) {
     30, 0x24, 5, index, 0, W16(w), W16(h), W32((uint32_t)(w) * (h) * 16 * (rate)),                      \
         W32((uint32_t)(w) * (h) * 16 * (rate)), W32((uint32_t)(w) * (h) * 2), W32(10000000u / (rate)), 1, \
         W32(10000000u / (rate))
-#define CONTROL_LENGTH (13 + 18 + 9)
+#define CONTROL_LENGTH (13 + 18 + 11 + 9)
 #define STREAMING_LENGTH (14 + 27 + MODES * 30 + 6)
 #define TOTAL_LENGTH (9 + 8 + 9 + CONTROL_LENGTH + 9 + STREAMING_LENGTH + 7)
 
@@ -94,7 +94,8 @@ static const uint8_t configuration_descriptor[] = {
     9, 4, 0, 0, 0, 0x0E, 1, 0, 2,                                              // interface 0: control
     13, 0x24, 1, W16(0x100), W16(CONTROL_LENGTH), W32(48000000), 1, 1,
     18, 0x24, 2, 1, W16(0x0201), 0, 0, W16(0), W16(0), W16(0), 3, 0, 0, 0,     // camera terminal
-    9, 0x24, 3, 3, W16(0x0101), 0, 1, 0,                                       // output terminal
+    11, 0x24, 5, 2, 1, W16(0), 2, W16(1), 0,                                   // processing unit: it has a brightness
+    9, 0x24, 3, 3, W16(0x0101), 0, 2, 0,                                       // output terminal
     9, 4, 1, 0, 1, 0x0E, 2, 0, 0,                                              // interface 1: streaming
     14, 0x24, 1, 1, W16(STREAMING_LENGTH), 0x81, 0, 3, 0, 0, 0, 1, 0,
     27, 0x24, 4, 1, MODES, 'Y', 'U', 'Y', '2', 0, 0, 16, 0, 128, 0, 0, 170, 0, 56, 155, 113, 16, 1, 0, 0, 0, 0,
@@ -115,7 +116,7 @@ static int bus;                    // our end of the cable
 static bool pulled_out;            // the kernel has closed its end
 static volatile sig_atomic_t ending;
 
-static struct { uint8_t probe[PROBE], committed[PROBE]; } controls;
+static struct { uint8_t probe[PROBE], committed[PROBE]; int16_t brightness; } controls;
 static struct { uint32_t sequence, size; } waiting[64];      // requests for pixels, not yet answered
 static int waiting_count;
 
@@ -222,6 +223,34 @@ static uint32_t video_request(uint8_t what, uint8_t selector, uint8_t interface,
     return 0;
 }
 
+// Requests to the processing unit, which is entity 2 of the control interface: its brightness (2), -64 to 63. The pixels stay
+// what they are.
+static uint32_t unit_request(uint8_t what, uint8_t selector, const uint8_t *data, uint32_t size, uint8_t *reply,
+                             int *status) {
+    int16_t value = 0;
+    if (selector != 2) what = 0;
+    switch (what) {
+    case 0x01:                                                                 // SET_CUR
+        if (size < 2) break;
+        controls.brightness = (int16_t)(data[0] | data[1] << 8);
+        return 2;
+    case 0x81: value = controls.brightness; break;                             // GET_CUR
+    case 0x82: value = -64; break;                                             // GET_MIN
+    case 0x83: value = 63; break;                                              // GET_MAX
+    case 0x84: value = 1; break;                                               // GET_RES
+    case 0x85: value = 2; break;                                               // GET_LEN
+    case 0x86: reply[0] = 3; return 1;                                         // GET_INFO: can be read and set
+    case 0x87: break;                                                          // GET_DEF
+    default: what = 0;
+    }
+    if (what > 1) {
+        reply[0] = (uint8_t)value, reply[1] = (uint8_t)(value >> 8);
+        return 2;
+    }
+    *status = -EPIPE;
+    return 0;
+}
+
 static void control_request(const struct request *request, const uint8_t *data) {
     static uint8_t message[sizeof(struct request) + TOTAL_LENGTH + 64];
     uint8_t *reply = message + sizeof(struct request);
@@ -230,6 +259,8 @@ static void control_request(const struct request *request, const uint8_t *data) 
     bool in = setup[0] & 0x80;
     int status = 0;
     if (setup[0] == 0x80 && setup[1] == 6) size = descriptor(setup[3], setup[2], reply, &status);
+    else if ((setup[0] & 0x60) == 0x20 && setup[4] == 0)
+        size = unit_request(setup[1], setup[5] == 2 ? setup[3] : 0, data, length, reply, &status);
     else if ((setup[0] & 0x60) == 0x20)
         size = video_request(setup[1], setup[3], setup[4], data, length, reply, &status);
     else if (in) reply[0] = reply[1] = 0, size = setup[1] == 0 ? 2 : 1;        // GET_STATUS and the like

@@ -62,6 +62,40 @@ extension RealDrivers {
             try scene.close()
         }
 
+        @Test("another process lists and sets the camera's controls by libcamera's names, and the camera has them")
+        func controls() throws {
+            let folder = try ChannelFolder()
+            let usb = try Self.plugIn(folder)
+            defer { usb.unplug() }
+            let scene = try Scene(Self.size, folder: folder)
+            let listed = try frameshare("control", Scene.channel, "--json", in: folder)
+            #expect(listed.code == 0, "\(listed.errors)")
+            let brightness = try #require(
+                try Document(listed.output).elements.first { try $0["name"].text == "Brightness" },
+                "\(listed.output)"
+            )
+            #expect(try brightness["kind"].text == "number")
+            let published = try scene.statistics?.published ?? 0
+
+            let outcome = try frameshare("control", Scene.channel, "Brightness=0.5", "Flavour=1", in: folder)
+            #expect(outcome.code == 1)
+            #expect(outcome.output == "Brightness=0.5\n")
+            #expect(outcome.errors.contains("Flavour") && outcome.errors.contains("Brightness"), "\(outcome.errors)")
+            // It goes with one of the next requests: then the driver has half of 64.
+            try scene.wait("the driver has it") { _ in
+                let camera = try Document(frameshare("cameras", usb.path, "--json", in: folder).output)
+                let control = try camera.elements[0]["controls"].elements.first { try $0["name"].text == "brightness" }
+                return try control?["value"].text == "32"
+            }
+            try scene.wait("frames go on") { ($0?.published ?? 0) > published + 3 }
+            let again = try frameshare("control", Scene.channel, "--json", in: folder)
+            let now = try Document(again.output).elements.first { try $0["name"].text == "Brightness" }
+            #expect(try now?["value"].text == "0.5")
+            let wrong = try frameshare("control", Scene.channel, "Brightness=0.1,0.2", in: folder)
+            #expect(wrong.code == 1)
+            try scene.close()
+        }
+
         @Test("killing subscribers at any moment costs the camera no frame, and all slots come back")
         func killed() throws {
             let folder = try ChannelFolder()
