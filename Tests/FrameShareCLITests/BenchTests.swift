@@ -2,7 +2,7 @@ import CommandTesting
 import Foundation
 import Testing
 
-@Suite("Benchmarks", .timeLimit(.minutes(5)))
+@Suite("Benchmarks", .timeLimit(.minutes(10)))
 struct BenchTests {
     private static let ways = [
         "frameshare latest", "frameshare queue:4", "frameshare every-frame", "SCM_RIGHTS and mmap a frame",

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("cat and snapshot", .timeLimit(.minutes(5)))
+@Suite("cat and snapshot", .timeLimit(.minutes(10)))
 struct CatTests {
     private func withPublisher(_ format: String, _ body: (ChannelFolder) throws -> Void) throws {
         let folder = try ChannelFolder()

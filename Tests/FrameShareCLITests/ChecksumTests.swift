@@ -4,7 +4,7 @@ import Testing
 
 @testable import FrameShareCLI
 
-@Suite("Checksums", .timeLimit(.minutes(5)))
+@Suite("Checksums", .timeLimit(.minutes(10)))
 struct ChecksumTests {
     /// Publishes small frames of bytes in this process until the command has ended.
     private func watch(checksum: @escaping @Sendable (UInt64) -> UInt64?) async throws -> CommandRun.Outcome {

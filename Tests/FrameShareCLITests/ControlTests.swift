@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Controls", .timeLimit(.minutes(2)))
+@Suite("Controls", .timeLimit(.minutes(10)))
 struct ControlTests {
     @Test("a source without controls, and a channel that is not there, are told apart")
     func none() throws {

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("demo", .timeLimit(.minutes(5)), .serialized)
+@Suite("demo", .timeLimit(.minutes(10)), .serialized)
 struct DemoTests {
     @Test("the demo shares frames with three processes, and leaves nothing behind")
     func demo() throws {

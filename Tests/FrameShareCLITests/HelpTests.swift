@@ -2,7 +2,7 @@ import CommandTesting
 import Foundation
 import Testing
 
-@Suite("Help", .timeLimit(.minutes(5)))
+@Suite("Help", .timeLimit(.minutes(10)))
 struct HelpTests {
     static let commands = [
         "", "publish", "relay", "encode", "stream", "workers", "control", "list", "watch", "top", "view", "snapshot",

@@ -5,7 +5,7 @@ import Testing
 
 #if FFmpeg
 /// What lags behind the camera, and what that costs whom.
-@Suite("Lag", .timeLimit(.minutes(4)))
+@Suite("Lag", .timeLimit(.minutes(10)))
 struct LagTests {
     private func camera(_ folder: ChannelFolder, _ name: String, _ more: String...) throws -> CommandRun {
         let run = try CommandRun(

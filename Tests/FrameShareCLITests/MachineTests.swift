@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("doctor and cameras", .timeLimit(.minutes(5)))
+@Suite("doctor and cameras", .timeLimit(.minutes(10)))
 struct MachineTests {
     @Test("doctor finds that frames can be shared in memfds here")
     func doctor() throws {

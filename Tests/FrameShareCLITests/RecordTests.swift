@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 #if FFmpeg
-@Suite("Recording", .timeLimit(.minutes(4)))
+@Suite("Recording", .timeLimit(.minutes(10)))
 struct RecordTests {
     private func publisher(_ folder: ChannelFolder, _ more: String...) throws -> CommandRun {
         let run = try CommandRun(["publish", "--channel", "cam", "--json"] + more, in: folder)
@@ -345,7 +345,7 @@ struct RecordTests {
     }
 }
 #else
-@Suite("Recording", .timeLimit(.minutes(4)))
+@Suite("Recording", .timeLimit(.minutes(10)))
 struct RecordTests {
     @Test("a build without FFmpeg says so", arguments: [["record", "cam", "-o", "x.mp4"], ["encode", "cam"]])
     func notInThisBuild(arguments: [String]) throws {

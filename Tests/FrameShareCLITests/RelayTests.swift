@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Relay", .timeLimit(.minutes(3)))
+@Suite("Relay", .timeLimit(.minutes(10)))
 struct RelayTests {
     private func publisher(_ folder: ChannelFolder, _ more: String...) throws -> CommandRun {
         let run = try CommandRun(["publish", "--channel", "cam", "--size", "160x120", "--json"] + more, in: folder)

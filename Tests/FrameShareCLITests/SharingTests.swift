@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Sharing", .timeLimit(.minutes(5)))
+@Suite("Sharing", .timeLimit(.minutes(10)))
 struct SharingTests {
     /// A publisher of small frames, up and running.
     private func publisher(

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Streaming", .timeLimit(.minutes(3)))
+@Suite("Streaming", .timeLimit(.minutes(10)))
 struct StreamTests {
     private func publisher(_ folder: ChannelFolder) throws -> CommandRun {
         let run = try CommandRun(

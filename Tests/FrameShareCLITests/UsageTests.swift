@@ -1,7 +1,7 @@
 import CommandTesting
 import Testing
 
-@Suite("Wrong usage", .timeLimit(.minutes(5)))
+@Suite("Wrong usage", .timeLimit(.minutes(10)))
 struct UsageTests {
     struct BadInput: CustomTestStringConvertible, Sendable {
         var arguments: [String]

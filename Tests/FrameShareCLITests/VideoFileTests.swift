@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Video files", .timeLimit(.minutes(3)))
+@Suite("Video files", .timeLimit(.minutes(10)))
 struct VideoFileTests {
     private func published(_ folder: ChannelFolder, _ arguments: [String]) throws -> CommandRun {
         let run = try CommandRun(["publish", "--json"] + arguments, in: folder)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import FrameShareCLI
 
-@Suite("Workers", .timeLimit(.minutes(3)))
+@Suite("Workers", .timeLimit(.minutes(10)))
 struct WorkersTests {
     private static let worker = CommandRun.built("frameshare-test-worker").path
 

@@ -3,7 +3,7 @@ import FrameShareTestKit
 import Glibc
 import Testing
 
-@Suite("A fake camera", .timeLimit(.minutes(1)))
+@Suite("A fake camera", .timeLimit(.minutes(10)))
 struct FakeCameraTests {
     private func layout(_ format: PixelFormat = .r8, _ width: Int = 8, _ height: Int = 4) -> ImageLayout {
         ImageLayout(

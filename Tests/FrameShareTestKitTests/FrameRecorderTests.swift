@@ -2,7 +2,7 @@ import FrameShare
 import FrameShareTestKit
 import Testing
 
-@Suite("A frame recorder", .timeLimit(.minutes(1)))
+@Suite("A frame recorder", .timeLimit(.minutes(10)))
 struct FrameRecorderTests {
     @Test("it keeps what frames showed and holds none of them")
     func recording() async throws {

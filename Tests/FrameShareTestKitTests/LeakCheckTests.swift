@@ -3,7 +3,7 @@ import FrameShareTestKit
 import Glibc
 import Testing
 
-@Suite("A leak check", .timeLimit(.minutes(1)))
+@Suite("A leak check", .timeLimit(.minutes(10)))
 struct LeakCheckTests {
     @Test("what is still open is named; once it is closed nothing is")
     func findsLeaks() async throws {

@@ -43,7 +43,7 @@ private final class KnobSource: ControllableSource {
     }
 }
 
-@Suite("A source's controls, from other processes", .timeLimit(.minutes(3)))
+@Suite("A source's controls, from other processes", .timeLimit(.minutes(10)))
 struct CameraControlTests {
     @Test("controls are listed as the source tells them")
     func list() throws {

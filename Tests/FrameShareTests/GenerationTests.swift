@@ -2,7 +2,7 @@ import FrameShare
 import Testing
 
 /// Reconfiguration: another pool takes over, frames of the old one stay valid.
-@Suite("Generations", .timeLimit(.minutes(3)))
+@Suite("Generations", .timeLimit(.minutes(10)))
 struct GenerationTests {
     private func streams(_ width: Int, _ names: String...) -> [Stream] {
         (names.isEmpty ? ["main"] : names).map { Stream(name: $0, layout: .grey(width, 8)) }

@@ -2,7 +2,7 @@ import FrameShare
 import Testing
 
 /// Frames outlive what they came from; and nothing outlives its last user.
-@Suite("Lifetimes", .timeLimit(.minutes(3)))
+@Suite("Lifetimes", .timeLimit(.minutes(10)))
 struct LifetimeTests {
     @Test("a frame stays valid after its subscriber was closed, and is not overwritten meanwhile")
     func afterSubscriber() async throws {

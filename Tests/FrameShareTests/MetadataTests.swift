@@ -174,7 +174,7 @@ struct MetadataTests {
         }
     }
 
-    @Test("it travels with its frame", .timeLimit(.minutes(3)))
+    @Test("it travels with its frame", .timeLimit(.minutes(10)))
     func throughChannel() throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher()

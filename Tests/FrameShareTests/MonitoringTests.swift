@@ -2,7 +2,7 @@ import FrameShare
 import Glibc
 import Testing
 
-@Suite("Statistics and monitors", .timeLimit(.minutes(3)))
+@Suite("Statistics and monitors", .timeLimit(.minutes(10)))
 struct MonitoringTests {
     @Test("a monitor sees what the publisher sees, and is no subscriber")
     func snapshot() throws {

@@ -2,7 +2,7 @@ import FrameShare
 import Testing
 
 /// Each policy does what its name says, and every lost frame is counted where it was lost.
-@Suite("Policies", .timeLimit(.minutes(3)))
+@Suite("Policies", .timeLimit(.minutes(10)))
 struct PolicyTests {
     @Test("latest gives the newest frame and counts the rest as its own loss")
     func latest() throws {

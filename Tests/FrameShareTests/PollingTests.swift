@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// The pollable descriptor, as an event loop uses it.
-@Suite("The pollable descriptor", .timeLimit(.minutes(3)))
+@Suite("The pollable descriptor", .timeLimit(.minutes(10)))
 struct PollingTests {
     private func pollable(_ options: inout Subscriber.Options) { options.pollable = true }
 

@@ -2,7 +2,7 @@ import FrameShare
 import Glibc
 import Testing
 
-@Suite("Publishing", .timeLimit(.minutes(3)))
+@Suite("Publishing", .timeLimit(.minutes(10)))
 struct PublishingTests {
     @Test("a slot that is not published goes back to the pool, with no frame for anyone")
     func unpublishedSlot() throws {

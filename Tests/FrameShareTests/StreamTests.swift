@@ -1,7 +1,7 @@
 import FrameShare
 import Testing
 
-@Suite("Streams and images", .timeLimit(.minutes(3)))
+@Suite("Streams and images", .timeLimit(.minutes(10)))
 struct StreamTests {
     private static let yuv = ImageLayout(
         width: 16,

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// A `next` that waits: until a frame comes, the time is up, or someone ends it.
-@Suite("Waiting for frames", .timeLimit(.minutes(3)))
+@Suite("Waiting for frames", .timeLimit(.minutes(10)))
 struct WaitingTests {
     /// Starts `body` as a task and gives it time to fall asleep. Nothing depends on it: it makes the tests sharper.
     private func start<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) async throws -> Task<T, any Error>

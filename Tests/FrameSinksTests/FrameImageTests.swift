@@ -5,7 +5,7 @@ import FrameSources
 import PixelFormats
 import Testing
 
-@Suite("Sinks on a subscriber's frames", .timeLimit(.minutes(5)))
+@Suite("Sinks on a subscriber's frames", .timeLimit(.minutes(10)))
 struct FrameImageTests {
     /// NV12 with luma and chroma in buffers of their own, as V4L2's NM12 has it, beside an MJPEG-like stream of bytes.
     static func streams() throws -> [FrameShare.Stream] {

@@ -49,7 +49,7 @@ private final class SlowReader: Sendable {
     }
 }
 
-@Suite("Output to pipes", .timeLimit(.minutes(5)))
+@Suite("Output to pipes", .timeLimit(.minutes(10)))
 struct PipeTests {
     @Test("all bytes come out of a pipe that takes only a part at a time, blocking or not", arguments: [0, O_NONBLOCK])
     func partialWrites(flags: Int32) throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import FrameSinks
 
 /// Encoders give every frame back, and packets are shared with all that belongs to their frames.
-@Suite("Video encoders", .timeLimit(.minutes(2)))
+@Suite("Video encoders", .timeLimit(.minutes(10)))
 struct VideoEncoderTests {
     /// A folder for channels.
     private final class Folder: Sendable {

@@ -5,7 +5,7 @@ import Testing
 @testable import FrameSources
 
 /// Side-cars are files that anyone may have changed: what is not one is refused, and nothing traps.
-@Suite("Side-cars", .timeLimit(.minutes(1)))
+@Suite("Side-cars", .timeLimit(.minutes(10)))
 struct SidecarLineTests {
     @Test("every type of metadata comes back as it was")
     func types() throws {

@@ -83,7 +83,7 @@ extension Frame {
     }
 }
 
-@Suite("Test pattern: the source", .timeLimit(.minutes(5)))
+@Suite("Test pattern: the source", .timeLimit(.minutes(10)))
 struct TestPatternRunTests {
     static func streams() throws -> [FrameShare.Stream] {
         [

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("A view's server and those who mean it ill", .timeLimit(.minutes(4)))
+@Suite("A view's server and those who mean it ill", .timeLimit(.minutes(10)))
 struct AbuseTests {
     @Test("it answers to its own names only, so that no page of another origin can read along")
     func names() throws {

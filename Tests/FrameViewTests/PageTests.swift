@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("The view's server", .timeLimit(.minutes(3)))
+@Suite("The view's server", .timeLimit(.minutes(10)))
 struct PageTests {
     @Test("the page comes with all that it needs, and may load nothing from elsewhere")
     func page() throws {

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Pictures for viewers", .timeLimit(.minutes(4)))
+@Suite("Pictures for viewers", .timeLimit(.minutes(10)))
 struct PictureTests {
     private static let jpegStart = Data([0xFF, 0xD8, 0xFF])
 

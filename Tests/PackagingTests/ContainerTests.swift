@@ -2,7 +2,7 @@ import CommandTesting
 import Foundation
 import Testing
 
-@Suite("Containers", .timeLimit(.minutes(5)))
+@Suite("Containers", .timeLimit(.minutes(10)))
 struct ContainerTests {
     /// Why this kernel makes no containers; nil: it does.
     static let obstacle: String? = {

@@ -2,7 +2,7 @@ import CommandTesting
 import Foundation
 import Testing
 
-@Suite("The manual page", .timeLimit(.minutes(5)))
+@Suite("The manual page", .timeLimit(.minutes(10)))
 struct ManualTests {
     static let page = "share/man/man1/frameshare.1"
     static let hasFormatter = CommandRun.installed("mandoc") != nil

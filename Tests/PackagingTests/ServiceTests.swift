@@ -2,7 +2,7 @@ import CommandTesting
 import Foundation
 import Testing
 
-@Suite("The service", .timeLimit(.minutes(5)))
+@Suite("The service", .timeLimit(.minutes(10)))
 struct ServiceTests {
     static let unit = "lib/systemd/system/frameshare@.service"
     static let hasSystemd = CommandRun.installed("systemd-analyze") != nil
@@ -94,7 +94,7 @@ struct ServiceTests {
         let examples = try installation.text("share/doc/frameshare/channel.conf").split(separator: "\n").compactMap {
             $0.hasPrefix("OPTIONS=") ? $0.dropFirst(8) : $0.hasPrefix("#OPTIONS=") ? $0.dropFirst(9) : nil
         }
-        #expect(examples.count == 3)
+        #expect(examples.count == 4)
         let service = try #require(
             try installation.text(Self.unit).split(separator: "\n").first {
                 $0.hasPrefix("ExecStart=")

@@ -2,7 +2,7 @@ import CommandTesting
 import Foundation
 import Testing
 
-@Suite("The list of system calls", .timeLimit(.minutes(5)))
+@Suite("The list of system calls", .timeLimit(.minutes(10)))
 struct SystemCallTests {
     /// Whether Debian's own Python has the module that the launcher loads filters with.
     static let canConfine: Bool = {

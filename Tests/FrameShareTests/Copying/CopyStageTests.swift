@@ -2,7 +2,7 @@ import FrameShare
 import Testing
 
 /// A copy stage takes the lag: its readers may be as slow as they like, the camera's frames go back at once.
-@Suite("Copy stages", .timeLimit(.minutes(2)))
+@Suite("Copy stages", .timeLimit(.minutes(10)))
 struct CopyStageTests {
     /// A stage, and the channel of its copies: in a folder of its own.
     private func stage(

@@ -3,7 +3,7 @@ import PeerTesting
 import Testing
 
 /// Copies have the pixels of their originals, each where the format says it belongs.
-@Suite("Image copies", .timeLimit(.minutes(2)))
+@Suite("Image copies", .timeLimit(.minutes(10)))
 struct ImageCopyTests {
     static let withRows = PixelFormat.all.filter { !$0.isCompressed }
 

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Frames for a group, and the answers to them.
-@Suite("Asking groups", .timeLimit(.minutes(3)))
+@Suite("Asking groups", .timeLimit(.minutes(10)))
 struct AskTests {
     let channel: TestChannel
 

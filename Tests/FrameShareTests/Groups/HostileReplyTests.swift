@@ -7,7 +7,7 @@ import Testing
 @testable import FrameShare
 
 /// What a member of a group can send in place of an answer.
-@Suite("Hostile replies", .timeLimit(.minutes(3)))
+@Suite("Hostile replies", .timeLimit(.minutes(10)))
 struct HostileReplyTests {
     let channel: TestChannel
 

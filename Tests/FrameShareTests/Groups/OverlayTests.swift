@@ -4,7 +4,7 @@ import Testing
 @testable import FrameShare
 
 /// A channel with the frames of another and a group's answers, in the same memory.
-@Suite("Overlays", .timeLimit(.minutes(5)))
+@Suite("Overlays", .timeLimit(.minutes(10)))
 struct OverlayTests {
     let channel: TestChannel
     private let name: String

@@ -7,7 +7,7 @@ import Testing
 
 /// picamera2's `remote.py` hands a camera's frames to worker processes, too. What was seen to go wrong there, fault by
 /// fault, does not here.
-@Suite("Faults of picamera2.remote that are not here", .serialized, .timeLimit(.minutes(2)))
+@Suite("Faults of picamera2.remote that are not here", .serialized, .timeLimit(.minutes(10)))
 struct RemoteFaultTests {
     let channel: TestChannel
 

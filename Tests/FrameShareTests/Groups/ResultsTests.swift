@@ -3,7 +3,7 @@ import Testing
 @testable import FrameShare
 
 /// The results of all frames that a group is given.
-@Suite("Results of groups", .timeLimit(.minutes(3)))
+@Suite("Results of groups", .timeLimit(.minutes(10)))
 struct ResultsTests {
     /// What a window gives out, frames as they are and those passed over negative.
     private func outputs(_ output: [ReorderWindow<Int>.Output]) -> [Int] {

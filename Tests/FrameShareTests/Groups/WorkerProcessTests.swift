@@ -3,7 +3,7 @@ import PeerTesting
 import Testing
 
 /// Groups whose members are processes, and die.
-@Suite("Worker processes", .serialized, .timeLimit(.minutes(3)))
+@Suite("Worker processes", .serialized, .timeLimit(.minutes(10)))
 struct WorkerProcessTests {
     let folder: PeerFolder
     let asker: PeerProcess

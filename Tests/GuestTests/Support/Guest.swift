@@ -10,7 +10,7 @@ import Testing
 @Suite(
     "With real drivers",
     .serialized,
-    .timeLimit(.minutes(5)),
+    .timeLimit(.minutes(10)),
     .enabled(if: Guest.isHere, "runs in the guest: Tests/Guest/run-suite")
 )
 enum RealDrivers {}
