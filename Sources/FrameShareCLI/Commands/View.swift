@@ -9,6 +9,7 @@ struct View: ParsableCommand {
         discussion: """
             Serves a page with the pictures of every channel and stream, and what 'frameshare top' tells. Each picture is \
             encoded once, however many watch; a slow browser loses its own pictures and holds no slot of the camera. \
+            What 'frameshare encode --low-latency' shares is played as video. \
             A publisher that goes shows as "no signal", and its return heals the page.
 
             Only this machine can look, unless --listen says otherwise: then viewers need a token, which is made and \
