@@ -114,6 +114,9 @@ final class ControlServer: Sendable {
             if spare < 0 { spare = Self.openSpare() }
         }
         listening.remove()
+        // Shut down besides dropped: members keep theirs open until the last reference to the channel is gone, and whoever
+        // answers later is to learn now that nobody hears it.
+        for descriptor in connections.keys { fs_hang_up(descriptor) }
         connections.removeAll()
         PublisherCore.signal(finished)
     }
