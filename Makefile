@@ -62,7 +62,7 @@ python: c-library ## the Python package's wheel, with the C library inside, in .
 demo: build ## see it work: a publisher, three subscribers, ten seconds
 	$(command) demo
 
-test: ## all checks: format, tests, sanitizers, real drivers in a guest (about 20 minutes on 2 cores)
+test: ## all checks: format, tests, sanitizers, real drivers in a guest (about half an hour on 2 cores)
 	@Scripts/install-packages build test view
 	@Scripts/install-packages libcamera
 	@Scripts/run-tests $(ONLY)
