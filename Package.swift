@@ -85,7 +85,10 @@ let package = Package(
         ),
         .target(
             name: "FrameSinks",
-            dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, ffmpegBridge, system]
+            dependencies: [
+                "CLinuxMedia", "FrameMemory", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, ffmpegBridge,
+                system,
+            ]
         ),
         // What commands print and the view's server answers as JSON, and reading it.
         .target(name: "FrameJSON", dependencies: ["FrameShare"]),

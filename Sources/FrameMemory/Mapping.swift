@@ -18,11 +18,11 @@ public final class Mapping: @unchecked Sendable {
     /// In bytes, as asked for.
     public let size: Int
 
-    /// Maps `size` bytes from the start of a descriptor (`mmap(2)`, `MAP_SHARED`).
-    public init(descriptor: Int32, size: Int, access: Access) throws(MemoryError) {
+    /// Maps `size` bytes of a descriptor, from its start or from `offset` on (`mmap(2)`, `MAP_SHARED`).
+    public init(descriptor: Int32, size: Int, access: Access, offset: Int = 0) throws(MemoryError) {
         guard size > 0 else { throw .badSize(size) }
         let protection = access == .read ? PROT_READ : PROT_READ | PROT_WRITE
-        guard let address = mmap(nil, size, protection, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
+        guard let address = mmap(nil, size, protection, MAP_SHARED, descriptor, offset), address != MAP_FAILED else {
             throw .call("mmap", Errno(rawValue: errno))
         }
         baseAddress = address

@@ -152,6 +152,12 @@ enum FormatTable {
             v4l2: FourCC(code: "HEVC"),
             info: PixelFormatInfo(colorModel: .compressed, bitDepth: 0, planes: [])
         ),
+        Entry(
+            format: .fwht,
+            name: "FWHT",
+            v4l2: FourCC(code: "FWHT"),
+            info: PixelFormatInfo(colorModel: .compressed, bitDepth: 0, planes: [])
+        ),
     ]
 
     /// One plane; a byte for each component unless said otherwise.

@@ -87,6 +87,8 @@ extension PixelFormat {
     public static let h264 = PixelFormat(code: "H264")
     /// An HEVC (H.265) stream with start codes, an access unit for each frame. The code is V4L2's; DRM has none.
     public static let hevc = PixelFormat(code: "HEVC")
+    /// The stream of the kernel's test codec, vicodec (fast Walsh-Hadamard transform). The code is V4L2's; DRM has none.
+    public static let fwht = PixelFormat(code: "FWHT")
 
     /// A colour sensor's raw format: 8 or 16 bits, 10, 12 or 14 bits plain or packed as in CSI-2, or 16 bits compressed
     /// by PiSP (`bits` is then 16). Nil for any other combination.

@@ -98,5 +98,6 @@ struct KernelNumbers: Sendable, CustomTestStringConvertible {
         KernelNumbers("MONO_PISP_COMP1", 0x2036_3152, 0x0c00_0000_0000_0001, 0x4d31_4350, 0),
         KernelNumbers("H264", 0x3436_3248, 0, 0x3436_3248, 0),
         KernelNumbers("HEVC", 0x4356_4548, 0, 0x4356_4548, 0),
+        KernelNumbers("FWHT", 0x5448_5746, 0, 0x5448_5746, 0),
     ]
 }

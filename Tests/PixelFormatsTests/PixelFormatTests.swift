@@ -131,8 +131,8 @@ struct PixelFormatTests {
         #expect(PixelFormat(fourcc: PixelFormat.nv12.fourcc, modifier: 1).info == nil)
     }
 
-    @Test("compressed are MJPEG, H.264 and HEVC, not a sensor's packed rows")
+    @Test("compressed are MJPEG, H.264, HEVC and FWHT, not a sensor's packed rows")
     func compressed() {
-        #expect(PixelFormat.all.filter(\.isCompressed) == [.mjpeg, .h264, .hevc])
+        #expect(PixelFormat.all.filter(\.isCompressed) == [.mjpeg, .h264, .hevc, .fwht])
     }
 }

@@ -130,6 +130,10 @@ static inline bool fs_v4l2_is_multiplanar(uint32_t type) {
     return type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE || type == V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE;
 }
 
+static inline bool fs_v4l2_is_output(uint32_t type) {
+    return type == V4L2_BUF_TYPE_VIDEO_OUTPUT || type == V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE;
+}
+
 static inline void fs_v4l2_read_format(const struct v4l2_format *from, struct fs_v4l2_format *to) {
     memset(to, 0, sizeof *to);
     to->type = from->type;
@@ -187,6 +191,12 @@ static inline int fs_v4l2_set_format(int fd, bool trial, struct fs_v4l2_format *
         f.fmt.pix.bytesperline = format->bytesperline[0];
         f.fmt.pix.sizeimage = format->sizeimage[0];
     }
+    // What a program hands in has colours that it knows; of a camera they are the driver's to say.
+    if (format->type == V4L2_BUF_TYPE_VIDEO_OUTPUT) {
+        f.fmt.pix.colorspace = format->colorspace;
+    } else if (format->type == V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE) {
+        f.fmt.pix_mp.colorspace = format->colorspace;
+    }
     int result = fs_v4l2_ioctl(fd, trial ? VIDIOC_TRY_FMT : VIDIOC_S_FMT, &f);
     if (result == 0) fs_v4l2_read_format(&f, format);
     return result;
@@ -243,6 +253,7 @@ struct fs_v4l2_buffer {
     uint32_t length[VIDEO_MAX_PLANES];
     uint32_t bytesused[VIDEO_MAX_PLANES];
     uint32_t data_offset[VIDEO_MAX_PLANES];
+    uint32_t map_offset[VIDEO_MAX_PLANES]; // for mmap, of V4L2_MEMORY_MMAP
 };
 
 static inline void fs_v4l2_write_buffer(const struct fs_v4l2_buffer *from, struct v4l2_buffer *to,
@@ -252,6 +263,15 @@ static inline void fs_v4l2_write_buffer(const struct fs_v4l2_buffer *from, struc
     to->type = from->type;
     to->memory = from->memory;
     to->index = from->index;
+    if (fs_v4l2_is_output(from->type)) {
+        to->field = from->field;
+        to->timestamp.tv_sec = from->timestamp_ns / 1000000000;
+        to->timestamp.tv_usec = from->timestamp_ns % 1000000000 / 1000;
+        to->bytesused = from->bytesused[0];
+        for (uint32_t i = 0; i < from->num_planes && i < VIDEO_MAX_PLANES; i++) {
+            planes[i].bytesused = from->bytesused[i];
+        }
+    }
     if (fs_v4l2_is_multiplanar(from->type)) {
         to->m.planes = planes;
         to->length = from->num_planes;
@@ -278,12 +298,14 @@ static inline void fs_v4l2_read_buffer(const struct v4l2_buffer *from, const str
             to->length[i] = planes[i].length;
             to->bytesused[i] = planes[i].bytesused;
             to->data_offset[i] = planes[i].data_offset;
+            to->map_offset[i] = from->memory == V4L2_MEMORY_MMAP ? planes[i].m.mem_offset : 0;
         }
     } else {
         to->num_planes = 1;
         to->length[0] = from->length;
         to->bytesused[0] = from->bytesused;
         to->data_offset[0] = 0;
+        to->map_offset[0] = from->memory == V4L2_MEMORY_MMAP ? from->m.offset : 0;
     }
 }
 
@@ -301,7 +323,8 @@ static inline int fs_v4l2_query_buffer(int fd, struct fs_v4l2_buffer *buffer) {
     return fs_v4l2_buffer_call(fd, VIDIOC_QUERYBUF, buffer);
 }
 
-// In: type, memory, index, num_planes; for V4L2_MEMORY_DMABUF also fd and length of each plane.
+// In: type, memory, index, num_planes; for V4L2_MEMORY_DMABUF also fd and length of each plane; for what a program hands
+// in also field, timestamp_ns and bytesused.
 static inline int fs_v4l2_queue_buffer(int fd, struct fs_v4l2_buffer *buffer) {
     return fs_v4l2_buffer_call(fd, VIDIOC_QBUF, buffer);
 }
@@ -421,3 +444,44 @@ static inline int fs_v4l2_set_text_control(int fd, uint32_t id, const char *text
     c.string = (char *)text;
     return fs_v4l2_control_call(fd, VIDIOC_S_EXT_CTRLS, &c);
 }
+
+// Encoders
+
+// The part of the frames that is to be encoded, from their upper left corner on.
+static inline int fs_v4l2_set_encoded_size(int fd, uint32_t width, uint32_t height) {
+    struct v4l2_selection s;
+    memset(&s, 0, sizeof s);
+    s.type = V4L2_BUF_TYPE_VIDEO_OUTPUT; // for multi-planar devices, too
+    s.target = V4L2_SEL_TGT_CROP;
+    s.r.width = width;
+    s.r.height = height;
+    int result = fs_v4l2_ioctl(fd, VIDIOC_S_SELECTION, &s);
+    if (result == 0 && (s.r.left != 0 || s.r.top != 0 || s.r.width != width || s.r.height != height)) return -ERANGE;
+    return result;
+}
+
+// Asks for the packets that are still inside; the last has V4L2_BUF_FLAG_LAST.
+static inline int fs_v4l2_stop_encoder(int fd) {
+    struct v4l2_encoder_cmd c;
+    memset(&c, 0, sizeof c);
+    c.cmd = V4L2_ENC_CMD_STOP;
+    return fs_v4l2_ioctl(fd, VIDIOC_ENCODER_CMD, &c);
+}
+
+// Controls whose numbers are sums that Swift can't import.
+enum {
+    FS_V4L2_BIT_RATE = V4L2_CID_MPEG_VIDEO_BITRATE,
+    FS_V4L2_GOP_SIZE = V4L2_CID_MPEG_VIDEO_GOP_SIZE,
+    FS_V4L2_B_FRAMES = V4L2_CID_MPEG_VIDEO_B_FRAMES,
+    FS_V4L2_FORCE_KEYFRAME = V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME,
+    FS_V4L2_REPEAT_HEADERS = V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER,
+    FS_V4L2_H264_I_PERIOD = V4L2_CID_MPEG_VIDEO_H264_I_PERIOD,
+    FS_V4L2_H264_PROFILE = V4L2_CID_MPEG_VIDEO_H264_PROFILE,
+    FS_V4L2_H264_I_QP = V4L2_CID_MPEG_VIDEO_H264_I_FRAME_QP,
+    FS_V4L2_H264_P_QP = V4L2_CID_MPEG_VIDEO_H264_P_FRAME_QP,
+    FS_V4L2_HEVC_I_QP = V4L2_CID_MPEG_VIDEO_HEVC_I_FRAME_QP,
+    FS_V4L2_HEVC_P_QP = V4L2_CID_MPEG_VIDEO_HEVC_P_FRAME_QP,
+    FS_V4L2_FWHT_I_QP = V4L2_CID_FWHT_I_FRAME_QP,
+    FS_V4L2_FWHT_P_QP = V4L2_CID_FWHT_P_FRAME_QP,
+    FS_V4L2_JPEG_QUALITY = V4L2_CID_JPEG_COMPRESSION_QUALITY,
+};

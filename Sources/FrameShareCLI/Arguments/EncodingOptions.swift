@@ -31,6 +31,12 @@ struct EncodingOptions: ParsableArguments {
     var preset = "veryfast"
 
     @Option(
+        help: .init("Of h264: baseline, main or high. Left out: the encoder's choice.", valueName: "profile"),
+        transform: ProfileArgument.parse
+    )
+    var profile: H264Profile?
+
+    @Option(
         help: .init(
             "Frames a second that a bit rate is reckoned with. Left out: what the source says, else 30.",
             valueName: "fps"
@@ -54,8 +60,19 @@ struct EncodingOptions: ParsableArguments {
         options.bFrames = bFrames
         options.lowLatency = lowLatency
         options.preset = preset
+        options.profile = profile
         options.framesPerSecond = rate ?? frameRate ?? 30
         return options
+    }
+}
+
+/// What H.264's decoders must know.
+enum ProfileArgument {
+    static func parse(_ text: String) throws -> H264Profile {
+        guard let profile = H264Profile(rawValue: text.lowercased()) else {
+            throw ValidationError("give \(H264Profile.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return profile
     }
 }
 
@@ -75,8 +92,8 @@ enum BitRateArgument {
 /// What to encode to.
 enum CodecArgument {
     static func parse(_ text: String) throws -> VideoCodec {
-        guard let codec = VideoCodec(rawValue: text.lowercased()) else {
-            throw ValidationError("give \(VideoCodec.allCases.map(\.rawValue).joined(separator: ", "))")
+        guard let codec = VideoCodec(rawValue: text.lowercased()), VideoCodec.byFFmpeg.contains(codec) else {
+            throw ValidationError("give \(VideoCodec.byFFmpeg.map(\.rawValue).joined(separator: ", "))")
         }
         return codec
     }

@@ -1,7 +1,8 @@
-#if FFmpeg
 import FrameJSON
+import FrameMemory
 import FrameShare
 import FrameSinks
+import PixelFormats
 
 /// One run of `frameshare encode`.
 struct EncodeSession {
@@ -14,7 +15,7 @@ struct EncodeSession {
         (self.command, self.source, self.stop) = (command, source, stop)
     }
 
-    private var name: String { command.name ?? "\(source)-\(command.codec.rawValue)" }
+    private var name: String { command.name ?? "\(source)-\(command.codec.codec.rawValue)" }
 
     func run() throws {
         let subscriber = try Subscriber.ofOneStream(
@@ -25,59 +26,72 @@ struct EncodeSession {
         )
         defer { subscriber.close() }
         let layout = subscriber.streams[0].layout
-        let encoder = try VideoEncoder(
+        let encoder = try ChannelEncoder(
+            command.codec,
             layout: layout,
+            memory: try memory(of: subscriber.streams[0].name),
             options: command.encoding.options(
-                command.codec,
+                command.codec.codec,
                 frameRate: command.encoding.bitRate != nil ? try subscriber.sourceRate() : nil
             )
         )
         var options = Publisher.Options()
         options.access = command.access.access
         options.metadataCapacity = subscriber.metadataCapacity + 4096
-        options.sourceName = "\(command.codec.rawValue) of \(source)"
-        let channel = try PacketChannel(name, VideoStream(of: encoder), slots: command.slots, options: options)
+        options.sourceName = "\(command.codec.codec.rawValue) of \(source)"
+        let channel = try PacketChannel(name, encoder.stream, slots: command.slots, options: options)
         begin(encoder, layout)
         do {
             let follower = FrameFollower(subscriber, stop: stop, frames: command.frames, seconds: command.seconds)
-            try follower.follow { frame in
+            try follower.follow(idle: {
+                try encoder.collect { packet throws(VideoError) in try channel.publish(packet) }
+            }) { frame in
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
                 try encoder.encode(frame) { packet throws(VideoError) in try channel.publish(packet) }
             }
             try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
         } catch {
-            end(channel, subscriber)
+            end(encoder, channel, subscriber)
             channel.publisher.fail("\(error)")
             throw error
         }
-        end(channel, subscriber)
+        end(encoder, channel, subscriber)
         channel.publisher.close()
     }
 
-    private func begin(_ encoder: VideoEncoder, _ layout: ImageLayout) {
-        let inPlace = encoder.readsFramesInPlace
+    private func memory(of stream: String) throws -> MemoryKind {
+        let status = try ChannelMonitor(channel: source).snapshot()
+        return status.streams.first { $0.stream.name == stream }?.memory ?? .memfd
+    }
+
+    private func begin(_ encoder: ChannelEncoder, _ layout: ImageLayout) {
+        let intake = encoder.intake
         if command.json {
             terminal.writeLine(
                 JSONValue.object([
                     "event": "start", "channel": .string(source), "as": .string(name),
-                    "codec": .string(command.codec.rawValue), "layout": .string("\(layout)"),
-                    "in_place": .bool(inPlace),
+                    "codec": .string(command.codec.codec.rawValue), "layout": .string("\(layout)"),
+                    "in_place": .bool(intake.isInPlace), "device": intake.device.map(JSONValue.string),
+                    "copied_because": intake.copyReason.map(JSONValue.string),
                 ]).text
             )
         } else {
             terminal.writeLine(
-                terminal.styled(name, .bold) + ": \(command.codec.rawValue) of \(source), \(layout), "
-                    + (inPlace ? "read in place" : "converted first") + ". Ctrl-C ends it"
+                terminal.styled(name, .bold) + ": \(command.codec.codec.rawValue) of \(source), \(layout), \(intake). "
+                    + "Ctrl-C ends it"
             )
         }
     }
 
-    private func end(_ channel: PacketChannel, _ subscriber: Subscriber) {
+    private func end(_ encoder: ChannelEncoder, _ channel: PacketChannel, _ subscriber: Subscriber) {
         let (out, taken) = (channel.publisher.statistics, subscriber.statistics)
         if command.json {
             terminal.writeLine(
                 JSONValue.object([
-                    "event": "end", "frames": .number(taken.delivered), "packets": .number(out.published),
+                    "event": "end", "frames": .number(taken.delivered),
+                    "imported": encoder.device.map { .number($0.imported) },
+                    "copied": encoder.device.map { .number($0.copied) },
+                    "damaged": encoder.device.map { .number($0.damaged) }, "packets": .number(out.published),
                     "lost": .object([
                         "source": .number(taken.lost.source), "no_free_slot": .number(taken.lost.noFreeSlot),
                         "policy": .number(taken.lost.policy), "packets": .number(out.lostNoFreeSlot),
@@ -89,8 +103,12 @@ struct EncodeSession {
                 "encoded \(Quantities.counted(out.published, "frame")); lost by the source \(taken.lost.source), there for "
                     + "want of a free slot \(taken.lost.noFreeSlot), as the encoder was too slow \(taken.lost.policy), "
                     + "packets for want of a free slot \(out.lostNoFreeSlot)"
+                    + (encoder.device.map(Self.counts) ?? "")
             )
         }
     }
+
+    private static func counts(_ encoder: M2MEncoder) -> String {
+        "; read in place \(encoder.imported), copied \(encoder.copied), damaged \(encoder.damaged)"
+    }
 }
-#endif

@@ -23,7 +23,7 @@ enum AnnexB {
         switch codec {
         case .h264: [7, 8].contains(header & 0x1f)
         case .hevc: (32...34).contains(header >> 1 & 0x3f)
-        case .mjpeg, .raw: false
+        case .mjpeg, .fwht, .raw: false
         }
     }
 

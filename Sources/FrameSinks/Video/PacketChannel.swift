@@ -72,7 +72,7 @@ public final class PacketChannel: Sendable {
             )
             description.setBytesUsed(size, stream: 0, plane: 0)
             var own: Metadata = [VideoPacket.Key.pts: .int64(info.pts), VideoPacket.Key.dts: .int64(info.dts)]
-            if info.isKeyframe, !codec.isIntra {
+            if info.isKeyframe, codec.hasParameterSets {
                 let parameters = bytes.withUnsafeBytes { AnnexB.parameterSets($0, codec) }
                 own[VideoPacket.Key.parameters] = .bytes(parameters)
             }

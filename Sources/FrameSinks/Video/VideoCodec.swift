@@ -5,6 +5,8 @@ public enum VideoCodec: String, Sendable, Hashable, CaseIterable {
     case h264
     case hevc
     case mjpeg
+    /// The kernel's test codec, which only V4L2 devices encode (``M2MEncoder``).
+    case fwht
     /// No encoding: the pixels of each frame, for recordings.
     case raw
 
@@ -14,6 +16,7 @@ public enum VideoCodec: String, Sendable, Hashable, CaseIterable {
         case .h264: .h264
         case .hevc: .hevc
         case .mjpeg: .mjpeg
+        case .fwht: .fwht
         case .raw: nil
         }
     }
@@ -24,12 +27,26 @@ public enum VideoCodec: String, Sendable, Hashable, CaseIterable {
         case .h264: self = .h264
         case .hevc: self = .hevc
         case .mjpeg: self = .mjpeg
+        case .fwht: self = .fwht
         default: return nil
         }
     }
 
     /// Whether every packet can be decoded without those before it.
     public var isIntra: Bool { self == .mjpeg || self == .raw }
+
+    /// Whether decoders must be given parameter sets first.
+    var hasParameterSets: Bool { self == .h264 || self == .hevc }
+
+    /// Those that FFmpeg encodes.
+    public static let byFFmpeg: [VideoCodec] = [.h264, .hevc, .mjpeg, .raw]
+}
+
+/// What decoders of H.264 must know: the fewer tools, the older they may be.
+public enum H264Profile: String, Sendable, Hashable, CaseIterable {
+    case baseline
+    case main
+    case high
 }
 
 /// How frames are encoded.
@@ -46,6 +63,8 @@ public struct VideoOptions: Sendable, Hashable {
     public var bFrames = 0
     /// Every packet comes out as its frame goes in, for live pictures; costs some quality.
     public var lowLatency = false
+    /// How much of H.264 its decoders must know; nil: the encoder's choice. For H.264 alone.
+    public var profile: H264Profile?
     /// The encoder's trade of time for size, from `ultrafast` to `veryslow` (H.264 and HEVC).
     public var preset = "veryfast"
     /// The frames a second that a bit rate is reckoned with.
@@ -66,6 +85,9 @@ public struct VideoOptions: Sendable, Hashable {
         guard (0...16).contains(bFrames) else { throw .badOption("\(bFrames) B-frames: 0 to 16") }
         guard framesPerSecond > 0, framesPerSecond <= 10_000 else {
             throw .badOption("\(framesPerSecond) frames a second: more than 0, at most 10000")
+        }
+        guard profile == nil || codec == .h264 else {
+            throw .badOption("a profile for \(codec.rawValue): h264 has them")
         }
         guard (0...64).contains(threads) else { throw .badOption("\(threads) threads: 0 to 64") }
         guard Self.presets.contains(preset) else {

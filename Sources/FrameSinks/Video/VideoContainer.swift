@@ -24,8 +24,8 @@ public enum VideoContainer: String, Sendable, Hashable, CaseIterable {
     /// Whether players expect such video in it.
     public func canHold(_ codec: VideoCodec) -> Bool {
         switch self {
-        case .nut: true
-        case .matroska, .mp4: codec != .raw
+        case .nut: codec != .fwht
+        case .matroska, .mp4: codec != .raw && codec != .fwht
         case .mpegTS: codec == .h264 || codec == .hevc
         case .avi: codec == .h264 || codec == .mjpeg
         }

@@ -35,6 +35,8 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The packets have no parameter sets, so nothing can be made of them.
     case noParameterSets
     case channel(ChannelError)
+    /// A V4L2 encoder.
+    case device(M2MError)
 
     public var description: String {
         switch self {
@@ -59,7 +61,8 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
         case .unknownContainer(let name):
             "'\(name)' does not end in a known container's name: use .mp4, .mkv, .ts, .avi or .nut"
         case .containerCannotHold(let container, let codec):
-            "\(container) can't hold \(codec.rawValue); use \(codec == .raw ? ".nut" : ".mkv")"
+            "\(container) can't hold \(codec.rawValue)"
+                + (codec == .fwht ? "; no container can" : "; use \(codec == .raw ? ".nut" : ".mkv")")
         case .unknownAddress(let address):
             "'\(address)' does not say what to send there: use rtmp://, rtsp://, srt://, udp://, tcp:// or "
                 + "http://….m3u8, or say --format"
@@ -69,6 +72,7 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
         case .noParameterSets:
             "the channel's keyframes come without parameter sets (SPS, PPS); let its encoder repeat them in every keyframe"
         case .channel(let error): "\(error)"
+        case .device(let error): "\(error)"
         }
     }
 }

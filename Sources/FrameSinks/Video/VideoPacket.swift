@@ -78,7 +78,7 @@ extension VideoPacket {
 extension VideoPacket {
     /// What a decoder must be told first; nothing for a codec that has no parameter sets.
     func parameterSets(_ codec: VideoCodec) throws(VideoError) -> [UInt8] {
-        guard !codec.isIntra else { return [] }
+        guard codec.hasParameterSets else { return [] }
         let bytes = bytes
         let sets = bytes.withUnsafeBytes { AnnexB.parameterSets($0, codec) }
         if !sets.isEmpty { return sets }

@@ -32,6 +32,19 @@ public struct VideoStream: Sendable, Hashable {
     }
 }
 
+extension VideoStream {
+    /// What a V4L2 encoder makes.
+    public init(of encoder: M2MEncoder) {
+        self.init(
+            codec: encoder.options.codec,
+            width: encoder.layout.width,
+            height: encoder.layout.height,
+            colorSpace: encoder.layout.colorSpace,
+            framesPerSecond: encoder.options.framesPerSecond
+        )
+    }
+}
+
 #if FFmpeg
 extension VideoStream {
     /// What an encoder makes.

@@ -34,7 +34,7 @@ struct VideoTarget {
             isTaken = isTaken && colors.range == .full && colors.encoding == .rec601
             format = isTaken ? own : AV_PIX_FMT_YUVJ420P
             colorSpace = isTaken ? colors : .sycc
-        case .h264, .hevc:
+        case .h264, .hevc, .fwht:
             format = isTaken ? own : AV_PIX_FMT_YUV420P
             colorSpace = isTaken ? colors : layout.format.info?.colorModel == .rgb ? .rec709 : colors
         }
@@ -62,6 +62,7 @@ extension VideoCodec {
         case .h264: "libx264"
         case .hevc: "libx265"
         case .mjpeg: "mjpeg"
+        case .fwht: "fwht"
         case .raw: "rawvideo"
         }
     }
@@ -71,6 +72,7 @@ extension VideoCodec {
         case .h264: AV_CODEC_ID_H264
         case .hevc: AV_CODEC_ID_HEVC
         case .mjpeg: AV_CODEC_ID_MJPEG
+        case .fwht: AV_CODEC_ID_NONE
         case .raw: AV_CODEC_ID_RAWVIDEO
         }
     }
@@ -95,6 +97,7 @@ extension VideoOptions {
                 let crf = (51 * (1 - Double(quality ?? 55) / 100)).rounded()
                 _ = av.pointee.av_opt_set(own, "crf", "\(Int(crf))", 0)
             }
+            if let profile { _ = av.pointee.av_opt_set(own, "profile", profile.rawValue, 0) }
             if codec == .h264 {
                 _ = av.pointee.av_opt_set(own, "forced-idr", "1", 0)
             } else {
@@ -108,7 +111,7 @@ extension VideoOptions {
             context.pointee.global_quality = FF_QP2LAMBDA * scale
             // Frames are encoded one after the other: threads would each hold one.
             context.pointee.thread_count = 1
-        case .raw: break
+        case .fwht, .raw: break
         }
     }
 }

@@ -1,0 +1,287 @@
+internal import CLinuxMedia
+public import FrameMemory
+public import FrameShare
+internal import Glibc
+public import PixelFormats
+internal import SystemPackage
+
+/// Encodes a channel's frames by a V4L2 encoder.
+///
+/// Where it can, the device reads the camera's own memory by its DMA buffer (`V4L2_MEMORY_DMABUF`): no CPU touches the
+/// pixels, and the frame's lease ends when the driver gives the buffer back. What it can't read in place is copied into
+/// the driver's buffers, and ``intake`` says why. Not for several threads at once.
+public final class M2MEncoder {
+    /// The layout of the frames.
+    public let layout: ImageLayout
+    public let options: VideoOptions
+    public let device: M2MDevice
+    /// How frames get in.
+    public private(set) var intake: M2MIntake
+    /// Frames that the device read where they were.
+    public private(set) var imported = 0
+    /// Frames whose pixels were copied.
+    public private(set) var copied = 0
+    /// Frames that the device could not encode.
+    public private(set) var damaged = 0
+
+    private let input: M2MInput
+    private var frames: M2MQueue
+    private var packets: M2MQueue
+    /// What the driver reads, by the number of its buffer; nil: free.
+    private var queued: [Lease?] = []
+    private var stamps: [(stamp: Int64, index: Int64)] = []
+    private var lastStamp = Int64.min
+    private var pending = PendingFrames()
+    private var headers: [UInt8] = []
+    private var isFinished = false
+
+    /// A frame that the driver has; without one, a copy of it.
+    private final class Lease {
+        let frame: Frame?
+        init(_ frame: consuming Frame?) { self.frame = frame }
+    }
+
+    private static let patience = 10
+
+    /// - Parameters:
+    ///   - device: nil: the first that fits
+    ///   - layout: of the frames' first stream
+    ///   - memory: what that stream's buffers are
+    public init(
+        device: M2MDevice? = nil,
+        layout: ImageLayout,
+        memory: MemoryKind,
+        options: VideoOptions
+    ) throws(VideoError) {
+        try options.check()
+        guard !layout.format.isCompressed else { throw .compressedAlready(layout.format) }
+        do throws(M2MError) {
+            let device = if let device { device } else { try M2MDevice.first(options.codec, taking: layout.format) }
+            guard let code = device.outputs.first(where: { PixelFormat(v4l2: $0) == options.codec.format }) else {
+                throw M2MError.codecNotOffered(
+                    path: device.path,
+                    options.codec,
+                    offered: device.outputs.map(\.description)
+                )
+            }
+            (self.device, self.layout, self.options) = (device, layout, options)
+            // The order is V4L2's: what comes out, what goes in, then the rest.
+            var coded = fs_v4l2_format()
+            coded.type = device.packetType
+            coded.width = UInt32(clamping: layout.width)
+            coded.height = UInt32(clamping: layout.height)
+            coded.pixelformat = code.rawValue
+            coded.num_planes = 1
+            // Where the driver has no idea of its own.
+            coded.sizeimage.0 = UInt32(clamping: max(262_144, layout.width * layout.height))
+            _ = try device.setFormat(coded)
+            input = try M2MInput(device, layout)
+            intake = input.whyCopied(layout, memory).map { .copied(reason: $0) } ?? .imported
+            var (numerator, denominator) = (UInt32(1000), UInt32((options.framesPerSecond * 1000).rounded()))
+            // Drivers that don't ask for a rate refuse, which is fine.
+            _ = device.raw {
+                fs_v4l2_set_interval(device.descriptor, device.inputType, &numerator, &denominator)
+            }
+            try M2MControls(device: device).apply(options)
+            frames = M2MQueue(device, type: device.inputType, planes: input.sizes.count)
+            packets = M2MQueue(device, type: device.packetType, planes: 1)
+            try frames.makeBuffers(4, isImport: intake == .imported)
+            queued = Array(repeating: nil, count: frames.count)
+            try packets.makeBuffers(6, isImport: false)
+            for index in 0..<packets.count { try packets.queue(index) }
+            try packets.start()
+            try frames.start()
+        } catch {
+            throw .device(error)
+        }
+    }
+
+    /// Has the next frame encoded without those before it.
+    /// - Throws: ``M2MError/notAdjustable(path:what:)`` where the driver has no control for it.
+    public func forceKeyframe() throws(VideoError) {
+        do throws(M2MError) {
+            try M2MControls(device: device).forceKeyframe()
+        } catch {
+            throw .device(error)
+        }
+    }
+
+    /// Encodes a frame's first image. Packets come as they are done: none, one, or several.
+    ///
+    /// With ``VideoOptions/lowLatency`` it waits for the device to be done with the frame; else that goes on while the
+    /// caller waits for the next.
+    public func encode(
+        _ frame: consuming Frame,
+        _ body: (borrowing VideoPacket) throws(VideoError) -> Void
+    ) throws(VideoError) {
+        try checkLayout(frame)
+        _ = try collect(body)
+        while !queued.contains(where: { $0 == nil }) { try wait(body) }
+        // Unique, so that a packet finds its frame: to V4L2 times are µs.
+        let stamp = max(frame.timestamp.nanoseconds / 1000 * 1000, lastStamp == .min ? 0 : lastStamp + 1000)
+        lastStamp = stamp
+        stamps.append((stamp, pending.add(frame)))
+        do throws(M2MError) {
+            try enter(frame, stamp)
+        } catch {
+            throw .device(error)
+        }
+        while options.lowLatency ? isBusy : queued.allSatisfy({ $0 != nil }) { try wait(body) }
+    }
+
+    /// Takes what the device has done since, and ends those frames' leases.
+    /// - Returns: whether there was something
+    @discardableResult
+    public func collect(_ body: (borrowing VideoPacket) throws(VideoError) -> Void) throws(VideoError) -> Bool {
+        try takeBack(body).isProgress
+    }
+
+    /// Gets the packets that are still inside. Nothing can be encoded after.
+    public func finish(_ body: (borrowing VideoPacket) throws(VideoError) -> Void) throws(VideoError) {
+        guard !isFinished else { return }
+        isFinished = true
+        guard imported + copied > 0 else { return }
+        let stop = device.raw { fs_v4l2_stop_encoder(device.descriptor) }
+        if stop == 0 {
+            while try !takeBack(body).isLast { try waitForDevice() }
+        } else {
+            // No such command: then a frame's packet comes with its buffer.
+            while isBusy { try wait(body) }
+        }
+    }
+
+    private var isBusy: Bool { queued.contains { $0 != nil } }
+
+    private func checkLayout(_ frame: borrowing Frame) throws(VideoError) {
+        guard let now = frame.image(at: 0)?.layout else { throw .channel(.noStreams) }
+        if now != layout { throw .layoutChanged(from: layout, to: now) }
+    }
+
+    private func enter(_ frame: consuming Frame, _ stamp: Int64) throws(M2MError) {
+        guard let index = queued.firstIndex(where: { $0 == nil }) else { return }
+        if intake == .imported {
+            let result = queueInPlace(frame, index, stamp)
+            if result == 0 {
+                imported += 1
+                queued[index] = Lease(frame)
+                return
+            }
+            // A driver may refuse memory that it can't reach; it says so of the first buffer.
+            guard imported == 0, result == -EINVAL || result == -ENOMEM || result == -EFAULT || result == -EACCES else {
+                throw device.error("VIDIOC_QBUF", "a frame's DMA buffer", -result)
+            }
+            intake = .copied(reason: "the driver does not take its DMA buffer (\(Errno(rawValue: -result)))")
+            try frames.stop()
+            try frames.makeBuffers(4, isImport: false)
+            queued = Array(repeating: nil, count: frames.count)
+            try frames.start()
+            return try enterCopy(frame, 0, stamp)
+        }
+        try enterCopy(frame, index, stamp)
+    }
+
+    private func queueInPlace(_ frame: borrowing Frame, _ index: Int, _ stamp: Int64) -> Int32 {
+        guard let image = frame.image(at: 0) else { return -EINVAL }
+        return frames.queue(
+            index,
+            stamp: stamp,
+            used: input.sizes.indices.map { layout.bufferSize($0) },
+            descriptors: image.descriptors
+        )
+    }
+
+    private func enterCopy(_ frame: borrowing Frame, _ index: Int, _ stamp: Int64) throws(M2MError) {
+        guard let image = frame.image(at: 0) else { return }
+        try input.copy(image, to: frames.mappings[index], path: device.path)
+        let result = frames.queue(index, stamp: stamp, used: input.sizes, descriptors: [])
+        guard result == 0 else { throw device.error("VIDIOC_QBUF", "a copied frame", -result) }
+        copied += 1
+        queued[index] = Lease(nil)
+    }
+
+    /// Waits until the device has done something, and takes it.
+    private func wait(_ body: (borrowing VideoPacket) throws(VideoError) -> Void) throws(VideoError) {
+        if try takeBack(body).isProgress { return }
+        try waitForDevice()
+        _ = try takeBack(body)
+    }
+
+    private func waitForDevice() throws(VideoError) {
+        var set = pollfd(fd: device.descriptor, events: Int16(POLLIN | POLLOUT | POLLPRI), revents: 0)
+        var result: Int32
+        repeat {
+            result = poll(&set, 1, Int32(Self.patience * 1000))
+        } while result < 0 && errno == EINTR
+        guard result != 0 else { throw .device(.noAnswer(path: device.path, seconds: Self.patience)) }
+    }
+
+    private func takeBack(
+        _ body: (borrowing VideoPacket) throws(VideoError) -> Void
+    ) throws(VideoError) -> (isProgress: Bool, isLast: Bool) {
+        var (isProgress, isLast) = (false, false)
+        do throws(M2MError) {
+            while let back = try frames.dequeue() {
+                queued[back.index] = nil
+                isProgress = true
+            }
+        } catch {
+            throw .device(error)
+        }
+        while !isLast, let packet = try next() {
+            isProgress = true
+            isLast = packet.isLast
+            try hand(packet, body)
+            guard !isLast else { break }
+            try giveBack(packet.index)
+        }
+        return (isProgress, isLast)
+    }
+
+    private func giveBack(_ index: Int) throws(VideoError) {
+        do throws(M2MError) { try packets.queue(index) } catch { throw .device(error) }
+    }
+
+    private func next() throws(VideoError) -> M2MQueue.Returned? {
+        do throws(M2MError) { return try packets.dequeue() } catch { throw .device(error) }
+    }
+
+    private func hand(
+        _ packet: M2MQueue.Returned,
+        _ body: (borrowing VideoPacket) throws(VideoError) -> Void
+    ) throws(VideoError) {
+        if packet.isDamaged {
+            damaged += 1
+            return
+        }
+        guard !packet.data.isEmpty else { return }
+        let mapping = packets.mappings[packet.index][0]
+        let data = UnsafeRawBufferPointer(rebasing: mapping.bytes[packet.data])
+        defer { withExtendedLifetime(mapping) {} }
+        var isKeyframe = packet.isKeyframe || options.codec.isIntra
+        if options.codec == .fwht { isKeyframe = isKeyframe || FWHTHeader.isKeyframe(data) }
+        var lacksHeaders = false
+        if options.codec.hasParameterSets {
+            let sets = AnnexB.parameterSets(data, options.codec)
+            if !sets.isEmpty { headers = sets }
+            // Some drivers give the parameter sets once, in a buffer of their own.
+            if sets.count >= data.count { return }
+            isKeyframe = isKeyframe || !sets.isEmpty
+            lacksHeaders = isKeyframe && sets.isEmpty
+        }
+        guard let place = stamps.firstIndex(where: { $0.stamp == packet.stamp }) else {
+            throw .device(.contradiction(path: device.path, "a packet's time is that of no frame"))
+        }
+        let index = stamps[place].index
+        stamps.removeFirst(place + 1)
+        guard let (info, metadata) = pending.take(pts: index, dts: index, isKeyframe: isKeyframe) else { return }
+        let view = MetadataView(encoded: metadata.span.bytes)
+        if lacksHeaders, !headers.isEmpty {
+            let whole = headers + data
+            try body(VideoPacket(bytes: whole.span.bytes, info: info, metadata: view))
+        } else {
+            // Invariant: the buffer is the program's, and mapped, until it is queued again.
+            let bytes = RawSpan(_unsafeBytes: data)
+            try body(VideoPacket(bytes: bytes, info: info, metadata: view))
+        }
+    }
+}
