@@ -205,6 +205,9 @@ extension RealDrivers {
             let before = try #require(try scene.statistics)
             try scene.wait("frames go on") { ($0?.published ?? 0) > before.published + 10 }
             #expect(try scene.statistics?.lostNoFreeSlot == 0)
+            // The name that it had is free for the next.
+            let next = try encode(folder, "--frames", "2").wait()
+            #expect(next.code == 0, "\(next.errors)")
             try scene.close()
         }
 
