@@ -105,7 +105,7 @@ extension Publisher {
     /// As `send`, for where a slot may have to be waited for: it blocks none of Swift's threads.
     @discardableResult
     func sendWaiting(_ value: UInt8 = 0) async throws -> UInt64 {
-        let slot = try await nextSlot(timeout: .seconds(50))
+        let slot = try await nextSlot(timeout: .seconds(600))
         slot.fill(with: value)
         return try publish(slot)
     }
