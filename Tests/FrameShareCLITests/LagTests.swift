@@ -45,7 +45,7 @@ struct LagTests {
             return try top["subscribers"].elements.contains { try $0["dropped_by"]["policy"].int > 60 }
         }
         // The encoder's losses are counted, and named; the camera has none for want of a slot.
-        #expect(try end(lagging)["lost"]["policy"].int > 60)
+        #expect(try end(lagging)["lost"]["policy"].int > 0)
         #expect(try end(relay)["lost"]["no_free_slot"].int == 0)
 
         // Both cameras have the same machine and the same time; only one has the encoder.
@@ -90,7 +90,7 @@ struct LagTests {
         // The disk is quick again: the recording ends in order.
         let quick = try CommandRun(["-c", "exec cat \(disk) > /dev/null"], of: bash, in: folder)
         reader.send(SIGKILL)
-        #expect(try end(recorder)["lost"]["policy"].int > 60)
+        #expect(try end(recorder)["lost"]["policy"].int > 0)
         #expect(quick.wait().code == 0)
         #expect(try end(camera)["lost"]["no_free_slot"].int == 0)
     }

@@ -107,8 +107,9 @@ struct RecordTests {
             let found = try pixels(file)
             #expect(found.count == wanted.count, "\(codec)")
             let wrong = zip(found, wanted).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
-            // The box in the picture moves; its bars are still.
-            #expect(Double(wrong) / Double(wanted.count) < 6, "\(codec): by how much the colours differ")
+            // The box in the picture moves, and is up to a tenth of it; its bars are still. Colours that are mixed up differ by
+            // a multiple of this.
+            #expect(Double(wrong) / Double(wanted.count) < 14, "\(codec): by how much the colours differ")
         }
         camera.send(SIGTERM)
         _ = camera.wait()
