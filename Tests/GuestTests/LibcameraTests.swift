@@ -217,12 +217,7 @@ extension RealDrivers {
             defer { usb.unplug() }
             #expect(try refusal("libcamera:nowhere").contains("has no camera 'nowhere'"))
             #expect(try refusal("libcamera", "--control", "Nonsense=1").contains("has no control 'Nonsense'; it has"))
-            if let control = try LibcameraSystem().cameras.first?.controls.first(where: { Int($0.minimum) != nil }) {
-                let set = "\(control.name)=much"
-                #expect(try refusal("libcamera", "--control", set).contains("can't be much"))
-            } else {
-                print("skipped: the value of a control, since this camera has none")
-            }
+            #expect(try refusal("libcamera", "--control", "Brightness=much").contains("can't be much"))
             let scene = try Scene(Self.size, folder: folder)
             #expect(try refusal("libcamera").contains("is in use by another program"))
             let cameras = try CommandRun(["cameras"], in: folder).wait()
