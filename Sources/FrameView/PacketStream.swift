@@ -12,17 +12,16 @@ struct PacketStream: Sendable {
     let channel: String
     let stream: String
     let directory: ChannelDirectory
-    let feeds: PictureFeeds
+    let place: PictureFeeds.Place
 
     #if FFmpeg
-    func response(over connection: any Channel, isHead: Bool) throws(Refusal) -> Response {
-        if isHead { return Response(status: .ok, headers: [.contentType: "video/mp4"]) }
-        guard feeds.takePlace() else { throw .tooManyViewers }
-        return Response(
+    static let type = "video/mp4"
+
+    func response(over connection: any Channel) throws(Refusal) -> Response {
+        Response(
             status: .ok,
-            headers: [.contentType: "video/mp4"],
+            headers: [.contentType: Self.type],
             body: .init { writer in
-                defer { feeds.release() }
                 try await send(connection, &writer)
                 try await writer.finish(nil)
             }
@@ -78,7 +77,9 @@ struct PacketStream: Sendable {
         }
     }
     #else
-    func response(over connection: any Channel, isHead: Bool) throws(Refusal) -> Response {
+    static let type = "video/mp4"
+
+    func response(over connection: any Channel) throws(Refusal) -> Response {
         throw Refusal(.notFound, "this build is without FFmpeg, which packets need")
     }
     #endif

@@ -21,28 +21,34 @@ final class PictureFeeds: Sendable {
         (self.options, self.directory) = (options, directory)
     }
 
-    /// The feed of a stream that exists, one more viewer counted; nil when there are as many as may be.
-    func feed(_ key: Key) -> PictureFeed? {
+    /// The feed of a stream that exists.
+    func feed(_ key: Key) -> PictureFeed {
         state.withLock { state in
-            guard hasTakenPlace(&state) else { return nil }
             if let feed = state.feeds[key] { return feed }
             let feed = PictureFeed(channel: key.channel, stream: key.stream, options: options, directory: directory)
             state.feeds[key] = feed
+            if state.isClosed { feed.close() }
             return feed
         }
     }
 
-    /// Counts a viewer who needs no feed; false when there are as many as may be.
-    func takePlace() -> Bool { state.withLock { hasTakenPlace(&$0) } }
-
-    private func hasTakenPlace(_ state: inout State) -> Bool {
-        guard state.viewers < options.maximumViewers, !state.isClosed else { return false }
-        state.viewers += 1
-        return true
+    /// A viewer's place, which is free again with the last reference: also where the answer that has it is never sent, since
+    /// its viewer was gone first.
+    final class Place: Sendable {
+        private let feeds: PictureFeeds
+        fileprivate init(_ feeds: PictureFeeds) { self.feeds = feeds }
+        deinit { feeds.state.withLock { $0.viewers -= 1 } }
     }
 
-    /// A viewer has gone.
-    func release() { state.withLock { $0.viewers -= 1 } }
+    /// Nil when there are as many viewers as may be.
+    func takePlace() -> Place? {
+        let isFree = state.withLock { state in
+            guard state.viewers < options.maximumViewers, !state.isClosed else { return false }
+            state.viewers += 1
+            return true
+        }
+        return isFree ? Place(self) : nil
+    }
 
     /// What each has done, in a fixed order.
     var figures: [(key: Key, figures: PictureFeed.Figures)] {

@@ -9,7 +9,7 @@ struct PictureStream: Sendable {
     private static let boundary = "\r\n--frameshare\r\n"
 
     let feed: PictureFeed
-    let feeds: PictureFeeds
+    let place: PictureFeeds.Place
     let framesPerSecond: Int
     /// Each picture is followed at once by the next one's header, which then can't say more than its type. Browsers based on
     /// Chromium show a picture only when they see that header: without it they are a frame behind.
@@ -22,7 +22,6 @@ struct PictureStream: Sendable {
             status: .ok,
             headers: [.contentType: Self.type],
             body: .init { writer in
-                defer { feeds.release() }
                 try await send(channel, &writer)
                 try await writer.finish(nil)
             }

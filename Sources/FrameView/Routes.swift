@@ -177,16 +177,18 @@ struct Routes: Sendable {
                 : try await snapshots.take(channel: name, stream: stream, quality: quality)
         case "mp4":
             guard seen.isLive else { throw .noSignal }
-            return try PacketStream(channel: name, stream: stream, directory: directory, feeds: feeds)
-                .response(over: channel, isHead: request.method == .head)
+            if request.method == .head { return Response(status: .ok, headers: [.contentType: PacketStream.type]) }
+            guard let place = feeds.takePlace() else { throw .tooManyViewers }
+            return try PacketStream(channel: name, stream: stream, directory: directory, place: place)
+                .response(over: channel)
         default:
             let rate = try number("fps", 1...60, request) ?? options.framesPerSecond
             let isHeaderAhead = try number("ahead", 0...1, request) == 1
             if request.method == .head { return Response(status: .ok, headers: [.contentType: PictureStream.type]) }
-            guard let feed = feeds.feed(.init(channel: name, stream: stream)) else { throw .tooManyViewers }
+            guard let place = feeds.takePlace() else { throw .tooManyViewers }
             let stream = PictureStream(
-                feed: feed,
-                feeds: feeds,
+                feed: feeds.feed(.init(channel: name, stream: stream)),
+                place: place,
                 framesPerSecond: min(rate, options.framesPerSecond),
                 isHeaderAhead: isHeaderAhead
             )

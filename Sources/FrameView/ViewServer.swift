@@ -46,7 +46,12 @@ public final class ViewServer: Sendable {
 
     public let options: Options
     #if View
-    private let state = Mutex<Task<Void, any Error>?>(nil)
+    private struct State {
+        var task: Task<Void, any Error>?
+        /// Also before it runs.
+        var isStopped = false
+    }
+    private let state = Mutex(State())
     #endif
 
     /// - Throws: ``ViewError/needsToken(host:)``, ``ViewError/badOption(_:)``, ``ViewError/notInThisBuild``.
@@ -58,8 +63,8 @@ public final class ViewServer: Sendable {
         }
         guard (1...100).contains(options.quality) else { throw .badOption("quality \(options.quality): 1 to 100") }
         if let token = options.token {
-            guard token.utf8.count >= 8, token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
-                throw .badOption("the token: at least 8 letters, digits and signs without spaces")
+            guard token.utf8.count >= 8, token.utf8.allSatisfy(Self.isTokenByte) else {
+                throw .badOption("the token: at least 8 letters, digits, '-', '.', '_' or '~'")
             }
         } else if !Self.isLoopback(options.host) {
             throw .needsToken(host: options.host)
@@ -76,7 +81,19 @@ public final class ViewServer: Sendable {
     /// Whether an address is this machine's own, which nobody else reaches.
     public static func isLoopback(_ host: String) -> Bool {
         let host = host.lowercased()
-        return host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+        return host == "localhost" || host == "::1" || (parts.count == 4 && parts[0] == 127 && !parts.contains(nil))
+    }
+
+    /// What stands for itself in an address as well as in a cookie: RFC 3986's unreserved characters.
+    private static func isTokenByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+            UInt8(ascii: "~"):
+            true
+        default: false
+        }
     }
 
     /// Serves until ``stop()`` or the task's end.
@@ -92,7 +109,11 @@ public final class ViewServer: Sendable {
         let task = Task { [options] in
             try await Self.serve(options, directory, onRunning)
         }
-        state.withLock { $0 = task }
+        let isStopped = state.withLock { state in
+            state.task = task
+            return state.isStopped
+        }
+        if isStopped { task.cancel() }
         let result = await withTaskCancellationHandler {
             await task.result
         } onCancel: {
@@ -110,7 +131,10 @@ public final class ViewServer: Sendable {
     /// Ends ``run(onRunning:)``: all connections are closed. From any thread.
     public func stop() {
         #if View
-        state.withLock { $0?.cancel() }
+        state.withLock { state in
+            state.isStopped = true
+            state.task?.cancel()
+        }
         #endif
     }
 

@@ -51,6 +51,11 @@ struct AbuseTests {
             #expect(try scene.get("/healthz", "Authorization: Bearer \(wrong)").status == 401, "\(wrong)")
         }
         #expect(try scene.get("/healthz", "Authorization: Basic !!!").status == 401)
+        // One that would mean something in a cookie or an address, or is too short, is not taken.
+        for bad in ["se;cret-enough", "se&cret-enough", "short"] {
+            let run = try frameshare("view", "--listen", "127.0.0.1:0", "--token", bad, in: scene.folder)
+            #expect(run.code == 1 && run.errors.contains("the token: at least 8"), "\(run.errors)")
+        }
     }
 
     @Test("to others than this machine it shows nothing without a token, which it makes itself")
@@ -78,6 +83,24 @@ struct AbuseTests {
         for connection in crowd { try connection.send("GET /healthz HTTP/1.1\r\n") }
         crowd.removeAll()
         #expect(try scene.get("/healthz").status == 200)
+    }
+
+    @Test("viewers that are gone before their answer leave their places to others")
+    func goneViewers() throws {
+        let scene = try ViewScene()
+        try scene.publish()
+        for _ in 0..<300 {
+            let viewer = try HTTPConnection(port: scene.port)
+            try viewer.send("GET /channels/cam/main.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            viewer.reset()
+        }
+        try eventually {
+            let viewer = try HTTPConnection(port: scene.port)
+            try viewer.send("GET /channels/cam/main.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return viewer.read().starts(with: Data("HTTP/1.1 200".utf8))
+        }
+        let labels = #"{channel="cam",stream="main"}"#
+        try eventually { try scene.metric("frameshare_view_viewers\(labels)") == 0 }
     }
 
     @Test("more viewers than there may be are told so")

@@ -113,6 +113,11 @@ final class HTTPConnection: Sendable {
     deinit { close(socket) }
 
     func shutDown() { shutdown(socket, Int32(SHUT_RDWR)) }
+    /// Hangs up without a goodbye.
+    func reset() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+    }
     func shutDownWriting() { shutdown(socket, Int32(SHUT_WR)) }
 
     func send(_ text: String) throws {

@@ -36,7 +36,7 @@ struct View: ParsableCommand {
     )
     var listen = ListenArgument(host: "127.0.0.1", port: 8080)
 
-    @Option(help: .init("What viewers must know: at least 8 letters, digits and signs.", valueName: "text"))
+    @Option(help: .init("What viewers must know: at least 8 letters, digits, '-', '.', '_' or '~'.", valueName: "text"))
     var token: String?
 
     @Option(
