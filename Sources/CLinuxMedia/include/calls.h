@@ -74,6 +74,17 @@ static inline int64_t fs_file_system_magic(int fd) {
 static const int64_t FS_DMA_BUF_MAGIC = 0x444d4142;
 static const int64_t FS_HUGETLBFS_MAGIC = 0x958458f6;
 
+// --- pipes: pipe(2) -----------------------------------------------------------------------------------------------
+
+/// pipe(2), both ends close-on-exec in one step. Returns 0 or -errno.
+static inline int fs_pipe(int *read_end, int *write_end) {
+    int ends[2];
+    if (syscall(SYS_pipe2, ends, O_CLOEXEC) != 0) return -errno;
+    *read_end = ends[0];
+    *write_end = ends[1];
+    return 0;
+}
+
 // --- waiting: eventfd(2), epoll(7), futex(2) ----------------------------------------------------------------------
 
 /// eventfd(2), close-on-exec and non-blocking. Returns the descriptor or -errno.

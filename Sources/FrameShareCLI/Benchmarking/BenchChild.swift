@@ -11,16 +11,14 @@ final class BenchChild {
 
     /// - Parameter inherited: descriptors that it gets as 3, 4, ...; negative ones are left out
     init(_ arguments: [String], inherited: [Int32] = []) throws(CommandFailure) {
-        var pair: [Int32] = [-1, -1]
-        guard pipe(&pair) == 0 else { throw CommandFailure("no pipe can be made: \(String(cString: strerror(errno)))") }
-        for descriptor in pair { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        defer { close(pair[1]) }
+        let pipe = try Pipe()
+        defer { close(pipe.write) }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         // What it prints is a report or, from one that failed, the reason.
-        posix_spawn_file_actions_adddup2(&actions, pair[1], STDOUT_FILENO)
-        posix_spawn_file_actions_adddup2(&actions, pair[1], STDERR_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, pipe.write, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, pipe.write, STDERR_FILENO)
         // Through numbers that none of them has, so that none overwrites another.
         let wanted = inherited.enumerated().filter { $0.element >= 0 }
         for (i, descriptor) in wanted { posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(100 + i)) }
@@ -42,11 +40,11 @@ final class BenchChild {
         var started: pid_t = 0
         let failure = posix_spawn(&started, "/proc/self/exe", &actions, &attributes, argv, environ)
         guard failure == 0 else {
-            close(pair[0])
+            close(pipe.read)
             throw CommandFailure("a reader can't be started: \(String(cString: strerror(failure)))")
         }
         pid = started
-        output = pair[0]
+        output = pipe.read
     }
 
     deinit {

@@ -12,13 +12,11 @@ final class BlockingTask: Sendable {
     }
 
     init(_ body: @escaping @Sendable () async throws -> Void) throws(CommandFailure) {
-        var pair: [Int32] = [-1, -1]
-        guard pipe(&pair) == 0 else { throw CommandFailure("no pipe can be made: \(String(cString: strerror(errno)))") }
-        for descriptor in pair { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        ending = pair[0]
+        let pipe = try Pipe()
+        ending = pipe.read
         let outcome = Outcome()
         self.outcome = outcome
-        task = Task { [written = pair[1]] in
+        task = Task { [written = pipe.write] in
             let result: Result<Void, any Error>
             do {
                 result = .success(try await body())

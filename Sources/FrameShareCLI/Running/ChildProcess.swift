@@ -28,22 +28,17 @@ final class ChildProcess {
     /// Starts `frameshare ARGUMENTS`, with its output thrown away and its errors kept for ``errorText``.
     init(name: String, arguments: [String]) throws(CommandFailure) {
         self.name = name
-        var inputPair: [Int32] = [-1, -1]
-        var errorPair: [Int32] = [-1, -1]
-        guard pipe(&inputPair) == 0, pipe(&errorPair) == 0 else {
-            throw CommandFailure("no pipe can be made: \(String(cString: strerror(errno)))")
-        }
-        for descriptor in inputPair + errorPair { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        let (inputPipe, errorPipe) = (try Pipe(), try Pipe())
         defer {
-            close(inputPair[0])
-            close(errorPair[1])
+            close(inputPipe.read)
+            close(errorPipe.write)
         }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, inputPair[0], STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, inputPipe.read, STDIN_FILENO)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
-        posix_spawn_file_actions_adddup2(&actions, errorPair[1], STDERR_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, errorPipe.write, STDERR_FILENO)
 
         // Its own process group: Ctrl-C reaches this process alone, which then ends its children in order.
         var attributes = posix_spawnattr_t()
@@ -67,13 +62,13 @@ final class ChildProcess {
         var started: pid_t = 0
         let failure = posix_spawn(&started, "/proc/self/exe", &actions, &attributes, argv, environ)
         guard failure == 0 else {
-            close(inputPair[1])
-            close(errorPair[0])
+            close(inputPipe.write)
+            close(errorPipe.read)
             throw CommandFailure("\(name) can't be started: \(String(cString: strerror(failure)))")
         }
         pid = started
-        input = inputPair[1]
-        errors = errorPair[0]
+        input = inputPipe.write
+        errors = errorPipe.read
         _ = fcntl(errors, F_SETFL, O_NONBLOCK)
     }
 

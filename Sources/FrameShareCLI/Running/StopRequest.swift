@@ -24,15 +24,12 @@ final class StopRequest: Sendable {
 
     private let state = Mutex(State())
     /// Its write end is closed to stop: the read end then polls as hung up, for as many as look.
-    private let wakePipe: (read: Int32, write: Int32)
+    private let wakePipe: Pipe
 
     /// Begins to listen. Call it before any other thread is made, on the main thread.
     /// - Parameter input: also stop when standard input ends
     init(atEndOfInput input: Bool = false) throws(CommandFailure) {
-        var pair: [Int32] = [-1, -1]
-        guard pipe(&pair) == 0 else { throw CommandFailure("no pipe can be made: \(String(cString: strerror(errno)))") }
-        for descriptor in pair { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
-        wakePipe = (pair[0], pair[1])
+        wakePipe = try Pipe()
 
         // A reader of our output that goes away is told by EPIPE, so that the channel can be closed in order.
         signal(SIGPIPE, SIG_IGN)

@@ -21,11 +21,9 @@ struct WorkerSupervisor: Sendable {
     /// Runs until every worker has ended in order, or until the task is cancelled.
     /// - Throws: `CommandFailure` when the command can't be started at all.
     func run() async throws {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw CommandFailure("no pipe can be made: \(String(cString: strerror(errno)))") }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        defer { for end in ends { close(end) } }
-        let input = FileDescriptor(rawValue: ends[0])
+        let pipe = try Pipe()
+        defer { for end in [pipe.read, pipe.write] { close(end) } }
+        let input = FileDescriptor(rawValue: pipe.read)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for worker in 0..<count { group.addTask { try await keep(worker, input) } }
             // The first that can't be started ends the others.
