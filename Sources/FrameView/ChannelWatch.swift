@@ -12,6 +12,7 @@ final class ChannelWatch: Sendable {
     struct Seen: Sendable {
         var statistics: ChannelStatistics
         var isLive = true
+        var lastLive = ContinuousClock.now
         var framesPerSecond = 0.0
         var hasControls = false
         var canTrigger = false
@@ -45,8 +46,10 @@ final class ChannelWatch: Sendable {
     private let state = Mutex(State())
     private let monitors = Mutex<[String: Monitor]>([:])
 
-    /// The most channels that are looked at.
+    /// The most channels that are looked at; and the most that are remembered when they are gone.
     private static let maximum = 64
+    /// How long a channel that is gone is remembered.
+    private static let memory = Duration.seconds(600)
 
     init(_ names: [String], _ directory: ChannelDirectory, _ feeds: PictureFeeds) {
         (self.names, self.directory, self.feeds) = (names, directory, feeds)
@@ -107,6 +110,12 @@ final class ChannelWatch: Sendable {
             seen[name]?.framesPerSecond = 0
             monitors.withLock { $0[name] = nil }
         }
+        // Who looks at one that is gone is shown it again when it comes back.
+        let watched = feeds.figures.filter { $0.figures.viewers > 0 }.map(\.key.channel)
+        for name in Self.forgettable(seen, keeping: wanted + watched, now: .now) {
+            seen[name] = nil
+            feeds.forget(channel: name)
+        }
         let report = Report(
             channels: Self.channels(seen).text,
             statistics: statistics(seen).text,
@@ -118,6 +127,20 @@ final class ChannelWatch: Sendable {
             return Array(state.listeners.values)
         }
         for listener in listeners { listener.put(report) }
+    }
+
+    /// The channels that are gone for long, and of many that are gone, those that went first.
+    static func forgettable(
+        _ seen: [String: Seen],
+        keeping wanted: [String],
+        now: ContinuousClock.Instant
+    ) -> [String] {
+        let gone = seen.filter { !$0.value.isLive && !wanted.contains($0.key) }.sorted {
+            ($1.value.lastLive, $0.key) < ($0.value.lastLive, $1.key)
+        }
+        return gone.enumerated().filter { $0.offset >= maximum || now - $0.element.value.lastLive > memory }.map {
+            $0.element.key
+        }
     }
 
     /// Nil where nobody publishes, or the publisher doesn't answer.

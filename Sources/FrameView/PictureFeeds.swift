@@ -10,6 +10,8 @@ final class PictureFeeds: Sendable {
     }
     private struct State {
         var feeds: [Key: PictureFeed] = [:]
+        /// Viewers of streams of packets, for which nothing is encoded here.
+        var packetViewers: [Key: Int] = [:]
         var viewers = 0
         var isClosed = false
     }
@@ -36,26 +38,49 @@ final class PictureFeeds: Sendable {
     /// its viewer was gone first.
     final class Place: Sendable {
         private let feeds: PictureFeeds
-        fileprivate init(_ feeds: PictureFeeds) { self.feeds = feeds }
-        deinit { feeds.state.withLock { $0.viewers -= 1 } }
+        private let packets: Key?
+        fileprivate init(_ feeds: PictureFeeds, packets: Key?) { (self.feeds, self.packets) = (feeds, packets) }
+        deinit {
+            feeds.state.withLock { state in
+                state.viewers -= 1
+                if let packets { state.packetViewers[packets]? -= 1 }
+            }
+        }
     }
 
     /// Nil when there are as many viewers as may be.
-    func takePlace() -> Place? {
+    /// - Parameter packets: the stream, for a viewer of packets
+    func takePlace(forPackets packets: Key? = nil) -> Place? {
         let isFree = state.withLock { state in
             guard state.viewers < options.maximumViewers, !state.isClosed else { return false }
             state.viewers += 1
+            if let packets { state.packetViewers[packets, default: 0] += 1 }
             return true
         }
-        return isFree ? Place(self) : nil
+        return isFree ? Place(self, packets: packets) : nil
     }
 
     /// What each has done, in a fixed order.
     var figures: [(key: Key, figures: PictureFeed.Figures)] {
-        let feeds = state.withLock { $0.feeds }
-        return feeds.map { ($0.key, $0.value.figures) }.sorted {
+        let (feeds, packets) = state.withLock { ($0.feeds, $0.packetViewers) }
+        var all = feeds.map { (key: $0.key, figures: $0.value.figures) }
+        for (key, viewers) in packets { all.append((key, PictureFeed.Figures(viewers: viewers))) }
+        return all.sorted {
             ($0.key.channel, $0.key.stream) < ($1.key.channel, $1.key.stream)
         }
+    }
+
+    /// The channel is gone for long: nothing of it is kept.
+    func forget(channel: String) {
+        let feeds = state.withLock { state in
+            let gone = state.feeds.filter { $0.key.channel == channel }
+            for key in gone.keys { state.feeds[key] = nil }
+            for (key, viewers) in state.packetViewers where key.channel == channel && viewers == 0 {
+                state.packetViewers[key] = nil
+            }
+            return Array(gone.values)
+        }
+        for feed in feeds { feed.close() }
     }
 
     func close() {

@@ -178,7 +178,9 @@ struct Routes: Sendable {
         case "mp4":
             guard seen.isLive else { throw .noSignal }
             if request.method == .head { return Response(status: .ok, headers: [.contentType: PacketStream.type]) }
-            guard let place = feeds.takePlace() else { throw .tooManyViewers }
+            guard let place = feeds.takePlace(forPackets: .init(channel: name, stream: stream)) else {
+                throw .tooManyViewers
+            }
             return try PacketStream(channel: name, stream: stream, directory: directory, place: place)
                 .response(over: channel)
         default:

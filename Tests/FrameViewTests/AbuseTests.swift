@@ -112,7 +112,7 @@ struct AbuseTests {
             try viewer.send("GET /channels/cam/main.mjpg HTTP/1.1\r\nHost: localhost\r\n\r\n")
             return viewer
         }
-        for viewer in viewers { #expect(viewer.read("--frameshare", times: 1) == 1) }
+        for viewer in viewers { #expect(viewer.read("--frameshare", times: 1) >= 1) }
         #expect(try scene.get("/channels/cam/main.mjpg").status == 429)
         viewers[0].shutDown()
         try eventually {

@@ -120,7 +120,8 @@ struct PictureTests {
         try eventually { try scene.state(of: "cam-h264") == "live" }
         let stream = try Document(scene.get("/api/channels/cam-h264").text)["streams"].elements[0]
         #expect(try stream["kind"].text == "packets")
-        let viewer = try watch(scene, "/channels/cam-h264/\(try stream["name"].text).mp4")
+        let name = try stream["name"].text
+        let viewer = try watch(scene, "/channels/cam-h264/\(name).mp4")
         var bytes = Data()
         while bytes.count < 40_000 {
             let more = viewer.read()
@@ -132,6 +133,10 @@ struct PictureTests {
         #expect(body.range(of: Data("avcC".utf8)) != nil)
         #expect(body.range(of: Data("moof".utf8)) != nil)
         #expect(try scene.get("/channels/cam-h264/main.jpg").status == 404)
+        let viewers = #"frameshare_view_viewers{channel="cam-h264",stream="\#(name)"}"#
+        #expect(try scene.metric(viewers) == 1)
+        viewer.shutDown()
+        try eventually { try scene.metric(viewers) == 0 }
         encoder.send(SIGTERM)
     }
     #endif
