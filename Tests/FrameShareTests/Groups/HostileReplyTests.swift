@@ -129,12 +129,13 @@ struct HostileReplyTests {
         _ = try present(takes.take())
         let flooding = OwnThread {
             let bytes = [UInt8](repeating: 7, count: Message.WorkerReply.inlineLimit)
-            for _ in 0..<3000 {
-                while hostile.socket.send(reply(first.frame, .progress, bytes: bytes)) == .full {
+            let flood = repeatElement(reply(first.frame, .progress, bytes: bytes), count: 3000)
+            for message in Array(flood) + [reply(first.frame)] {
+                // The last, too, may find the socket full.
+                while hostile.socket.send(message) == .full {
                     _ = hostile.socket.waitWritable(milliseconds: 100)
                 }
             }
-            hostile.socket.send(reply(first.frame))
         }
         let worker = try GroupWorker(channel, group: "other") { _, request in try request.answer(.done) }
         for _ in 0..<50 {
