@@ -43,12 +43,21 @@ static void give_back(void *slot, void *busy) {
     atomic_store((_Atomic int *)busy, 0);
 }
 
+// All readers must see the last. XPUB_NODROP would not do: it does not wait for a reader whose last frame was dropped, until
+// the socket has heard that there is room for it again.
+static void wait_until_sent(struct side *side) {
+    for (uint32_t i = 0; i < side->options->slots; i++) {
+        while (atomic_load(&side->busy[i])) usleep(50);
+    }
+    int events;
+    size_t size = sizeof events;
+    zmq_getsockopt(side->socket, ZMQ_EVENTS, &events, &size);
+}
+
 static int publish(void *context, uint64_t number, int64_t stamp) {
     struct side *side = context;
+    if (number == CONTESTANT_LAST) wait_until_sent(side);
     // A slot that ZeroMQ still sends from can't be written; if it has all of them, wait for one.
-    // All readers must see the last.
-    int wait = 1;
-    if (number == CONTESTANT_LAST) zmq_setsockopt(side->socket, ZMQ_XPUB_NODROP, &wait, sizeof wait);
     uint32_t place = side->next++ % side->options->slots;
     while (atomic_load(&side->busy[place])) usleep(50);
     contestant_fill(side->options, side->slot[place], number, stamp);
