@@ -121,7 +121,8 @@ let package = Package(
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
-                "CHandOver", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks", "FrameSources", "FrameView",
+                "CHandOver", "CLinuxMedia", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks", "FrameSources",
+                "FrameView",
                 "LeaseProtocol", "PixelFormats", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -180,7 +181,10 @@ let package = Package(
             exclude: ["Snapshots"]
         ),
         // Nothing without the trait View.
-        .testTarget(name: "FrameViewTests", dependencies: ["CommandTesting", "FrameShareCLI"]),
+        .testTarget(
+            name: "FrameViewTests",
+            dependencies: ["CommandTesting", "FrameShare", "FrameShareCLI", "FrameView"]
+        ),
         // What 'make install' installs besides: the service, its sandbox, containers, the manual.
         .testTarget(
             name: "PackagingTests",

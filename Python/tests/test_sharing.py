@@ -428,6 +428,24 @@ def test_statistics_and_channels(publisher) -> None:
         assert camera.streams[0].format.name == "BGR888" and camera.streams[0].planes[0][1] == 192
 
 
+def test_who_lags_is_given_copies() -> None:
+    with pytest.raises(frameshare.InvalidArgument):
+        Publisher("lag", {"main": (64, 48, "BGR888")}, copies=-1)
+    with Publisher("lag", {"main": (64, 48, "BGR888")}, slots=4, copies=10, copy_floor=3) as publisher:
+        slow = Subscriber("lag", policy="every-frame", budget=12)
+        for i in range(12):
+            publisher.publish(PICTURE + np.uint8(i))
+        now = publisher.statistics
+        assert (now.slots, now.copy_slots, now.copy_slots_free, now.copy_floor, now.copied) == (4, 10, 0, 3, 10)
+        assert [(one.copies, one.gets_copies, one.dropped_by_shortage) for one in now.subscribers] == [(10, True, 0)]
+        publisher.close()
+        for i, frame in enumerate(slow):
+            assert np.array_equal(frame["main"].array, PICTURE + np.uint8(i))
+            assert frame.number == i + 1
+        assert i == 11
+        slow.close()
+
+
 def test_reconfiguring_keeps_held_frames(publisher) -> None:
     with Subscriber("camera") as camera:
         publisher.publish(PICTURE)

@@ -21,6 +21,7 @@ extension ChannelStatistics {
                 "source_need": .number(sourceNeed), "reserved": .number(slotsReserved),
                 "retired_held": .number(retiredSlotsHeld),
             ]),
+            "copies": copies?.json ?? .null,
             "streams": .array(streams.map(\.json)),
             "subscribers": .array(subscribers.map(\.json)),
             "groups": .array(groups.map(\.json)),
@@ -49,6 +50,12 @@ extension ChannelStatistics.StreamStatus {
     }
 }
 
+extension ChannelStatistics.CopyStatus {
+    package var json: JSONValue {
+        .object(["slots": .number(slots), "free": .number(free), "floor": .number(floor), "copied": .number(copied)])
+    }
+}
+
 extension ChannelStatistics.GroupStatus {
     package var json: JSONValue {
         .object([
@@ -70,6 +77,7 @@ extension ChannelStatistics.SubscriberStatus {
                 "policy": .number(droppedByPolicy), "budget": .number(droppedByBudget),
                 "shortage": .number(droppedByShortage),
             ]),
+            "copies": .number(copies), "gets_copies": .bool(getsCopies),
             "queued": .number(queued), "held": .number(held), "oldest_lease_ns": .number(oldestLeaseAge),
             "latency_ns": .object([
                 "p50": .number(latencyP50), "p99": .number(latencyP99), "max": .number(latencyMax),

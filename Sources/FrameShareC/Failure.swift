@@ -50,14 +50,15 @@ struct Failure: Error {
 
     private static func code(of error: ChannelError) -> Int {
         switch error {
-        case .badChannelName, .badStreamName, .badMetadataCapacity, .unknownGroup, .badGroupName, .replyTooLarge:
+        case .badChannelName, .badStreamName, .badMetadataCapacity, .unknownGroup, .badGroupName, .replyTooLarge,
+            .badCopies, .badCopyFloor:
             FRAMESHARE_ERROR_INVALID_ARGUMENT
         case .noDirectory, .directory, .pathTooLong: FRAMESHARE_ERROR_DIRECTORY
         case .channelInUse: FRAMESHARE_ERROR_CHANNEL_IN_USE
         case .noStreams, .tooManyStreams, .duplicateStream, .layout, .badSlotCount, .poolShape:
             FRAMESHARE_ERROR_LAYOUT
         case .memory(.outOfDescriptors): FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS
-        case .memory: FRAMESHARE_ERROR_MEMORY
+        case .memory, .unreadableForCopies: FRAMESHARE_ERROR_MEMORY
         case .metadataTooLarge, .badMetadata: FRAMESHARE_ERROR_METADATA
         case .slotNotAtSource: FRAMESHARE_ERROR_SLOT
         case .reservationsDoNotFit, .refused, .tooManyGroups, .resultsInUse, .controlsRefused: FRAMESHARE_ERROR_REFUSED

@@ -170,6 +170,12 @@ private func tell(
     result.source_need = UInt32(clamping: now.sourceNeed)
     result.slots_reserved = UInt32(clamping: now.slotsReserved)
     result.retired_slots_held = UInt32(clamping: now.retiredSlotsHeld)
+    if let copies = now.copies {
+        result.copy_slots = UInt32(clamping: copies.slots)
+        result.copy_slots_free = UInt32(clamping: copies.free)
+        result.copy_floor = UInt32(clamping: copies.floor)
+        result.copied = copies.copied
+    }
     result.published = now.published
     result.lost_source = now.lostBySource
     result.lost_no_free_slot = now.lostNoFreeSlot
@@ -200,6 +206,8 @@ private func status(_ now: ChannelStatistics.SubscriberStatus) -> frameshare_sub
     result.dropped_by_policy = now.droppedByPolicy
     result.dropped_by_budget = now.droppedByBudget
     result.dropped_by_shortage = now.droppedByShortage
+    result.copies = now.copies
+    result.gets_copies = now.getsCopies ? 1 : 0
     result.oldest_lease_age = now.oldestLeaseAge
     result.latency_p50 = now.latencyP50
     result.latency_p99 = now.latencyP99

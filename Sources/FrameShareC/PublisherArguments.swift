@@ -20,6 +20,12 @@ func publisherOptions(_ pointer: UnsafePointer<frameshare_publisher_options>?) t
     if given.source_need != 0 { options.sourceNeed = Int(given.source_need) }
     if given.stall_limit != 0 { options.stallLimit = duration(given.stall_limit) }
     if given.lease_limit != 0 { options.leaseLimit = duration(given.lease_limit) }
+    if given.copy_slots != 0 {
+        let floor = given.copy_floor == 0 ? nil : Int(given.copy_floor)
+        options.lagCopies = LagCopies(.slots(Int(given.copy_slots)), floor: floor)
+    } else if given.copy_floor != 0 {
+        throw .invalid("options.copy_floor is \(given.copy_floor), and there are no copy_slots")
+    }
     options.sourceName = optionalText(given.source_name) ?? ""
     if let memory = optionalText(given.memory) {
         guard let preference = MemoryPreference(memory) else {

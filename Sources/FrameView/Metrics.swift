@@ -44,6 +44,17 @@ struct Metrics {
             channel + [("state", "held")],
             UInt64(clamping: now.slots - now.slotsFree - now.slotsAtSource)
         )
+        if let copies = now.copies {
+            let slots = "Slots for copies, for subscribers that lag."
+            gauge("frameshare_copy_slots", slots, channel + [("state", "free")], UInt64(clamping: copies.free))
+            gauge(
+                "frameshare_copy_slots",
+                slots,
+                channel + [("state", "held")],
+                UInt64(clamping: copies.slots - copies.free)
+            )
+            counter("frameshare_frames_copied_total", "Frames copied for subscribers that lag.", channel, copies.copied)
+        }
         gauge("frameshare_subscribers", "Subscribers.", channel, UInt64(now.subscribers.count))
         for subscriber in now.subscribers {
             let labels =

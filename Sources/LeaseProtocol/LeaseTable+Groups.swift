@@ -60,7 +60,8 @@ extension LeaseTable {
             guard entry.request.policy == .everyFrame else { return true }
             room += max(0, entry.request.budget - entry.offers.outstandingCount)
         }
-        return room > inFlight
+        // A copy that is being made is for one of them.
+        return room > inFlight + (isCopyingForGroups ? 1 : 0)
     }
 
     /// The frame in `slot` goes to one member of each group. Each has an entry in ``groupOffers`` afterwards.
@@ -79,7 +80,9 @@ extension LeaseTable {
         var due: Int? = nil
         for i in entries.indices where entries[i].group == group && entries[i].isServed {
             guard entries[i].request.policy != .everyFrame, entries[i].request.reserved || roomForBestEffort,
-                entries[i].offers.oldestQueued != nil
+                let oldest = entries[i].offers.oldestQueued,
+                // One of the source's slots for another: a copy that gives way gives none back to it.
+                oldest.slot < slots || slot >= slots
             else { continue }
             if let d = due, entries[d].lastServed <= entries[i].lastServed { continue }
             due = i
@@ -157,6 +160,6 @@ extension LeaseTable {
         hasGroups = !ids.isEmpty
         groupOffers = []
         groupOffers.reserveCapacity(ids.count)
-        withdrawals.reserveCapacity(slots)
+        withdrawals.reserveCapacity(total)
     }
 }

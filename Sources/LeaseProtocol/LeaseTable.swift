@@ -24,6 +24,12 @@ public struct LeaseTable: Sendable {
         public internal(set) var droppedByPolicy: UInt64 = 0
         public internal(set) var droppedByBudget: UInt64 = 0
         public internal(set) var droppedByShortage: UInt64 = 0
+        /// It lags, and is offered copies in place of the source's frames.
+        public internal(set) var getsCopies = false
+        /// A frame was published of which it will be offered the copy.
+        public internal(set) var awaitsCopy = false
+        /// How many copies it was offered.
+        public internal(set) var copies: UInt64 = 0
         /// Set once it said goodbye: it keeps what it holds and gets nothing more.
         public internal(set) var isLeaving = false
         /// Set once it did what no correct subscriber does: it gets nothing more.
@@ -33,16 +39,23 @@ public struct LeaseTable: Sendable {
         var isServed: Bool { violation == nil && !isLeaving }
     }
 
-    /// The pool's size.
+    /// The slots that the source fills, from 0.
     public let slots: Int
+    /// The slots for copies: those that follow.
+    public let copySlots: Int
+    /// With slots for copies: how many slots the source is to be left while copies can be made.
+    public let floor: Int
     /// Slots that the source itself must always have, or it would lose frames.
     public let sourceNeed: Int
     /// The subscribers, in the order they joined.
     public internal(set) var entries: [Entry] = []
     /// Slots that the source holds: being filled, or queued to a driver.
-    public private(set) var atSource = SlotSet()
-    private let all: SlotSet
-    private var reservedTotal = 0
+    public internal(set) var atSource = SlotSet()
+    let all: SlotSet
+    let sourceSlots: SlotSet
+    /// The copy being made.
+    public internal(set) var copying: Copying?
+    var reservedTotal = 0
     /// Whether any subscriber is a member of a group.
     public internal(set) var hasGroups = false
     /// The groups that have members, in order.
@@ -54,12 +67,18 @@ public struct LeaseTable: Sendable {
     var serving: UInt64 = 0
 
     /// Makes the table of a pool in which every slot is free.
-    public init(slots: Int, sourceNeed: Int) {
-        precondition(slots >= 1 && slots <= SlotSet.capacity)
+    public init(slots: Int, sourceNeed: Int, copySlots: Int = 0, floor: Int = 0) {
+        precondition(slots >= 1 && copySlots >= 0 && slots + copySlots <= SlotSet.capacity)
         self.slots = slots
+        self.copySlots = copySlots
         self.sourceNeed = min(max(sourceNeed, 0), slots)
-        all = SlotSet(below: slots)
+        self.floor = min(max(floor, self.sourceNeed), slots)
+        sourceSlots = SlotSet(below: slots)
+        all = SlotSet(below: slots + copySlots)
     }
+
+    /// All slots, those for copies too.
+    public var total: Int { slots + copySlots }
 
     // MARK: joining and leaving
 
@@ -71,23 +90,23 @@ public struct LeaseTable: Sendable {
         if case .queue(let depth) = request.policy, depth < 1 || depth > LaneMemory.maximumDepth {
             throw .badDepth(depth)
         }
-        guard request.budget >= 1 && request.budget <= slots else {
-            throw .badBudget(request.budget, slots: slots)
+        guard request.budget >= 1 && request.budget <= total else {
+            throw .badBudget(request.budget, slots: total)
         }
         let depth = request.policy.depth(budget: request.budget)
         guard depth <= request.budget else { throw .depthAboveBudget(depth: depth, budget: request.budget) }
         if request.reserved {
-            guard sourceNeed + reservedTotal + request.budget <= slots else {
+            guard sourceNeed + reservedTotal + request.budget <= total else {
                 throw .reservationsDoNotFit(
-                    slots: slots,
+                    slots: total,
                     sourceNeed: sourceNeed,
                     reserved: reservedTotal,
                     asked: request.budget
                 )
             }
         } else {
-            guard sourceNeed + reservedTotal < slots else {
-                throw .nothingLeftToShare(slots: slots, sourceNeed: sourceNeed, reserved: reservedTotal)
+            guard sourceNeed + reservedTotal < total else {
+                throw .nothingLeftToShare(slots: total, sourceNeed: sourceNeed, reserved: reservedTotal)
             }
         }
     }
@@ -101,7 +120,7 @@ public struct LeaseTable: Sendable {
     ) throws(AdmissionRefusal) {
         try checkAdmission(request)
         if request.reserved { try makeRoom(forReserving: request.budget) }
-        entries.append(Entry(id: id, request: request, group: group, offers: LaneOffers(memory: lane, slots: slots)))
+        entries.append(Entry(id: id, request: request, group: group, offers: LaneOffers(memory: lane, slots: total)))
         if group != nil { updateGroupIDs() }
         if request.reserved { reservedTotal += request.budget }
     }
@@ -183,7 +202,7 @@ public struct LeaseTable: Sendable {
     /// Whether some subscriber has broken the protocol: see ``Entry/violation``.
     public private(set) var hasViolation = false
 
-    private mutating func noteWithdrawal(of slot: Int, _ i: Int) {
+    mutating func noteWithdrawal(of slot: Int, _ i: Int) {
         if entries[i].group != nil { withdrawals.append(Withdrawal(member: entries[i].id, slot: slot)) }
     }
 
@@ -210,11 +229,12 @@ public struct LeaseTable: Sendable {
         return set
     }
 
-    /// The slots that nobody holds.
+    /// The slots that the source may have: those that nobody holds.
     public var free: SlotSet {
-        var set = all
+        var set = sourceSlots
         set.subtract(atSource)
         set.subtract(pinned)
+        if let copying { set.remove(copying.slot) }
         return set
     }
 
@@ -246,7 +266,7 @@ public struct LeaseTable: Sendable {
     public func firstWithoutRoom(inFlight: Int) -> SubscriberID? {
         for i in entries.indices where entries[i].request.policy == .everyFrame && entries[i].isServed {
             if let group = entries[i].group, everyFrameHasRoom(in: group, inFlight: inFlight) { continue }
-            if entries[i].offers.outstandingCount + inFlight >= entries[i].request.budget { return entries[i].id }
+            if claimed(by: entries[i]) + inFlight >= entries[i].request.budget { return entries[i].id }
         }
         return nil
     }
@@ -256,109 +276,10 @@ public struct LeaseTable: Sendable {
     public func firstStalling(inFlight: Int) -> SubscriberID? {
         for entry in entries where entry.request.policy == .everyFrame && entry.isServed {
             if let group = entry.group, everyFrameHasRoom(in: group, inFlight: inFlight) { continue }
-            let out = entry.offers.outstandingCount
-            if out > 0 && out + inFlight >= entry.request.budget { return entry.id }
+            if entry.offers.outstandingCount > 0 && claimed(by: entry) + inFlight >= entry.request.budget {
+                return entry.id
+            }
         }
         return nil
-    }
-
-    // MARK: publishing
-
-    /// The frame in `slot`, which the source held, is offered to everyone who may have it. Call ``collectReleases()``
-    /// before. An `everyFrame` subscriber without room (the caller did not wait for it) is passed to `onStalled`.
-    public mutating func publish(_ slot: Int, onStalled: (SubscriberID) -> Void) {
-        atSource.remove(slot)
-        let roomForBestEffort = makeRoomForBestEffort()
-        for i in entries.indices where entries[i].isServed && entries[i].group == nil {
-            do throws(LaneOffers.Violation) {
-                try offer(slot, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
-            } catch {
-                note(error, of: i)
-            }
-        }
-        if hasGroups { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
-    }
-
-    private mutating func offer(
-        _ slot: Int,
-        to i: Int,
-        roomForBestEffort: Bool,
-        onStalled: (SubscriberID) -> Void
-    ) throws(LaneOffers.Violation) {
-        let request = entries[i].request
-        if !request.reserved && !roomForBestEffort {
-            entries[i].droppedByShortage += 1
-            entries[i].offers.memory.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
-            return
-        }
-        if entries[i].offers.outstandingCount >= request.budget {
-            guard request.policy != .everyFrame else {
-                onStalled(entries[i].id)
-                return
-            }
-            if try entries[i].offers.withdrawOldest() == nil {
-                entries[i].droppedByBudget += 1
-                entries[i].offers.memory.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
-                return
-            }
-            countPolicyDrop(i)
-        }
-        if try entries[i].offers.offer(slot) != nil { countPolicyDrop(i) }
-    }
-
-    mutating func countPolicyDrop(_ i: Int) {
-        entries[i].droppedByPolicy += 1
-        entries[i].offers.memory.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
-    }
-
-    /// The slots that best-effort subscribers may pin together.
-    public var shared: Int { max(0, slots - sourceNeed - reservedTotal) }
-
-    /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
-    private mutating func makeRoomForBestEffort() -> Bool {
-        let limit = shared
-        while bestEffortPinned.count >= limit {
-            guard withdrawOldestShared(countedAsShortage: false) else { return false }
-        }
-        return true
-    }
-
-    /// Withdraws the oldest frame that waits for a best-effort subscriber; false when none waits for any.
-    /// - Parameter countedAsShortage: also where the subscriber's next frame would have replaced it
-    private mutating func withdrawOldestShared(countedAsShortage: Bool) -> Bool {
-        // The oldest offer is the one whose lane has made the most since: compare by distance from its newest.
-        var oldest: (index: Int, age: UInt64)? = nil
-        for i in entries.indices where !entries[i].request.reserved && entries[i].violation == nil {
-            guard let ticket = entries[i].offers.oldestQueued else { continue }
-            let age = entries[i].offers.offers - ticket.offer
-            if oldest.map({ age > $0.age }) ?? true { oldest = (i, age) }
-        }
-        guard let i = oldest?.index else { return false }
-        let byPolicy = !countedAsShortage && entries[i].offers.cellDueIsQueued
-        do throws(LaneOffers.Violation) {
-            // Nil: it was taken in this moment. The caller looks again.
-            guard let slot = try entries[i].offers.withdrawOldest() else { return true }
-            noteWithdrawal(of: slot, i)
-            if byPolicy {
-                countPolicyDrop(i)
-            } else {
-                entries[i].droppedByShortage += 1
-                entries[i].offers.memory.droppedByShortage.pointee.store(
-                    entries[i].droppedByShortage,
-                    ordering: .relaxed
-                )
-            }
-        } catch {
-            note(error, of: i)
-        }
-        return true
-    }
-
-    var bestEffortPinned: SlotSet {
-        var set = SlotSet()
-        for i in entries.indices where !entries[i].request.reserved {
-            set.formUnion(entries[i].offers.outstanding)
-        }
-        return set
     }
 }

@@ -51,6 +51,11 @@ public struct SlotSet: Sendable {
         used = max(used, other.used)
     }
 
+    /// Keeps what is in `other` too.
+    @inlinable public mutating func formIntersection(_ other: borrowing SlotSet) {
+        for i in 0..<used { words[i] &= other.words[i] }
+    }
+
     /// Takes out every slot of `other`.
     @inlinable public mutating func subtract(_ other: borrowing SlotSet) {
         for i in 0..<min(used, other.used) { words[i] &= ~other.words[i] }

@@ -171,6 +171,45 @@ void test_reconfiguring(void) {
     frameshare_publisher_close(publisher);
 }
 
+void test_copies(void) {
+    struct frameshare_stream stream = frameshare_stream_init();
+    CHECK_RESULT(frameshare_stream_compute("main", 64, 48, "YUV420", 0, &stream), FRAMESHARE_OK);
+    struct frameshare_publisher_options offer = frameshare_publisher_options_init();
+    frameshare_publisher *publisher = NULL;
+    offer.copy_floor = 3;
+    CHECK_RESULT(frameshare_publisher_open("copies", &stream, 1, 4, &offer, &publisher),
+                 FRAMESHARE_ERROR_INVALID_ARGUMENT);
+    offer.copy_slots = 2000;
+    CHECK_RESULT(frameshare_publisher_open("copies", &stream, 1, 4, &offer, &publisher),
+                 FRAMESHARE_ERROR_INVALID_ARGUMENT);
+    offer.copy_slots = 10;
+    CHECK_RESULT(frameshare_publisher_open("copies", &stream, 1, 4, &offer, &publisher), FRAMESHARE_OK);
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    options.policy = FRAMESHARE_POLICY_EVERY_FRAME;
+    options.budget = 12;
+    frameshare_subscriber *slow = open_subscriber("copies", &options);
+    for (int i = 1; i <= 12; i++) publish_value(publisher, i, NULL);
+
+    struct frameshare_channel_statistics channel = frameshare_channel_statistics_init();
+    struct frameshare_subscriber_status status = frameshare_subscriber_status_init();
+    CHECK_RESULT(frameshare_publisher_get_statistics(publisher, &channel, &status, 1), FRAMESHARE_OK);
+    CHECK(channel.slots == 4 && channel.copy_slots == 10 && channel.copy_slots_free == 0);
+    CHECK(channel.copy_floor == 3 && channel.copied == 10);
+    CHECK(status.copies == 10 && status.gets_copies == 1 && status.dropped_by_policy == 0);
+    for (uint64_t i = 1; i <= 12; i++) {
+        frameshare_frame *frame = NULL;
+        struct frameshare_frame_info info = frameshare_frame_info_init();
+        struct frameshare_image image = frameshare_image_init();
+        CHECK_RESULT(frameshare_subscriber_next(slow, PATIENCE, &frame), FRAMESHARE_OK);
+        CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+        CHECK_RESULT(frameshare_frame_image(frame, NULL, &image), FRAMESHARE_OK);
+        CHECK(info.number == i && *(const uint8_t *)image.planes[0].data == i);
+        CHECK_RESULT(frameshare_frame_release(frame), FRAMESHARE_OK);
+    }
+    CHECK_RESULT(frameshare_subscriber_close(slow), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+}
+
 void test_statistics(void) {
     frameshare_publisher *publisher = open_publisher("statistics", 4);
     struct frameshare_subscriber_options options = frameshare_subscriber_options_init();

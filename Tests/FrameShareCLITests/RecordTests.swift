@@ -6,18 +6,6 @@ import Testing
 #if FFmpeg
 @Suite("Recording", .timeLimit(.minutes(10)))
 struct RecordTests {
-    private func publisher(_ folder: ChannelFolder, _ more: String...) throws -> CommandRun {
-        let run = try CommandRun(["publish", "--channel", "cam", "--json"] + more, in: folder)
-        try eventually { try !run.isRunning || frameshare("top", "cam", "--once", in: folder).code == 0 }
-        return run
-    }
-
-    private func started(_ folder: ChannelFolder, _ arguments: [String]) throws -> CommandRun {
-        let run = try CommandRun(arguments + ["--json"], in: folder)
-        eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
-        return run
-    }
-
     private func expectAsTold(_ path: String, within tolerance: Double, _ folder: ChannelFolder) throws -> Int {
         let (probe, told) = (try VideoProbe(path, in: folder), try SidecarLine.read(path + ".jsonl"))
         #expect(probe.complaints == "", "\(path)")
@@ -38,11 +26,11 @@ struct RecordTests {
     @Test("three recorders share one encoder, and each file has the frames and times that its side-car tells")
     func containers() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "320x240", "--rate", "60")
-        let encode = try started(folder, ["encode", "cam", "--keyframe-interval", "20"])
+        let camera = try folder.publisher("--size", "320x240", "--rate", "60")
+        let encode = try folder.started(["encode", "cam", "--keyframe-interval", "20"])
         let out = folder.scratchFile().path
         let recorders = try ["mp4", "mkv", "ts"].map {
-            try started(folder, ["record", "cam-h264", "-o", "\(out).\($0)", "--sidecar", "--frames", "90"])
+            try folder.started(["record", "cam-h264", "-o", "\(out).\($0)", "--sidecar", "--frames", "90"])
         }
         // The camera's frames are in memory once, and are encoded once.
         let top = try Document(try frameshare("top", "cam", "--once", "--json", in: folder).output)
@@ -71,7 +59,7 @@ struct RecordTests {
         let folder = try ChannelFolder()
         let ffmpeg = try #require(CommandRun.installed("ffmpeg"), "Scripts/install-packages test installs it")
         // 1280x960 NV12 ends with a page: swscale must not read behind it.
-        let camera = try publisher(folder, "--size", "1280x960", "--rate", "10", "--format", format)
+        let camera = try folder.publisher("--size", "1280x960", "--rate", "10", "--format", format)
         let still = folder.scratchFile().path + ".png"
         #expect(try frameshare("snapshot", "cam", "-o", still, in: folder).code == 0)
         func pixels(_ file: String) throws -> [UInt8] {
@@ -118,7 +106,7 @@ struct RecordTests {
     @Test("files are split at keyframes, with no frame lost or doubled between them")
     func split() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "160x120", "--rate", "60")
+        let camera = try folder.publisher("--size", "160x120", "--rate", "60")
         let out = folder.scratchFile().path
         let run = try frameshare(
             "record",
@@ -157,10 +145,9 @@ struct RecordTests {
     @Test("what was recorded before a kill can be played, but for its last second", arguments: ["mp4", "mkv"])
     func killed(ending: String) throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "160x120", "--rate", "60")
+        let camera = try folder.publisher("--size", "160x120", "--rate", "60")
         let file = folder.scratchFile().path + "." + ending
-        let run = try started(
-            folder,
+        let run = try folder.started(
             ["record", "cam", "-o", file, "--keyframe-interval", "30", "--low-latency", "--sidecar"]
         )
         eventually { ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) > 150 }
@@ -179,7 +166,7 @@ struct RecordTests {
     @Test("a full disk ends the recording with an error, and what was written can be played")
     func diskFull() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "640x480", "--rate", "60")
+        let camera = try folder.publisher("--size", "640x480", "--rate", "60")
         let place = folder.scratchFile().path
         let script = """
             set -e; mkdir \(place); mount -t tmpfs -o size=600k tmpfs \(place); set +e
@@ -202,7 +189,7 @@ struct RecordTests {
     @Test("what can't be encoded or recorded is refused, with what to do")
     func refusals() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "161x121", "--rate", "30")
+        let camera = try folder.publisher("--size", "161x121", "--rate", "30")
         let out = folder.scratchFile().path
         func refusal(_ arguments: String...) throws -> (code: Int32, text: String) {
             let run = try CommandRun(arguments, in: folder).wait()
@@ -235,9 +222,9 @@ struct RecordTests {
     @Test("a publisher that dies ends the recording in order, and with its error")
     func vanishedPublisher() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "160x120", "--rate", "60")
+        let camera = try folder.publisher("--size", "160x120", "--rate", "60")
         let file = folder.scratchFile().path + ".mp4"
-        let run = try started(folder, ["record", "cam", "-o", file, "--sidecar"])
+        let run = try folder.started(["record", "cam", "-o", file, "--sidecar"])
         eventually { ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) > 20 }
         camera.send(SIGKILL)
         let outcome = run.wait()
@@ -250,11 +237,10 @@ struct RecordTests {
     @Test("overlapping triggers, from another process and by a signal, each give a whole clip from before the moment")
     func triggers() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "160x120", "--rate", "60")
+        let camera = try folder.publisher("--size", "160x120", "--rate", "60")
         #expect(try frameshare("trigger", "cam", in: folder).code == 3)
         let out = folder.scratchFile().path
-        let run = try started(
-            folder,
+        let run = try folder.started(
             [
                 "record", "cam", "-o", out + ".mp4", "--low-latency", "--keyframe-interval", "15", "--on-trigger",
                 "--pre", "800ms", "--post", "1500ms", "--sidecar",
@@ -294,7 +280,7 @@ struct RecordTests {
     @Test("HEVC is recorded too")
     func hevc() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "320x240", "--rate", "30")
+        let camera = try folder.publisher("--size", "320x240", "--rate", "30")
         let file = folder.scratchFile().path + ".mp4"
         let run = try frameshare(
             "record",
@@ -319,7 +305,7 @@ struct RecordTests {
     @Test("B-frames come out of order and are shown in order")
     func bFrames() throws {
         let folder = try ChannelFolder()
-        let camera = try publisher(folder, "--size", "320x240", "--rate", "60")
+        let camera = try folder.publisher("--size", "320x240", "--rate", "60")
         let file = folder.scratchFile().path + ".mkv"
         let run = try frameshare(
             "record",

@@ -6,22 +6,14 @@ import Testing
 @Suite("Relay", .timeLimit(.minutes(10)))
 struct RelayTests {
     private func publisher(_ folder: ChannelFolder, _ more: String...) throws -> CommandRun {
-        let run = try CommandRun(["publish", "--channel", "cam", "--size", "160x120", "--json"] + more, in: folder)
-        try eventually { try !run.isRunning || frameshare("top", "cam", "--once", in: folder).code == 0 }
-        return run
-    }
-
-    private func relay(_ folder: ChannelFolder, _ more: String...) throws -> CommandRun {
-        let run = try CommandRun(["relay", "cam", "--json"] + more, in: folder)
-        eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
-        return run
+        try folder.publisher(["--size", "160x120"] + more)
     }
 
     @Test("copies can be verified as the originals can, and end in order")
     func verifies() throws {
         let folder = try ChannelFolder()
         let publisher = try publisher(folder, "--rate", "60", "--stream", "lores=80x64:GREY")
-        let relay = try relay(folder, "--as", "far", "--slots", "20")
+        let relay = try folder.started(["relay", "cam", "--as", "far", "--slots", "20"])
         let watch = try frameshare("watch", "far", "--frames", "20", "--verify", "--json", in: folder)
         #expect(watch.code == 0, "\(watch.errors)")
         let seen = try #require(try Document.lines(watch.output).last)
@@ -42,7 +34,7 @@ struct RelayTests {
     func lag() throws {
         let folder = try ChannelFolder()
         let camera = try publisher(folder, "--rate", "60", "--slots", "6")
-        let relay = try relay(folder, "--slots", "40")
+        let relay = try folder.started(["relay", "cam", "--slots", "40"])
         let slow = try frameshare(
             "watch",
             "cam-copy",

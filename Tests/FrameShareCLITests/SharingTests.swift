@@ -26,6 +26,21 @@ struct SharingTests {
         return run
     }
 
+    @Test("waiting for a camera that never comes ends in time, with an error, and in order when it is stopped")
+    func waitingForNothing() throws {
+        let folder = try ChannelFolder()
+        let options = ["publish", "--source", "/dev/video-none", "--wait-for-camera"]
+        let late = try CommandRun(options + ["--seconds", "500ms"], in: folder).wait()
+        #expect(late.code == 1, "\(late.output)")
+        #expect(late.errors.contains("did not come in the time that --seconds gives"))
+        let kept = try CommandRun(options + ["--seconds", "500ms", "--restart"], in: folder).wait()
+        #expect(kept.code == 0, "it is not started again and again: \(kept.errors)")
+        let run = try CommandRun(options + ["--seconds", "1h"], in: folder)
+        eventually { !run.isRunning || run.outputSoFar.contains("Waiting for it") }
+        run.send(SIGTERM)
+        #expect(run.wait().code == 0)
+    }
+
     @Test(
         "watch sees the published frames, and finds each number in its pixels",
         arguments: ["latest", "queue:4", "every-frame"]

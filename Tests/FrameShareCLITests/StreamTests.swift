@@ -7,12 +7,7 @@ import Testing
 @Suite("Streaming", .timeLimit(.minutes(10)))
 struct StreamTests {
     private func publisher(_ folder: ChannelFolder) throws -> CommandRun {
-        let run = try CommandRun(
-            ["publish", "--channel", "cam", "--size", "320x240", "--rate", "30", "--json"],
-            in: folder
-        )
-        try eventually { try !run.isRunning || frameshare("top", "cam", "--once", in: folder).code == 0 }
-        return run
+        try folder.publisher("--size", "320x240", "--rate", "30")
     }
 
     @Test("a media server gets the shared packets, and again after it was away")

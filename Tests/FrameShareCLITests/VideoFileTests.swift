@@ -6,15 +6,9 @@ import Testing
 
 @Suite("Video files", .timeLimit(.minutes(10)))
 struct VideoFileTests {
-    private func published(_ folder: ChannelFolder, _ arguments: [String]) throws -> CommandRun {
-        let run = try CommandRun(["publish", "--json"] + arguments, in: folder)
-        eventually { !run.isRunning || run.outputSoFar.contains("\"start\"") }
-        return run
-    }
-
     /// A recording, and its side-car.
     private func recording(_ folder: ChannelFolder) throws -> String {
-        let camera = try published(folder, ["--channel", "cam", "--size", "320x240", "--rate", "60"])
+        let camera = try folder.started(["publish", "--channel", "cam", "--size", "320x240", "--rate", "60"])
         let file = folder.scratchFile().path + ".mp4"
         let run = try frameshare(
             "record",
@@ -40,9 +34,8 @@ struct VideoFileTests {
         let file = try recording(folder)
         let told = try SidecarLine.read(file + ".jsonl")
         // Slowly, so that there is time to subscribe; recorded again, with the same side-car but for the moment.
-        let source = try published(
-            folder,
-            ["--source", file, "--channel", "again", "--speed", "0.3", "--stall-limit", "never"]
+        let source = try folder.started(
+            ["publish", "--source", file, "--channel", "again", "--speed", "0.3", "--stall-limit", "never"]
         )
         let again = folder.scratchFile().path + ".nut"
         let run = try frameshare(
@@ -74,7 +67,7 @@ struct VideoFileTests {
         let folder = try ChannelFolder()
         let file = try recording(folder)
         let told = try SidecarLine.read(file + ".jsonl")
-        let source = try published(folder, ["--source", file, "--loop"])
+        let source = try folder.started(["publish", "--source", file, "--loop"])
         let out = folder.scratchFile().path + ".nut"
         let run = try frameshare(
             "record",

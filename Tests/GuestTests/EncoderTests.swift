@@ -99,6 +99,20 @@ extension RealDrivers {
             return sum == 0 ? 99 : 10 * log10(255 * 255 * Double(a.count) / Double(sum))
         }
 
+        /// How many of the originals, 640x480 NV12, are like what their packets decode to; any that is not is an issue.
+        private func compared(_ taken: Taken, _ folder: ChannelFolder) throws -> Int {
+            let size = 640 * 480 * 3 / 2
+            let decoded = try decode(taken.stream, width: 640, height: 480, folder: folder)
+            var compared = 0
+            for (index, original) in taken.originals.enumerated() where (index + 1) * size <= decoded.count {
+                guard original.count >= size else { continue }
+                let brightness = decoded[index * size..<index * size + 640 * 480]
+                #expect(likeness(brightness, original[..<(640 * 480)]) > 30, "frame \(index)")
+                compared += 1
+            }
+            return compared
+        }
+
         @Test("the encoder reads the camera's own buffers, and its packets decode to the camera's pictures")
         func imported() throws {
             let folder = try ChannelFolder()
@@ -129,17 +143,7 @@ extension RealDrivers {
             try scene.waitUntilAllIsBack()
             try scene.close()
 
-            let size = 640 * 480 * 3 / 2
-            let decoded = try decode(taken.stream, width: 640, height: 480, folder: folder)
-            #expect(decoded.count >= size)
-            var compared = 0
-            for (index, original) in taken.originals.enumerated() where (index + 1) * size <= decoded.count {
-                guard original.count >= size else { continue }
-                let brightness = decoded[index * size..<index * size + 640 * 480]
-                #expect(likeness(brightness, original[..<(640 * 480)]) > 30, "frame \(index)")
-                compared += 1
-            }
-            #expect(compared >= 4)
+            #expect(try compared(taken, folder) >= 4)
         }
 
         @Test("a layout that the device can't read in place is copied, and the reason is told")
@@ -161,6 +165,41 @@ extension RealDrivers {
             #expect(try lines.last?["copied"].int == 3)
             #expect(try lines.last?["imported"].int == 0)
             #expect(try lines.last?["packets"].int == 3)
+            try scene.close()
+        }
+
+        @Test("an encoder that reads the camera's buffers in place goes on by copying when it is given copies")
+        func copiesOfTheCamera() throws {
+            let folder = try ChannelFolder()
+            // Whoever has two frames is given copies: also an encoder that keeps up.
+            let scene = try Scene(
+                [
+                    "--source", try Guest.vivid(multiPlanar: false), "--size", "640x480", "--format", "NV12", "--rate",
+                    "10", "--slots", "8", "--copies", "8", "--copy-floor", "8",
+                ],
+                folder: folder
+            )
+            let encoder = try encode(folder, "--keyframe-interval", "4", "--quality", "90")
+            try scene.wait(for: [encoder], frames: 3)
+            // It sleeps while some frames come.
+            encoder.send(SIGSTOP)
+            let before = try #require(try scene.statistics).published
+            try scene.wait("frames were copied") { now in
+                (now?.copies?.copied ?? 0) > 2 && (now?.published ?? 0) > before + 5
+            }
+            encoder.send(SIGCONT)
+            let taken = try take(6, scene, encoder)
+            encoder.send(SIGTERM)
+            let outcome = encoder.wait()
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            let lines = try Document.lines(outcome.output)
+            let told = try lines.filter { try $0["event"].text == "copying" }
+            #expect(try told.map { try $0["copied_because"].text }.first?.contains("no device can read") == true)
+            let end = try #require(lines.last)
+            #expect(try end["copied"].int > 0)
+            #expect(try end["damaged"].int == 0)
+            #expect(try compared(taken, folder) >= 3)
+            try scene.waitUntilAllIsBack()
             try scene.close()
         }
 

@@ -38,5 +38,36 @@ extension RealDrivers {
             try scene.waitUntilAllIsBack()
             try scene.close()
         }
+
+        @Test("a reader that lags gets copies of the camera's buffers, byte for byte, and the camera keeps its floor")
+        func copies() throws {
+            let folder = try ChannelFolder()
+            let scene = try Scene(
+                [
+                    "--source", try Guest.vivid(multiPlanar: true), "--format", "NM12", "--size", "640x480", "--rate",
+                    "10", "--slots", "10", "--checksum", "--copies", "16", "--copy-floor", "7",
+                ],
+                folder: folder
+            )
+            let slow = try scene.watch("queue:12", "--slow", "500ms", "--verify")
+            let quick = try scene.watch("latest", "--verify")
+            try scene.wait("the slow one has lost frames") { now in
+                guard let now, let reader = now.subscribers.first(where: { $0.policy == .queue(12) }) else {
+                    return false
+                }
+                // What the camera has queued to its driver, and what is free.
+                #expect(now.slotsFree + now.slotsAtSource >= 6, "\(now)")
+                return reader.getsCopies && reader.copies > 16 && reader.droppedByPolicy > 3 && reader.delivered > 14
+            }
+            let now = try #require(try scene.statistics)
+            #expect(now.lostNoFreeSlot == 0)
+            for end in try scene.finish([slow, quick]) {
+                #expect(try end["verified"]["checked"].int == end["frames"].int)
+                #expect(try end["verified"]["wrong"].int == 0)
+                #expect(try end["damaged"].int == 0)
+            }
+            try scene.waitUntilAllIsBack()
+            try scene.close()
+        }
     }
 }

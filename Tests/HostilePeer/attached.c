@@ -25,6 +25,8 @@ static void read_generation(struct attached *a) {
     char name[64];
     a->generation = (uint32_t)get(&m, 4);
     a->slots = (int64_t)get(&m, 8);
+    get(&m, 8);                               // slots for copies
+    get(&m, 1);                               // their protection
     a->depth = (int64_t)get(&m, 8);
     get(&m, 8);                               // record stride
     get(&m, 8);                               // metadata capacity

@@ -65,7 +65,7 @@ static void *map(int fd, int64_t size) {
 }
 
 static void make_welcome(int page) {
-    begin_with(&m, MAGIC, (uint16_t)unless("version", VERSION, 2), (uint16_t)unless("type", WELCOME, WAKE));
+    begin_with(&m, MAGIC, (uint16_t)unless("version", VERSION, 1), (uint16_t)unless("type", WELCOME, WAKE));
     put32(&m, 1);
     put32(&m, (uint32_t)getpid());
     put_text(&m, "hostile");
@@ -85,6 +85,8 @@ static void make_generation(int table, int lane) {
     begin(&m, GENERATION);
     put32(&m, generation);
     put64(&m, is("slots-0") ? 0 : is("slots-million") ? 1000000 : is("slots-negative") ? -1 : SLOTS);
+    put64(&m, is("copies-all") ? SLOTS : is("copies-million") ? 1000000 : is("copies-negative") ? -1 : 0);
+    put8(&m, is("copies-protection-unknown") ? 77 : 1);
     put64(&m, is("depth-0") ? 0 : is("depth-million") ? 1000000 : is("depth-max") ? 1024 : DEPTH);
     put64(&m, is("records-overlap") ? 64 : is("records-unaligned") ? RECORD_STRIDE + 1 : is("records-huge") ? INT64_MAX : RECORD_STRIDE);
     put64(&m, is("metadata-huge") ? INT64_MAX : METADATA_CAPACITY);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define MAGIC 0x52534d46u
-#define VERSION 1
+#define VERSION 2
 #define MAXIMUM_FDS 253
 
 enum {

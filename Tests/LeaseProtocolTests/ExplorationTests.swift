@@ -86,6 +86,54 @@ struct ExplorationTests {
         #expect(try await explorer.exploreAll() > 100)
     }
 
+    @Test("copies for a queue that lags, beside latest", arguments: [(3, 1, 2), (2, 2, 1)])
+    func copies(slots: Int, copySlots: Int, floor: Int) async throws {
+        var explorer = ProtocolExplorer(
+            slots: slots,
+            [LeaseRequest(policy: .queue(2), budget: 3), LeaseRequest(policy: .latest)]
+        )
+        (explorer.copySlots, explorer.floor) = (copySlots, floor)
+        #expect(try await explorer.exploreAll() > 100)
+    }
+
+    @Test("copies for every frame, with a budget larger than the source's pool")
+    func copiesOfEveryFrame() async throws {
+        var explorer = ProtocolExplorer(
+            slots: 2,
+            [LeaseRequest(policy: .everyFrame, budget: 3)]
+        )
+        (explorer.copySlots, explorer.floor) = (3, 2)
+        #expect(try await explorer.exploreAll() > 100)
+    }
+
+    @Test("copies for a reservation beside one that shares, a source with two slots in flight, and goodbyes")
+    func copiesOfReservations() async throws {
+        var explorer = ProtocolExplorer(
+            slots: 3,
+            sourceNeed: 1,
+            [LeaseRequest(policy: .queue(1), budget: 2, reserved: true), LeaseRequest(policy: .latest)]
+        )
+        (explorer.copySlots, explorer.floor, explorer.inFlight) = (1, 2, 2)
+        explorer.readersLeave = true
+        #expect(try await explorer.exploreAll() > 100)
+    }
+
+    @Test("long random runs with copies", arguments: 1...4 as ClosedRange<UInt64>)
+    func randomRunsWithCopies(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var explorer = ProtocolExplorer(
+            slots: 4,
+            sourceNeed: Int(seed % 3),
+            [
+                LeaseRequest(policy: .queue(3), budget: 4), LeaseRequest(policy: .latest),
+                LeaseRequest(policy: .everyFrame, budget: 4), LeaseRequest(policy: .queue(2), budget: 3),
+            ]
+        )
+        (explorer.copySlots, explorer.floor, explorer.inFlight) = (4, 2, 2)
+        let copies = try run(explorer, steps: 4000, &random)
+        #expect(copies > 20)
+    }
+
     @Test("long random runs with deeper queues and more slots", arguments: 1...4 as ClosedRange<UInt64>)
     func randomRuns(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
@@ -98,12 +146,20 @@ struct ExplorationTests {
             ].filter { seed < 3 || $0.policy != .everyFrame }
         )
         explorer.inFlight = 2
+        _ = try run(explorer, steps: 3000, &random)
+    }
+
+    /// Takes so many steps at random; every reader gets frames. Returns how many copies were made.
+    private func run(_ explorer: ProtocolExplorer, steps: Int, _ random: inout SeededGenerator) throws -> Int {
         var state = try explorer.start()
-        for _ in 0..<3000 {
-            guard let step = explorer.steps(from: state).randomElement(using: &random) else { return }
+        var copies = 0
+        for _ in 0..<steps {
+            let step = try #require(explorer.steps(from: state).randomElement(using: &random))
+            if case .copy = step { copies += 1 }
             try explorer.apply(step, to: &state)
         }
         #expect(state.published > 100)
         #expect(state.readers.allSatisfy { $0.delivered > 10 })
+        return copies
     }
 }

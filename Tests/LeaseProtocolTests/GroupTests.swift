@@ -12,7 +12,9 @@ struct GroupTests {
         var readers: [LaneTakes] = []
         private var lanes: [PlainLane] = []
 
-        init(slots: Int) { table = LeaseTable(slots: slots, sourceNeed: 1) }
+        init(slots: Int, sourceNeed: Int = 1, copySlots: Int = 0) {
+            table = LeaseTable(slots: slots, sourceNeed: sourceNeed, copySlots: copySlots)
+        }
 
         @discardableResult
         func join(_ request: LeaseRequest, group: UInt16? = nil) throws -> UInt32 {
@@ -20,7 +22,7 @@ struct GroupTests {
             let id = UInt32(lanes.count)
             try table.admit(id, request, group: group, lane: lane.memory)
             lanes.append(lane)
-            readers.append(LaneTakes(memory: lane.memory, slots: table.slots))
+            readers.append(LaneTakes(memory: lane.memory, slots: table.total))
             return id
         }
 
@@ -30,6 +32,14 @@ struct GroupTests {
             guard let slot = table.takeFree() else { throw NoneFree() }
             table.publish(slot) { _ in Issue.record("a member stalled the source") }
             return (slot, table.groupOffers.map(\.member))
+        }
+
+        /// As ``publish()``, where there may have to be a copy, or none may be free; the slots that the group was offered.
+        func publishWithCopies() {
+            table.collectReleases()
+            guard let slot = table.takeFree() else { return }
+            table.publish(slot) { _ in Issue.record("a member stalled the source") }
+            table.publishCopy { _ in Issue.record("a member stalled the source") }
         }
 
         func withdraw(_ slot: Int, from member: UInt32) -> Bool { table.withdraw(slot: slot, from: member) }
@@ -52,6 +62,54 @@ struct GroupTests {
         #expect(try (0..<2).map { _ in try pool.publish().members } == [[1], [1]])
         #expect(pool.withdrawals().isEmpty)
         #expect((0..<3).map { pool.table.outstanding(of: $0) } == [2, 2, 2])
+    }
+
+    @Test(
+        "with copies, members never take what the source needs, and get every frame",
+        arguments: 1...6 as ClosedRange<UInt64>
+    )
+    func copies(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let pool = Pool(slots: 4, sourceNeed: 2, copySlots: 4)
+        for _ in 0..<2 { try pool.join(LeaseRequest(policy: .queue(2), budget: 3), group: 0) }
+        try pool.join(LeaseRequest(policy: .queue(2), budget: 2, reserved: seed % 2 == 0))
+        var held: [(reader: UInt32, slot: Int)] = []
+        var copies = 0
+        for _ in 0..<3000 {
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0:
+                pool.publishWithCopies()
+                #expect(pool.table.leftToSource >= 2, "\(pool.table.pinned.members)")
+                #expect(pool.table.pinned.count <= 6)
+            case 1 where !held.isEmpty:
+                let lease = held.remove(at: Int.random(in: held.indices, using: &random))
+                pool.release(lease.slot, by: lease.reader)
+            default:
+                let reader = UInt32.random(in: 0..<3, using: &random)
+                guard let slot = pool.take(reader) else { continue }
+                if slot >= 4 { copies += 1 }
+                held.append((reader, slot))
+            }
+            #expect(pool.table.entries.allSatisfy { $0.violation == nil })
+        }
+        #expect(copies > 20)
+    }
+
+    @Test("a copy that is being made for a group takes room of its every-frame members")
+    func roomWhileCopying() throws {
+        let pool = Pool(slots: 2, sourceNeed: 1, copySlots: 3)
+        try pool.join(LeaseRequest(policy: .everyFrame, budget: 3), group: 0)
+        _ = try pool.publish()
+        let free = pool.table.takeFree()
+        let slot = try #require(free)
+        pool.table.publish(slot) { _ in Issue.record("a member stalled the source") }
+        #expect(pool.table.copying?.replacesFrame == true)
+        // One is out, one is on its way: there is room for a third, and not beside one that is being filled.
+        #expect(pool.table.hasRoom(inFlight: 0))
+        #expect(!pool.table.hasRoom(inFlight: 1))
+        pool.table.publishCopy { _ in Issue.record("a member stalled the source") }
+        #expect(pool.table.hasRoom(inFlight: 0))
+        #expect(!pool.table.hasRoom(inFlight: 1))
     }
 
     @Test("groups and plain subscribers stand side by side: all of the others get every frame")

@@ -7,6 +7,9 @@ struct ProtocolExplorer {
     let slots: Int
     let sourceNeed: Int
     let requests: [LeaseRequest]
+    /// Slots for copies, and what the source is to keep by them.
+    var copySlots = 0
+    var floor = 0
     /// How many slots the source holds at most.
     var inFlight = 1
     /// Whether readers may say goodbye.
@@ -23,8 +26,9 @@ struct ProtocolExplorer {
     }
 
     func start() throws -> ProtocolState {
-        var table = LeaseTable(slots: slots, sourceNeed: sourceNeed)
-        var readers = lanes.map { ProtocolState.Reader(takes: LaneTakes(memory: $0.memory, slots: slots)) }
+        var table = LeaseTable(slots: slots, sourceNeed: sourceNeed, copySlots: copySlots, floor: floor)
+        let total = table.total
+        var readers = lanes.map { ProtocolState.Reader(takes: LaneTakes(memory: $0.memory, slots: total)) }
         for (i, request) in requests.enumerated() {
             lanes[i].words = Array(repeating: 0, count: 2 + lanes[i].memory.depth)
             if lastReaderJoinsLate && i == requests.count - 1 {
@@ -37,7 +41,7 @@ struct ProtocolExplorer {
             table: table,
             readers: readers,
             words: lanes.map(\.words),
-            content: Array(repeating: 0, count: slots)
+            content: Array(repeating: 0, count: total)
         )
     }
 
@@ -47,9 +51,11 @@ struct ProtocolExplorer {
         let atSource = state.table.atSource.members
         if atSource.count < inFlight && state.table.hasRoom(inFlight: atSource.count) { steps.append(.takeFree) }
         for slot in atSource {
-            steps.append(.publish(slot))
+            // One frame after the other: see `PublisherCore.copying`.
+            if state.table.copying == nil { steps.append(.publish(slot)) }
             steps.append(.giveBack(slot))
         }
+        if state.table.copying != nil { steps.append(.copy) }
         for (i, reader) in state.readers.enumerated() {
             guard reader.joined != nil else {
                 steps.append(.join(reader: i))
@@ -110,6 +116,7 @@ struct ProtocolExplorer {
         case .takeFree: try takeFree(&state)
         case .giveBack(let slot): state.table.giveBack(slot)
         case .publish(let slot): try publish(slot, &state)
+        case .copy: try copy(&state)
         case .take(let reader): try take(reader, &state)
         case .release(let reader, let slot):
             LaneTakes.release(slot, in: lanes[reader].memory)
@@ -143,12 +150,20 @@ struct ProtocolExplorer {
 
     private func takeFree(_ state: inout ProtocolState) throws {
         guard let slot = state.table.takeFree() else { return }
+        guard slot < slots else { throw BrokenRule("the source was given slot \(slot), which is for copies") }
         // From here on the source writes to it.
+        try checkThatNobodyReads(slot, state)
+        state.content[slot] = 0
+    }
+
+    private func checkThatNobodyReads(_ slot: Int, _ state: ProtocolState) throws {
         for (i, reader) in state.readers.enumerated() {
             guard !reader.held.contains(slot) else { throw BrokenRule("slot \(slot) is rewritten under reader \(i)") }
             guard !reader.queue.contains(slot) else { throw BrokenRule("slot \(slot) is rewritten in lane \(i)") }
         }
-        state.content[slot] = 0
+        guard state.table.copying?.slot != slot else {
+            throw BrokenRule("slot \(slot) is rewritten while it is copied")
+        }
     }
 
     private func publish(_ slot: Int, _ state: inout ProtocolState) throws {
@@ -158,26 +173,61 @@ struct ProtocolExplorer {
         var stalled: [UInt32] = []
         state.table.publish(slot) { stalled.append($0) }
         guard stalled.isEmpty else { throw BrokenRule("\(stalled) stalled a source that had waited for room") }
+        try checkChoice(slot, before, state.table)
         for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
-            let (old, new) = (before.entries[i], state.table.entries[i])
-            let queued = new.offers.queued
-            let withdrawn = state.readers[i].queue.filter { !queued.contains($0) }
-            guard Array(state.readers[i].queue.prefix(withdrawn.count)) == withdrawn else {
-                throw BrokenRule("not the oldest was withdrawn from reader \(i): \(withdrawn)")
-            }
-            state.readers[i].queue.removeFirst(withdrawn.count)
-            let wasOffered = queued.contains(slot)
-            if wasOffered { state.readers[i].queue.append(slot) }
-            guard Set(state.readers[i].queue) == Set(queued.members) else {
-                throw BrokenRule("the queue of reader \(i) is \(queued.members), not \(state.readers[i].queue)")
-            }
-            guard new.dropped - old.dropped == UInt64(withdrawn.count + (wasOffered ? 0 : 1)) else {
-                throw BrokenRule("reader \(i) lost \(withdrawn), \(wasOffered), and that is not what was counted")
-            }
-            let lost = !withdrawn.isEmpty || !wasOffered
-            if lost && new.request.policy == .everyFrame { throw BrokenRule("reader \(i) lost a frame of every frame") }
-            if !wasOffered { try checkRefusal(i, state.table) }
+            try checkOffer(of: slot, i, before, &state)
         }
+    }
+
+    /// The copy is made and offered.
+    private func copy(_ state: inout ProtocolState) throws {
+        guard let copying = state.table.copying else { return }
+        try checkThatNobodyReads(copying.copy, state)
+        guard state.content[copying.slot] == state.published else {
+            throw BrokenRule("slot \(copying.slot) has frame \(state.content[copying.slot]), not \(state.published)")
+        }
+        state.content[copying.copy] = state.published
+        let before = state.table
+        var stalled: [UInt32] = []
+        state.table.publishCopy { stalled.append($0) }
+        guard stalled.isEmpty else { throw BrokenRule("\(stalled) stalled a copy that they had room for") }
+        for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
+            guard before.entries[i].awaitsCopy else { continue }
+            try checkOffer(of: copying.copy, i, before, &state)
+        }
+    }
+
+    /// Who lags takes none of the slots that the source is to keep, while there are others.
+    private func checkChoice(_ slot: Int, _ before: LeaseTable, _ now: LeaseTable) throws {
+        guard now.leftToSource < now.floor, !now.freeCopies.isEmpty else { return }
+        for (i, entry) in now.entries.enumerated() where entry.offers.outstanding.contains(slot) {
+            guard entry.offers.outstandingCount <= 2 || before.entries[i].offers.outstandingCount < 2 else {
+                throw BrokenRule("reader \(i) lags, and was offered slot \(slot) of the source's last")
+            }
+        }
+    }
+
+    /// Whether what became of a frame at a reader is right, and counted.
+    private func checkOffer(of slot: Int, _ i: Int, _ before: LeaseTable, _ state: inout ProtocolState) throws {
+        let (old, new) = (before.entries[i], state.table.entries[i])
+        let queued = new.offers.queued
+        let withdrawn = state.readers[i].queue.filter { !queued.contains($0) }
+        guard Array(state.readers[i].queue.prefix(withdrawn.count)) == withdrawn else {
+            throw BrokenRule("not the oldest was withdrawn from reader \(i): \(withdrawn)")
+        }
+        state.readers[i].queue.removeFirst(withdrawn.count)
+        let wasOffered = queued.contains(slot)
+        let isKept = wasOffered || new.awaitsCopy
+        if wasOffered { state.readers[i].queue.append(slot) }
+        guard Set(state.readers[i].queue) == Set(queued.members) else {
+            throw BrokenRule("the queue of reader \(i) is \(queued.members), not \(state.readers[i].queue)")
+        }
+        guard new.dropped - old.dropped == UInt64(withdrawn.count + (isKept ? 0 : 1)) else {
+            throw BrokenRule("reader \(i) lost \(withdrawn), \(wasOffered), and that is not what was counted")
+        }
+        let lost = !withdrawn.isEmpty || !isKept
+        if lost && new.request.policy == .everyFrame { throw BrokenRule("reader \(i) lost a frame of every frame") }
+        if !isKept { try checkRefusal(i, state.table) }
     }
 
     /// A frame is withheld only from one who has its whole budget leased, or when the shared slots are all leased.
@@ -188,7 +238,10 @@ struct ProtocolExplorer {
         var pinned = SlotSet()
         for other in others { pinned.formUnion(other.offers.outstanding) }
         let short = !entry.request.reserved && pinned.count >= table.shared
-        guard wholeBudget || short else { throw BrokenRule("reader \(i) was refused a frame for no reason") }
+        let heldBack = !entry.request.reserved && entry.getsCopies && table.freeCopies.isEmpty
+        guard wholeBudget || short || heldBack else {
+            throw BrokenRule("reader \(i) was refused a frame for no reason")
+        }
     }
 
     private func take(_ i: Int, _ state: inout ProtocolState) throws {
@@ -212,7 +265,7 @@ struct ProtocolExplorer {
 
     private func checkInvariants(_ state: ProtocolState) throws {
         let table = state.table
-        guard table.pinned.count <= slots - sourceNeed else {
+        guard table.leftToSource >= sourceNeed, table.pinned.count <= table.total - sourceNeed else {
             throw BrokenRule("\(table.pinned.members) are pinned, though the source needs \(sourceNeed) of \(slots)")
         }
         for (i, reader) in state.readers.enumerated() {
@@ -229,7 +282,8 @@ struct ProtocolExplorer {
                 throw BrokenRule("slot \(slot) is with reader \(i), and the publisher does not know")
             }
             if !reader.hasLeft {
-                guard state.published - joined == reader.delivered + UInt64(reader.queue.count) + entry.dropped else {
+                let known = reader.delivered + UInt64(reader.queue.count) + entry.dropped
+                guard state.published - joined == known + (entry.awaitsCopy ? 1 : 0) else {
                     throw BrokenRule("the frames of reader \(i) don't add up")
                 }
             }
@@ -240,8 +294,8 @@ struct ProtocolExplorer {
     /// that are explored too.
     private func checkThatAllCameBack(_ state: ProtocolState) throws {
         let nobodyHasAny = state.readers.allSatisfy { $0.held.isEmpty && $0.queue.isEmpty }
-        guard nobodyHasAny && state.table.atSource.isEmpty else { return }
-        guard state.table.free.count == slots else {
+        guard nobodyHasAny && state.table.atSource.isEmpty && state.table.copying == nil else { return }
+        guard state.table.free.count == slots && state.table.freeCopies.count == copySlots else {
             throw BrokenRule("only \(state.table.free.members) of \(slots) slots came back")
         }
     }

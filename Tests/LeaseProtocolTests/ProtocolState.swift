@@ -31,7 +31,9 @@ struct ProtocolState {
     /// behave alike.
     var key: [UInt8] {
         var key: [UInt8] = [UInt8(truncatingIfNeeded: table.atSource.words[0])]
+        key.append(table.copying.map { UInt8($0.slot + 1) << 4 | UInt8($0.copy) } ?? 0)
         for (i, reader) in readers.enumerated() where reader.joined != nil {
+            key.append((table.entries[i].getsCopies ? 1 : 0) | (table.entries[i].awaitsCopy ? 2 : 0))
             let offers = table.entries[i].offers
             let depth = offers.memory.depth
             key.append(reader.held.reduce(0) { $0 | 1 << UInt8($1) })
@@ -58,6 +60,7 @@ enum ProtocolStep: CustomStringConvertible {
     case takeFree
     case giveBack(Int)
     case publish(Int)
+    case copy
     case take(reader: Int)
     case release(reader: Int, slot: Int)
     case join(reader: Int)
@@ -69,6 +72,7 @@ enum ProtocolStep: CustomStringConvertible {
         case .takeFree: "take a free slot"
         case .giveBack(let slot): "give slot \(slot) back"
         case .publish(let slot): "publish slot \(slot)"
+        case .copy: "make the copy and offer it"
         case .take(let reader): "reader \(reader) takes"
         case .release(let reader, let slot): "reader \(reader) releases \(slot)"
         case .join(let reader): "reader \(reader) joins"

@@ -29,6 +29,19 @@ enum CopyBench {
                 text(median(measured.map { $0.memcpy / $0.whole }))
             )
         }
+        print("\nPublishing with a copy for a reader that lags, beside memcpy of the same bytes")
+        print(pad("image", 34), pad("MB", 7), pad("memcpy GB/s", 12), "publishing")
+        for image in try images().prefix(2) {
+            let bench = try LagCell(image)
+            var measured: [(memcpy: Double, publish: Double)] = []
+            for _ in 0..<rounds { measured.append(try bench.round()) }
+            print(
+                pad(image.name, 34),
+                pad(text(Double(image.bytes) / 1e6), 7),
+                pad(text(median(measured.map { Double(image.bytes) / $0.memcpy })), 12),
+                text(median(measured.map { $0.memcpy / $0.publish }))
+            )
+        }
     }
 
     private static func images() throws -> [CopyCell.Image] {
@@ -81,7 +94,7 @@ final class CopyCell {
 
     private let copy: ImageCopy
     private let bytes: Int
-    private let folder: String
+    private let folder: ScratchFolder
     private let originals: Publisher
     private let copies: Publisher
     private let subscriber: Subscriber
@@ -91,11 +104,9 @@ final class CopyCell {
     init(_ image: Image) throws {
         copy = try ImageCopy(of: image.layout, crop: image.crop)
         bytes = image.bytes
-        var template = Array("/tmp/copy-bench-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw ChannelError.noDirectory }
-        folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        folder = try ScratchFolder()
         var options = Publisher.Options()
-        options.directory = ChannelDirectory(path: folder)
+        options.directory = folder.directory
         let slots = max(6, (128 << 20) / image.layout.bufferSize(0))
         originals = try Publisher(channel: "from", streams: ["main": image.layout], slots: slots, options: options)
         copies = try Publisher(channel: "to", streams: ["main": copy.destination], slots: slots, options: options)
@@ -110,10 +121,7 @@ final class CopyCell {
 
     deinit {
         for publisher in [originals, copies] { publisher.close() }
-        for name in ["from", "to"] {
-            for ending in [".sock", ".sock.lock"] { unlink("\(folder)/\(name)\(ending)") }
-        }
-        rmdir(folder)
+        folder.remove(["from", "to"])
     }
 
     func round() throws -> Round {

@@ -10,9 +10,11 @@ func fuzzPublisherLane(_ bytes: UnsafeRawBufferPointer) {
     let depth = 1 + Int(input.byte() % 3)
     let policy: DeliveryPolicy = [.latest, .queue(depth), .everyFrame][Int(input.byte() % 3)]
     let budget = policy == .latest ? 1 + Int(input.byte() % 3) : depth
+    // What lags gets copies, where there are slots for them.
+    let (copySlots, floor) = (Int(input.byte() % 4), Int(input.byte() % 12))
     let cells = policy.depth(budget: budget)
     let (bad, good) = (HostileLane(depth: cells), HostileLane(depth: 1))
-    var table = LeaseTable(slots: slots, sourceNeed: 1)
+    var table = LeaseTable(slots: slots, sourceNeed: 1, copySlots: copySlots, floor: floor)
     do {
         // Two that are reserved, for one frame held and one offered.
         try table.admit(2, LeaseRequest(policy: .latest, budget: 2, reserved: true), lane: good.memory)
@@ -20,8 +22,8 @@ func fuzzPublisherLane(_ bytes: UnsafeRawBufferPointer) {
     } catch {
         return  // the arithmetic is not fuzzed here
     }
-    var honest = LaneTakes(memory: good.memory, slots: slots)
-    var accomplice = LaneTakes(memory: bad.memory, slots: slots)
+    var honest = LaneTakes(memory: good.memory, slots: table.total)
+    var accomplice = LaneTakes(memory: bad.memory, slots: table.total)
     var held: Int?
     while !input.isAtEnd {
         switch input.byte() % 8 {
@@ -36,8 +38,11 @@ func fuzzPublisherLane(_ bytes: UnsafeRawBufferPointer) {
             precondition(slot != held, "a slot under a lease is filled again")
             var stalled = false
             table.publish(slot) { _ in stalled = true }
+            let copy = table.copying?.copy
+            precondition(copy == nil || copy != held, "a slot under a lease is filled with a copy")
+            table.publishCopy { _ in stalled = true }
             guard let taken = honest.take() else { preconditionFailure("the honest one was not offered a frame") }
-            precondition(taken == slot, "the honest one got another frame")
+            precondition(taken == slot || taken == copy, "the honest one got another frame")
             if let held { LaneTakes.release(held, in: good.memory) }
             held = taken
             if stalled { table.remove(1) }
@@ -47,10 +52,12 @@ func fuzzPublisherLane(_ bytes: UnsafeRawBufferPointer) {
             precondition(entry.offers.outstandingCount <= entry.request.budget, "more is out than the budget")
             precondition(entry.id == 1 || entry.violation == nil, "the honest one is blamed")
         }
-        if let held { precondition(!table.free.contains(held), "a slot under a lease is free") }
+        if let held {
+            precondition(!table.free.contains(held) && !table.freeCopies.contains(held), "a slot under a lease is free")
+        }
     }
     table.remove(1)
     if let held { LaneTakes.release(held, in: good.memory) }
     table.collectReleases()
-    precondition(table.free.count == slots, "a slot was lost")
+    precondition(table.free.count == slots && table.freeCopies.count == copySlots, "a slot was lost")
 }

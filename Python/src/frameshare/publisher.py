@@ -35,6 +35,9 @@ class Publisher:
     frames the pool holds. ``memory`` is "memfd" (readers can't write to it), "auto", "heap", "heap:NAME" or "udmabuf".
     ``mode``, ``group`` and ``allowed_users`` say who may connect. A subscriber that asked for every frame may stall the
     source for ``stall_limit`` seconds (None: for ever), any may hold a frame for ``lease_limit`` seconds.
+
+    With ``copies``, so many slots of ordinary memory are taken for subscribers that lag: while fewer than ``copy_floor`` slots
+    (one more than ``source_need``) would be left to the source, they are offered copies, and the source keeps its slots.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class Publisher:
         source_need: int = 1,
         stall_limit: float | None = 1.0,
         lease_limit: float | None = None,
+        copies: int = 0,
+        copy_floor: int | None = None,
         source_name: str = "Python",
         directory: str | os.PathLike[str] | None = None,
         buffers: Sequence[tuple[int, str, int]] | None = None,
@@ -75,6 +80,9 @@ class Publisher:
         options.metadata_capacity, options.source_need = metadata_capacity, source_need
         options.stall_limit = -1 if stall_limit is None else max(1, nanoseconds(stall_limit))
         options.lease_limit = 0 if lease_limit is None else max(1, nanoseconds(lease_limit))
+        if not 0 <= copies < 2**32 or not 0 <= (copy_floor or 0) < 2**32:
+            raise errors.InvalidArgument(f"copies={copies} and copy_floor={copy_floor} are not possible; ask for 1 up")
+        options.copy_slots, options.copy_floor = copies, copy_floor or 0
         options.source_name, options.memory = kept(source_name), kept(memory)
         if directory is not None:
             options.directory = kept(directory)

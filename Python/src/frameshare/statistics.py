@@ -50,6 +50,9 @@ class SubscriberStatus:
     latency_p99: int
     latency_max: int
     age: int
+    #: Copies that it was offered, and whether it lags and is offered copies now.
+    copies: int
+    gets_copies: bool
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,12 @@ class ChannelStatistics:
     age: int
     since_last_frame: int
     source_name: str
+    #: Slots for copies (see ``Publisher``'s ``copies``), those that nobody holds, the slots that the source is to keep, and
+    #: frames copied. All 0 where there are none.
+    copy_slots: int
+    copy_slots_free: int
+    copy_floor: int
+    copied: int
     subscribers: tuple[SubscriberStatus, ...]
 
 
@@ -130,6 +139,7 @@ def _status(c: Any) -> SubscriberStatus:
             "name": text(c.name),
             "policy": f"queue:{c.queue_depth}" if policy == "queue" else policy,
             "reserved": bool(c.reserved),
+            "gets_copies": bool(c.gets_copies),
         }
     )
 

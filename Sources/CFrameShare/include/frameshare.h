@@ -661,6 +661,11 @@ struct frameshare_publisher_options {
     const char *memory;
     /* As frameshare_subscriber_options has it. */
     const char *directory;
+    /* Copies in ordinary memory for subscribers that lag, so that the source keeps its slots; 0: none. */
+    uint32_t copy_slots;
+    /* Lagging subscribers are offered copies while fewer slots than this would be left to the source; 0: one more than
+     * source_need. */
+    uint32_t copy_floor;
 };
 
 /* A buffer that a camera, or anyone else, has made. The library duplicates the descriptor. A memfd must be sealed against
@@ -901,6 +906,13 @@ struct frameshare_channel_statistics {
     int64_t age;
     int64_t since_last_frame;
     char source_name[256];
+    /* Slots for copies, those that nobody holds, the slots that the source is to keep, and frames copied. All 0 where
+     * there are none. */
+    uint32_t copy_slots;
+    uint32_t copy_slots_free;
+    uint32_t copy_floor;
+    uint32_t copies_reserved;
+    uint64_t copied;
 };
 
 /* One subscriber, as the publisher sees it. */
@@ -929,6 +941,10 @@ struct frameshare_subscriber_status {
     uint64_t latency_max;
     int64_t age;
     char name[FRAMESHARE_NAME_SIZE];
+    /* Copies that it was offered, and whether it lags and is offered copies now. */
+    uint64_t copies;
+    uint32_t gets_copies;
+    uint32_t copies_reserved;
 };
 
 /* How an own channel is doing. Of its subscribers at most `capacity` are written (each with its struct_size set);

@@ -46,13 +46,18 @@ final class ControlService: Sendable {
             return
         }
         _ = queue.submit { [self] in
-            let source = state.withLock { state in
-                state.pending -= 1
-                return state.source
-            }
-            let answer = source.map { Self.answer(query, by: $0) } ?? .refused(ControlError.sourceGone.description)
+            let answer = answerNow(query)
             socket.send(.controlsAnswer(number: number, answer))
         }
+    }
+
+    /// The source is let go of before the answer is sent: whoever has it may end it then.
+    private func answerNow(_ query: Message.ControlsQuery) -> Message.ControlsAnswer {
+        let source = state.withLock { state in
+            state.pending -= 1
+            return state.source
+        }
+        return source.map { Self.answer(query, by: $0) } ?? .refused(ControlError.sourceGone.description)
     }
 
     private func refusal(of user: UInt32) -> String? {

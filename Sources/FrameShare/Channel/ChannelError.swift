@@ -28,6 +28,9 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case metadataTooLarge(size: Int, capacity: Int)
     case badMetadata(String)
     case slotNotAtSource(Int)
+    case badCopies(CopyCapacity, slots: Int, most: Int)
+    case badCopyFloor(Int, slots: Int)
+    case unreadableForCopies(MemoryError)
     case reservationsDoNotFit(reserved: Int, sourceNeed: Int, slots: Int)
 
     // Connecting
@@ -91,6 +94,12 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .badMetadata(let text): "the frame's metadata is malformed: \(text)"
         case .slotNotAtSource(let slot):
             "slot \(slot) is not held by the source, so it can't be published or given back"
+        case .badCopies(let capacity, let slots, let most):
+            "\(capacity) for copies are \(slots) slots; beside this pool, ask for 1 to \(most)"
+        case .badCopyFloor(let floor, let slots):
+            "a floor of \(floor) slots is not possible for copies beside a pool of \(slots); ask for 1 to \(slots)"
+        case .unreadableForCopies(let error):
+            "the pool's buffers can't be copied from, so lagging subscribers can't be given copies: \(error)"
         case .reservationsDoNotFit(let reserved, let need, let slots):
             "a pool of \(slots) slots is too small: subscribers have \(reserved) reserved and the source needs \(need)"
         case .noSuchChannel(let channel, let path):

@@ -21,6 +21,8 @@ public struct ChannelStatistics: Sendable, Equatable {
     public var slotsReserved: Int
     /// Buffers of earlier generations that are still held by someone.
     public var retiredSlotsHeld: Int
+    /// The slots for copies, where subscribers that lag are given any (``Publisher/Options/lagCopies``).
+    public var copies: CopyStatus? = nil
     /// Frames published since the channel began.
     public var published: UInt64
     /// Frames that the source lost by itself (gaps in its sequence).
@@ -41,6 +43,18 @@ public struct ChannelStatistics: Sendable, Equatable {
         public var memory: MemoryKind
         /// Whether readers are kept from writing, and how.
         public var protection: WriteProtection
+    }
+
+    /// How the slots for copies are used.
+    public struct CopyStatus: Sendable, Equatable {
+        /// How many there are.
+        public var slots: Int
+        /// Those that nobody holds.
+        public var free: Int
+        /// The slots that the source is to keep, by giving subscribers that lag copies.
+        public var floor: Int
+        /// Frames that were copied.
+        public var copied: UInt64
     }
 
     /// A group of subscribers that share the frames.
@@ -82,6 +96,10 @@ public struct ChannelStatistics: Sendable, Equatable {
         public var droppedByBudget: UInt64
         /// Frames withdrawn or not offered since the pool ran short.
         public var droppedByShortage: UInt64
+        /// Copies that it was offered.
+        public var copies: UInt64 = 0
+        /// Whether it lags, and is offered copies now.
+        public var getsCopies = false
         /// Frames that wait in its lane.
         public var queued: Int
         /// Frames that it holds.
@@ -116,6 +134,11 @@ extension WireWriter {
             put(stream.protection.rawValue)
         }
         for n in [s.slots, s.slotsFree, s.slotsAtSource, s.sourceNeed, s.slotsReserved, s.retiredSlotsHeld] { put(n) }
+        put(s.copies != nil)
+        if let copies = s.copies {
+            for n in [copies.slots, copies.free, copies.floor] { put(n) }
+            put(copies.copied)
+        }
         for n in [s.published, s.lostBySource, s.lostNoFreeSlot] { put(n) }
         put(s.age)
         put(s.sinceLastFrame)
@@ -144,7 +167,8 @@ extension WireWriter {
         put(s.group)
         put(UInt8(clamping: s.streams.count))
         for name in s.streams { put(name) }
-        for n in [s.delivered, s.droppedByPolicy, s.droppedByBudget, s.droppedByShortage] { put(n) }
+        for n in [s.delivered, s.droppedByPolicy, s.droppedByBudget, s.droppedByShortage, s.copies] { put(n) }
+        put(s.getsCopies)
         put(s.queued)
         put(s.held)
         put(s.oldestLeaseAge)
@@ -182,6 +206,7 @@ extension WireReader {
             sourceNeed: try count(atMost: limit),
             slotsReserved: try count(atMost: limit),
             retiredSlotsHeld: try count(atMost: limit),
+            copies: try copies(atMost: limit),
             published: try integer(),
             lostBySource: try integer(),
             lostNoFreeSlot: try integer(),
@@ -189,6 +214,16 @@ extension WireReader {
             sinceLastFrame: try integer(),
             subscribers: try subscribers(),
             groups: try groups()
+        )
+    }
+
+    private mutating func copies(atMost limit: Int) throws(WireError) -> ChannelStatistics.CopyStatus? {
+        guard try bool() else { return nil }
+        return .init(
+            slots: try count(atMost: limit),
+            free: try count(atMost: limit),
+            floor: try count(atMost: limit),
+            copied: try integer()
         )
     }
 
@@ -239,6 +274,8 @@ extension WireReader {
                     droppedByPolicy: try integer(),
                     droppedByBudget: try integer(),
                     droppedByShortage: try integer(),
+                    copies: try integer(),
+                    getsCopies: try bool(),
                     queued: try count(atMost: 1 << 32),
                     held: try count(atMost: 1 << 32),
                     oldestLeaseAge: try integer(),

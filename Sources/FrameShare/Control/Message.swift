@@ -19,7 +19,7 @@
 /// A control message.
 enum Message: Equatable {
     /// The version that both sides must speak.
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
     static let magic: UInt32 = 0x5253_4d46  // "FMSR"
     static let headerSize = 8
     /// The largest that is ever sent.
@@ -71,10 +71,16 @@ enum Message: Equatable {
     struct GenerationOffer: Equatable {
         var generation: UInt32
         var slots: Int
+        /// How many of the slots, the last, are for copies: in ordinary memory, whatever the streams' is.
+        var copySlots = 0
+        var copyProtection = WriteProtection.none
         var depth: Int
         var recordStride: Int
         var metadataCapacity: Int
         var streams: [StreamOffer]
+
+        /// The first slot that is for copies; `slots` where there is none.
+        var firstCopy: Int { slots - copySlots }
 
         /// The descriptors that follow in `buffers` messages: slot by slot, in it stream by stream.
         var descriptorCount: Int { slots * streams.reduce(0) { $0 + $1.stream.layout.bufferCount } }
@@ -148,6 +154,8 @@ extension Message {
         case .generation(let m):
             w.put(m.generation)
             w.put(m.slots)
+            w.put(m.copySlots)
+            w.put(m.copyProtection.rawValue)
             w.put(m.depth)
             w.put(m.recordStride)
             w.put(m.metadataCapacity)
@@ -381,11 +389,15 @@ extension WireReader {
     mutating func generation() throws(WireError) -> Message.GenerationOffer {
         let generation: UInt32 = try integer()
         let slots = try count(atMost: SlotSet.capacity)
+        let copySlots = try count(atMost: SlotSet.capacity)
+        guard let copyProtection = WriteProtection(rawValue: try integer()) else {
+            throw WireError(text: "unknown memory")
+        }
         let depth = try count(atMost: LaneMemory.maximumDepth)
         let recordStride = try count(atMost: FrameTable.maximumRecordStride)
         let metadataCapacity = try count(atMost: FrameTable.maximumMetadataCapacity)
         let streamCount = Int(try integer(UInt8.self))
-        guard slots >= 1, depth >= 1, (1...Stream.maximumCount).contains(streamCount),
+        guard slots >= 1, copySlots < slots, depth >= 1, (1...Stream.maximumCount).contains(streamCount),
             recordStride >= FrameTable.recordSize + metadataCapacity, recordStride % 8 == 0
         else { throw WireError(text: "impossible pool") }
         var streams: [Message.StreamOffer] = []
@@ -412,6 +424,8 @@ extension WireReader {
         return Message.GenerationOffer(
             generation: generation,
             slots: slots,
+            copySlots: copySlots,
+            copyProtection: copyProtection,
             depth: depth,
             recordStride: recordStride,
             metadataCapacity: metadataCapacity,

@@ -18,7 +18,9 @@ extension PublisherCore {
         state.withLock { state in
             state.generation.leases.collectReleases()
             for i in state.retired.indices { state.retired[i].leases.collectReleases() }
-            var pinned = [state.generation.number: state.generation.leases.pinned]
+            var now = state.generation.leases.pinned
+            if let copying = state.generation.leases.copying { now.insert(copying.slot) }
+            var pinned = [state.generation.number: now]
             for generation in state.retired { pinned[generation.number] = generation.leases.pinned }
             body { generation, slot in pinned[generation]?.contains(slot) ?? false }
         }
@@ -51,7 +53,8 @@ extension Attachment {
                     let buffers = offer.streams[stream].bufferSizes.indices
                     return buffers.map { buffer(slot: slot, stream: stream, buffer: $0).buffer }
                 }
-            }
+            },
+            firstCopy: offer.firstCopy
         )
     }
 }

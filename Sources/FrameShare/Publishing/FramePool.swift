@@ -8,6 +8,8 @@ public struct FramePool: Sendable {
     public let streams: [Stream]
     /// `slots[slot][stream][buffer]`.
     public let slots: [[[FrameBuffer]]]
+    /// The first slot that is in ordinary memory, whatever the others are in: another publisher's slots for copies.
+    private(set) var firstCopy: Int
     /// How the buffers were made, where the library made them.
     public let allocationReport: AllocationReport?
 
@@ -41,6 +43,13 @@ public struct FramePool: Sendable {
         self.streams = streams
         self.slots = slots
         self.allocationReport = allocationReport
+        firstCopy = slots.count
+    }
+
+    /// Registers the buffers of another publisher's pool, and of its slots for copies.
+    init(streams: [Stream], slots: [[[FrameBuffer]]], firstCopy: Int) throws(ChannelError) {
+        try self.init(streams: streams, slots: slots)
+        self.firstCopy = firstCopy
     }
 
     /// Allocates a pool.
@@ -74,6 +83,7 @@ public struct FramePool: Sendable {
         }
         self.streams = streams
         self.slots = pool
+        firstCopy = slots
         allocationReport = report
     }
 

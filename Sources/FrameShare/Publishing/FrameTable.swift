@@ -71,6 +71,27 @@ struct FrameTable: @unchecked Sendable {
         )
     }
 
+    /// Copies a frame's record and metadata to another slot's.
+    func copy(_ slot: Int, to copy: Int) {
+        let from = record(slot)
+        // Both rooms are of `recordStride` bytes; the size was written by this process.
+        let count = Self.recordSize + min(Int(from.pointee.metadata_size), metadataCapacity)
+        UnsafeMutableRawPointer(record(copy)).copyMemory(from: from, byteCount: count)
+    }
+
+    /// How many bytes of a plane hold data, of the `size` that it has.
+    func bytesUsed(_ slot: Int, stream: Int, plane: Int, of size: Int) -> Int {
+        let record = record(slot)
+        guard record.pointee.bytes_used_valid != 0 else { return size }
+        let used = (UnsafeRawPointer(record) + Self.bytesUsedOffset)
+            .load(fromByteOffset: 4 * (stream * Int(FS_MAX_PLANES) + plane), as: UInt32.self)
+        switch used {
+        case 0: return size
+        case .max: return 0
+        default: return min(Int(used), size)
+        }
+    }
+
     /// Where the bytes used of a plane stand in a record.
     static let bytesUsedOffset = MemoryLayout<fs_frame_record>.offset(of: \.bytes_used) ?? 64
 }

@@ -9,11 +9,13 @@ struct Generation {
     final class Memory: Sendable {
         let number: UInt32
         let pool: FramePool
+        let copies: CopySlots?
         let frames: FrameTable
 
-        init(number: UInt32, pool: FramePool, frames: FrameTable) {
+        init(number: UInt32, pool: FramePool, copies: CopySlots?, frames: FrameTable) {
             self.number = number
             self.pool = pool
+            self.copies = copies
             self.frames = frames
         }
     }
@@ -21,20 +23,40 @@ struct Generation {
     let memory: Memory
     var number: UInt32 { memory.number }
     var pool: FramePool { memory.pool }
+    var copies: CopySlots? { memory.copies }
     var frames: FrameTable { memory.frames }
     var leases: LeaseTable
     /// The lanes' memory, by subscriber; `leases` has pointers into it.
     var lanes: [LeaseTable.SubscriberID: SharedMemory] = [:]
 
-    init(number: UInt32, pool: FramePool, channel: String, metadataCapacity: Int, sourceNeed: Int) throws(MemoryError) {
-        let frames = try FrameTable(
-            creating: channel,
-            generation: number,
+    init(number: UInt32, pool: FramePool, channel: String, options: Publisher.Options) throws(ChannelError) {
+        var copies: CopySlots? = nil
+        if let asked = options.lagCopies {
+            copies = try CopySlots(
+                asked,
+                of: pool,
+                sourceNeed: options.sourceNeed,
+                metadataCapacity: options.metadataCapacity,
+                name: "frameshare:\(channel):copy"
+            )
+        }
+        do throws(MemoryError) {
+            let frames = try FrameTable(
+                creating: channel,
+                generation: number,
+                slots: pool.slots.count + (copies?.count ?? 0),
+                metadataCapacity: options.metadataCapacity
+            )
+            memory = Memory(number: number, pool: pool, copies: copies, frames: frames)
+        } catch {
+            throw .memory(error)
+        }
+        leases = LeaseTable(
             slots: pool.slots.count,
-            metadataCapacity: metadataCapacity
+            sourceNeed: options.sourceNeed,
+            copySlots: copies?.count ?? 0,
+            floor: copies?.floor ?? 0
         )
-        memory = Memory(number: number, pool: pool, frames: frames)
-        leases = LeaseTable(slots: pool.slots.count, sourceNeed: sourceNeed)
     }
 
     /// Forgets a subscriber and all that it held.
@@ -66,7 +88,9 @@ struct Generation {
         }
         return Message.GenerationOffer(
             generation: number,
-            slots: pool.slots.count,
+            slots: frames.slots,
+            copySlots: frames.slots - pool.firstCopy,
+            copyProtection: copies?.protection ?? pool.slots[pool.slots.count - 1][0][0].writeProtection,
             depth: depth,
             recordStride: frames.recordStride,
             metadataCapacity: frames.metadataCapacity,
@@ -77,7 +101,7 @@ struct Generation {
     /// The descriptors of the chosen streams, in the order of `Message.GenerationOffer.descriptorCount`.
     func descriptors(streams names: [String]) -> [Int32] {
         let indices = chosen(names)
-        return pool.slots.flatMap { slot in indices.flatMap { slot[$0].map(\.descriptor) } }
+        return (pool.slots + (copies?.buffers ?? [])).flatMap { slot in indices.flatMap { slot[$0].map(\.descriptor) } }
     }
 
     /// The places of the named streams, in the channel's order; all when none is named.

@@ -34,6 +34,8 @@ public final class Publisher: Sendable {
         /// How long any subscriber may hold a frame before it is cut off and all its frames are taken back; nil: for as
         /// long as it likes, within its budget. It is never cut off sooner, and at most a quarter of the time later.
         public var leaseLimit: Duration?
+        /// Copies for subscribers that lag; nil: everyone is offered the source's slots alone.
+        public var lagCopies: LagCopies?
         /// What feeds the channel, for `list` and `top`.
         public var sourceName = ""
         /// The memory of a pool that the publisher allocates.
@@ -101,12 +103,16 @@ public final class Publisher: Sendable {
     public var channel: String { core.channel }
     /// The streams offered now.
     public var streams: [Stream] { core.state.withLock { $0.generation.pool.streams } }
-    /// The slots of the pool offered now.
+    /// The slots of the pool offered now, those for copies (``Options/lagCopies``) apart.
     public var slotCount: Int { core.state.withLock { $0.generation.pool.slots.count } }
     /// Counts reconfigurations, from 1.
     public var generation: UInt32 { core.state.withLock { $0.generation.number } }
     /// How the pool's memory was found, where the library allocated it.
     public var allocationReport: AllocationReport? { core.state.withLock { $0.generation.pool.allocationReport } }
+    /// The memory that the slots for copies take, in bytes; 0 where there are none.
+    public var copyByteCount: Int {
+        core.state.withLock { $0.generation.copies?.byteCount ?? 0 }
+    }
     /// How the channel is doing.
     public var statistics: ChannelStatistics { core.statistics }
 

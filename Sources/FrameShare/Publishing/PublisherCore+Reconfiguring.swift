@@ -7,10 +7,12 @@ extension PublisherCore {
     func reconfigure(_ pool: FramePool) throws(ChannelError) {
         var failure: ChannelError? = nil
         control.withLock { _ in
-            do throws(ChannelError) {
-                try reconfigureSerially(pool)
-            } catch {
-                failure = error
+            copying.withLock { _ in
+                do throws(ChannelError) {
+                    try reconfigureSerially(pool)
+                } catch {
+                    failure = error
+                }
             }
         }
         if let failure { throw failure }
@@ -22,20 +24,16 @@ extension PublisherCore {
             ($0.generation.number &+ 1, $0.members.filter { !$0.isLeaving })
         }
         let reserved = members.reduce(0) { $0 + ($1.request.reserved ? $1.request.budget : 0) }
-        guard options.sourceNeed <= pool.slots.count - reserved else {
-            throw .reservationsDoNotFit(reserved: reserved, sourceNeed: options.sourceNeed, slots: pool.slots.count)
+        guard options.sourceNeed <= pool.slots.count else {
+            throw .reservationsDoNotFit(reserved: 0, sourceNeed: options.sourceNeed, slots: pool.slots.count)
         }
-        var next: Generation
-        do throws(MemoryError) {
-            next = try Generation(
-                number: number,
-                pool: pool,
-                channel: channel,
-                metadataCapacity: options.metadataCapacity,
-                sourceNeed: options.sourceNeed
+        var next = try Generation(number: number, pool: pool, channel: channel, options: options)
+        guard options.sourceNeed + reserved <= next.leases.total else {
+            throw .reservationsDoNotFit(
+                reserved: reserved,
+                sourceNeed: options.sourceNeed,
+                slots: next.leases.total
             )
-        } catch {
-            throw .memory(error)
         }
         // Lanes for everyone who fits; the others are told why not.
         var lanes: [SubscriberID: (lane: LaneMemory, memory: SharedMemory)] = [:]

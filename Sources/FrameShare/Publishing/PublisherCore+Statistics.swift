@@ -33,6 +33,9 @@ extension PublisherCore {
                 sourceNeed: leases.sourceNeed,
                 slotsReserved: leases.reserved,
                 retiredSlotsHeld: state.retired.reduce(0) { $0 + $1.leases.pinned.count },
+                copies: state.generation.copies.map {
+                    .init(slots: $0.count, free: leases.freeCopies.count, floor: $0.floor, copied: state.copied)
+                },
                 published: page.published.pointee.load(ordering: .relaxed),
                 lostBySource: page.lostBySource.pointee.load(ordering: .relaxed),
                 lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed),
@@ -81,6 +84,8 @@ extension PublisherCore {
             droppedByPolicy: entry?.droppedByPolicy ?? 0,
             droppedByBudget: entry?.droppedByBudget ?? 0,
             droppedByShortage: entry?.droppedByShortage ?? 0,
+            copies: entry?.copies ?? 0,
+            getsCopies: entry?.getsCopies ?? false,
             queued: queuedCount,
             held: heldCount,
             oldestLeaseAge: oldest,

@@ -6,8 +6,10 @@ internal import SystemPackage
 
 /// The state behind a `Publisher`, shared with its control thread.
 ///
-/// Two locks. `state` is the hot one: held for the few hundred nanoseconds of an offer, never across a system call on
-/// the publishing path. `control` serialises attaching and reconfiguring, which do make system calls.
+/// `state` is the hot lock: held for the few hundred nanoseconds of an offer, never across a system call on the publishing
+/// path. `control` serialises attaching and reconfiguring, which do make system calls. `copying`, where there are slots for
+/// copies, is held while a frame is offered and copied, and by whoever changes the generation: a copy is offered in the
+/// order and the generation of its frame. They are taken in the order `control`, `copying`, `state`.
 final class PublisherCore: Sendable {
     typealias SubscriberID = LeaseTable.SubscriberID
 
@@ -54,6 +56,8 @@ final class PublisherCore: Sendable {
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
         var toWake: [ControlSocket] = []
+        /// Frames copied for subscribers that lag.
+        var copied: UInt64 = 0
         /// What groups were asked.
         var work = WorkTable()
         /// A member that may sleep was handed another's frame.
@@ -68,6 +72,9 @@ final class PublisherCore: Sendable {
     let startedAt = monotonicNow()
     let state: Mutex<State>
     let control = Mutex<Void>(())
+    let copying = Mutex<Void>(())
+    /// Whether there are slots for copies.
+    let makesCopies: Bool
     /// Readable when a slot came free while an event-driven source was short.
     let freeSlotEvent: OwnedDescriptor
     /// Wakes the control thread.
@@ -86,24 +93,16 @@ final class PublisherCore: Sendable {
         }
         self.channel = channel
         self.options = options
+        makesCopies = options.lagCopies != nil
         controls = ControlService(access: options.access.control)
         do throws(MemoryError) {
             page = try ChannelPage(creating: channel)
             attention = try SharedMemory(creating: "frameshare:\(channel):attention", size: 64, readersMayWrite: true)
-            state = Mutex(
-                State(
-                    generation: try Generation(
-                        number: 1,
-                        pool: pool,
-                        channel: channel,
-                        metadataCapacity: options.metadataCapacity,
-                        sourceNeed: options.sourceNeed
-                    )
-                )
-            )
         } catch {
             throw .memory(error)
         }
+        let generation = try Generation(number: 1, pool: pool, channel: channel, options: options)
+        state = Mutex(State(generation: generation))
         freeSlotEvent = try Self.event()
         controlEvent = try Self.event()
     }
@@ -139,11 +138,42 @@ final class PublisherCore: Sendable {
         _ description: FrameDescription,
         asking: Asking? = nil
     ) throws(ChannelError) -> UInt64 {
+        if makesCopies { return try publishMakingCopies(slot, generation, metadataSize, description, asking) }
+        return try offer(slot, generation, metadataSize, description, asking)
+    }
+
+    @inline(never)
+    private func publishMakingCopies(
+        _ slot: Int,
+        _ generation: UInt32?,
+        _ metadataSize: Int,
+        _ description: FrameDescription,
+        _ asking: Asking?
+    ) throws(ChannelError) -> UInt64 {
+        var outcome = Result<UInt64, ChannelError>.failure(.closed)
+        copying.withLock { _ in
+            do throws(ChannelError) {
+                let number = try offer(slot, generation, metadataSize, description, asking)
+                makeCopy(number, asking)
+                outcome = .success(number)
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    // Inlined, these three: a description is large, and this is the way of every frame.
+    @inline(__always)
+    private func offer(
+        _ slot: Int,
+        _ generation: UInt32?,
+        _ metadataSize: Int,
+        _ description: FrameDescription,
+        _ asking: Asking?
+    ) throws(ChannelError) -> UInt64 {
         let now = monotonicNow()
-        var wakeFutex = false
-        var wakeSockets: [ControlSocket] = []
-        var tellControl = false
-        var hasNews = false
+        var news = News()
         var number: UInt64 = 0
         let outcome: ChannelError? = state.withLock { state in
             guard !state.ended else { return .closed }
@@ -155,50 +185,85 @@ final class PublisherCore: Sendable {
             state.generation.leases.collectReleases()
             var stalled: [SubscriberID] = []
             state.generation.leases.publish(slot) { stalled.append($0) }
-            for id in stalled {
-                Self.cutOff(id, &state, reason: "it held its whole budget of slots and the source could not wait")
-            }
+            for id in stalled { Self.cutOff(id, &state, reason: Self.noRoomReason) }
             if !state.retired.isEmpty {
                 Self.collectRetired(&state)
-                tellControl = state.retired.contains { $0.leases.hasViolation }
+                news.forControl = state.retired.contains { $0.leases.hasViolation }
             }
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
             page.published.pointee.store(number, ordering: .releasing)
-            page.wake.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
-            // Offers and bump come before the look at who sleeps; a reader announces its sleep before it looks for an
-            // offer. With a fence on either side one of the two sees the other: no wake-up is lost.
-            atomicMemoryFence(ordering: .sequentiallyConsistent)
-            swap(&wakeSockets, &state.toWake)
-            for i in state.members.indices {
-                let lane = state.members[i].lane
-                if lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 { wakeFutex = true }
-                if state.members[i].pollable {
-                    let arming = lane.asleepOnSocket.pointee.load(ordering: .relaxed)
-                    if arming != 0 && arming != state.members[i].lastWoken {
-                        state.members[i].lastWoken = arming
-                        wakeSockets.append(state.members[i].socket)
-                    }
-                }
-            }
-            tellControl = tellControl || !state.disconnects.isEmpty || state.generation.leases.hasViolation
-            if asking != nil || state.generation.leases.hasGroups || state.work.hasReaders {
-                let (news, deadline) = Self.bookWork(slot, number, asking, now, &state)
-                hasNews = news
-                if deadline { tellControl = true }
+            announce(&state, &news)
+            if makesCopies, state.generation.leases.copying?.replacesFrame ?? false {
+                // The copy is what groups are given, and asked about.
+                Self.settleWithdrawals(from: &state.generation, &state.work, mayHandOver: false)
+            } else if asking != nil || state.generation.leases.hasGroups || state.work.hasReaders {
+                bookWork(slot, number, asking, now, &state, &news)
             }
             return nil
         }
         if let outcome { throw outcome }
-        if wakeFutex { page.wakeAll() }
-        for socket in wakeSockets { socket.send(bytes: Self.wakeMessage) }
-        if wakeSockets.capacity > 0 {
-            wakeSockets.removeAll(keepingCapacity: true)
-            state.withLock { swap(&wakeSockets, &$0.toWake) }
-        }
-        if tellControl { Self.signal(controlEvent) }
-        if hasNews { tellWork() }
+        tell(&news)
         return number
+    }
+
+    static let noRoomReason = "it held its whole budget of slots and the source could not wait"
+
+    /// Whom to tell, after the lock, of what was offered under it.
+    struct News {
+        var forFutex = false
+        var sockets: [ControlSocket] = []
+        var forControl = false
+        var ofWork = false
+    }
+
+    /// After an offer: bumps the word that readers sleep on, and sees who sleeps.
+    @inline(__always)
+    func announce(_ state: inout State, _ news: inout News) {
+        page.wake.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
+        // Offers and bump come before the look at who sleeps; a reader announces its sleep before it looks for an
+        // offer. With a fence on either side one of the two sees the other: no wake-up is lost.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        swap(&news.sockets, &state.toWake)
+        for i in state.members.indices {
+            let lane = state.members[i].lane
+            if lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 { news.forFutex = true }
+            if state.members[i].pollable {
+                let arming = lane.asleepOnSocket.pointee.load(ordering: .relaxed)
+                if arming != 0 && arming != state.members[i].lastWoken {
+                    state.members[i].lastWoken = arming
+                    news.sockets.append(state.members[i].socket)
+                }
+            }
+        }
+        if !state.disconnects.isEmpty || state.generation.leases.hasViolation { news.forControl = true }
+    }
+
+    /// After a frame was offered: what groups are asked about it.
+    func bookWork(
+        _ slot: Int,
+        _ number: UInt64,
+        _ asking: Asking?,
+        _ now: Int64,
+        _ state: inout State,
+        _ news: inout News
+    ) {
+        let (hasNews, deadline) = Self.bookWork(slot, number, asking, now, &state)
+        news.ofWork = hasNews
+        if deadline { news.forControl = true }
+    }
+
+    /// Wakes who sleeps and tells who must know.
+    @inline(__always)
+    func tell(_ news: inout News) {
+        if news.forFutex { page.wakeAll() }
+        for socket in news.sockets { socket.send(bytes: Self.wakeMessage) }
+        if news.sockets.capacity > 0 {
+            news.sockets.removeAll(keepingCapacity: true)
+            state.withLock { swap(&news.sockets, &$0.toWake) }
+        }
+        if news.forControl { Self.signal(controlEvent) }
+        if news.ofWork { tellWork() }
     }
 
     private static let wakeMessage = Message.wake.encoded

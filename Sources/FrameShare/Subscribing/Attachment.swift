@@ -51,18 +51,20 @@ final class Attachment: @unchecked Sendable {
             frames = try FrameTable(adopting: table, offer: offer)
             var views: [BufferView] = []
             views.reserveCapacity(offer.descriptorCount)
-            for _ in 0..<offer.slots {
+            for slot in 0..<offer.slots {
+                let isCopy = slot >= offer.firstCopy
                 for stream in offer.streams {
+                    let kind = isCopy ? .memfd : stream.memory
                     for size in stream.bufferSizes {
                         guard let number = owned.popFirst() else { break }
                         let buffer = try FrameBuffer(
                             adopting: OwnedDescriptor(owning: number),
-                            kind: stream.memory,
+                            kind: kind,
                             size: size,
-                            writeProtection: stream.protection
+                            writeProtection: isCopy ? offer.copyProtection : stream.protection
                         )
                         // A dma-buf may refuse to be mapped by a CPU; a memfd may not.
-                        let mapping = stream.memory.isDMABuf ? try? buffer.map(.read) : try buffer.map(.read)
+                        let mapping = kind.isDMABuf ? try? buffer.map(.read) : try buffer.map(.read)
                         views.append(BufferView(buffer: buffer, mapping: mapping))
                     }
                 }
@@ -92,6 +94,9 @@ final class Attachment: @unchecked Sendable {
 
     deinit { syncMasks.deallocate() }
 
+    /// Whether a slot is one of those for copies, in ordinary memory.
+    func isCopy(_ slot: Int) -> Bool { slot >= offer.firstCopy }
+
     /// The place of a stream among those subscribed to.
     func streamIndex(_ name: String) -> Int? { offer.streams.firstIndex { $0.stream.name == name } }
 
@@ -101,7 +106,7 @@ final class Attachment: @unchecked Sendable {
 
     /// Begins the CPU's access to a stream of a frame, once per frame; ended when the frame is released.
     func beginCPUAccess(slot: Int, stream: Int) {
-        guard offer.streams[stream].memory.isDMABuf else { return }
+        guard offer.streams[stream].memory.isDMABuf, !isCopy(slot) else { return }
         let bit: UInt32 = 1 << UInt32(stream)
         guard syncMasks[slot].bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue & bit == 0 else { return }
         for i in offer.streams[stream].bufferSizes.indices {

@@ -21,10 +21,12 @@ public struct Image: ~Escapable {
     public var name: String { offer.stream.name }
     /// Size, format and planes, as the producer said.
     public var layout: ImageLayout { offer.stream.layout }
-    /// What kind of memory the pixels are in.
-    public var memory: MemoryKind { offer.memory }
+    /// What kind of memory the pixels are in: the stream's, or ordinary memory where this is a copy (``LagCopies``).
+    public var memory: MemoryKind { attachment.isCopy(slot) ? .memfd : offer.memory }
     /// Whether, and how, readers are kept from writing to it.
-    public var writeProtection: WriteProtection { offer.protection }
+    public var writeProtection: WriteProtection {
+        attachment.isCopy(slot) ? attachment.offer.copyProtection : offer.protection
+    }
 
     /// All bytes of the image's (first) buffer, planes at their offsets; empty where the CPU can't map the memory.
     ///
@@ -63,15 +65,7 @@ public struct Image: ~Escapable {
     public func bytesUsed(plane index: Int) -> Int {
         let planes = offer.stream.layout.planes
         guard planes.indices.contains(index) else { return 0 }
-        let record = attachment.frames.record(slot)
-        guard record.pointee.bytes_used_valid != 0 else { return planes[index].size }
-        let used = (UnsafeRawPointer(record) + FrameTable.bytesUsedOffset)
-            .load(fromByteOffset: 4 * (offer.index * Int(FS_MAX_PLANES) + index), as: UInt32.self)
-        switch used {
-        case 0: return planes[index].size
-        case .max: return 0
-        default: return min(Int(used), planes[index].size)
-        }
+        return attachment.frames.bytesUsed(slot, stream: offer.index, plane: index, of: planes[index].size)
     }
 
     /// The descriptors of the image's buffers (dma-buf or memfd), for import into a GPU, encoder or display. They are

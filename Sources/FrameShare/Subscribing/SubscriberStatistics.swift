@@ -6,7 +6,7 @@ extension Subscriber {
         public let pid: Int32
         public let uid: UInt32
         public let sourceName: String
-        /// The slots of its pool.
+        /// The slots of its pool, with those for copies (``LagCopies``).
         public let slots: Int
         /// For each stream: what memory it is in, and how readers are kept from writing to it.
         public let memory: [(stream: String, kind: MemoryKind, protection: WriteProtection)]

@@ -30,3 +30,26 @@ enum ByteCountArgument {
         throw ValidationError("give an amount of memory, such as 512M or 1.5G")
     }
 }
+
+/// How many copies: `60`, or as many as fit into `512M`.
+enum CopyAmountArgument: Sendable, Hashable {
+    case slots(Int)
+    case bytes(Int)
+
+    static func parse(_ text: String) throws -> CopyAmountArgument {
+        if let count = Int(text) {
+            guard (1...1022).contains(count) else {
+                throw ValidationError("give 1 to 1022 copies, or memory such as 512M")
+            }
+            return .slots(count)
+        }
+        return .bytes(try ByteCountArgument.parse(text))
+    }
+
+    var capacity: CopyCapacity {
+        switch self {
+        case .slots(let count): .slots(count)
+        case .bytes(let count): .bytes(count)
+        }
+    }
+}

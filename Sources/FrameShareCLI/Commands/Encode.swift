@@ -16,7 +16,8 @@ struct Encode: ParsableCommand {
             is copied for it, and the first line says why. Of the options above it has those that its driver has.
 
             An encoder that is too slow for the camera loses frames of its own, never the camera's. To keep them put a \
-            relay between: frameshare relay camera0 --hold 10s, then encode camera0-copy.
+            relay between (frameshare relay camera0 --hold 10s, then encode camera0-copy), or have the camera published with \
+            --copies.
 
             Examples:
               frameshare encode camera0

@@ -17,6 +17,7 @@ struct Publish: ParsableCommand {
               frameshare publish --source /dev/video0 --group video --mode 0660
               frameshare publish --source libcamera --main 1920x1080:YUV420 --lores 640x480 --raw
               frameshare publish --source door.mp4 --channel camera0 --loop
+              frameshare publish --source /dev/video0 --slots 8 --copies 512M --copy-floor 4
 
             Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
             """
@@ -60,6 +61,24 @@ struct Publish: ParsableCommand {
 
     @Option(help: .init("Frames that the pool holds.", valueName: "count"))
     var slots = 8
+
+    @Option(
+        help: .init(
+            "Copies in ordinary memory for readers that lag, so that the source keeps its slots: a count, or memory such as 512M.",
+            valueName: "amount"
+        ),
+        transform: CopyAmountArgument.parse
+    )
+    var copies: CopyAmountArgument?
+
+    @Option(
+        help: .init(
+            "Lagging readers get copies when fewer slots than this would be left. Left out: one more than the source needs.",
+            valueName: "count"
+        ),
+        transform: CountArgument.parse
+    )
+    var copyFloor: Int?
 
     @Option(
         help: .init("One more image of each frame (pattern only); repeat for more.", valueName: "name=WxH[:format]"),
@@ -163,6 +182,7 @@ struct Publish: ParsableCommand {
             throw ValidationError("--loop, --speed: need a video file, see --source")
         }
         guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
+        guard copies != nil || copyFloor == nil else { throw ValidationError("--copy-floor: needs --copies") }
         if !source.isLibcamera, main != nil || lores != nil || raw {
             throw ValidationError("--main, --lores, --raw: for cameras of libcamera's, see --source")
         }
@@ -200,7 +220,7 @@ struct Publish: ParsableCommand {
     func run() throws {
         let stop = try StopRequest(atEndOfInput: stopAtEOF)
         if restart {
-            try PublisherSupervisor(channel: channelName, json: json, stop: stop).run()
+            try PublisherSupervisor(channel: channelName, json: json, seconds: seconds, stop: stop).run()
         } else {
             try PublishSession(command: self, stop: stop).run()
         }
@@ -214,6 +234,7 @@ struct Publish: ParsableCommand {
         options.access.control = controlAccess
         options.stallLimit = stallLimit.duration
         options.leaseLimit = leaseLimit.duration
+        options.lagCopies = copies.map { LagCopies($0.capacity, floor: copyFloor) }
         if case .pool(let preference)? = memory { options.memory = preference }
         return options
     }

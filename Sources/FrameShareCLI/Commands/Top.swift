@@ -8,9 +8,9 @@ struct Top: ParsableCommand {
         abstract: "Watch who reads a channel, who loses frames, and who holds what.",
         discussion: """
             One row for each subscriber: frames delivered and dropped, waiting in its queue, held (of its budget; \
-            'r' where it is reserved), the age of the oldest frame it holds, and its latency from publication. \
-            Above them the camera's own losses and the use of the pool. On a terminal the table is drawn in place; \
-            elsewhere it is printed again each time.
+            'r' where it is reserved, 'c' while it lags and is given copies), the age of the oldest frame it holds, and \
+            its latency from publication. Above them the camera's own losses and the use of the pool. On a terminal the \
+            table is drawn in place; elsewhere it is printed again each time.
 
             Examples:
               frameshare top camera0

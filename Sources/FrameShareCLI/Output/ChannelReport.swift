@@ -42,6 +42,10 @@ struct ChannelReport {
             "pool of \(now.slots): \(now.slotsFree) free, \(now.slotsAtSource) at the source (needs \(now.sourceNeed)), "
             + "\(held) offered or held, \(now.slotsReserved) reserved"
         if now.retiredSlotsHeld > 0 { pool += "; \(now.retiredSlotsHeld) of earlier generations still held" }
+        if let copies = now.copies {
+            pool +=
+                "; \(copies.free) of \(copies.slots) copies free, made below \(copies.floor) slots, \(copies.copied) so far"
+        }
         let wasLost = now.lostBySource + now.lostNoFreeSlot > 0
         return [
             "  published \(now.published)\(rate ?? ""), " + (wasLost ? terminal.styled(lost, .yellow) : lost),
@@ -89,7 +93,10 @@ struct ChannelReport {
             .init(before.map { Quantities.rate(perSecond(subscriber.delivered, $0.delivered)) } ?? "-"),
             .init("\(subscriber.dropped)", isDropping ? .yellow : nil),
             .init("\(subscriber.queued)"),
-            .init("\(subscriber.held)/\(subscriber.budget)" + (subscriber.reserved ? "r" : "")),
+            .init(
+                "\(subscriber.held)/\(subscriber.budget)" + (subscriber.reserved ? "r" : "")
+                    + (subscriber.getsCopies ? "c" : "")
+            ),
             .init(subscriber.held > 0 ? Quantities.time(nanoseconds: subscriber.oldestLeaseAge) : "-"),
             .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP50) : "-"),
             .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP99) : "-"),

@@ -20,9 +20,12 @@ struct CameraSession {
     }
 
     func run() throws {
-        guard let capture = try openWhenThere() else { return }
-        report.started(capture.publisher, notes: capture.camera.map { notes($0.setup) } ?? [])
         if let seconds = command.seconds { stop.after(seconds) { [signal] in signal.stop() } }
+        guard let capture = try openWhenThere() else {
+            if stop.isStopped { return }
+            throw CommandFailure("the camera \(device) did not come in the time that --seconds gives")
+        }
+        report.started(capture.publisher, notes: capture.camera.map { notes($0.setup) } ?? [])
         if let frames = command.frames { stopAfter(UInt64(frames), of: capture) }
         do {
             try capture.run(until: signal)
@@ -34,7 +37,7 @@ struct CameraSession {
     }
 
     /// Sets the camera up; with `--wait-for-camera`, as soon as it is plugged in.
-    /// - Returns: nil when the command was stopped before that
+    /// - Returns: nil when the command was stopped before that, or its time was over
     private func openWhenThere() throws -> V4L2Capture? {
         var hasTold = false
         while true {
@@ -49,7 +52,7 @@ struct CameraSession {
                 if !hasTold { report.happened("waiting", "\(error). Waiting for it") }
                 hasTold = true
             }
-            guard stop.sleep(nanoseconds: 300_000_000) else { return nil }
+            guard stop.sleep(nanoseconds: 300_000_000), !signal.isStopped else { return nil }
         }
     }
 

@@ -41,6 +41,7 @@ struct EncodeSession {
         options.sourceName = "\(command.codec.codec.rawValue) of \(source)"
         let channel = try PacketChannel(name, encoder.stream, slots: command.slots, options: options)
         begin(encoder, layout)
+        var wasInPlace = encoder.intake.isInPlace
         do {
             let follower = FrameFollower(subscriber, stop: stop, frames: command.frames, seconds: command.seconds)
             try follower.follow(idle: {
@@ -48,6 +49,10 @@ struct EncodeSession {
             }) { frame in
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
                 try encoder.encode(frame) { packet throws(VideoError) in try channel.publish(packet) }
+                if wasInPlace, !encoder.intake.isInPlace {
+                    wasInPlace = false
+                    tellCopying(encoder.intake)
+                }
             }
             try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
         } catch {
@@ -80,6 +85,20 @@ struct EncodeSession {
                 terminal.styled(name, .bold) + ": \(command.codec.codec.rawValue) of \(source), \(layout), \(intake). "
                     + "Ctrl-C ends it"
             )
+        }
+    }
+
+    /// Frames come otherwise than was said at the start.
+    private func tellCopying(_ intake: EncoderIntake) {
+        if command.json {
+            terminal.writeLine(
+                JSONValue.object([
+                    "event": "copying", "in_place": .bool(false),
+                    "copied_because": intake.copyReason.map(JSONValue.string),
+                ]).text
+            )
+        } else {
+            terminal.writeLine("from now on \(intake)")
         }
     }
 

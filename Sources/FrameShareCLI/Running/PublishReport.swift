@@ -20,6 +20,8 @@ struct PublishReport {
                     "source": .string(statistics.sourceName),
                     "pid": .number(statistics.publisherPID),
                     "slots": .number(statistics.slots),
+                    "copies": statistics.copies?.json,
+                    "copies_bytes": statistics.copies.map { _ in .number(publisher.copyByteCount) },
                     "streams": .array(statistics.streams.map(\.json)),
                     "memory_source": allocation.map { .string($0.source) },
                     "memory_tried": allocation.map { .strings($0.attempts.map { "\($0)" }) },
@@ -32,6 +34,12 @@ struct PublishReport {
         for line in report.heading(withAge: false) { terminal.writeLine(line) }
         for attempt in allocation?.attempts ?? [] { terminal.writeLine("  not used: \(attempt)") }
         for note in notes { terminal.writeLine("  " + note) }
+        if let copies = statistics.copies {
+            terminal.writeLine(
+                "  and \(Quantities.counted(copies.slots, "slot")) (\(Quantities.bytes(publisher.copyByteCount))) for copies "
+                    + "to readers that lag, when fewer than \(copies.floor) would be left to the source"
+            )
+        }
         terminal.writeLine(
             "  \(statistics.slots) slots; look: 'frameshare watch \(statistics.channel)'. Ctrl-C ends it"
         )
@@ -57,6 +65,7 @@ struct PublishReport {
                     "lost": .object([
                         "source": .number(statistics.lostBySource), "no_free_slot": .number(statistics.lostNoFreeSlot),
                     ]),
+                    "copied": statistics.copies.map { .number($0.copied) },
                 ]).text
             )
             return
@@ -65,6 +74,7 @@ struct PublishReport {
             "published \(Quantities.counted(statistics.published, "frame")) in "
                 + "\(Quantities.time(nanoseconds: statistics.age)); lost by the source \(statistics.lostBySource), "
                 + "for want of a free slot \(statistics.lostNoFreeSlot)"
+                + (statistics.copies.map { "; copied for readers that lagged \($0.copied)" } ?? "")
         )
     }
 }

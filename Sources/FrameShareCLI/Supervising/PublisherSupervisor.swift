@@ -8,6 +8,8 @@ import Synchronization
 struct PublisherSupervisor {
     let channel: String
     let json: Bool
+    /// After how long it ends, however often the publisher was started; nil: with the publisher.
+    let seconds: Duration?
     let stop: StopRequest
 
     /// Runs this very command without `--restart`, again and again, until it ends in order or its arguments prove wrong.
@@ -30,6 +32,8 @@ struct PublisherSupervisor {
         )
         let task = try BlockingTask { try await supervisor.run() }
         stop.whenStopped { task.cancel() }
+        // A publisher whose camera did not come in that time has failed: it would be started again.
+        if let seconds { stop.after(seconds) { task.cancel() } }
         try task.wait()
         // What was wrong, the publisher has said itself.
         if last.withLock({ $0 }) == .exited(CommandFailure.Code.usage.rawValue) {

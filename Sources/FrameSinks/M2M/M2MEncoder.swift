@@ -117,6 +117,15 @@ public final class M2MEncoder {
         try checkLayout(frame)
         _ = try collect(body)
         while !queued.contains(where: { $0 == nil }) { try wait(body) }
+        if intake == .imported, let memory = frame.image(at: 0)?.memory, !memory.isDMABuf {
+            // One of the copies that a publisher gives to those that lag.
+            while isBusy { try wait(body) }
+            do throws(M2MError) {
+                try copyFromNowOn("frames came in a \(memory), which no device can read")
+            } catch {
+                throw .device(error)
+            }
+        }
         // Unique, so that a packet finds its frame: to V4L2 times are µs.
         let stamp = max(frame.timestamp.nanoseconds / 1000 * 1000, lastStamp == .min ? 0 : lastStamp + 1000)
         lastStamp = stamp
@@ -170,14 +179,19 @@ public final class M2MEncoder {
             guard imported == 0, result == -EINVAL || result == -ENOMEM || result == -EFAULT || result == -EACCES else {
                 throw device.error("VIDIOC_QBUF", "a frame's DMA buffer", -result)
             }
-            intake = .copied(reason: "the driver does not take its DMA buffer (\(Errno(rawValue: -result)))")
-            try frames.stop()
-            try frames.makeBuffers(4, isImport: false)
-            queued = Array(repeating: nil, count: frames.count)
-            try frames.start()
+            try copyFromNowOn("the driver does not take its DMA buffer (\(Errno(rawValue: -result)))")
             return try enterCopy(frame, 0, stamp)
         }
         try enterCopy(frame, index, stamp)
+    }
+
+    /// Puts the driver's own buffers in place of those that imported. It holds none of these.
+    private func copyFromNowOn(_ reason: String) throws(M2MError) {
+        intake = .copied(reason: reason)
+        try frames.stop()
+        try frames.makeBuffers(4, isImport: false)
+        queued = Array(repeating: nil, count: frames.count)
+        try frames.start()
     }
 
     private func queueInPlace(_ frame: borrowing Frame, _ index: Int, _ stamp: Int64) -> Int32 {

@@ -34,7 +34,7 @@ export class StatisticsPanel {
     this.#set("published", whole.format(statistics.published));
     this.#setLoss("lost-source", statistics.lost.source);
     this.#setLoss("lost-no-slot", statistics.lost.no_free_slot);
-    this.#showPool(statistics.pool);
+    this.#showPool(statistics.pool, statistics.copies);
     this.#showLatency(statistics.latency);
     this.#showSubscribers(statistics.subscribers);
   }
@@ -59,9 +59,10 @@ export class StatisticsPanel {
   }
 
   /** A cell for each slot: with readers, at the source, free. */
-  #showPool(pool) {
+  #showPool(pool, copies) {
     const held = Math.max(0, pool.slots - pool.free - pool.at_source);
-    const text = `${held} held, ${pool.at_source} at the source, ${pool.free} free of ${pool.slots}`;
+    let text = `${held} held, ${pool.at_source} at the source, ${pool.free} free of ${pool.slots}`;
+    if (copies) text += `; ${copies.slots - copies.free} of ${copies.slots} copies held`;
     this.#set("pool", text);
     const slots = this.#find(".slots");
     slots.setAttribute("aria-label", `Slots: ${text}`);
@@ -146,7 +147,7 @@ export class StatisticsPanel {
       ["Delivered", whole.format(subscriber.delivered)],
       ["Dropped", whole.format(subscriber.dropped)],
       ["Queued", whole.format(subscriber.queued)],
-      ["Held", `${subscriber.held} of ${subscriber.budget}${subscriber.reserved ? " r" : ""}`],
+      ["Held", `${subscriber.held} of ${subscriber.budget}${subscriber.reserved ? " r" : ""}${subscriber.gets_copies ? " c" : ""}`],
       ["Latency", latency && subscriber.delivered > 0 ? duration(latency.p50) : "–"],
     ];
     columns.forEach(([heading, text], index) => {

@@ -70,6 +70,7 @@ extension FaultTests {
             arguments: [
                 "type", "welcome-short", "welcome-long", "welcome-garbage", "page-magic", "generation-short",
                 "generation-long", "slots-0", "slots-million", "slots-negative", "depth-0", "depth-million",
+                "copies-all", "copies-million", "copies-negative", "copies-protection-unknown",
                 "records-overlap", "records-unaligned", "records-huge", "metadata-huge", "streams-0", "streams-9",
                 "stream-bad-name", "stream-index", "width-0", "width-huge", "height-taller", "colour-unknown",
                 "planes-0", "planes-5", "plane-offset", "plane-offset-huge", "plane-offset-negative", "stride-small",

@@ -1,0 +1,123 @@
+internal import Synchronization
+
+// Who is offered a frame, and who gives way when slots are few.
+extension LeaseTable {
+    /// The frame in `slot`, which the source held, is offered to everyone who may have it. Call ``collectReleases()``
+    /// before. An `everyFrame` subscriber without room (the caller did not wait for it) is passed to `onStalled`.
+    ///
+    /// Where ``copying`` is set afterwards, the slot stays as it is until its copy is made and ``publishCopy(onStalled:)``
+    /// is called; no other frame may be published before.
+    public mutating func publish(_ slot: Int, onStalled: (SubscriberID) -> Void) {
+        atSource.remove(slot)
+        let roomForBestEffort = makeRoomForBestEffort()
+        if copySlots > 0 { copying = chooseCopy(of: slot) }
+        let (isCopied, isSpared) = copying.map { (true, $0.replacesFrame) } ?? (false, false)
+        for i in entries.indices where entries[i].isServed && entries[i].group == nil {
+            if isCopied && (isSpared || entries[i].getsCopies) {
+                entries[i].awaitsCopy = true
+                continue
+            }
+            do throws(LaneOffers.Violation) {
+                try offer(slot, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
+            } catch {
+                note(error, of: i)
+            }
+        }
+        if hasGroups && !isSpared { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
+    }
+
+    mutating func offer(
+        _ slot: Int,
+        to i: Int,
+        roomForBestEffort: Bool,
+        onStalled: (SubscriberID) -> Void
+    ) throws(LaneOffers.Violation) {
+        let request = entries[i].request
+        // Whoever is to have copies takes no more of the source's slots, unless they are reserved for it.
+        if !request.reserved && (!roomForBestEffort || copySlots > 0 && slot < slots && entries[i].getsCopies) {
+            entries[i].droppedByShortage += 1
+            entries[i].offers.memory.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
+            return
+        }
+        if entries[i].offers.outstandingCount >= request.budget {
+            guard request.policy != .everyFrame else {
+                onStalled(entries[i].id)
+                return
+            }
+            if try entries[i].offers.withdrawOldest() == nil {
+                entries[i].droppedByBudget += 1
+                entries[i].offers.memory.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
+                return
+            }
+            countPolicyDrop(i)
+        }
+        if try entries[i].offers.offer(slot) != nil { countPolicyDrop(i) }
+    }
+
+    mutating func countPolicyDrop(_ i: Int) {
+        entries[i].droppedByPolicy += 1
+        entries[i].offers.memory.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
+    }
+
+    /// Which frames that wait for best-effort subscribers may be withdrawn.
+    enum GivingWay {
+        case all
+        /// Of those who get copies.
+        case ofLagging
+        /// The copies among these.
+        case copies
+    }
+
+    /// The slots that best-effort subscribers may pin together.
+    public var shared: Int { max(0, total - sourceNeed - reservedTotal) }
+
+    /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
+    mutating func makeRoomForBestEffort(from givingWay: GivingWay = .all) -> Bool {
+        let limit = shared
+        while bestEffortPinned.count >= limit {
+            guard withdrawOldestShared(from: givingWay, countedAsShortage: false) else { return false }
+        }
+        return true
+    }
+
+    /// Withdraws the oldest frame that waits for a best-effort subscriber; false when none waits for any.
+    /// - Parameter countedAsShortage: also where the subscriber's next frame would have replaced it
+    mutating func withdrawOldestShared(from givingWay: GivingWay = .all, countedAsShortage: Bool) -> Bool {
+        // The oldest offer is the one whose lane has made the most since: compare by distance from its newest.
+        var oldest: (index: Int, age: UInt64)? = nil
+        for i in entries.indices where !entries[i].request.reserved && entries[i].violation == nil {
+            guard givingWay == .all || entries[i].getsCopies || entries[i].awaitsCopy,
+                let ticket = entries[i].offers.oldestQueued, givingWay != .copies || ticket.slot >= slots
+            else { continue }
+            let age = entries[i].offers.offers - ticket.offer
+            if oldest.map({ age > $0.age }) ?? true { oldest = (i, age) }
+        }
+        guard let i = oldest?.index else { return false }
+        let byPolicy = !countedAsShortage && entries[i].offers.cellDueIsQueued
+        do throws(LaneOffers.Violation) {
+            // Nil: it was taken in this moment. The caller looks again.
+            guard let slot = try entries[i].offers.withdrawOldest() else { return true }
+            noteWithdrawal(of: slot, i)
+            if byPolicy {
+                countPolicyDrop(i)
+            } else {
+                entries[i].droppedByShortage += 1
+                entries[i].offers.memory.droppedByShortage.pointee.store(
+                    entries[i].droppedByShortage,
+                    ordering: .relaxed
+                )
+            }
+        } catch {
+            note(error, of: i)
+        }
+        return true
+    }
+
+    var bestEffortPinned: SlotSet {
+        var set = SlotSet()
+        for i in entries.indices where !entries[i].request.reserved {
+            set.formUnion(entries[i].offers.outstanding)
+        }
+        return set
+    }
+}
