@@ -33,8 +33,11 @@ struct ManyReadersTests {
     )
     func shared(count: Int) throws {
         let folder = try ChannelFolder()
-        let camera = try folder.publisher("--size", "640x360", "--rate", "30", "--slots", "8")
-        let encode = try folder.started(["encode", "cam", "--keyframe-interval", "10"])
+        // The camera waits for its encoder, so that nothing is lost on a slow machine either.
+        let size = ["--size", "640x360", "--rate", "30", "--slots", "8"]
+        let camera = try folder.publisher(size + ["--stall-limit", "never"])
+        let patient = ["--policy", "every-frame", "--slots", "256"]
+        let encode = try folder.started(["encode", "cam", "--keyframe-interval", "10"] + patient)
         let out = folder.scratchFile().path
         let recorders = try (0..<count).map { number in
             try folder.started(["record", "cam-h264", "-o", "\(out)-\(number).mp4", "--sidecar"])

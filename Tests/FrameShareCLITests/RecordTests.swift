@@ -27,7 +27,8 @@ struct RecordTests {
     func containers() throws {
         let folder = try ChannelFolder()
         let camera = try folder.publisher("--size", "320x240", "--rate", "60")
-        let encode = try folder.started(["encode", "cam", "--keyframe-interval", "20"])
+        // Packets enough for recorders that have to wait for the machine.
+        let encode = try folder.started(["encode", "cam", "--keyframe-interval", "20", "--slots", "256"])
         let out = folder.scratchFile().path
         let recorders = try ["mp4", "mkv", "ts"].map {
             try folder.started(["record", "cam-h264", "-o", "\(out).\($0)", "--sidecar", "--frames", "90"])
@@ -246,8 +247,8 @@ struct RecordTests {
                 "--pre", "800ms", "--post", "1500ms", "--sidecar",
             ]
         )
-        // Until enough is kept.
-        usleep(1_500_000)
+        // Until enough is kept: 1.5 s of it.
+        try eventually { try folder.top()["subscribers"].elements.contains { try $0["delivered"].int > 90 } }
         #expect(try frameshare("trigger", "cam", in: folder).code == 0)
         usleep(300_000)
         #expect(try frameshare("trigger", "cam", "--post", "700ms", in: folder).code == 0)

@@ -7,7 +7,7 @@ struct LeaseLimitTests {
     @Test("who holds a frame too long is cut off with the reason, its slots are free again, and its frame says so")
     func cutOff() throws {
         let channel = try TestChannel()
-        let publisher = try channel.publisher { $0.leaseLimit = .milliseconds(200) }
+        let publisher = try channel.publisher { $0.leaseLimit = .seconds(1) }
         let slow = try channel.subscriber([], .latest)
         let quick = try channel.subscriber([], .latest)
         try publisher.send(1)

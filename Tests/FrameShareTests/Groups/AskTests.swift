@@ -38,7 +38,8 @@ struct AskTests {
         let plain = try channel.subscriber([], .queue(4))
         let results = try publisher.results(of: "b")
         let a = try GroupWorker(channel, group: "a") { _, request in try request.answer(.bytes([1])) }
-        let b = try GroupWorker(channel, group: "b") { _, request in try request.answer(.bytes([2])) }
+        // Nobody waits for its answers before the next frame: its queue has room for all of them.
+        let b = try GroupWorker(channel, group: "b", .queue(3)) { _, request in try request.answer(.bytes([2])) }
         for value in UInt8(0)..<3 {
             let pending = try publisher.submit(filledWith: value, group: "a")
             #expect(try await pending.answer.reply == .bytes([1]))
@@ -134,8 +135,8 @@ struct AskTests {
     func deadlines() async throws {
         let publisher = try channel.publisher(slots: 4)
         let member = try channel.subscriber([], .queue(2)) { $0.group = "g" }
-        let worked = try publisher.submit(filledWith: 1) { $0.deadline = .seconds(1) }
-        let queued = try publisher.submit(filledWith: 2) { $0.deadline = .seconds(1) }
+        let worked = try publisher.submit(filledWith: 1) { $0.deadline = .seconds(3) }
+        let queued = try publisher.submit(filledWith: 2) { $0.deadline = .seconds(3) }
         let frame = try present(try member.nextBlocking())
         #expect(await failure(of: worked) == .deadlinePassed(frame: worked.frame))
         #expect(await failure(of: queued) == .deadlinePassed(frame: queued.frame))
@@ -158,7 +159,7 @@ struct AskTests {
         let publisher = try channel.publisher(slots: 4)
         let member = try channel.subscriber([], .queue(2)) { $0.group = "g" }
         let pending = try publisher.submit(filledWith: 1) { options in
-            options.deadline = .seconds(1)
+            options.deadline = .seconds(3)
             options.overdue = .isCutOff
         }
         let frame = try present(try member.nextBlocking())
