@@ -55,6 +55,12 @@ class Camera:
             "ScalerCrop": (1, 2, 3, 4), "Odd": object(), "ColourGains": (1.5, 2.5), "ExposureTime": 8000,
             "StatsOutput": tuple(i % 256 for i in range(500)),
         }
+        self.camera_controls = {
+            "AeEnable": (False, True, True), "ExposureTime": (14, 66_666, 20_000), "AnalogueGain": (1.0, 16.0, None),
+            "ColourGains": (0.0, 32.0, None), "ScalerCrop": ((0, 0, 64, 64), (0, 0, 4056, 3040), (0, 0, 4056, 3040)),
+            "Odd": (None, None, None),
+        }
+        self.controls_set = []
         self.configure_count, self.sequence, self.queued = 0, 0, []
         self.colour_space = "sYCC"
         self.configure(buffer_count, **(streams or {"main": MAIN, "lores": LORES, "raw": None}))
@@ -89,6 +95,11 @@ class Camera:
         fcntl.fcntl(fd, 1033, SEALS)  # F_ADD_SEALS
         self.maps[name, index, part] = mmap.mmap(fd, size)
         return SimpleNamespace(fd=fd, length=size)
+
+    def set_controls(self, controls):
+        if "AnalogueGain" in controls:
+            raise RuntimeError("Control AnalogueGain is not advertised by libcamera")
+        self.controls_set.append(controls)
 
     def camera_configuration(self):
         return self.config

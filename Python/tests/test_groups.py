@@ -293,4 +293,5 @@ def test_five_thousand_questions_leak_nothing(start) -> None:
     output, errors = process.communicate(timeout=4 * PATIENCE)
     assert process.returncode == 0, errors
     memory, descriptors = map(int, output.split())
-    assert memory < 1_000_000 and descriptors == 0
+    # Of one that was open for a moment before there may be one less.
+    assert memory < 1_000_000 and descriptors <= 0

@@ -83,3 +83,32 @@ def test_an_unconfigured_camera_is_refused():
     camera.config = None
     with pytest.raises(frameshare.FrameShareError, match="configure"):
         frameshare.picamera2.publish(camera, "pi")
+
+def test_the_cameras_controls_are_set_by_other_programs():
+    camera = Camera()
+    with frameshare.picamera2.publish(camera, "pi"), frameshare.Monitor("pi") as monitor:
+        controls = monitor.controls()
+        assert list(controls) == sorted(camera.camera_controls)
+        assert {control.kind for control in controls.values()} == {"boolean", "integer", "number", "rectangle", "other"}
+        assert (controls["ExposureTime"].minimum, controls["ExposureTime"].maximum) == ("14", "66666")
+        assert controls["Odd"].read_only
+        assert monitor.set_control("ExposureTime", 8000) == "8000"
+        assert monitor.set_control("AeEnable", False) == "false"
+        assert monitor.set_control("ColourGains", (1.5, 2.0)) == "1.5,2.0"
+        assert monitor.set_control("ScalerCrop", frameshare.Rectangle(4, 2, 640, 480)) == "4,2/640x480"
+        assert camera.controls_set == [
+            {"ExposureTime": 8000}, {"AeEnable": False}, {"ColourGains": (1.5, 2.0)}, {"ScalerCrop": (4, 2, 640, 480)},
+        ]
+        assert monitor.controls()["ExposureTime"].value == "8000"
+        # What the camera's thread could not bear is refused before it gets there.
+        for name, value, reason in [
+            ("ExposureTime", "soon", "no value of"), ("ExposureTime", 70_000, "out of the range"),
+            ("ExposureTime", "100,200", "takes 1 number"), ("ColourGains", 1.5, "takes 2 numbers"),
+            ("ColourGains", "nan,1", "no value of"), ("ScalerCrop", "1,2,3,4", "no value of"),
+            ("AnalogueGain", 2.0, "not advertised"), ("Odd", 1, "only be read"), ("Tint", 1, "no control 'Tint'"),
+        ]:
+            with pytest.raises(frameshare.Refused, match=reason):
+                monitor.set_control(name, value)
+        assert len(camera.controls_set) == 4
+    # Closed, and its thread with it.
+    assert camera.complete()

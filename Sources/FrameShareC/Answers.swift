@@ -52,20 +52,6 @@ final class ReceivedAnswer: Sendable {
     }
 }
 
-/// Bytes that stay where they are.
-// @unchecked: written once, at the beginning, and freed with the object.
-private final class CBytes: @unchecked Sendable {
-    let raw: UnsafeRawBufferPointer
-
-    init(_ bytes: [UInt8]) {
-        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, bytes.count), alignment: 8)
-        room.copyBytes(from: bytes)
-        raw = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<bytes.count])
-    }
-
-    deinit { raw.deallocate() }
-}
-
 /// A handle for an answer.
 func hand(_ answer: ReceivedAnswer, to place: UnsafeMutablePointer<OpaquePointer?>) throws(Failure) -> Int32 {
     guard let handle = handles.answers.insert(answer) else { throw .tooManyHandles }

@@ -12,6 +12,9 @@ struct Handles: Sendable {
     let pending = HandleTable<PendingAnswer>(kind: 0x58)
     let answers = HandleTable<ReceivedAnswer>(kind: 0x59)
     let results = HandleTable<WorkResults>(kind: 0x5A)
+    let controlLists = HandleTable<ControlList>(kind: 0x5B)
+    let settingQueues = HandleTable<SettingQueue>(kind: 0x5C)
+    let settings = HandleTable<ReceivedSetting>(kind: 0x5D)
 }
 
 let handles = Handles()

@@ -18,6 +18,12 @@ func publisherOptions(_ pointer: UnsafePointer<frameshare_publisher_options>?) t
     }
     if given.metadata_capacity != 0 { options.metadataCapacity = Int(given.metadata_capacity) }
     if given.source_need != 0 { options.sourceNeed = Int(given.source_need) }
+    switch Int(given.control_access) {
+    case FRAMESHARE_CONTROL_ACCESS_OWNER: options.access.control = .owner
+    case FRAMESHARE_CONTROL_ACCESS_NOBODY: options.access.control = .nobody
+    case FRAMESHARE_CONTROL_ACCESS_EVERYONE: options.access.control = .everyone
+    default: throw .invalid("there is no options.control_access \(given.control_access)")
+    }
     if given.stall_limit != 0 { options.stallLimit = duration(given.stall_limit) }
     if given.lease_limit != 0 { options.leaseLimit = duration(given.lease_limit) }
     if given.copy_slots != 0 {

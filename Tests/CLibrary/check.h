@@ -59,9 +59,13 @@ void test_asking(void);
 void test_killed_workers(void);
 void test_results(void);
 void test_group_misuse(void);
+void test_controls(void);
+void test_control_misuse(void);
 // The other process of the tests of groups.
 int work(const char *channel);
 // Calls every function of groups with a handle that is none.
 void call_all_of_groups(void *handle);
+// The same for controls.
+void call_all_of_controls(void *handle);
 
 #endif

@@ -32,6 +32,8 @@ static const struct {
     {"a frame whose worker is killed fails at once, or goes to the next", test_killed_workers},
     {"the results of a group come in the order of the frames", test_results},
     {"requests, answers and results used wrongly give errors", test_group_misuse},
+    {"a source's controls are listed and set from outside, while its loop takes what is asked for", test_controls},
+    {"controls and settings used wrongly give errors", test_control_misuse},
 };
 
 frameshare_publisher *open_publisher(const char *channel, uint32_t slots) {

@@ -68,6 +68,7 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_metadata_clear(handle), none);
     CHECK_RESULT(frameshare_metadata_destroy(handle), none);
     call_all_of_groups(handle);
+    call_all_of_controls(handle);
     CHECK(strlen(frameshare_last_error()) > 0);
 }
 

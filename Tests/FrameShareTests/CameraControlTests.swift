@@ -173,4 +173,79 @@ struct CameraControlTests {
         source.mayGo.store(true, ordering: .releasing)
         #expect(try await answer.value.isEmpty)
     }
+
+    // MARK: settings that the camera's own loop takes
+
+    private static let knobs = [
+        CameraControl(name: "level", kind: .integer, value: "10"),
+        CameraControl(name: "serial", kind: .text, isReadOnly: true),
+    ]
+
+    @Test("a camera's loop takes settings when it likes, and says what became of each")
+    func taken() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher()
+        let queue = SettingQueue(Self.knobs)
+        try publisher.offerControls(of: queue)
+        let monitor = try channel.monitor()
+        let asking = OwnThread {
+            try monitor.setControls([
+                ControlSetting("level", "7"), ControlSetting("serial", "1"), ControlSetting("level", "8"),
+                ControlSetting("level", "9"),
+            ])
+        }
+        let first = try present(try queue.nextBlocking(timeout: .seconds(60)))
+        #expect(first.setting == ControlSetting("level", "7"))
+        first.accept("6")
+        first.refuse("what is told first counts")
+        try present(try queue.nextBlocking(timeout: .seconds(60))).refuse("too bright")
+        _ = try present(try queue.nextBlocking(timeout: .seconds(60)))
+        #expect(
+            try await asking.value.map(\.result) == [
+                .success("6"), .failure(.refused("'serial' can only be read")), .failure(.refused("too bright")),
+                .failure(.refused("the program that publishes did not say what became of it")),
+            ]
+        )
+        #expect(try monitor.controls().map(\.value) == ["6", nil])
+        #expect(throws: ChannelError.timedOut) { _ = try queue.nextBlocking(timeout: .zero) }
+        publisher.close()
+        #expect(try queue.nextBlocking() == nil)
+        #expect(throws: ControlError.sourceGone) { _ = try queue.listControls() }
+    }
+
+    @Test("a loop that takes no settings costs the first who asks a wait, and those behind it none")
+    func notTaken() throws {
+        let queue = SettingQueue(Self.knobs, patience: .milliseconds(200))
+        let setting = ControlSetting("level", "7")
+        let clock = ContinuousClock()
+        for wait in [Duration.milliseconds(200), .zero] {
+            let taken = clock.measure {
+                #expect(throws: ControlError.self) { _ = try queue.setControl(setting) }
+            }
+            #expect(taken >= wait)
+        }
+        // It is not there any more for a loop that runs again; the next one is.
+        #expect(throws: ChannelError.timedOut) { _ = try queue.nextBlocking(timeout: .zero) }
+        let loop = OwnThread {
+            let request = try queue.nextBlocking()
+            request?.accept("7")
+        }
+        var value: String?
+        while value == nil { value = try? queue.setControl(setting) }
+        #expect(value == "7")
+        withExtendedLifetime(loop) {}
+    }
+
+    @Test("the end of the queue ends who waits in it, on either side, and its descriptor says so")
+    func queueEnds() async throws {
+        let queue = SettingQueue(Self.knobs)
+        let descriptor = try queue.pollDescriptor
+        #expect(!isReadable(descriptor))
+        let asking = OwnThread { try queue.setControl(ControlSetting("level", "7")) }
+        #expect(isReadable(descriptor, within: 60_000))
+        queue.end()
+        await #expect(throws: ControlError.sourceGone) { _ = try await asking.value }
+        #expect(try queue.nextBlocking() == nil)
+        #expect(isReadable(descriptor))
+    }
 }

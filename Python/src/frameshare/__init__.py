@@ -10,6 +10,7 @@ wrote, as numpy arrays that nothing was copied into.
 
 from ._library import lib as _lib
 from ._library import text as _text
+from .controls import Control, Setting, Settings
 from .errors import (
     Busy,
     Cancelled,
@@ -54,6 +55,7 @@ __all__ = [
     "Cancelled",
     "ChannelInUse",
     "ChannelStatistics",
+    "Control",
     "DeadlinePassed",
     "Disconnected",
     "Forked",
@@ -82,6 +84,8 @@ __all__ = [
     "Request",
     "Result",
     "Results",
+    "Setting",
+    "Settings",
     "Size",
     "Slot",
     "SourceFailed",

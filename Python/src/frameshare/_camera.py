@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import errors
+from .controls import Control, Setting
 from .formats import Format
 from .metadata import Rectangle, Size, Value, encode
 from .streams import Stream
@@ -104,6 +105,39 @@ def _color_space(config: dict[str, Any]) -> str:
         return Stream.computed("x", 2, 2, "R8", color_space=text).color_space
     except errors.FrameShareError:
         return "unknown"
+
+
+#: libcamera's controls that take several numbers, and how many; picamera2 gives the limits of one.
+_COUNTS = {"ColourGains": 2, "FrameDurationLimits": 2, "ColourCorrectionMatrix": 9}
+
+
+def controls(picam2: Any) -> list[Control]:
+    """What libcamera says of the camera's controls, as picamera2 tells it."""
+    return [_control(name, *limits) for name, limits in sorted(getattr(picam2, "camera_controls", {}).items())]
+
+
+def _control(name: str, minimum: Any, maximum: Any, standard: Any) -> Control:
+    limits = [minimum, maximum, standard]
+    if name in _RECTANGLES:
+        return Control(name, "rectangle", _rectangle(minimum), _rectangle(maximum), _rectangle(standard))
+    known = [limit for limit in limits if limit is not None]
+    for kind, types in (("boolean", bool), ("integer", int), ("number", (int, float)), ("text", str)):
+        if known and all(isinstance(limit, types) for limit in known):
+            return Control(name, kind, *limits)
+    return Control(name, "other", read_only=True)
+
+
+def _rectangle(value: Any) -> Rectangle | None:
+    return Rectangle(*value) if isinstance(value, tuple) and len(value) == 4 else None
+
+
+def control_value(setting: Setting) -> Any:
+    """What picamera2's ``set_controls`` takes: it believes what it is given, and the camera's thread would fail by it."""
+    value = setting.value
+    count, given = _COUNTS.get(setting.name, 1), len(value) if type(value) is tuple else 1
+    if given != count:
+        raise errors.InvalidArgument(f"'{setting.name}' takes {count} numbers, such as {','.join(['1'] * count)}")
+    return tuple(value) if isinstance(value, Rectangle) else value
 
 
 def typed_metadata(values: dict[str, Any]) -> dict[str, Value]:

@@ -9,7 +9,8 @@
 
 The streams have picamera2's names (main, lores, raw), the metadata libcamera's. A request goes back to the camera when no
 subscriber holds its frame any more, whoever released it first; the camera always keeps ``source_need`` of its buffers, so
-no subscriber can stop it.
+no subscriber can stop it. Its controls are the channel's: `frameshare control camera0 ExposureTime=8000`, or
+``frameshare.Monitor("camera0").set_control("ExposureTime", 8000)``, in any process of the publisher's user.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import threading
 from typing import Any, Callable
 
 from . import errors
-from ._camera import camera_pool, typed_metadata
+from ._camera import camera_pool, control_value, controls, typed_metadata
 from .publisher import Publisher
 
 _log = logging.getLogger("frameshare")
@@ -53,6 +54,9 @@ class Sharing:
         self._stop, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._return_requests, name="frameshare-requests", daemon=True)
         self._thread.start()
+        self._settings = self.publisher.offer_controls(controls(picam2))
+        self._setter = threading.Thread(target=self._set_controls, name="frameshare-controls", daemon=True)
+        self._setter.start()
 
     def _completed(self, request: Any) -> None:
         """Publishes a request. picamera2 calls this on its camera thread, before anyone else sees the request."""
@@ -104,6 +108,15 @@ class Sharing:
             except errors.Released:
                 return
 
+    def _set_controls(self) -> None:
+        """Sets what others ask for. picamera2 gives it to the camera with its next request."""
+        for setting in self._settings:
+            try:
+                self._picam2.set_controls({setting.name: control_value(setting)})
+                setting.accept()
+            except Exception as error:  # whatever the camera raises is the asker's to know, and no end of this thread
+                setting.refuse(str(error))
+
     def _release(self, slot: int) -> None:
         with self._lock:
             request = self._out.pop(slot, None)
@@ -120,6 +133,9 @@ class Sharing:
         if threading.current_thread() is not self._thread:
             self._thread.join()
         self.publisher.close()
+        if threading.current_thread() is not self._setter:
+            self._setter.join()
+        self._settings.close()
         for slot in list(self._out):
             self._release(slot)
         os.close(self._stop)

@@ -12,12 +12,14 @@ import numpy.typing as npt
 from . import errors
 from ._library import NO_FRAME, check, encoded, ffi, lib, nanoseconds, struct
 from ._waiting import wait
+from .controls import Control, Settings, c_controls
 from .groups import Pending, Results, ask_options
 from .images import Image, Lease, image_of
 from .metadata import MetadataWriter, Value
 from .statistics import ChannelStatistics, GroupStatus, channel_statistics, group_statuses
 from .streams import Stream, c_streams
 
+_CONTROL_ACCESS = ("owner", "nobody", "everyone")
 _CLOCKS = {"monotonic": 1, "boottime": 2, "realtime": 3, "unknown": 0}
 
 #: What `publish` takes for a stream: an array shaped like ``Image.array``, one for each plane, or a compressed frame's bytes.
@@ -38,6 +40,8 @@ class Publisher:
 
     With ``copies``, so many slots of ordinary memory are taken for subscribers that lag: while fewer than ``copy_floor`` slots
     (one more than ``source_need``) would be left to the source, they are offered copies, and the source keeps its slots.
+    ``control_access`` is who may set what ``offer_controls`` offers, of those who may connect: "owner", the publisher's own
+    user, and root; "nobody"; "everyone".
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Publisher:
         lease_limit: float | None = None,
         copies: int = 0,
         copy_floor: int | None = None,
+        control_access: str = "owner",
         source_name: str = "Python",
         directory: str | os.PathLike[str] | None = None,
         buffers: Sequence[tuple[int, str, int]] | None = None,
@@ -83,6 +88,9 @@ class Publisher:
         if not 0 <= copies < 2**32 or not 0 <= (copy_floor or 0) < 2**32:
             raise errors.InvalidArgument(f"copies={copies} and copy_floor={copy_floor} are not possible; ask for 1 up")
         options.copy_slots, options.copy_floor = copies, copy_floor or 0
+        if control_access not in _CONTROL_ACCESS:
+            raise errors.InvalidArgument(f"there is no control_access '{control_access}'; use owner, nobody or everyone")
+        options.control_access = _CONTROL_ACCESS.index(control_access)
         options.source_name, options.memory = kept(source_name), kept(memory)
         if directory is not None:
             options.directory = kept(directory)
@@ -217,6 +225,23 @@ class Publisher:
         """Waits until groups have answered all that they were asked, or failed: before ``close``."""
         handle = self._open()
         wait(lambda part: int(lib.frameshare_publisher_drain(handle, part, ffi.NULL)), timeout)
+
+    # Controls of the source
+
+    def offer_controls(self, controls: Sequence[Control]) -> Settings:
+        """Offers the controls of the source to other programs (`frameshare control`), in place of any offered before.
+
+        >>> settings = publisher.offer_controls([Control("ExposureTime", "integer", minimum=100, maximum=66_666)])
+        >>> for setting in settings:        # in a thread, or settings.next(0) between two frames
+        ...     camera.set_exposure(setting.value)
+        ...     setting.accept()
+
+        What is not taken within 5 seconds is refused. Who may set them says ``control_access``. Keep what this returns: with
+        it goes the offer.
+        """
+        pointer, (c, _keep) = ffi.new("frameshare_settings **"), c_controls(controls)
+        check(lib.frameshare_publisher_offer_controls(self._open(), c, len(controls), pointer))
+        return Settings(pointer[0], controls)
 
     # A camera's own buffers
 

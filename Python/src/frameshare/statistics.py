@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._library import ENDED, check, encoded, ffi, lib, struct, text
+from .controls import Control, ControlValue, listed, set_control
 from .frames import Loss
 
 _POLICIES = ("latest", "queue", "every-frame")
@@ -174,6 +175,20 @@ class Monitor:
     def groups(self) -> tuple[GroupStatus, ...]:
         """How its groups are doing."""
         return group_statuses(lib.frameshare_monitor_get_groups, self._handle)
+
+    def controls(self) -> dict[str, Control]:
+        """The controls of the channel's source, by name, with their values as text. Waits for the source's answer;
+        ``Refused`` where it has none."""
+        return listed(self._handle)
+
+    def set_control(self, name: str, value: ControlValue) -> str:
+        """Sets a control of the channel's source while frames go on; returns the value that it has then, which a driver may
+        have rounded. With which frame it takes effect, a frame's metadata tells. ``Refused``, with the source's reason, where
+        it was not set.
+
+        >>> Monitor("camera0").set_control("ExposureTime", 8000)
+        """
+        return set_control(self._handle, name, value)
 
     def close(self) -> None:
         handle, self._handle = self._handle, ffi.NULL

@@ -637,6 +637,14 @@ typedef struct frameshare_publisher frameshare_publisher;
 /* A free slot of the publisher's own pool, to be filled. */
 typedef struct frameshare_slot frameshare_slot;
 
+/* Who may set the controls of a channel's source. Everyone who may connect may look. */
+enum {
+    /* The publisher's own user, and root. */
+    FRAMESHARE_CONTROL_ACCESS_OWNER = 0,
+    FRAMESHARE_CONTROL_ACCESS_NOBODY = 1,
+    FRAMESHARE_CONTROL_ACCESS_EVERYONE = 2
+};
+
 struct frameshare_publisher_options {
     uint32_t struct_size;
     /* The socket's mode; 0: 0600. Connecting needs write permission. */
@@ -650,7 +658,8 @@ struct frameshare_publisher_options {
     uint32_t metadata_capacity;
     /* Slots that the source itself must always have; 0: 1. */
     uint32_t source_need;
-    uint32_t reserved;
+    /* Who may set the source's controls, of those who may connect: FRAMESHARE_CONTROL_ACCESS_... */
+    uint32_t control_access;
     /* How long a subscriber that asked for every frame may stall the source; 0: a second; below 0: for ever. */
     int64_t stall_limit;
     /* How long any subscriber may hold a frame before it is cut off; 0: for ever. */
@@ -989,6 +998,111 @@ int frameshare_monitor_close(frameshare_monitor *monitor);
  * that died is among them. *needed, where not NULL, gets the size it takes. */
 int frameshare_channels(const char *directory, char *names, size_t size, size_t *needed);
 
+/* ------------------------------------------------------------------------------------------------ controls */
+
+/* What kind of value a control takes. Values are text, in the source's own spelling. */
+enum {
+    /* "true" or "false". */
+    FRAMESHARE_CONTROL_BOOLEAN = 0,
+    FRAMESHARE_CONTROL_INTEGER = 1,
+    /* With a fraction: "1.5". */
+    FRAMESHARE_CONTROL_NUMBER = 2,
+    FRAMESHARE_CONTROL_TEXT = 3,
+    /* One of its items, by value or name. */
+    FRAMESHARE_CONTROL_MENU = 4,
+    FRAMESHARE_CONTROL_BITMASK = 5,
+    /* Setting it does something; it has no value. */
+    FRAMESHARE_CONTROL_BUTTON = 6,
+    /* "x,y/WIDTHxHEIGHT", in pixels. */
+    FRAMESHARE_CONTROL_RECTANGLE = 7,
+    /* "WIDTHxHEIGHT", in pixels. */
+    FRAMESHARE_CONTROL_SIZE = 8,
+    /* Can't be set from here. */
+    FRAMESHARE_CONTROL_OTHER = 9
+};
+
+/* An entry of a menu: what chooses it, and the source's word for it. */
+struct frameshare_control_item {
+    const char *value;
+    const char *name;
+};
+
+/* A control of a channel's source: exposure, gain, a test pattern. */
+struct frameshare_control {
+    uint32_t struct_size;
+    /* FRAMESHARE_CONTROL_... */
+    uint32_t kind;
+    /* What it is set by. */
+    const char *name;
+    /* The source's own words, where they are others; "" or NULL: none. */
+    const char *label;
+    /* The least and the largest value, and the one that it has where nobody set it; "" or NULL: none, or unknown. */
+    const char *minimum;
+    const char *maximum;
+    const char *standard;
+    /* What it is set to; NULL if the source doesn't tell. */
+    const char *value;
+    /* A menu's entries. */
+    const struct frameshare_control_item *items;
+    size_t item_count;
+    /* Not 0: it can't be set; it has no effect now, usually since an automatic is on. */
+    uint8_t read_only;
+    uint8_t inactive;
+    uint8_t reserved[6];
+};
+
+/* The controls of a channel's source, as they were when they were asked for. */
+typedef struct frameshare_control_list frameshare_control_list;
+
+/* Asks a channel's source for its controls. Waits for the answer, which may be a driver's, 10 seconds at most.
+ * FRAMESHARE_ERROR_REFUSED where it has none. */
+int frameshare_monitor_get_controls(frameshare_monitor *monitor, frameshare_control_list **list);
+
+/* The controls in the source's order, from index 0; FRAMESHARE_NOT_FOUND beyond the last. What it points to is valid until
+ * the list is released. */
+int frameshare_control_list_get(const frameshare_control_list *list, size_t index, struct frameshare_control *control);
+
+int frameshare_control_list_release(frameshare_control_list *list);
+
+/* Sets a control of a channel's source, while frames go on: with which frame it takes effect, a frame's metadata tells.
+ * `now`, where not NULL, gets the value that it has then, which a driver may have rounded, cut off at `size` bytes.
+ * FRAMESHARE_ERROR_REFUSED, with the source's reason, where it was not set. */
+int frameshare_monitor_set_control(frameshare_monitor *monitor, const char *name, const char *value, char *now,
+                                   size_t size);
+
+/* What others ask a publisher's source to set. */
+typedef struct frameshare_settings frameshare_settings;
+
+/* A setting that somebody asks for. */
+typedef struct frameshare_setting frameshare_setting;
+
+/* Offers the controls of a publisher's source to other programs (`frameshare control`), in place of any that were offered
+ * before. What they ask to set is taken by frameshare_settings_next(), in the camera's own loop between two frames: one
+ * that is not taken within 5 seconds is refused. */
+int frameshare_publisher_offer_controls(frameshare_publisher *publisher, const struct frameshare_control *controls,
+                                        size_t count, frameshare_settings **settings);
+
+/* Lists these from now on; the value of one that was set is kept by itself. */
+int frameshare_settings_update(frameshare_settings *settings, const struct frameshare_control *controls, size_t count);
+
+/* The next setting; waits for it. FRAMESHARE_ENDED when the channel has ended. */
+int frameshare_settings_next(frameshare_settings *settings, int64_t timeout, frameshare_setting **setting);
+
+/* As frameshare_results_poll_fd(): call frameshare_settings_next() with a timeout of 0 until it has timed out. */
+int frameshare_settings_poll_fd(frameshare_settings *settings, int *fd);
+
+/* Ends it: the channel's source has no controls from now on, and who waits for a setting gets FRAMESHARE_ENDED. */
+int frameshare_settings_close(frameshare_settings *settings);
+
+/* Which control, and the value it is to have. What they point to is valid until the handle is gone. */
+int frameshare_setting_get(const frameshare_setting *setting, const char **name, const char **value);
+
+/* Says that it is set, and the value that the control has now. The handle is gone. */
+int frameshare_setting_accept(frameshare_setting *setting, const char *now);
+
+/* Says that it is not set, and why. The handle is gone. */
+int frameshare_setting_refuse(frameshare_setting *setting, const char *reason);
+
 /* ------------------------------------------------------------------------------------------------ initialisers */
 
 #define FRAMESHARE_INITIALISER(type)                                                                                   \
@@ -1013,6 +1127,7 @@ FRAMESHARE_INITIALISER(results_options)
 FRAMESHARE_INITIALISER(channel_statistics)
 FRAMESHARE_INITIALISER(group_status)
 FRAMESHARE_INITIALISER(subscriber_status)
+FRAMESHARE_INITIALISER(control)
 #undef FRAMESHARE_INITIALISER
 
 #ifdef __cplusplus

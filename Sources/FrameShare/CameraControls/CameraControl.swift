@@ -114,6 +114,14 @@ public protocol ControllableSource: AnyObject, Sendable {
     /// Sets a control while frames go on.
     /// - Returns: the value that it has now
     func setControl(_ setting: ControlSetting) throws(ControlError) -> String
+
+    /// The channel has ended: nothing more will be asked. Called on any thread, also while one of the others runs. Does
+    /// nothing unless you say otherwise.
+    func publisherHasEnded()
+}
+
+extension ControllableSource {
+    public func publisherHasEnded() {}
 }
 
 /// Who may set the controls of a channel's source, of those who may connect at all. Everyone of them may look.

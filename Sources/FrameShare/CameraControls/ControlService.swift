@@ -29,8 +29,11 @@ final class ControlService: Sendable {
         if mustStart { try BackgroundThread.start(name: "fs-controls") { [queue] in queue.run() } }
     }
 
-    /// Lets the thread end.
-    func stop() { queue.stop() }
+    /// Lets the thread end, and the source know.
+    func stop() {
+        queue.stop()
+        state.withLock { $0.source }?.publisherHasEnded()
+    }
 
     /// Answers over `socket`, now or later.
     func answer(_ query: Message.ControlsQuery, number: UInt32, user: UInt32, on socket: ControlSocket) {

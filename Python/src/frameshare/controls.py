@@ -1,0 +1,291 @@
+"""A source's controls: exposure, gain, a test pattern. Offered by its publisher, set by other programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, AsyncIterator, Iterator, Mapping, Sequence, Union
+
+from . import errors
+from ._library import ENDED, NOT_FOUND, check, encoded, ffi, lib, struct, text
+from ._waiting import Readable, wait
+from .metadata import Rectangle, Size
+
+_KINDS = ("boolean", "integer", "number", "text", "menu", "bitmask", "button", "rectangle", "size", "other")
+
+#: What a control can be set to. Between programs it is text: "true", "8000", "1.5,2.0", "x,y/WIDTHxHEIGHT", "WIDTHxHEIGHT".
+ControlValue = Union[bool, int, float, str, Rectangle, Size, Sequence[Union[bool, int, float, str]]]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control of a channel's source. ``kind`` is "boolean", "integer", "number", "text", "menu", "bitmask", "button",
+    "rectangle", "size" or "other". What a program reads of a channel is text, in the source's own spelling.
+
+    >>> Control("ExposureTime", "integer", minimum=100, maximum=66_666, standard=20_000)
+    """
+
+    name: str
+    kind: str = "text"
+    #: The least and the largest value, the one that it has where nobody set it, and the present one; None: not known.
+    minimum: ControlValue | None = None
+    maximum: ControlValue | None = None
+    standard: ControlValue | None = None
+    value: ControlValue | None = None
+    #: A menu's entries: what chooses one, and the source's word for it.
+    items: Mapping[str, str] | None = None
+    #: The source's own words, where they are others than ``name``.
+    label: str = ""
+    read_only: bool = False
+    #: It has no effect now, usually since an automatic is on.
+    inactive: bool = False
+
+    def parse(self, value: str) -> ControlValue:
+        """What a text stands for, by ``kind``: "8000" of an integer is 8000, "1.5,2" of a number (1.5, 2.0).
+        ``InvalidArgument`` for what the control can't be set to."""
+        try:
+            parsed = _parse(self.kind, value.strip())
+        except ValueError:
+            raise errors.InvalidArgument(f"'{value}' is no value of '{self.name}', a control of kind {self.kind}") from None
+        for part in parsed if self.kind in ("integer", "number") and isinstance(parsed, tuple) else (parsed,):
+            for limit, is_beyond in ((self.minimum, _less), (self.maximum, _more)):
+                if is_beyond(part, limit):
+                    raise errors.InvalidArgument(
+                        f"'{value}' is out of the range of '{self.name}', {spelled(self.minimum)} to {spelled(self.maximum)}"
+                    )
+        return parsed
+
+
+def _less(value: Any, limit: Any) -> bool:
+    return isinstance(value, (int, float)) and isinstance(limit, (int, float)) and value < limit
+
+
+def _more(value: Any, limit: Any) -> bool:
+    return isinstance(value, (int, float)) and isinstance(limit, (int, float)) and value > limit
+
+
+def _parse(kind: str, value: str) -> ControlValue:
+    if kind == "boolean":
+        known = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+        if value.lower() not in known:
+            raise ValueError
+        return known[value.lower()]
+    if kind == "bitmask":
+        return int(value, 0)
+    if kind in ("integer", "number"):
+        convert = int if kind == "integer" else _number
+        parts = tuple(convert(part) for part in value.split(","))
+        return parts if len(parts) > 1 else parts[0]
+    if kind == "rectangle":
+        place, _, size = value.partition("/")
+        return Rectangle(*_pair(place, ","), *_size(size))
+    if kind == "size":
+        return Size(*_size(value))
+    return value
+
+
+def _number(value: str) -> float:
+    number = float(value)
+    if number - number != 0:  # infinite, or none at all
+        raise ValueError
+    return number
+
+
+def _pair(value: str, separator: str) -> tuple[int, int]:
+    first, _, second = value.partition(separator)
+    return int(first), int(second)
+
+
+def _size(value: str) -> tuple[int, int]:
+    width, height = _pair(value, "x")
+    if width < 0 or height < 0:
+        raise ValueError
+    return width, height
+
+
+def spelled(value: ControlValue | None) -> str:
+    """A value as text."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Rectangle):
+        return f"{value.x},{value.y}/{value.width}x{value.height}"
+    if isinstance(value, Size):
+        return f"{value.width}x{value.height}"
+    if isinstance(value, (list, tuple)):
+        return ",".join(spelled(part) for part in value)
+    return str(value)
+
+
+def c_controls(controls: Sequence[Control]) -> tuple[Any, list[Any]]:
+    """Controls for C, and what must be kept as long."""
+    result, keep = ffi.new("struct frameshare_control[]", max(1, len(controls))), []
+
+    def kept(value: str) -> Any:
+        keep.append(ffi.new("char[]", encoded(value)))
+        return keep[-1]
+
+    for c, control in zip(result, controls):
+        if control.kind not in _KINDS:
+            raise errors.InvalidArgument(f"there is no kind of control '{control.kind}'; use {', '.join(_KINDS)}")
+        c.struct_size, c.kind = ffi.sizeof("struct frameshare_control"), _KINDS.index(control.kind)
+        c.name, c.label = kept(control.name), kept(control.label)
+        c.minimum, c.maximum = kept(spelled(control.minimum)), kept(spelled(control.maximum))
+        c.standard = kept(spelled(control.standard))
+        if control.value is not None:
+            c.value = kept(spelled(control.value))
+        c.read_only, c.inactive = control.read_only, control.inactive
+        items = control.items or {}
+        array = ffi.new("struct frameshare_control_item[]", max(1, len(items)))
+        keep.append(array)
+        for item, (value, name) in zip(array, items.items()):
+            item.value, item.name = kept(value), kept(name)
+        c.items, c.item_count = array, len(items)
+    return result, keep
+
+
+def listed(monitor: Any) -> dict[str, Control]:
+    """The controls of a monitor's channel, by name."""
+    pointer, c = ffi.new("frameshare_control_list **"), struct("control")
+    check(lib.frameshare_monitor_get_controls(monitor, pointer))
+    found: dict[str, Control] = {}
+    try:
+        while check(lib.frameshare_control_list_get(pointer[0], len(found), c)) != NOT_FOUND:
+            control = _control(c)
+            found[control.name] = control
+    finally:
+        lib.frameshare_control_list_release(pointer[0])
+    return found
+
+
+def _control(c: Any) -> Control:
+    def known(value: Any) -> str | None:
+        return None if value == ffi.NULL else text(value) or None
+
+    return Control(
+        name=text(c.name),
+        kind=_KINDS[c.kind] if c.kind < len(_KINDS) else "other",
+        minimum=known(c.minimum),
+        maximum=known(c.maximum),
+        standard=known(c.standard),
+        value=None if c.value == ffi.NULL else text(c.value),
+        items={text(c.items[i].value): text(c.items[i].name) for i in range(c.item_count)},
+        label=known(c.label) or "",
+        read_only=bool(c.read_only),
+        inactive=bool(c.inactive),
+    )
+
+
+def set_control(monitor: Any, name: str, value: ControlValue) -> str:
+    """Sets a control of a monitor's channel; the value that it has then."""
+    now = ffi.new("char[]", 65536)
+    check(lib.frameshare_monitor_set_control(monitor, encoded(name), encoded(spelled(value)), now, len(now)))
+    return text(now)
+
+
+class Setting:
+    """A control that somebody asks to set. Say what became of it: ``accept`` or ``refuse``."""
+
+    def __init__(self, handle: Any, controls: Mapping[str, Control]) -> None:
+        self._handle: Any = handle
+        name, value = ffi.new("const char **"), ffi.new("const char **")
+        check(lib.frameshare_setting_get(handle, name, value))
+        self.name = text(name[0])
+        #: The value as it was asked for.
+        self.text = text(value[0])
+        self._control = controls.get(self.name)
+
+    @property
+    def value(self) -> ControlValue:
+        """What ``text`` stands for, by the kind and range of the control: ``Control.parse``."""
+        return self.text if self._control is None else self._control.parse(self.text)
+
+    def accept(self, now: ControlValue | None = None) -> None:
+        """It is set; ``now`` is the value that the control has, if another than was asked for."""
+        self._end(lib.frameshare_setting_accept, self.text if now is None else spelled(now))
+
+    def refuse(self, reason: str) -> None:
+        """It is not set, and why."""
+        self._end(lib.frameshare_setting_refuse, reason)
+
+    def _end(self, call: Any, words: str) -> None:
+        if self._handle is None:
+            raise errors.Released(f"it was said already what became of '{self.name}'")
+        said = encoded(words)
+        handle, self._handle = self._handle, None
+        check(call(handle, said))
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            lib.frameshare_setting_refuse(self._handle, b"the program that publishes did not say what became of it")
+
+    def __repr__(self) -> str:
+        return f"<frameshare.Setting {self.name}={self.text}>"
+
+
+class Settings:
+    """What others ask a publisher's source to set: a loop over it, ``for`` or ``async for``, has one after the other until
+    the channel ends. See ``Publisher.offer_controls``."""
+
+    def __init__(self, handle: Any, controls: Sequence[Control]) -> None:
+        self._handle: Any = handle
+        self._controls = {control.name: control for control in controls}
+        self._readable = Readable(self.fileno, clear=True)
+
+    def _open(self) -> Any:
+        if self._handle is None:
+            raise errors.Released("these settings were closed")
+        return self._handle
+
+    def next(self, timeout: float | None = None) -> Setting | None:
+        """The next setting; waits for it. None when the channel has ended, ``TimedOut`` when none came in time."""
+        handle, pointer = self._open(), ffi.new("frameshare_setting **")
+        result = wait(lambda part: int(lib.frameshare_settings_next(handle, part, pointer)), timeout)
+        return None if result == ENDED else Setting(pointer[0], self._controls)
+
+    def __iter__(self) -> Iterator[Setting]:
+        while (setting := self.next()) is not None:
+            yield setting
+
+    def fileno(self) -> int:
+        """For event loops: an eventfd (read 8 bytes to clear it), readable when ``next(0)`` should be called, until that
+        raises ``TimedOut``."""
+        fd = ffi.new("int *")
+        check(lib.frameshare_settings_poll_fd(self._open(), fd))
+        return int(fd[0])
+
+    async def anext(self) -> Setting | None:
+        """As ``next``, for asyncio."""
+        while True:
+            try:
+                return self.next(0)
+            except errors.TimedOut:
+                await self._readable.wait()
+
+    async def __aiter__(self) -> AsyncIterator[Setting]:
+        while (setting := await self.anext()) is not None:
+            yield setting
+
+    def update(self, controls: Sequence[Control]) -> None:
+        """Lists these from now on. The value of one that was set is kept by itself."""
+        c, _keep = c_controls(controls)
+        check(lib.frameshare_settings_update(self._open(), c, len(controls)))
+        self._controls = {control.name: control for control in controls}
+
+    def close(self) -> None:
+        """Ends it: the source has no controls from now on. Twice does nothing."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            self._readable.wake()
+            lib.frameshare_settings_close(handle)
+
+    def __enter__(self) -> Settings:
+        self._open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
