@@ -36,11 +36,13 @@ struct PacketStream: Sendable {
             let video = VideoStream(layout, framesPerSecond: 30)
         else { return }
         let muxer = try FragmentMuxer(video)
+        var continuity = PacketContinuity()
         while connection.isActive, !Task.isCancelled {
             let bytes: [UInt8]
             do throws(FrameShare.ChannelError) {
                 // The publisher's end is this stream's; the page asks again.
                 guard let frame = try await subscriber.next(timeout: .seconds(1)) else { return }
+                if continuity.hasGap(before: frame) { muxer.noteLoss() }
                 bytes = try Self.mux(frame, muxer, video.codec)
             } catch {
                 guard error == .timedOut else { return }
@@ -59,7 +61,6 @@ struct PacketStream: Sendable {
         _ muxer: FragmentMuxer,
         _ codec: VideoCodec
     ) throws(FrameShare.ChannelError) -> [UInt8] {
-        if frame.lost.total > 0 { muxer.noteLoss() }
         do throws(VideoError) {
             return try muxer.write(try VideoPacket(frame, codec))
         } catch {

@@ -59,20 +59,30 @@ struct ManyReadersTests {
 
         // 8 slots of 640x360 YUV420, rounded down to kB in each mapping of each process.
         let pool = 8 * 640 * 360 * 3 / 2 / 1024
-        let used = try pixelMemory(all, channel: "cam")
-        #expect(used <= pool + 8 * 4 && used >= pool - 8 * 4 - 8 * all.count, "\(used) kB of \(pool)")
+        // While somebody touches a page for the first time it may be counted twice, or not at all.
+        try eventually {
+            let used = try pixelMemory(all, channel: "cam")
+            return used <= pool + 8 * 4 && used >= pool - 8 * 4 - 8 * all.count
+        }
 
         for run in recorders { #expect(try folder.end(run)["lost"]["policy"].int == 0) }
         for run in viewers { #expect(try folder.end(run)["verified"]["wrong"].int == 0) }
         _ = try folder.end(encode)
         #expect(try folder.end(camera)["lost"]["no_free_slot"].int == 0)
+        var encoded: Set<Int> = []
+        var each: [[Int]] = []
         for number in 0..<count {
             let file = "\(out)-\(number).mp4"
             let (probe, told) = (try VideoProbe(file, in: folder), try SidecarLine.read(file + ".jsonl"))
             #expect(probe.complaints == "")
             #expect(probe.pictures == told.count && told.count > 20, "\(probe.pictures) of \(told.count)")
-            let sequence = told.map(\.sequence)
-            #expect(zip(sequence, sequence.dropFirst()).allSatisfy { $1 == $0 + 1 })
+            each.append(told.map(\.sequence))
+            encoded.formUnion(told.map(\.sequence))
+        }
+        // No recorder misses what another has between its own first and last.
+        for sequence in each {
+            let (first, last) = (try #require(sequence.first), try #require(sequence.last))
+            #expect(sequence == encoded.filter { $0 >= first && $0 <= last }.sorted())
         }
     }
 }

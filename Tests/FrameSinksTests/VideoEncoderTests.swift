@@ -128,6 +128,43 @@ struct VideoEncoderTests {
         #expect(seen.allSatisfy { $0.info.dts <= $0.info.pts })
     }
 
+    @Test("a frame that was never encoded leaves no gap between packets; a packet that its reader lost does")
+    func gaps() throws {
+        let folder = try Folder()
+        let layout = try ImageLayout.computed(width: 128, height: 64, format: .yuv420)
+        let publisher = try Publisher(
+            channel: "camera",
+            streams: ["main": layout],
+            slots: 4,
+            options: folder.publishing
+        )
+        let camera = try folder.subscriber("camera", .everyFrame)
+        var options = VideoOptions()
+        (options.lowLatency, options.keyframeInterval) = (true, 100)
+        let encoder = try VideoEncoder(layout: layout, options: options)
+        let channel = try PacketChannel("packets", VideoStream(of: encoder), slots: 8, options: folder.publishing)
+        let reader = try folder.subscriber("packets", .queue(2))
+        var continuity = PacketContinuity()
+        var gaps: [Bool] = []
+        /// Encodes and reads so many; of more than two at a time the reader loses the first.
+        func encode(_ count: Int) throws {
+            for _ in 0..<count {
+                try send(publisher, Int(publisher.statistics.published))
+                try take(camera, encoder) { packet in _ = try channel.publish(packet) }
+            }
+            while let frame = try reader.tryNext() { gaps.append(continuity.hasGap(before: frame)) }
+        }
+        try encode(2)
+        channel.publisher.countLost(source: 3)
+        try encode(1)
+        #expect(gaps == [false, false, false])
+        #expect(reader.statistics.lost.source == 3)
+        try encode(3)
+        #expect(gaps.suffix(2) == [true, false])
+        try encode(1)
+        #expect(gaps.last == false)
+    }
+
     @Test("packets come out of their channel as they went in, also those that need more room than there was")
     func packetChannel() throws {
         let folder = try Folder()

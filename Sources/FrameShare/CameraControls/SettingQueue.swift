@@ -61,7 +61,9 @@ package final class SettingQueue: ControllableSource {
         return value
     }
 
-    private static var notTaken: String { "the program that publishes takes no settings; is its camera's loop running?" }
+    private static var notTaken: String {
+        "the program that publishes takes no settings; is its camera's loop running?"
+    }
 
     package func publisherHasEnded() { end() }
 

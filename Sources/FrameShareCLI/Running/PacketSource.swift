@@ -53,10 +53,11 @@ struct PacketSource {
         write: (borrowing VideoPacket) throws(VideoError) -> Void
     ) throws {
         let follower = FrameFollower(subscriber, stop: stop, frames: frames, seconds: seconds)
+        var continuity = PacketContinuity()
         do {
             try follower.follow(idle: idle) { frame in
                 guard let encoder else {
-                    if frame.lost.total > 0 { noteLoss() }
+                    if continuity.hasGap(before: frame) { noteLoss() }
                     return try Self.write(frame, video.codec, write)
                 }
                 try encoder.encode(frame, write)

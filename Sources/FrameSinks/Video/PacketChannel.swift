@@ -1,15 +1,18 @@
 public import FrameShare
 internal import PixelFormats
+internal import Synchronization
 
 /// Publishes encoded packets as a channel of its own, so that recorders, streamers and viewers share one encoder.
 ///
 /// Each packet is a frame of the stream `main` with the sequence number, timestamp and metadata of the frame that it shows,
-/// the flag ``FrameFlags/keyframe``, its times under ``VideoPacket/Key``, and with a keyframe the stream's parameter sets.
+/// the flag ``FrameFlags/keyframe``, its times and its number under ``VideoPacket/Key``, and with a keyframe the stream's parameter sets.
 public final class PacketChannel: Sendable {
     /// The channel.
     public let publisher: Publisher
     public let codec: VideoCodec
     private let slots: Int
+    /// Packets so far, lost ones too.
+    private let count = Atomic<Int64>(0)
 
     /// Offers a channel.
     /// - Parameters:
@@ -52,6 +55,7 @@ public final class PacketChannel: Sendable {
     @discardableResult
     public func publish(_ packet: borrowing VideoPacket) throws(VideoError) -> Bool {
         do throws(ChannelError) {
+            let number = count.wrappingAdd(1, ordering: .relaxed).newValue
             let size = packet.bytes.byteCount
             if let stream = publisher.streams.first, size > stream.layout.bufferSize(0) {
                 try grow(stream, to: size)
@@ -71,7 +75,10 @@ public final class PacketChannel: Sendable {
                 flags: info.isKeyframe ? .keyframe : []
             )
             description.setBytesUsed(size, stream: 0, plane: 0)
-            var own: Metadata = [VideoPacket.Key.pts: .int64(info.pts), VideoPacket.Key.dts: .int64(info.dts)]
+            var own: Metadata = [
+                VideoPacket.Key.pts: .int64(info.pts), VideoPacket.Key.dts: .int64(info.dts),
+                VideoPacket.Key.number: .int64(number),
+            ]
             if info.isKeyframe, codec.hasParameterSets {
                 let parameters = bytes.withUnsafeBytes { AnnexB.parameterSets($0, codec) }
                 own[VideoPacket.Key.parameters] = .bytes(parameters)

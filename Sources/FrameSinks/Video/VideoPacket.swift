@@ -46,8 +46,10 @@ extension VideoPacket {
         public static let dts = "VideoDTS"
         /// Of keyframes: the parameter sets of the stream with start codes, bytes.
         public static let parameters = "VideoParameters"
+        /// Counts the packets of a ``PacketChannel``, an int64; its gaps are packets that are missing.
+        public static let number = "VideoNumber"
 
-        static let all: Set<String> = [pts, dts, parameters]
+        static let all: Set<String> = [pts, dts, parameters, number]
     }
 
     /// What a channel of packets has in a frame.
