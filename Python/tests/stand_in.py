@@ -58,7 +58,8 @@ class Camera:
         self.camera_controls = {
             "AeEnable": (False, True, True), "ExposureTime": (14, 66_666, 20_000), "AnalogueGain": (1.0, 16.0, None),
             "ColourGains": (0.0, 32.0, None), "ScalerCrop": ((0, 0, 64, 64), (0, 0, 4056, 3040), (0, 0, 4056, 3040)),
-            "Odd": (None, None, None),
+            "AfWindows": ((0, 0, 0, 0), (65535, 65535, 65535, 65535), (0, 0, 0, 0)), "Odd": (None, None, None),
+            "FrameDurationLimits": (0, 0, None),
         }
         self.controls_set = []
         self.configure_count, self.sequence, self.queued = 0, 0, []

@@ -86,6 +86,22 @@ def test_a_setting_of_which_nothing_is_said_is_refused():
             monitor.controls()
 
 
+def test_a_value_that_the_control_can_not_have_never_reaches_the_loop():
+    with frameshare.Publisher("cam", SIZE) as publisher, frameshare.Monitor("cam") as monitor:
+        with publisher.offer_controls(offered()) as settings:
+            refused = [asked(monitor, "exposure", value) for value in ("soon", 101)]
+            good, outcome = asked(monitor, "exposure", 100)
+            setting = settings.next()
+            assert setting.value == 100
+            setting.accept()
+            for thread in [thread for thread, _ in refused] + [good]:
+                while thread.is_alive():
+                    with pytest.raises(frameshare.TimedOut):
+                        settings.next(0.01)
+            assert "no value of" in refused[0][1][0] and "out of the range" in refused[1][1][0]
+            assert outcome == ["100"]
+
+
 def test_the_end_of_the_channel_ends_the_loop_also_in_asyncio():
     publisher = frameshare.Publisher("cam", SIZE)
     settings = publisher.offer_controls(offered())

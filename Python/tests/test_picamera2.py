@@ -96,7 +96,10 @@ def test_the_cameras_controls_are_set_by_other_programs():
         assert monitor.set_control("AeEnable", False) == "false"
         assert monitor.set_control("ColourGains", (1.5, 2.0)) == "1.5,2.0"
         assert monitor.set_control("ScalerCrop", frameshare.Rectangle(4, 2, 640, 480)) == "4,2/640x480"
-        assert camera.controls_set == [
+        assert monitor.set_control("AfWindows", "1,2/30x40") == "1,2/30x40"
+        assert monitor.set_control("FrameDurationLimits", (33_333, 40_000)) == "33333,40000"
+        assert camera.controls_set[4:] == [{"AfWindows": [(1, 2, 30, 40)]}, {"FrameDurationLimits": (33_333, 40_000)}]
+        assert camera.controls_set[:4] == [
             {"ExposureTime": 8000}, {"AeEnable": False}, {"ColourGains": (1.5, 2.0)}, {"ScalerCrop": (4, 2, 640, 480)},
         ]
         assert monitor.controls()["ExposureTime"].value == "8000"
@@ -109,6 +112,6 @@ def test_the_cameras_controls_are_set_by_other_programs():
         ]:
             with pytest.raises(frameshare.Refused, match=reason):
                 monitor.set_control(name, value)
-        assert len(camera.controls_set) == 4
+        assert len(camera.controls_set) == 6
     # Closed, and its thread with it.
     assert camera.complete()

@@ -107,7 +107,8 @@ def _color_space(config: dict[str, Any]) -> str:
         return "unknown"
 
 
-#: libcamera's controls that take several numbers, and how many; picamera2 gives the limits of one.
+#: libcamera's controls that take several, and how many numbers; picamera2 gives the limits of one.
+_SEVERAL_RECTANGLES = frozenset({"ScalerCrops", "AfWindows"})
 _COUNTS = {"ColourGains": 2, "FrameDurationLimits": 2, "ColourCorrectionMatrix": 9}
 
 
@@ -117,13 +118,14 @@ def controls(picam2: Any) -> list[Control]:
 
 
 def _control(name: str, minimum: Any, maximum: Any, standard: Any) -> Control:
-    limits = [minimum, maximum, standard]
+    known = [limit for limit in (minimum, maximum, standard) if limit is not None]
+    if minimum == maximum:  # as libcamera says where it does not know
+        minimum = maximum = None
     if name in _RECTANGLES:
         return Control(name, "rectangle", _rectangle(minimum), _rectangle(maximum), _rectangle(standard))
-    known = [limit for limit in limits if limit is not None]
     for kind, types in (("boolean", bool), ("integer", int), ("number", (int, float)), ("text", str)):
         if known and all(isinstance(limit, types) for limit in known):
-            return Control(name, kind, *limits)
+            return Control(name, kind, minimum, maximum, standard)
     return Control(name, "other", read_only=True)
 
 
@@ -137,7 +139,9 @@ def control_value(setting: Setting) -> Any:
     count, given = _COUNTS.get(setting.name, 1), len(value) if type(value) is tuple else 1
     if given != count:
         raise errors.InvalidArgument(f"'{setting.name}' takes {count} numbers, such as {','.join(['1'] * count)}")
-    return tuple(value) if isinstance(value, Rectangle) else value
+    if isinstance(value, Rectangle):
+        return [tuple(value)] if setting.name in _SEVERAL_RECTANGLES else tuple(value)
+    return value
 
 
 def typed_metadata(values: dict[str, Any]) -> dict[str, Value]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any, AsyncIterator, Iterator, Mapping, Sequence, Union
 
@@ -193,12 +194,13 @@ class Setting:
         self.name = text(name[0])
         #: The value as it was asked for.
         self.text = text(value[0])
-        self._control = controls.get(self.name)
-
-    @property
-    def value(self) -> ControlValue:
-        """What ``text`` stands for, by the kind and range of the control: ``Control.parse``."""
-        return self.text if self._control is None else self._control.parse(self.text)
+        control = controls.get(self.name)
+        try:
+            #: What ``text`` stands for, by the kind and range of the control: ``Control.parse``.
+            self.value: ControlValue = self.text if control is None else control.parse(self.text)
+        except errors.InvalidArgument as error:
+            self.refuse(str(error))
+            raise
 
     def accept(self, now: ControlValue | None = None) -> None:
         """It is set; ``now`` is the value that the control has, if another than was asked for."""
@@ -238,10 +240,19 @@ class Settings:
         return self._handle
 
     def next(self, timeout: float | None = None) -> Setting | None:
-        """The next setting; waits for it. None when the channel has ended, ``TimedOut`` when none came in time."""
+        """The next setting; waits for it. None when the channel has ended, ``TimedOut`` when none came in time. What the
+        control can't be set to, by its kind and range, is refused and passed over."""
         handle, pointer = self._open(), ffi.new("frameshare_setting **")
-        result = wait(lambda part: int(lib.frameshare_settings_next(handle, part, pointer)), timeout)
-        return None if result == ENDED else Setting(pointer[0], self._controls)
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = None if end is None else max(0.0, end - time.monotonic())
+            result = wait(lambda part: int(lib.frameshare_settings_next(handle, part, pointer)), left)
+            if result == ENDED:
+                return None
+            try:
+                return Setting(pointer[0], self._controls)
+            except errors.InvalidArgument:
+                continue
 
     def __iter__(self) -> Iterator[Setting]:
         while (setting := self.next()) is not None:

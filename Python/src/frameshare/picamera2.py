@@ -47,6 +47,7 @@ class Sharing:
             source_name=options.pop("source_name", _camera_name(picam2)),
             **options,
         )
+        self._settings = self.publisher.offer_controls(controls(picam2))
         # Every slot is queued to the camera: it is the source's.
         self.publisher.take_free()
         self._earlier: Callable[[Any], None] | None = picam2.pre_callback
@@ -54,7 +55,6 @@ class Sharing:
         self._stop, self._wake = os.pipe()
         self._thread = threading.Thread(target=self._return_requests, name="frameshare-requests", daemon=True)
         self._thread.start()
-        self._settings = self.publisher.offer_controls(controls(picam2))
         self._setter = threading.Thread(target=self._set_controls, name="frameshare-controls", daemon=True)
         self._setter.start()
 
