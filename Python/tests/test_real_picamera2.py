@@ -1,4 +1,4 @@
-"""frameshare.remote beside the real picamera2: its classes, libcamera's own types, and requests of picamera2's class.
+"""frameshare.remote and frameshare.picamera2 beside the real picamera2: its classes, libcamera's own types, and requests of picamera2's class.
 
 There is no camera here: the buffers are shared memory, filled by the test.
 """
@@ -17,6 +17,7 @@ import remote_jobs as jobs
 from conftest import PATIENCE, until
 from stand_in import Camera
 
+import frameshare.picamera2
 import frameshare.remote
 from frameshare.remote import Process
 
@@ -26,6 +27,7 @@ except ImportError as error:
     pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)
 
 import libcamera
+import picamera2.controls
 import picamera2.remote
 import picamera2.request
 
@@ -209,3 +211,22 @@ def test_requests_go_back_to_the_camera_when_workers_are_done() -> None:
             request.release()
             future.result(PATIENCE)
             until(lambda: len(camera.queued) == 3)
+
+
+def test_controls_that_others_set_are_what_picamera2_gives_to_libcamera():
+    camera = Camera()
+    info = {name: (getattr(libcamera.controls, name), None) for name in camera.camera_controls if name != "Odd"}
+    controls = picamera2.controls.Controls(SimpleNamespace(camera_ctrl_info=info))
+    camera.set_controls = controls.set_controls
+    with frameshare.picamera2.publish(camera, "pi"), frameshare.Monitor("pi") as monitor:
+        for name, value in [
+            ("AeEnable", "off"), ("ExposureTime", 8000), ("ColourGains", "1.5,2"), ("AnalogueGain", 2),
+            ("ScalerCrop", "4,2/640x480"), ("AfWindows", "1,2/30x40"), ("FrameDurationLimits", (33_333, 40_000)),
+        ]:
+            monitor.set_control(name, value)
+    given = {id.name: value for id, value in controls.get_libcamera_controls().items()}
+    assert given == {
+        "AeEnable": False, "ExposureTime": 8000, "ColourGains": (1.5, 2.0), "AnalogueGain": 2.0,
+        "ScalerCrop": libcamera.Rectangle(4, 2, 640, 480), "AfWindows": [libcamera.Rectangle(1, 2, 30, 40)],
+        "FrameDurationLimits": (33_333, 40_000),
+    }
