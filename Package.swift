@@ -224,6 +224,26 @@ for target in package.targets where !inC.contains(target.name) && target.type !=
         ]
 }
 
+// FRAMESHARE_SUITES="FrameShareTests ...": these test targets and what they stand on, and nothing else. A build for a
+// sanitizer need not compile what it does not run (Scripts/run-tests).
+if let suites = Context.environment["FRAMESHARE_SUITES"] {
+    var wanted: Set<String> = []
+    var following = suites.split(separator: " ").map(String.init)
+    while let name = following.popLast() {
+        guard wanted.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else {
+            continue
+        }
+        for dependency in target.dependencies {
+            switch dependency {
+            case .targetItem(let name, _), .byNameItem(let name, _): following.append(name)
+            default: break
+            }
+        }
+    }
+    package.targets.removeAll { !wanted.contains($0.name) }
+    package.products = []
+}
+
 // The documentation's plugin is a dependency only while documentation is made.
 if Context.environment["FRAMESHARE_DOCS"] != nil {
     package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
