@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from frameshare.remote import RemoteMappedArray
+from frameshare.remote import RemoteMappedArray, writable
 
 STATE = {"init": 0}
 KEPT = deque(maxlen=3)
@@ -89,15 +89,24 @@ def losses(request):
 
 
 def overwrite(request, how="numpy"):
-    with RemoteMappedArray(request, "main") as m:
-        if how == "numpy":
-            try:
-                m.array[:] = 0
-            except ValueError:
-                return "refused"
+    """The first byte before and after writing, and in the image that is made of it."""
+    with RemoteMappedArray(request, "main", copy=how == "copy") as m:
+        before = int(m.array[0, 0, 0])
+        if how == "pointer":
+            ctypes.memset(m.array.ctypes.data, 255, m.array.strides[0])
+        elif how == "the camera's own memory":
+            ctypes.memset(request.frame["main"].array.ctypes.data, 0, 16)
+        elif how == "part":
+            m.array[:10][0] = 255
         else:
-            ctypes.memset(m.array.ctypes.data, 0, 16)
-    return "written"
+            m.array[0] = 255
+        assert m.array[0].max() == m.array[0].min()
+        after = int(m.array[0, 0, 0])
+    return before, after, request.make_image("main").getpixel((0, 0))[0]
+
+
+def no_private_memory():
+    writable.PrivateImages.of = lambda *_: None
 
 
 def describe(request, name="main"):

@@ -156,7 +156,7 @@ def test_w21_arrays_are_those_of_the_local_request(describing, config) -> None:
     future = process.send(request)
     local = request.make_array("main")
     (shape, dtype, writable, _), array, buffer = future.result(PATIENCE)
-    assert (shape, dtype, writable) == (local.shape, local.dtype.str, False)
+    assert (shape, dtype, writable) == (local.shape, local.dtype.str, True)
     assert array == local.tobytes() and buffer == request.make_buffer("main").tobytes()
     request.release()
 

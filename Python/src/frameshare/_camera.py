@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Sequence
 
 from . import errors
 from .controls import Control, Setting
@@ -179,3 +179,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_plain(item) for item in value)
     return tuple(value) if isinstance(value, (tuple, bytes)) else value
+
+
+def pool_of_requests(requests: Sequence[Any]) -> CameraPool:
+    """The buffers that requests of one configuration hold, each once: also those that the camera itself has no more."""
+    first = requests[0]
+    names = [name for name, stream in first.stream_map.items() if stream is not None]
+    color = _color_space(first.config)
+    buffers: list[tuple[int, str, int]] = []
+    slots: dict[int, int] = {}
+    held: list[list[Any]] = []
+    for request in requests:
+        each = [request.request.buffers[first.stream_map[name]] for name in names]
+        key = os.fstat(each[0].planes[0].fd).st_ino
+        if key not in slots:
+            slots[key] = len(held)
+            held.append(each)
+    for each in held:
+        for buffer in each:
+            buffers += [(fd, _kind(fd), size) for fd, size in _descriptors(buffer.planes).items()]
+    streams = [_stream(name, first.config[name], color, buffer.planes) for name, buffer in zip(names, held[0])]
+    return CameraPool(streams, buffers, len(held), {}, None)

@@ -4,93 +4,160 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
-import tempfile
-from typing import Any
+import weakref
+from typing import Any, Sequence
 
-from .._camera import CameraPool, camera_pool, typed_metadata
+import numpy as np
+
+from .. import errors
+from .._camera import CameraPool, camera_pool, pool_of_requests, typed_metadata
 from ..groups import Pending
 from ..publisher import Publisher
-from .child import CHANNEL, GROUP, KWARGS, KWARGS_FILE, path_of_configuration, portable
+from .arena import Arena
+from .child import CHANNEL, GROUP
+from .configuration import is_large, packed, portable
+from .folder import Folder
+from .job import Job
+from .request import ARGUMENTS, CONFIGURATION
 
-# The most arguments that travel with a frame; more go through a file.
-_INLINE = 64 << 10
+# What the metadata of a frame may take: typed values, a configuration, arguments. Larger values are in the arena.
+_CAPACITY, _LARGEST_BYTES = 256 << 10, 64 << 10
+
+
+class NumberedCameras:
+    """Numbers that no other camera has had."""
+
+    def __init__(self) -> None:
+        self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._last = 0
+
+    def number(self, picam2: Any) -> int:
+        if picam2 not in self._numbers:
+            self._last += 1
+            self._numbers[picam2] = self._last
+        return self._numbers[picam2]
 
 
 class CameraChannel:
     """A channel in a folder of its own. Used under the dispatcher's lock."""
 
-    def __init__(self, picam2: Any) -> None:
-        self._picam2 = picam2
-        self._pool: CameraPool | None = None
+    def __init__(self) -> None:
+        self._folder = Folder()
+        self.directory = self._folder.path
+        self.arena = Arena()
+        #: The configuration of the present generation's buffers, and their slots, by what they are.
         self._configured: Any = None
-        #: Counts the camera's configurations, as frames have it.
+        self._slots: dict[tuple[int, int], int] = {}
+        self._configurations: dict[Any, bytes] = {}
+        self._cameras = NumberedCameras()
+        #: Counts the changes of buffers, as frames have it.
         self.generation = 1
-        self.directory = tempfile.mkdtemp(prefix="frameshare-pool-", dir=_short_folder())
         # Until a request says what the camera's buffers are, one that carries nothing.
         self.publisher = Publisher(
             CHANNEL, {"none": (2, 2, "R8")}, slots=4, directory=self.directory, source_name="picamera2 pool",
-            metadata_capacity=256 << 10,
+            metadata_capacity=_CAPACITY,
         )
 
-    def slot_of(self, request: Any) -> int:
-        """The slot of a request's buffers, which are registered where the camera was configured anew."""
-        configured = getattr(request, "configure_count", 0)
-        if configured != getattr(self._picam2, "configure_count", configured):
-            raise ValueError("this request is from before the camera was configured anew")
-        if self._pool is None or configured != self._configured:
-            self._register(request)
-            self._configured = configured
-        assert self._pool is not None
-        slot = self._pool.slot_of(request)
-        if slot is None:
-            raise ValueError("this request's buffers are not those of the camera of this pool")
-        return slot
+    # Buffers
 
-    def _register(self, request: Any) -> None:
-        pool = camera_pool(self._picam2)
-        # All of the camera's slots may be out at the same time, and one must be at the source: the first one's buffers
+    def job_of(self, request: Any, kwargs: dict[str, Any]) -> Job:
+        """What is to be done with a request. Whatever can't be sent raises here."""
+        camera = self._cameras.number(request.picam2)
+        configured = camera, getattr(request, "configure_count", 0)
+        if configured not in self._configurations:
+            pool_of_requests([request])  # formats and layouts that nobody knows are refused at once
+            # Of a camera that is being configured anew there are requests of both configurations.
+            self._configurations = dict(list(self._configurations.items())[-3:])
+            self._configurations[configured] = pickle.dumps(portable(request.config))
+        metadata, large = _divided(request.get_metadata())
+        metadata[CONFIGURATION] = self._configurations[configured]
+        place = None
+        if kwargs or large:
+            place = metadata[ARGUMENTS] = self.arena.put((kwargs, large))
+        return Job(request, configured, buffer_of(request), metadata, place)
+
+    def slot_of(self, job: Job) -> int | None:
+        """The slot of a request's buffers; None where those of the present generation are others."""
+        return self._slots.get(job.buffer) if job.configured == self._configured else None
+
+    def change_to(self, jobs: Sequence[Job]) -> None:
+        """Makes another generation: of all of the camera's buffers where the first request is of its present
+        configuration, or else of those of the requests themselves, which hold what the camera has no more."""
+        pool, slots = self._pool_of(jobs)
+        # All of a camera's slots may be out at the same time, and one must be at the source: the first one's buffers
         # stand for it once more, and are never published from there.
         each = len(pool.buffers) // pool.count
         spare = max(1, 3 - pool.count)
         buffers = pool.buffers + pool.buffers[:each] * spare
-        # Workers read it once for all frames of these buffers.
-        with open(path_of_configuration(self.directory, self.generation + 1), "wb") as file:
-            pickle.dump(portable(request.config), file)
         self.publisher.reconfigure_buffers(pool.streams, buffers, slots=pool.count + spare)
         self.publisher.take_free()
         self.generation += 1
-        self._pool = pool
+        self._configured, self._slots = jobs[0].configured, slots
 
-    def metadata(self, request: Any, kwargs: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-        """What goes with a request's frame, and the file that the arguments are in, if they are large."""
-        metadata: dict[str, Any] = dict(typed_metadata(request.get_metadata()))
-        blob = pickle.dumps(kwargs) if kwargs else b""
-        if len(blob) <= _INLINE:
-            return (metadata | {KWARGS: blob} if blob else metadata), None
-        number, path = tempfile.mkstemp(dir=self.directory)
-        with os.fdopen(number, "wb") as output:
-            output.write(blob)
-        return metadata | {KWARGS_FILE: path}, path
+    def _pool_of(self, jobs: Sequence[Job]) -> tuple[CameraPool, dict[tuple[int, int], int]]:
+        first = jobs[0]
+        picam2 = first.request.picam2
+        if getattr(picam2, "configure_count", 0) == getattr(first.request, "configure_count", 0):
+            try:
+                pool = camera_pool(picam2)
+                slots = _slots(pool)
+                if first.buffer in slots:
+                    return pool, slots
+            except (errors.FrameShareError, KeyError, OSError, RuntimeError, AttributeError, TypeError, ValueError):
+                pass  # it is being configured at this moment
+        pool = pool_of_requests([job.request for job in jobs if job.configured == first.configured])
+        return pool, _slots(pool)
 
-    def ask(self, slot: int, request: Any, metadata: dict[str, Any]) -> Pending:
+    # Frames
+
+    def ask(self, slot: int, job: Job) -> Pending:
         """Gives a request to one of the workers. How long they may take is the dispatcher's to watch."""
-        timestamp = metadata.get("SensorTimestamp")
+        timestamp = job.metadata.get("SensorTimestamp")
         return self.publisher.ask_slot(
             slot,
             GROUP,
             deadline=None,
-            metadata=metadata,
+            metadata=job.metadata,
             timestamp=timestamp if isinstance(timestamp, int) else None,
             clock="boottime",
-            sequence=getattr(request.request, "sequence", None),
+            sequence=getattr(job.request.request, "sequence", None),
         )
 
     def close(self) -> None:
         self.publisher.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self._folder.remove()
+        self.arena.close()
 
 
-def _short_folder() -> str | None:
-    # A socket's path has 107 bytes at most.
-    return None if len(tempfile.gettempdir()) < 70 else "/tmp"
+def buffer_of(request: Any) -> tuple[int, int]:
+    """What a request's buffer is: its inode, which is nobody else's while somebody holds it. Descriptors' numbers are used
+    again."""
+    stream = next(stream for stream in request.stream_map.values() if stream is not None)
+    return _inode(request.request.buffers[stream].planes[0].fd)
+
+
+def _slots(pool: CameraPool) -> dict[tuple[int, int], int]:
+    each = len(pool.buffers) // pool.count
+    return {_inode(pool.buffers[slot * each][0]): slot for slot in range(pool.count)}
+
+
+def _inode(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metadata that go with a frame, and those that are too large for that."""
+    small = {key: value for key, value in values.items() if not is_large(value)}
+    large, room = {}, _LARGEST_BYTES
+    metadata: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in small:
+            continue
+        kind, content = packed(value)
+        if kind is not None and content.dtype == np.uint8 and content.size <= room:
+            # As a Pi 5's statistics are: every reader of the channel gets these.
+            metadata[key], room = content.tobytes(), room - content.size
+        else:
+            large[key] = kind, content
+    return dict(typed_metadata(small)) | metadata, large

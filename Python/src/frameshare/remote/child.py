@@ -2,65 +2,172 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import select
 import signal
+import socket
+import threading
+import time
 import traceback
-from types import SimpleNamespace
-from typing import Any, Callable
+from dataclasses import dataclass
+from typing import Any, Iterator
 
 from .. import errors
 from ..frames import Frame
 from ..subscriber import Subscriber
-from .request import OWN_KEYS, RemoteRequest
+from .arena import Arena
+from .carrying import Carried, explained
+from .folder import remove
+from .request import ARGUMENTS, RemoteRequest
+from .writable import PrivateImages
 
-#: The members of a pool's group, and what each frame says to them.
+#: The members of a pool's group.
 CHANNEL, GROUP = "pool", "workers"
-KWARGS, KWARGS_FILE = OWN_KEYS + "kwargs", OWN_KEYS + "kwargs.file"
+# How long, in seconds, a worker may be at a frame once its pool's process has gone.
+_GRACE = 5.0
 
 
-def main(directory: str, run: Callable[..., Any], init: Callable[[], None] | None, camera: dict[str, Any]) -> None:
+@dataclass
+class Arguments:
+    """What every worker of a pool is started with."""
+
+    directory: str
+    #: The pool's process.
+    parent: int
+    #: The functions `run` and `init`; or a proxy as `run`, which takes its frames by itself.
+    work: Carried
+    #: What picamera2's helpers want to know of the camera.
+    camera: dict[str, Any]
+    arena: Arena
+
+
+def main(parent: socket.socket, arguments: Arguments) -> None:
     """Works until the pool closes, or its process ends."""
-    # Ctrl-C is the parent's to answer: what is being worked on is finished.
+    leave_interrupts_alone()
+    _end_with_parent(arguments)
+    with failures_told(parent):
+        run, init = arguments.work["run"], arguments.work["init"]
+        if init is not None:
+            init()
+    taker = Taker(arguments)
+    if hasattr(run, "take_from"):
+        run.take_from(taker)
+        return
+    while (request := taker.next()) is not None:
+        taker.answer(run, request)
+
+
+def leave_interrupts_alone() -> None:
+    """Ctrl-C is the parent's to answer: what is being worked on is finished."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if init is not None:
-        init()
-    configurations = Configurations(directory)
-    try:
-        subscriber = Subscriber(CHANNEL, group=GROUP, policy="queue:1", budget=2, directory=directory, name="worker")
-        while (frame := subscriber.next()) is not None:
-            _work_on(frame, run, configurations, camera)
-    except (errors.PublisherLost, errors.NoSuchChannel, errors.Released, errors.Disconnected):
-        pass  # the parent has gone, or has given us up
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _work_on(
-    frame: Frame, run: Callable[..., Any], configurations: Configurations, camera: dict[str, Any]
-) -> None:
-    asked = frame.request
-    assert asked is not None  # every member's frame has one
-    # From now on the frame is nobody else's to work on, and its time counts.
-    asked.progress({"pid": os.getpid()})
+@contextlib.contextmanager
+def failures_told(parent: socket.socket) -> Iterator[None]:
+    """Lets the pool know why a worker can't start."""
     try:
-        with frame:
-            request = RemoteRequest(frame, configurations.of(frame.generation), camera)
-            reply = pickle.dumps((True, run(request, **_kwargs(frame))))
+        yield
     except Exception as error:
-        reply = _failure(error)
-    # Given back before the answer: whoever hears the answer can use the slot again.
-    asked.answer(reply)
+        text = "".join(traceback.format_exception(explained(error)))
+        with contextlib.suppress(OSError):
+            parent.send(pickle.dumps(("failed", os.getpid(), text[-30_000:])))
+        raise
 
 
-def _kwargs(frame: Frame) -> dict[str, Any]:
-    path = frame.get(KWARGS_FILE)
-    if path is not None:
-        with open(path, "rb") as file:
-            return dict(pickle.load(file))
-    blob = frame.get(KWARGS)
-    return dict(pickle.loads(blob)) if blob else {}
+def pidfd_of_parent(parent: int) -> int | None:
+    """Readable when the pool's process has ended. None where the kernel has no such descriptors."""
+    try:
+        return os.pidfd_open(parent)
+    except ProcessLookupError:
+        os._exit(1)
+    except OSError:
+        return None
 
 
-def _failure(error: Exception) -> bytes:
+def _end_with_parent(arguments: Arguments) -> None:
+    watch = pidfd_of_parent(arguments.parent)
+    if watch is None:
+        return
+
+    def wait() -> None:
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        poll.poll()
+        remove(arguments.directory)
+        time.sleep(_GRACE)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="frameshare-parent", daemon=True).start()
+
+
+class Taker:
+    """Takes a worker's frames, one at a time."""
+
+    def __init__(self, arguments: Arguments) -> None:
+        self._arguments = arguments
+        self._images = PrivateImages()
+        self._current: RemoteRequest | None = None
+        self._subscriber: Subscriber | None = None
+        try:
+            self._subscriber = Subscriber(
+                CHANNEL, group=GROUP, policy="queue:1", budget=2, directory=arguments.directory, name="worker"
+            )
+        except _ENDS:
+            pass  # the pool was closed meanwhile
+
+    def next(self) -> RemoteRequest | None:
+        """The next request; waits for it. None when there will be no more."""
+        self.done()
+        if self._subscriber is None:
+            return None
+        try:
+            frame = self._subscriber.next()
+        except _ENDS:
+            return None
+        if frame is None:
+            return None
+        assert frame.request is not None  # every member's frame has one
+        # From now on the frame is nobody else's to work on, and its time counts.
+        with contextlib.suppress(*_ENDS):
+            frame.request.progress({"pid": os.getpid()})
+        self._current = RemoteRequest(frame, self._arguments.camera, self._arguments.arena, self._images)
+        return self._current
+
+    def answer(self, run: Any, request: RemoteRequest) -> None:
+        """Runs a function on the request, and answers it."""
+        try:
+            reply = pickle.dumps((True, run(request, **request._kwargs)))
+        except Exception as error:
+            reply = _failure(explained(error))
+        self._end(reply)
+
+    def done(self) -> None:
+        """Ends the request that was taken last, if nobody has."""
+        if self._current is not None:
+            self._end(pickle.dumps((True, None)))
+
+    def _end(self, reply: bytes) -> None:
+        request, self._current = self._current, None
+        assert request is not None and request.frame.request is not None
+        asked = request.frame.request
+        # Given back before the answer: whoever hears the answer can use the slot again.
+        request._end()
+        with contextlib.suppress(*_ENDS):
+            asked.answer(reply)
+
+    def close(self) -> None:
+        if self._subscriber is not None:
+            self._subscriber.close()
+
+
+# The parent has gone, or has given the worker up.
+_ENDS = (errors.PublisherLost, errors.NoSuchChannel, errors.Released, errors.Disconnected)
+
+
+def _failure(error: BaseException) -> bytes:
     """An exception as bytes, with its traceback in words; another in its place where it can't travel."""
     text = "".join(traceback.format_exception(error))
     try:
@@ -69,58 +176,3 @@ def _failure(error: Exception) -> bytes:
         return reply
     except Exception:
         return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}"), text))
-
-
-class Configurations:
-    """The camera's configurations, each read once, when its first frame comes."""
-
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._generation = 0
-        self._config: dict[str, Any] = {}
-
-    def of(self, generation: int) -> dict[str, Any]:
-        if generation != self._generation:
-            with open(path_of_configuration(self._directory, generation), "rb") as file:
-                self._config = _with_libcamera(pickle.load(file))
-            self._generation = generation
-        return dict(self._config)
-
-
-def path_of_configuration(directory: str, generation: int) -> str:
-    return os.path.join(directory, f"configuration-{generation}")
-
-
-def portable(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration that can be pickled: libcamera's own objects as tuples. A USB camera has no colour space."""
-    result = {}
-    for key, value in config.items():
-        if key == "transform" and value is not None:
-            value = (value.hflip, value.vflip, value.transpose)
-        elif key == "colour_space" and hasattr(value, "transferFunction"):
-            value = (value.primaries, value.transferFunction, value.ycbcrEncoding, value.range)
-        try:
-            pickle.dumps(value)
-        except Exception:
-            continue
-        result[key] = value
-    return result
-
-
-def _with_libcamera(config: dict[str, Any]) -> dict[str, Any]:
-    """The same with libcamera's objects in it again, or with what has their attributes where libcamera is missing."""
-    transform, space = config.get("transform"), config.get("colour_space")
-    try:
-        from libcamera import ColorSpace, Transform
-    except ImportError:
-        def Transform(hflip: Any, vflip: Any, transpose: Any) -> Any:
-            return SimpleNamespace(hflip=hflip, vflip=vflip, transpose=transpose)
-
-        def ColorSpace(p: Any, f: Any, e: Any, r: Any) -> Any:
-            return SimpleNamespace(primaries=p, transferFunction=f, ycbcrEncoding=e, range=r)
-
-    if isinstance(transform, tuple):
-        config["transform"] = Transform(hflip=transform[0], vflip=transform[1], transpose=transform[2])
-    if isinstance(space, tuple):
-        config["colour_space"] = ColorSpace(*space)
-    return config

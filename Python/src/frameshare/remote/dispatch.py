@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import select
+import sys
 import threading
 import time
 from collections import deque
@@ -15,7 +16,9 @@ from typing import Any, Callable
 
 from .. import errors
 from .camera_channel import CameraChannel
-from .job import Job, RemoteTraceback
+from .carrying import Carried
+from .child import Arguments
+from .job import Job, RemoteTraceback, RequestFuture
 from .workers import Workers
 
 _log = logging.getLogger("frameshare")
@@ -24,6 +27,8 @@ _log = logging.getLogger("frameshare")
 _TICK = 0.02
 # How long, in seconds, workers may take to start before those that wait for them give up; or the timeout, if it is longer.
 _START = 30.0
+# How long what is being worked on may take, in seconds, once the program was interrupted.
+_GRACE = 5.0
 
 
 class Dispatcher:
@@ -34,12 +39,14 @@ class Dispatcher:
 
     def __init__(
         self,
-        run: Callable[..., Any],
+        run: Any,
         count: int,
         picam2: Any,
         init: Callable[[], None] | None,
         timeout: float | None,
         limit: int | None,
+        *,
+        restart: bool = True,
     ) -> None:
         if count < 1:
             raise ValueError(f"a pool of {count} processes is not possible")
@@ -49,17 +56,21 @@ class Dispatcher:
         self._backlog: deque[Job] = deque()
         self._flying: dict[int, Job] = {}  # by the descriptor that tells of news
         self._out: dict[int, Job] = {}  # by the slot that is out
-        self._told: list[tuple[Future[Any], Any, BaseException | None]] = []
+        self._retired: list[Job] = []  # out of slots of earlier generations
+        self._told: list[tuple[RequestFuture, Any, BaseException | None]] = []
         self._closing = self._closed = False
         self._last_sign = time.monotonic()
-        self.channel = CameraChannel(picam2)
+        self.channel = CameraChannel()
         self._epoll = select.epoll()
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN)
-        self._workers = Workers(count, (self.channel.directory, run, init, _about(picam2)), self._epoll)
+        work = Carried(run=run, init=init)
+        arguments = Arguments(self.channel.directory, os.getpid(), work, _about(picam2), self.channel.arena)
+        self.workers = Workers(count, arguments, self._epoll, restart=restart)
         try:
-            self._workers.start()
+            self.workers.start()
         except BaseException:
+            self.workers.join(patience=0)
             self._tidy()
             raise
         self._thread = threading.Thread(target=self._listen, name="frameshare-pool", daemon=True)
@@ -73,20 +84,19 @@ class Dispatcher:
         with self._lock:
             if self._closing:
                 raise RuntimeError("this pool was closed")
-            if self._workers.broken is not None:
-                raise self._workers.broken
+            if self.workers.broken is not None:
+                raise self.workers.broken
             if self._limit is not None and len(self._backlog) + len(self._flying) >= self._limit:
                 refused: Future[Any] = Future()
                 refused.set_exception(errors.Busy(f"{self._limit} requests are with this pool already"))
                 return refused
             # Whatever can fail comes before the request is kept.
-            before = self.channel.generation
-            slot = self.channel.slot_of(request)
-            if self.channel.generation != before:
-                self._was_configured()
-            metadata, file = self.channel.metadata(request, kwargs)
-            request.acquire()
-            job = Job(request, slot, self.channel.generation, metadata, file)
+            job = self.channel.job_of(request, kwargs)
+            try:
+                request.acquire()
+            except BaseException:
+                self.channel.arena.free(job.place)
+                raise
             job.future.add_done_callback(lambda future: self._kick() if future.cancelled() else None)
             self._backlog.append(job)
             self._submit()
@@ -94,35 +104,53 @@ class Dispatcher:
         self._kick()
         return job.future
 
-    def _was_configured(self) -> None:
-        """The camera's buffers are others. What workers have is given back with its answer; what waits is lost."""
-        self._out = {}
-        for job in self._backlog:
-            self._end(job, error=errors.FrameShareError("the camera was configured anew before a worker had this request"))
-        self._backlog.clear()
-
     def _submit(self) -> None:
         """Gives workers as much as they have room for: one to work on and one that waits, each."""
-        room = 2 * self._workers.members - len(self._flying)
+        room = 2 * self.workers.members - len(self._flying)
         kept: deque[Job] = deque()
         while self._backlog:
             job = self._backlog.popleft()
             if job.over or job.future.cancelled():
                 self._end(job)
-            elif room <= 0 or job.slot in self._out:
-                kept.append(job)  # no room, or the same request once more, which is to be back first
+            elif room <= 0:
+                kept.append(job)
+            elif (slot := self._slot_for(job)) is None:
+                # The camera was configured anew. Those behind it wait too: requests are worked on in their order.
+                kept.append(job)
+                room = 0
+            elif slot in self._out:
+                kept.append(job)  # the same request once more, which is to be back first
             else:
-                self._ask(job)
+                self._ask(job, slot)
                 room -= 1
         self._backlog = kept
 
-    def _ask(self, job: Job) -> None:
+    def _slot_for(self, job: Job) -> int | None:
+        """The slot of a request's buffers, in another generation if need be; None where that has to wait."""
+        slot = self.channel.slot_of(job)
+        if slot is not None:
+            return slot
+        present = self.channel.generation
+        if any(other.begun is None and other.generation != present for other in self._flying.values()):
+            return None  # workers have yet to begin with some of the generation before: no more than two at a time
         try:
-            job.pending = self.channel.ask(job.slot, job.request, job.metadata)
+            self.channel.change_to([job, *self._backlog])
+        except (errors.FrameShareError, OSError) as error:
+            self._end(job, error=error)
+            return None
+        # What is out of the earlier slots comes back with its answer.
+        self._retired += self._out.values()
+        self._out = {}
+        return self.channel.slot_of(job)
+
+    def _ask(self, job: Job, slot: int) -> None:
+        try:
+            job.pending = self.channel.ask(slot, job)
         except errors.FrameShareError as error:
             self._end(job, error=error)
             return
-        self._out[job.slot] = job
+        job.generation, job.slot, job.out = self.channel.generation, slot, True
+        self._out[slot] = job
         fd = job.pending.fileno()
         self._flying[fd] = job
         self._epoll.register(fd, select.EPOLLIN)
@@ -138,7 +166,7 @@ class Dispatcher:
     def _listen(self) -> None:
         while not self._closed:
             with self._lock:
-                busy = bool(self._flying or self._backlog or self._out) or not self._workers.complete
+                busy = bool(self._flying or self._backlog or self._out or self._retired) or not self.workers.complete
             events = self._epoll.poll(_TICK if busy else 1.0)
             with self._lock:
                 if self._closed:
@@ -157,13 +185,15 @@ class Dispatcher:
                 os.read(self._wake, 4096)
             elif fd in self._flying:
                 self._hear(fd)
-            elif self._workers.has_ended(fd):
+            elif self.workers.has_news(fd):
                 self._last_sign = time.monotonic()
-        if self._workers.look_after(self.channel.publisher, stopping=self._closing):
+        # Also while it closes: what was sent is worked on, whoever dies meanwhile.
+        stopping = self._closing and not self._flying and not self._backlog
+        if self.workers.look_after(self.channel.publisher, stopping):
             self._last_sign = time.monotonic()
-        if self._workers.broken is not None:
+        if self.workers.broken is not None:
             for job in [*self._backlog, *self._flying.values()]:
-                self._give_up(job, self._workers.broken)
+                self._give_up(job, self.workers.broken)
         for job in self._flying.values():
             if job.future.cancelled() and job.begun is None and job.pending is not None:
                 job.pending.cancel()
@@ -211,11 +241,14 @@ class Dispatcher:
     def _failed(self, job: Job, error: errors.FrameShareError) -> None:
         if job.timed_out:
             self._end(job, error=TimeoutError(f"no result after {self._timeout} s: the worker was killed"))
-        elif job.begun is not None or job.over or job.generation != self.channel.generation:
+        elif job.begun is not None or job.over:
             self._end(job, error=error)
         elif isinstance(error, errors.WorkError) and not isinstance(error, errors.Cancelled):
             # Nobody has worked on it: the next one may, once its slot is back.
-            if self._out.get(job.slot) is not job:
+            if job in self._retired:
+                self._retired.remove(job)
+                job.out = False
+            if not job.out:
                 self._backlog.appendleft(job)
         else:
             self._end(job, error=error)
@@ -236,11 +269,11 @@ class Dispatcher:
         for job in working:
             if job.begun is not None and now - job.begun > self._timeout and not job.timed_out:
                 job.timed_out = True
-                self._workers.kill(job.pid)
+                self.workers.kill(job.pid)
         if working:
             return
         # Workers that start, such as by loading a model, have their own time for it.
-        patience = self._timeout if self._workers.members > 0 else max(self._timeout, _START)
+        patience = self._timeout if self.workers.members > 0 else max(self._timeout, _START)
         for job in [*self._backlog, *self._flying.values()]:
             if now - max(job.sent, self._last_sign) > patience:
                 self._give_up(job, TimeoutError(f"no worker began with it in {patience} s"))
@@ -251,11 +284,21 @@ class Dispatcher:
             job = self._out.pop(slot, None)
             if job is None:
                 continue
+            job.out = False
             if job.over or job.begun is not None:
                 job.release()
             elif job.pending is None:
                 self._backlog.appendleft(job)  # to be asked again
             # Else the news of it are on their way.
+        # Of earlier generations it is only known how many are held: by workers, which tell, or by others that watch.
+        ended = [job for job in self._retired if job.over and job.pending is None]
+        if ended:
+            held = self.channel.publisher.statistics.retired_slots_held
+            if held <= len(self._retired) - len(ended):
+                for job in ended:
+                    job.out = False
+                    job.release()
+                self._retired = [job for job in self._retired if job.out]
 
     # Ending
 
@@ -264,10 +307,9 @@ class Dispatcher:
         if not job.over:
             job.over = True
             self._told.append((job.future, value, error))
-        if job.file is not None:
-            os.unlink(job.file)
-            job.file = None
-        if self._out.get(job.slot) is not job:
+        self.channel.arena.free(job.place)
+        job.place = None
+        if not job.out:
             job.release()
 
     def _tell(self) -> None:
@@ -284,33 +326,60 @@ class Dispatcher:
                 pass  # it was cancelled
 
     def close(self) -> None:
+        """Waits for what was sent. After Ctrl-C, only for what workers are at, and not for long."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("a pool can't be closed by the callback of one of its Futures")
         with self._lock:
             if self._closing:
                 return
             self._closing = True
+        atexit.unregister(self.close)
+        patience = 0.0
+        try:
+            self._finish(_GRACE if _was_interrupted() else None)
+            patience = _GRACE
+        finally:
+            # Also where Ctrl-C comes once more: then nobody waits for anything.
+            self.channel.publisher.close()
+            with self._lock:
+                self._closed = True
+            self._kick()
+            self._thread.join()
+            self.workers.join(patience=patience)
+            for job in [*self._backlog, *self._flying.values()]:
+                self._end(job, error=errors.Cancelled("the pool was closed before a worker had done with this request"))
+            for job in [*self._out.values(), *self._retired, *self._flying.values()]:
+                job.release()
+            self._tell()
+            self._tidy()
+
+    def _finish(self, grace: float | None) -> None:
+        """Waits until all is done that was sent. With a grace, what no worker has begun with is cancelled, and the rest
+        has so many seconds."""
+        end = None if grace is None else time.monotonic() + grace
+        with self._lock:
+            if end is not None:
+                for job in [*self._backlog, *self._flying.values()]:
+                    if job.begun is None:
+                        job.future.cancel()
             self._kick()
             while self._flying or self._backlog:
-                self._idle.wait(1.0)
-        atexit.unregister(self.close)
-        self.channel.publisher.close()
-        self._workers.join()
-        with self._lock:
-            self._closed = True
-            for job in self._out.values():
-                job.release()
-            self._out = {}
-        self._kick()
-        self._thread.join()
-        self._tell()
-        self._tidy()
+                if end is not None and time.monotonic() > end:
+                    return
+                self._idle.wait(0.1 if end is not None else 1.0)
 
     def _tidy(self) -> None:
         self.channel.close()
         self._epoll.close()
         os.close(self._wake)
         os.close(self._waker)
+
+
+def _was_interrupted() -> bool:
+    """Whether it is Ctrl-C that the program ends by: handled at this moment, or by nobody."""
+    return isinstance(sys.exc_info()[1], KeyboardInterrupt) or (
+        getattr(sys, "last_type", None) is KeyboardInterrupt and not threading.main_thread().is_alive()
+    )
 
 
 def _about(picam2: Any) -> dict[str, Any]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import logging
 import time
-from concurrent.futures import Future
+import weakref
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
+from .. import errors
 from ..groups import Pending
+
+_log = logging.getLogger("frameshare")
 
 
 class RemoteTraceback(Exception):
@@ -16,25 +22,81 @@ class RemoteTraceback(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
+class RequestFuture(Future[Any]):
+    """What became of a request. Where that is an exception which nobody asks for, it is logged, with its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = False
+
+    def result(self, timeout: float | None = None) -> Any:
+        result = None
+        try:
+            result = super().result(timeout)
+        finally:
+            self._asked = self.done()
+        return result
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        error = super().exception(timeout)
+        self._asked = True
+        return error
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        super().set_exception(exception)
+        _failed.add(self)
+
+    def log_unasked(self) -> None:
+        """Logs an exception that nobody has asked for. Twice does nothing."""
+        if self._asked or not self.done() or self.cancelled():
+            return
+        self._asked = True
+        error = super().exception(0)
+        # Of a limit, frames are dropped as it was told to.
+        if error is not None and not isinstance(error, (errors.Busy, CancelledError)):
+            _log.error("a request's worker failed, and nobody asked its Future: %s", error, exc_info=error)
+
+    def __del__(self) -> None:
+        self.log_unasked()
+
+
+# Those that somebody still has when the program ends.
+_failed: weakref.WeakSet[RequestFuture] = weakref.WeakSet()
+
+
+@atexit.register
+def _log_the_last() -> None:
+    for future in list(_failed):
+        future.log_unasked()
+
+
 class Job:
     """A request on its way. It ends once; its camera buffer goes back once nobody reads it any more."""
 
-    def __init__(self, request: Any, slot: int, generation: int, metadata: dict[str, Any], file: str | None) -> None:
-        self.request, self.slot, self.generation = request, slot, generation
-        self.metadata, self.file = metadata, file
-        self.future: Future[Any] = Future()
+    def __init__(
+        self, request: Any, configured: Any, buffer: tuple[int, int], metadata: dict[str, Any], place: Any
+    ) -> None:
+        self.request, self.configured, self.buffer = request, configured, buffer
+        self.metadata = metadata
+        #: Where its arguments lie in the arena.
+        self.place = place
+        self.future = RequestFuture()
         self.sent = time.monotonic()
         #: While a worker has it, or is about to.
         self.pending: Pending | None = None
+        #: The channel's generation, and the slot, that it was published from last.
+        self.generation, self.slot = 0, -1
+        #: Whether that slot may still be read by somebody.
+        self.out = False
         #: When a worker began with it, and which.
         self.begun: float | None = None
         self.pid = 0
         self.timed_out = False
         self.over = False
-        self.released = False
+        self._released = False
 
     def release(self) -> None:
         """The request is the camera's again."""
-        if not self.released:
-            self.released = True
+        if not self._released:
+            self._released = True
             self.request.release()

@@ -21,6 +21,10 @@ class Pool:
     one request for longer than ``timeout`` seconds (None: no matter how long) is killed, and another takes its place.
     ``limit`` is how many requests may be with the pool at a time: the Future of one more fails at once, and the camera has
     its buffers; None: as many as the camera has.
+
+    The processes import the program's module, and run nothing of what it does under ``if __name__ == "__main__":``. They
+    are forked by one that has imported it, or spawned one by one where the program has called
+    ``multiprocessing.set_start_method("spawn")``, as what can't be forked once it is imported, such as CUDA, needs it.
     """
 
     def __init__(
@@ -43,12 +47,16 @@ class Pool:
         return self._dispatcher.send(request, kwargs)
 
     def close(self) -> None:
-        """Waits for what was sent, and ends the processes. Twice does nothing."""
+        """Waits for what was sent, and ends the processes. Twice does nothing.
+
+        While a ``KeyboardInterrupt`` is handled, what no worker has begun with is cancelled, and workers have five seconds for
+        what they are at."""
         self._dispatcher.close()
 
     @property
     def channel(self) -> tuple[str, str]:
-        """Name and folder of the channel that the requests go through: any subscriber of the same user may watch it."""
+        """Name and folder of the channel that the requests go through: any subscriber of the same user may watch it.
+        Metadata of more than 2048 numbers go to the workers alone, bytes up to 64 KiB to all."""
         return CHANNEL, self._dispatcher.channel.directory
 
     def __enter__(self) -> Pool:

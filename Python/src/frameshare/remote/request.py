@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
+import pickle
+from functools import cached_property
 from types import SimpleNamespace, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,29 +17,46 @@ from .. import errors
 from .._camera import plain_metadata
 from ..frames import Frame
 from ..images import Image
+from .arena import Arena
+from .configuration import restored, with_libcamera
+from .writable import PrivateImage, PrivateImages, copied, forget_writes
 
 if TYPE_CHECKING:
     import PIL.Image
 
 #: Metadata keys of our own begin so.
 OWN_KEYS = "frameshare."
+#: The camera's configuration; and what `run` is called with, together with metadata that are too large for the frame.
+CONFIGURATION, ARGUMENTS = OWN_KEYS + "configuration", OWN_KEYS + "arguments"
 
 
 class RemoteMappedArray:
-    """An array over a stream's pixels, in place, for as long as the block lasts.
+    """An array over a stream's pixels, for as long as the block lasts.
 
     >>> with RemoteMappedArray(request, "main") as m:
     ...     look(m.array)
+
+    It can be written to: what is written is this request's, in this process, and what ``make_image`` and ``save`` give after
+    that; the camera's buffer and other readers are not touched. Nothing is copied but the pages that are written to. Of
+    dma-bufs, which no Linux maps so, ``m.array[...] = value`` copies the image the first time; ``m.array`` is the copy from
+    then on. What writes in another way, such as OpenCV, needs ``copy=True`` there, which copies the image at once.
     """
 
-    def __init__(self, request: RemoteRequest, stream_name: str) -> None:
+    def __init__(self, request: RemoteRequest, stream_name: str, *, copy: bool = False) -> None:
         self._request = request
         self._stream_name = stream_name
+        self._copy = copy
         self._array: npt.NDArray[Any] | None = None
 
     def __enter__(self) -> RemoteMappedArray:
-        self._array = shaped(self._request._image(self._stream_name))
+        self._map(self._copy)
         return self
+
+    def _map(self, copy: bool) -> None:
+        self._array = shaped(self._request._writable_image(self._stream_name, copy))
+        if not self._array.flags.writeable:
+            array = self._array.view(_CopiedWhenWritten)
+            array.mapped, self._array = self, array
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -49,22 +69,64 @@ class RemoteMappedArray:
         return self._array
 
 
+class _CopiedWhenWritten(np.ndarray[Any, Any]):
+    """An array over memory that can't be written to. An assignment to it goes to a copy of the image."""
+
+    mapped: RemoteMappedArray | None = None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        mapped = self.mapped
+        if mapped is None or mapped.array is None or self.flags.writeable:
+            super().__setitem__(key, value)
+            return
+        if mapped.array is self:
+            mapped._map(copy=True)
+        mapped.array[key] = value
+
+    def __getitem__(self, key: Any) -> Any:
+        mapped = self.mapped
+        if mapped is None or mapped.array is None or mapped.array is self:
+            return super().__getitem__(key)
+        return mapped.array[key]
+
+
 class RemoteRequest:
     """A request, in a worker process. It is the camera's again once ``run`` has returned."""
 
-    def __init__(self, frame: Frame, config: dict[str, Any], camera: dict[str, Any]) -> None:
+    def __init__(
+        self, frame: Frame, camera: dict[str, Any], arena: Arena | None = None, images: PrivateImages | None = None
+    ) -> None:
         #: The frame: ``sequence``, ``timestamp``, ``lost`` and others.
         self.frame = frame
-        #: The camera's configuration.
-        self.config = config
-        self._camera = camera
+        self._camera, self._arena, self._images = camera, arena, images
         self._metadata: dict[str, Any] | None = None
+        self._private: dict[str, PrivateImage] = {}
+        self._mapped: list[mmap.mmap] = []
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The camera's configuration, a copy for each request."""
+        data = self.frame.get(CONFIGURATION)
+        return with_libcamera(pickle.loads(data)) if data else {}
+
+    @cached_property
+    def _arguments(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        place = self.frame.get(ARGUMENTS)
+        if not place or self._arena is None:
+            return {}, {}
+        kwargs, large = self._arena.get(place)
+        return kwargs, large
+
+    @property
+    def _kwargs(self) -> dict[str, Any]:
+        return self._arguments[0]
 
     def get_metadata(self) -> dict[str, Any]:
         """What libcamera said of the request."""
         if self._metadata is None:
             typed = {key: value for key, value in self.frame.metadata.items() if not key.startswith(OWN_KEYS)}
-            self._metadata = plain_metadata(typed)
+            large = {key: restored(value) for key, value in self._arguments[1].items()}
+            self._metadata = plain_metadata(typed) | large
         return self._metadata
 
     def get_config(self) -> dict[str, Any]:
@@ -114,10 +176,33 @@ class RemoteRequest:
         )
 
     def _image(self, stream_name: str) -> Image:
+        if stream_name in self._private:
+            return self._private[stream_name]
         try:
             return self.frame[stream_name]
         except errors.NoSuchStream as error:
             raise RuntimeError(f"Stream {stream_name!r} is not defined") from error
+
+    def _writable_image(self, stream_name: str, copy: bool) -> Image:
+        """The stream's image over memory of this request's own; in place where that needs a copy which is not asked for."""
+        image = self._image(stream_name)
+        if isinstance(image, PrivateImage) or image.format.name == "MJPEG":
+            return image
+        private = None if copy or self._images is None else self._images.of(image, self.frame.generation)
+        if private is not None:
+            self._private[stream_name] = private[0]
+            self._mapped.append(private[1])
+        elif copy:
+            self._private[stream_name] = copied(image)
+        return self._private.get(stream_name, image)
+
+    def _end(self) -> None:
+        """Gives the frame back, and forgets what was written to it."""
+        self._private = {}
+        for memory in self._mapped:
+            forget_writes(memory)
+        self._mapped = []
+        self.frame.release()
 
 
 def shaped(image: Image) -> npt.NDArray[Any]:

@@ -3,90 +3,228 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import select
+import signal
+import socket
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from ..publisher import Publisher
-from . import child
+from . import child, fork_server
 
 # So many in a row that end before they are ready, and the pool gives up.
 _MOST_FAILURES = 3
+# How long, in seconds, processes may take to end once they have nothing to do any more.
+_PATIENCE = 5.0
+
+
+@dataclass
+class _Process:
+    """A worker."""
+
+    pid: int
+    #: Tells of its end: a process's sentinel, or a pidfd.
+    descriptor: int
+    #: Where it was spawned by this process itself.
+    spawned: Any = None
+    ready: bool = False
+
+    def kill(self) -> None:
+        if self.spawned is not None:
+            self.spawned.kill()
+            return
+        try:
+            signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # it has ended
+
+    def wait(self, deadline: float) -> bool:
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
 
 class Workers:
-    """Used under the dispatcher's lock, but for `join`."""
+    """Used under the dispatcher's lock, but for `join`.
 
-    def __init__(self, count: int, arguments: tuple[Any, ...], epoll: select.epoll) -> None:
-        # Not fork: this process has threads, and the library's would be missing in a child.
+    Several are forked by one process that has imported what they run (`fork_server`). A single one is spawned, and so are
+    all where the program has set multiprocessing's start method to "spawn". None is forked from the program's own process,
+    which has threads and a camera.
+    """
+
+    def __init__(self, count: int, arguments: child.Arguments, epoll: select.epoll, *, restart: bool = True) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._count, self._arguments, self._epoll = count, arguments, epoll
-        self._running: dict[int, Any] = {}  # by the descriptor that tells of their end
-        self._ready: set[int] = set()  # pids that have been members
+        self._count, self._arguments, self._epoll, self._restart = count, arguments, epoll, restart
+        self._by_server = count > 1 and multiprocessing.get_start_method(allow_none=True) != "spawn"
+        self._server: Any = None
+        self._running: dict[int, _Process] = {}  # by pid
+        self._asked = 0  # workers that the server has not started yet
         self._failures = 0
+        self._reason = ""
         self._restart_at = 0.0
         #: How many are members of the group now.
         self.members = 0
         #: Why no more are started.
         self.broken: RuntimeError | None = None
+        #: The exit code of the one that has ended last.
+        self.exit_code: int | None = None
+        # What workers, or the server, say.
+        self._news, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._news.setblocking(False)
+        self._epoll.register(self._news, select.EPOLLIN)
 
     @property
     def complete(self) -> bool:
         return self.members == self._count
 
-    def start(self) -> None:
-        while len(self._running) < self._count:
-            process = self._context.Process(target=child.main, args=self._arguments, name="frameshare-worker")
-            process.start()
-            self._running[process.sentinel] = process
-            self._epoll.register(process.sentinel, select.EPOLLIN)
+    @property
+    def pids(self) -> list[int]:
+        return list(self._running)
 
-    def has_ended(self, sentinel: int) -> bool:
-        """A descriptor says that its process has ended. False if it is none of a process."""
-        process = self._running.pop(sentinel, None)
-        if process is None:
-            return False
-        self._epoll.unregister(sentinel)
-        process.join()
-        self.members = min(self.members, len(self._running))
-        if process.pid in self._ready:
-            self._ready.discard(process.pid)
-            self._failures = 0
+    def start(self) -> None:
+        while len(self._running) + self._asked < self._count:
+            if self._by_server:
+                self._ask_server()
+            else:
+                self._spawn()
+
+    def _spawn(self) -> None:
+        arguments = (self._theirs, self._arguments)
+        process = self._context.Process(target=child.main, args=arguments, name="frameshare-worker")
+        fork_server.started(process)
+        assert process.pid is not None
+        self._running[process.pid] = _Process(process.pid, process.sentinel, process)
+        self._epoll.register(process.sentinel, select.EPOLLIN)
+
+    def _ask_server(self) -> None:
+        if self._server is None:
+            self._epoll.unregister(self._news)
+            self._news.close()
+            self._server, self._news = fork_server.start(self._context, self._arguments)
+            self._epoll.register(self._news, select.EPOLLIN)
+        try:
+            fork_server.ask_for_worker(self._news)
+        except OSError:
+            pass  # it has ended, which is told next
+        self._asked += 1
+
+    def has_news(self, descriptor: int) -> bool:
+        """Takes in what a descriptor tells of. False where it is none of a process."""
+        if descriptor == self._news.fileno():
+            self._hear()
             return True
+        for process in self._running.values():
+            if process.descriptor == descriptor and process.spawned is not None:
+                self._epoll.unregister(descriptor)
+                process.spawned.join()
+                self._hear()  # a failure, if that was it
+                self._ended(process.pid, process.spawned.exitcode)
+                return True
+        return False
+
+    def _hear(self) -> None:
+        while True:
+            try:
+                news = fork_server.news(self._news)
+            except BlockingIOError:
+                return
+            if news is None:
+                self._lost_server()
+                return
+            (kind, pid, content), descriptors = news
+            if kind == "started":
+                self._asked -= 1
+                self._running[pid] = _Process(pid, descriptors[0])
+            elif kind == "ended":
+                self._ended(pid, content)
+            else:
+                self._reason = content
+
+    def _lost_server(self) -> None:
+        """The server can't be had, or was killed: its workers are nobody's."""
+        self._epoll.unregister(self._news)
+        self._server.join()
+        self._server, self._asked = None, 0
+        self._news.close()
+        self._news, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.close()  # until there is another server
+        lost, self._running, self.members = list(self._running.values()), {}, 0
+        for process in lost:
+            process.kill()
+            process.wait(time.monotonic() + _PATIENCE)
+            os.close(process.descriptor)
+        if any(process.ready for process in lost):
+            self._failures = 0
+        else:
+            self._failed(None)
+
+    def _ended(self, pid: int, exit_code: int | None) -> None:
+        process = self._running.pop(pid)
+        if process.spawned is None:
+            os.close(process.descriptor)
+        self.members = min(self.members, len(self._running))
+        self.exit_code = exit_code
+        if not self._restart:
+            self.broken = RuntimeError(f"the process has ended, with exit code {exit_code}{self._said()}")
+        elif process.ready:
+            self._failures = 0
+        else:
+            self._failed(exit_code)
+
+    def _failed(self, exit_code: int | None) -> None:
         self._failures += 1
         self._restart_at = time.monotonic() + 0.2 * self._failures
         if self._failures >= _MOST_FAILURES:
-            self.broken = RuntimeError(
-                f"{_MOST_FAILURES} workers in a row ended before they were ready (the last with exit code"
-                f" {process.exitcode}); what they wrote to standard error says why"
-            )
-        return True
+            code = "" if exit_code is None else f" (the last with exit code {exit_code})"
+            self.broken = RuntimeError(f"{_MOST_FAILURES} workers in a row ended before they were ready{code}{self._said()}")
+
+    def _said(self) -> str:
+        if self._reason:
+            return f":\n{self._reason}"
+        return (
+            "; what they wrote to standard error says why. Workers import the program's main module: what it does there"
+            ' stands under if __name__ == "__main__":'
+        )
 
     def look_after(self, publisher: Publisher, stopping: bool) -> bool:
         """Counts the members, and starts those that are missing. True if there are more than before."""
         before = self.members
         if not self.complete:
-            present = {subscriber.pid for subscriber in publisher.statistics.subscribers}
-            pids = {process.pid for process in self._running.values()} & present
-            self._ready |= pids
-            self.members = len(pids)
-            if pids:
-                self._failures = 0
-            if self.broken is None and not stopping and time.monotonic() >= self._restart_at:
+            present = {subscriber.pid for subscriber in publisher.statistics.subscribers} & set(self._running)
+            for pid in present:
+                self._running[pid].ready = True
+            self.members = len(present)
+            if present:
+                self._failures, self._reason = 0, ""
+            if self._restart and self.broken is None and not stopping and time.monotonic() >= self._restart_at:
                 self.start()
         return self.members > before
 
     def kill(self, pid: int) -> None:
-        for process in self._running.values():
-            if process.pid == pid:
-                process.kill()
+        if pid in self._running:
+            self._running[pid].kill()
 
-    def join(self) -> None:
-        """Waits for all to end, not for ever: the channel that they read is closed."""
-        end = time.monotonic() + 5
-        for process in list(self._running.values()):
-            process.join(max(0.0, end - time.monotonic()))
-        for process in list(self._running.values()):
-            if process.is_alive():
+    def join(self, *, patience: float = _PATIENCE) -> None:
+        """Waits for all to end, not for ever: the channel that they read is closed. Those that were never ready have
+        nothing to finish."""
+        end = time.monotonic() + patience
+        for process in self._running.values():
+            if not process.ready or not process.wait(end):
                 process.kill()
-            process.join()
+        if self._server is not None:
+            self._news.close()
+            self._server.join(0 if self._asked else max(0.0, end - time.monotonic()))
+            self._server.kill()
+            self._server.join()
+        for process in self._running.values():
+            process.wait(time.monotonic() + _PATIENCE)
+            if process.spawned is None:
+                os.close(process.descriptor)
+            else:
+                process.spawned.join()
+                self.exit_code = process.spawned.exitcode
+        self._running = {}
+        self._news.close()
+        self._theirs.close()
