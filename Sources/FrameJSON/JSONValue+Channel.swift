@@ -16,6 +16,8 @@ extension ChannelStatistics {
             "since_last_frame_ns": sinceLastFrame < 0 ? .null : .number(sinceLastFrame),
             "published": .number(published),
             "lost": .object(["source": .number(lostBySource), "no_free_slot": .number(lostNoFreeSlot)]),
+            "trouble": sourceTrouble.isEmpty ? .null : .string(sourceTrouble),
+            "source_errors": .number(sourceErrors),
             "pool": .object([
                 "slots": .number(slots), "free": .number(slotsFree), "at_source": .number(slotsAtSource),
                 "source_need": .number(sourceNeed), "reserved": .number(slotsReserved),

@@ -79,10 +79,11 @@ public struct MachinePaths: Sendable {
         return String(text[text.index(after: open)...].prefix { $0 != "]" })
     }
 
-    /// The group that may open a device, by name; nil: nobody but its owner, or there is no such device.
+    /// The group that may open a device to read and write, by name; nil: nobody but its owner, or there is no such device.
     public func groupName(of path: String) -> String? {
         var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & S_IRGRP != 0, status.st_gid != 0 else { return nil }
+        guard stat(path, &status) == 0, status.st_mode & (S_IRGRP | S_IWGRP) == S_IRGRP | S_IWGRP, status.st_gid != 0
+        else { return nil }
         var record = group()
         var found: UnsafeMutablePointer<group>?
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { room in

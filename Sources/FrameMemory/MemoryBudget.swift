@@ -1,6 +1,32 @@
 /// The arithmetic before an allocation: no kernel call is needed to know that 40 GB won't fit into 24.
-struct MemoryBudget {
+public struct MemoryBudget: Sendable {
     let paths: MachinePaths
+
+    public init(paths: MachinePaths = MachinePaths()) { self.paths = paths }
+
+    /// Throws when the machine has no room for buffers that a driver or a library makes: a driver that is asked for more
+    /// than there is has other programs, or this one, killed. The kernel keeps a sixteenth of what is available.
+    ///
+    /// - Parameters:
+    ///   - count: how many buffers
+    ///   - sizes: the bytes of each buffer's parts
+    ///   - maker: for whose buffers, for the error's text
+    /// - Throws: `doesNotFit`, `badSize`.
+    public func check(count: Int, sizes: [Int], madeBy maker: String) throws(MemoryError) {
+        var each = 0
+        for size in sizes {
+            let (sum, overflow) = each.addingReportingOverflow(max(0, size))
+            guard !overflow else { throw .badSize(.max) }
+            each = sum
+        }
+        let (total, overflow) = each.multipliedReportingOverflow(by: max(0, count))
+        guard !overflow else { throw .badSize(each) }
+        guard let available = paths.memory("MemAvailable") else { return }
+        let room = available - available / 16
+        if total > room {
+            throw .doesNotFit(asked: total, available: room, where: "of MemAvailable, for \(count) buffers of \(maker)")
+        }
+    }
 
     /// Throws when the machine, or the control group, has no room for so many bytes of any kind.
     func check(total: Int) throws(MemoryError) {

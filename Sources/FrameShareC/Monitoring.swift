@@ -182,6 +182,8 @@ private func tell(
     result.age = now.age
     result.since_last_frame = now.sinceLastFrame
     withUnsafeMutableBytes(of: &result.source_name) { copy(now.sourceName, into: $0) }
+    result.source_errors = now.sourceErrors
+    withUnsafeMutableBytes(of: &result.source_trouble) { copy(now.sourceTrouble, into: $0) }
     try write(result, to: statistics, "statistics")
     return ok
 }

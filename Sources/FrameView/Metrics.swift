@@ -35,6 +35,14 @@ struct Metrics {
         let lost = "Frames lost before they were published."
         counter("frameshare_frames_lost_total", lost, channel + [("reason", "source")], now.lostBySource)
         counter("frameshare_frames_lost_total", lost, channel + [("reason", "no_free_slot")], now.lostNoFreeSlot)
+        counter(
+            "frameshare_source_errors_total",
+            "Errors of the source that it went on after.",
+            channel,
+            now.sourceErrors
+        )
+        let trouble = "Whether something is amiss with the source, such as a camera that gives no frames."
+        gauge("frameshare_source_trouble", trouble, channel, now.sourceTrouble.isEmpty ? 0 : 1)
         let slots = "Slots of the pool."
         gauge("frameshare_slots", slots, channel + [("state", "free")], UInt64(clamping: now.slotsFree))
         gauge("frameshare_slots", slots, channel + [("state", "at_source")], UInt64(clamping: now.slotsAtSource))

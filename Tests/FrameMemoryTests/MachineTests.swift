@@ -115,5 +115,7 @@ import Testing
         }
         try #require(chown(path, 0, group.pointee.gr_gid) == 0 && chmod(path, 0o660) == 0)
         #expect(machine.paths.groupName(of: path) == "video")
+        try #require(chmod(path, 0o440) == 0)
+        #expect(machine.paths.groupName(of: path) == nil)
     }
 }

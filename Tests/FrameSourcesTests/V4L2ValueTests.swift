@@ -198,6 +198,10 @@ struct V4L2AbsentDeviceTests {
             waitpid(pid, nil, 0)
         }
         #expect(DeviceFile.holders(of: path) == ["sleep (pid \(pid))"])
+        let link = path + "-link"
+        try #require(symlink(path, link) == 0)
+        defer { unlink(link) }
+        #expect(DeviceFile.holders(of: link) == ["sleep (pid \(pid))"])
     }
 
     @Test("the group that may open a device is named", .enabled(if: geteuid() == 0, "needs root"))
@@ -209,10 +213,16 @@ struct V4L2AbsentDeviceTests {
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { unlink(path) }
         #expect(DeviceFile.owningGroup(of: path) == nil)
+        try #require(fchmod(file, 0o660) == 0)
         try #require(fchown(file, 0, try #require(getgrnam("video")).pointee.gr_gid) == 0)
         #expect(DeviceFile.owningGroup(of: path) == "video")
         try #require(fchown(file, 0, 4_000_000) == 0)
         #expect(DeviceFile.owningGroup(of: path) == "4000000")
+        // Members of a group that may only read can't use the camera either.
+        for mode: mode_t in [0o440, 0o640, 0o620, 0o600] {
+            try #require(fchmod(file, mode) == 0)
+            #expect(DeviceFile.owningGroup(of: path) == nil)
+        }
     }
 
     @Test("a stop that was called stays called")

@@ -98,6 +98,9 @@ class ChannelStatistics:
     copy_slots_free: int
     copy_floor: int
     copied: int
+    #: Errors of the source that it went on after, and what is amiss with it now, in its own words; "" if nothing is.
+    source_errors: int
+    source_trouble: str
     subscribers: tuple[SubscriberStatus, ...]
 
 
@@ -128,7 +131,8 @@ def channel_statistics(ask: Any, handle: Any) -> ChannelStatistics | None:
         return None
     subscribers = tuple(_status(people[i]) for i in range(min(most, c.subscriber_count)))
     numbers = {name: getattr(c, name) for name in ChannelStatistics.__annotations__ if hasattr(c, name)}
-    return ChannelStatistics(**{**numbers, "source_name": text(c.source_name), "subscribers": subscribers})
+    texts = {"source_name": text(c.source_name), "source_trouble": text(c.source_trouble)}
+    return ChannelStatistics(**{**numbers, **texts, "subscribers": subscribers})
 
 
 def _status(c: Any) -> SubscriberStatus:

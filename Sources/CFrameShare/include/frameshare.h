@@ -922,6 +922,9 @@ struct frameshare_channel_statistics {
     uint32_t copy_floor;
     uint32_t copies_reserved;
     uint64_t copied;
+    /* Errors of the source that it went on after, and what is amiss with it now, in its own words; "" if nothing is. */
+    uint64_t source_errors;
+    char source_trouble[256];
 };
 
 /* One subscriber, as the publisher sees it. */

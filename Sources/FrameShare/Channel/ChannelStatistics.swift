@@ -36,6 +36,10 @@ public struct ChannelStatistics: Sendable, Equatable {
     public var subscribers: [SubscriberStatus]
     /// The groups that share work.
     public var groups: [GroupStatus] = []
+    /// What is amiss with the source now, in its own words; empty: nothing that it knows of.
+    public var sourceTrouble = ""
+    /// Errors of the source that it went on after, such as a driver's failed call.
+    public var sourceErrors: UInt64 = 0
 
     /// A stream and the memory that it is in.
     public struct StreamStatus: Sendable, Equatable {
@@ -146,6 +150,8 @@ extension WireWriter {
         for subscriber in s.subscribers { put(subscriber) }
         put(UInt8(clamping: s.groups.count))
         for group in s.groups { put(group) }
+        put(s.sourceTrouble)
+        put(s.sourceErrors)
     }
 
     mutating func put(_ s: ChannelStatistics.GroupStatus) {
@@ -213,7 +219,9 @@ extension WireReader {
             age: try integer(),
             sinceLastFrame: try integer(),
             subscribers: try subscribers(),
-            groups: try groups()
+            groups: try groups(),
+            sourceTrouble: try text(),
+            sourceErrors: try integer()
         )
     }
 

@@ -271,6 +271,19 @@ public final class Publisher: Sendable {
         core.page.lostNoFreeSlot.pointee.wrappingAdd(count, ordering: .relaxed)
     }
 
+    // MARK: trouble
+
+    /// Says what is amiss with the source while the channel goes on, such as a camera that gives no frames; empty: nothing
+    /// is. Monitors are told (``ChannelStatistics/sourceTrouble``), subscribers are not. Returns at once. From any thread.
+    public func setSourceTrouble(_ text: String) {
+        core.sourceHealth.withLock { $0.trouble = String(text.prefix(500)) }
+    }
+
+    /// Counts errors of the source that it went on after (``ChannelStatistics/sourceErrors``).
+    public func countSourceErrors(_ count: UInt64) {
+        core.sourceHealth.withLock { $0.errors &+= count }
+    }
+
     // MARK: reconfiguring and ending
 
     /// Publishes from another pool from now on: the next generation. What subscribers hold of the old one stays valid

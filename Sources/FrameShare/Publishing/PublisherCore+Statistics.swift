@@ -5,7 +5,8 @@ internal import Synchronization
 // What monitors are told.
 extension PublisherCore {
     var statistics: ChannelStatistics {
-        state.withLock { state in
+        let health = sourceHealth.withLock { $0 }
+        return state.withLock { state in
             state.generation.leases.collectReleases()
             Self.collectRetiredForStatistics(&state)
             let now = monotonicNow()
@@ -42,7 +43,9 @@ extension PublisherCore {
                 age: now - startedAt,
                 sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1,
                 subscribers: subscribers,
-                groups: state.work.status
+                groups: state.work.status,
+                sourceTrouble: health.trouble,
+                sourceErrors: health.errors
             )
         }
     }

@@ -72,6 +72,8 @@ final class PublisherCore: Sendable {
     let startedAt = monotonicNow()
     let state: Mutex<State>
     let control = Mutex<Void>(())
+    /// What the source tells of itself, for monitors.
+    let sourceHealth = Mutex((trouble: "", errors: UInt64(0)))
     let copying = Mutex<Void>(())
     /// Whether there are slots for copies.
     let makesCopies: Bool

@@ -5,9 +5,9 @@ import FrameSources
 /// `frameshare cameras`
 struct Cameras: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the cameras: V4L2 with formats, sizes, rates and controls, and libcamera's.",
+        abstract: "List the cameras: V4L2 with inputs, formats, sizes, rates and controls, and libcamera's.",
         discussion: """
-            What 'frameshare publish' takes for --source, --format, --size, --rate and --control. Looking is possible \
+            What 'frameshare publish' takes for --source, --input, --format, --size, --rate and --control. Looking is possible \
             while another program uses the camera.
 
             Examples:

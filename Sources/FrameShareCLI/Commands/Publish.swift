@@ -110,6 +110,14 @@ struct Publish: ParsableCommand {
     )
     var memory: MemoryArgument?
 
+    @Option(
+        help: .init(
+            "Which of a camera's inputs, by number or name ('frameshare cameras' lists them). Left out: as it is set.",
+            valueName: "input"
+        )
+    )
+    var input: String?
+
     @OptionGroup var access: AccessOptions
 
     @Option(
@@ -138,8 +146,19 @@ struct Publish: ParsableCommand {
     )
     var speed = 1.0
 
-    @Flag(help: "Wait for the camera to be plugged in, at the start and whenever it goes.")
+    @Flag(help: "Wait for the camera to be plugged in, or to work, at the start and whenever it goes.")
     var waitForCamera = false
+
+    @Option(
+        help: .init(
+            "How long a camera may give no frame before that is told and its stream is started again; 'never' suits one that is triggered. Left out: 5s.",
+            valueName: "duration"
+        ),
+        transform: LimitArgument.parse
+    )
+    var frameTimeout: LimitArgument?
+
+    static let defaultFrameTimeout = LimitArgument.limit(.seconds(5))
 
     @Option(
         help: .init(
@@ -192,10 +211,12 @@ struct Publish: ParsableCommand {
                     "--stream: only the pattern has any; a V4L2 camera has 'main', libcamera --main, --lores and --raw"
                 )
             }
+            guard rate != 0 else { throw ValidationError("--rate 0: for the pattern; a camera has a rate of its own") }
             if source.isLibcamera {
                 guard !waitForCamera else {
                     throw ValidationError("--wait-for-camera: for V4L2 cameras; let a supervisor start this again")
                 }
+                guard input == nil else { throw ValidationError("--input: for V4L2 cameras, see --source") }
                 guard main == nil || size == nil && format == nil else {
                     throw ValidationError("--main: instead of --size and --format")
                 }
@@ -213,6 +234,8 @@ struct Publish: ParsableCommand {
             guard !checksum else {
                 throw ValidationError("--checksum: needs a camera; the pattern is verified without, see --source")
             }
+            guard frameTimeout == nil else { throw ValidationError("--frame-timeout: needs a camera, see --source") }
+            guard input == nil else { throw ValidationError("--input: needs a V4L2 camera, see --source") }
             guard !waitForCamera else { throw ValidationError("--wait-for-camera: needs a camera, see --source") }
         }
     }

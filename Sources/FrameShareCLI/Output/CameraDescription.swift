@@ -15,11 +15,16 @@ struct CameraDescription {
     }
 
     let info: V4L2DeviceInfo
+    /// What it can be connected to, in order, and which of them is chosen.
+    let inputs: [String]
+    let input: Int?
     let formats: [Format]
     let controls: [(control: V4L2Control, value: String?)]
 
     init(_ device: V4L2Device) throws(V4L2Error) {
         info = device.info
+        inputs = (try? device.inputs()) ?? []
+        input = (try? device.input()) ?? nil
         var formats: [Format] = []
         for format in try device.formats() {
             formats.append(Format(format: format, sizes: Self.sizes(device, format.code)))
@@ -55,6 +60,11 @@ struct CameraDescription {
                 "  " + terminal.styled("its sensor is set up through the media controller: use libcamera", .yellow)
             )
         }
+        if inputs.count > 1 {
+            for (number, name) in inputs.enumerated() {
+                lines.append("  --input \(number)  \(name)" + (number == input ? ", chosen" : ""))
+            }
+        }
         for entry in formats {
             let name = entry.format.format?.name ?? "unknown here"
             lines.append(
@@ -77,6 +87,13 @@ struct CameraDescription {
             "path": .string(info.path), "card": .string(info.card), "driver": .string(info.driver),
             "bus": .string(info.bus), "multi_planar": .bool(info.isMultiPlanar),
             "needs_media_controller": .bool(info.needsMediaController),
+            "inputs": .array(
+                inputs.enumerated().map { number, name in
+                    .object([
+                        "number": .number(number), "name": .string(name), "chosen": .bool(number == input),
+                    ])
+                }
+            ),
             "formats": .array(
                 formats.map { entry in
                     .object([

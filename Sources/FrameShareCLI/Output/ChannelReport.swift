@@ -37,6 +37,7 @@ struct ChannelReport {
         }
         let lost =
             "lost by the source \(now.lostBySource), for want of a free slot \(now.lostNoFreeSlot)"
+            + (now.sourceErrors > 0 ? "; \(now.sourceErrors) errors of the source" : "")
         let held = max(0, now.slots - now.slotsFree - now.slotsAtSource)
         var pool =
             "pool of \(now.slots): \(now.slotsFree) free, \(now.slotsAtSource) at the source (needs \(now.sourceNeed)), "
@@ -46,8 +47,10 @@ struct ChannelReport {
             pool +=
                 "; \(copies.free) of \(copies.slots) copies free, made below \(copies.floor) slots, \(copies.copied) so far"
         }
-        let wasLost = now.lostBySource + now.lostNoFreeSlot > 0
-        return [
+        let wasLost = now.lostBySource > 0 || now.lostNoFreeSlot > 0 || now.sourceErrors > 0
+        let trouble =
+            now.sourceTrouble.isEmpty ? [] : ["  " + terminal.styled("trouble: \(now.sourceTrouble)", .yellow)]
+        return trouble + [
             "  published \(now.published)\(rate ?? ""), " + (wasLost ? terminal.styled(lost, .yellow) : lost),
             "  " + pool,
         ] + now.groups.map(line)

@@ -56,11 +56,12 @@ struct CameraSession {
         }
     }
 
-    /// Whether the camera may be there in a while. Udev sets the permissions of a new device a moment after it appears.
+    /// Whether the camera may be there, and in order, in a while. Udev sets the permissions of a new device a moment after it appears.
     private static func mayPass(_ error: V4L2Error) -> Bool {
         switch error {
-        case .noSuchDevice, .unplugged, .notPermitted: true
-        default: false
+        case .noSuchDevice, .unplugged, .notPermitted, .busy: true
+        case .cannotImport: false
+        default: error.mayPass
         }
     }
 
@@ -71,6 +72,10 @@ struct CameraSession {
             slots: command.slots,
             controls: command.control.map { V4L2ControlSetting($0.name, .text($0.value)) }
         )
+        if let input = command.input {
+            configuration.input = Int(input)
+            if configuration.input == nil { configuration.inputName = input }
+        }
         if let format = command.format { _ = configuration.setFormat(named: format.name) }
         if case .pool(let preference)? = command.memory { configuration.memory = .imported(preference) }
         return configuration
@@ -80,6 +85,7 @@ struct CameraSession {
         var options = V4L2Capture.Options()
         options.publisher = command.publisherOptions
         options.returnsAfterUnplug = command.waitForCamera
+        options.frameTimeout = (command.frameTimeout ?? Publish.defaultFrameTimeout).duration
         if command.checksum {
             let (checksum, stream) = (CameraChecksum(), options.stream)
             options.metadata = { checksum.metadata($0, $1, stream: stream) }
@@ -90,6 +96,10 @@ struct CameraSession {
                 report.happened("streaming", "streaming \(setup.layout)")
             case .unplugged(let info):
                 report.happened("unplugged", "the camera '\(info.card)' is gone. Waiting for it to come back")
+            case .troubled(let error):
+                report.happened("trouble", "\(error). It is tried again")
+            case .recovered:
+                report.happened("recovered", "frames come again")
             case .refused(let error):
                 report.happened("refused", "\(error)")
             }

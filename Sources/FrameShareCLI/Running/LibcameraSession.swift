@@ -82,6 +82,7 @@ struct LibcameraSession {
     private var captureOptions: LibcameraCapture.Options {
         var options = LibcameraCapture.Options()
         options.publisher = command.publisherOptions
+        options.frameTimeout = (command.frameTimeout ?? Publish.defaultFrameTimeout).duration
         options.frameLimit = command.frames.map(UInt64.init)
         if command.checksum {
             let checksum = CameraChecksum()
@@ -92,6 +93,8 @@ struct LibcameraSession {
             case .streaming(_, let setup):
                 let streams = setup.layouts.map { "\($0)" }.joined(separator: "; ")
                 report.happened("streaming", "streaming \(streams)")
+            case .troubled(let error): report.happened("trouble", "\(error). It is tried again")
+            case .recovered: report.happened("recovered", "frames come again")
             case .refused(let error): report.happened("refused", "\(error)")
             }
         }

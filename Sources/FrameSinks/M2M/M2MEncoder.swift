@@ -74,7 +74,7 @@ public final class M2MEncoder {
             coded.num_planes = 1
             // Where the driver has no idea of its own.
             coded.sizeimage.0 = UInt32(clamping: max(262_144, layout.width * layout.height))
-            _ = try device.setFormat(coded)
+            let made = try device.setFormat(coded)
             input = try M2MInput(device, layout)
             intake = input.whyCopied(layout, memory).map { .copied(reason: $0) } ?? .imported
             var (numerator, denominator) = (UInt32(1000), UInt32((options.framesPerSecond * 1000).rounded()))
@@ -85,9 +85,10 @@ public final class M2MEncoder {
             try M2MControls(device: device).apply(options)
             frames = M2MQueue(device, type: device.inputType, planes: input.sizes.count)
             packets = M2MQueue(device, type: device.packetType, planes: 1)
-            try frames.makeBuffers(4, isImport: intake == .imported)
+            try frames.makeBuffers(4, sizes: input.sizes, isImport: intake == .imported)
             queued = Array(repeating: nil, count: frames.count)
-            try packets.makeBuffers(6, isImport: false)
+            let packetSize = Int(M2MQueue.element(made.sizeimage, 0))
+            try packets.makeBuffers(6, sizes: [packetSize], isImport: false)
             for index in 0..<packets.count { try packets.queue(index) }
             try packets.start()
             try frames.start()
@@ -189,7 +190,7 @@ public final class M2MEncoder {
     private func copyFromNowOn(_ reason: String) throws(M2MError) {
         intake = .copied(reason: reason)
         try frames.stop()
-        try frames.makeBuffers(4, isImport: false)
+        try frames.makeBuffers(4, sizes: input.sizes, isImport: false)
         queued = Array(repeating: nil, count: frames.count)
         try frames.start()
     }

@@ -30,7 +30,16 @@ struct M2MQueue {
     }
 
     /// Makes buffers in place of all that were there: the driver's, mapped; or places for what is imported.
-    mutating func makeBuffers(_ wanted: Int, isImport: Bool) throws(M2MError) {
+    ///
+    /// - Parameter sizes: the bytes of each plane
+    mutating func makeBuffers(_ wanted: Int, sizes: [Int], isImport: Bool) throws(M2MError) {
+        if !isImport {
+            do throws(MemoryError) {
+                try MemoryBudget().check(count: wanted, sizes: sizes, madeBy: "the driver of \(device.path)")
+            } catch {
+                throw .memory(path: device.path, error)
+            }
+        }
         mappings = []
         try request(0, memory)
         memory = (isImport ? V4L2_MEMORY_DMABUF : V4L2_MEMORY_MMAP).rawValue

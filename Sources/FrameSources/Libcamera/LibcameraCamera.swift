@@ -41,6 +41,8 @@ public final class LibcameraCamera: Sendable {
         nonisolated(unsafe) var camera: OpaquePointer?
         var counter = SequenceCounter()
         var queued = 0
+        /// By slot: whether libcamera has its request.
+        var isQueued: [Bool]
         /// Slots that wait for their turn.
         var waiting: [Int] = []
         var hasStarved = false
@@ -101,7 +103,7 @@ public final class LibcameraCamera: Sendable {
         setup = LibcameraSetup(layouts: layouts, slots: slots, adjustments: adjustments, notes: notes)
         // A pipeline is prepared for so many requests at a time.
         limit = configuration.memory == .driver ? slots : Int(configured.streams.map(\.buffers).min() ?? 1)
-        state = Mutex(State(camera: handle.take()))
+        state = Mutex(State(camera: handle.take(), isQueued: Array(repeating: false, count: slots)))
     }
 
     deinit { close() }
@@ -136,6 +138,20 @@ public final class LibcameraCamera: Sendable {
             try LibcameraHandle.check(id) { fs_lc_start(camera, $0) }
             state.counter = SequenceCounter(patience: patience)
             (state.queued, state.hasStarved, state.waiting) = (0, false, [])
+            for slot in state.isQueued.indices { state.isQueued[slot] = false }
+        }
+    }
+
+    /// Stops capturing.
+    ///
+    /// - Returns: the slots that were queued and are the program's again, filled or not
+    func stopAndTakeBack() -> [Int] {
+        state.withLock { state in
+            if let camera = state.camera { fs_lc_stop(camera) }
+            let slots = state.isQueued.indices.filter { state.isQueued[$0] } + state.waiting
+            (state.queued, state.waiting) = (0, [])
+            for slot in state.isQueued.indices { state.isQueued[slot] = false }
+            return slots
         }
     }
 
@@ -153,6 +169,7 @@ public final class LibcameraCamera: Sendable {
     private func queue(_ slot: Int, _ camera: OpaquePointer, _ state: inout State) throws(LibcameraError) {
         try LibcameraHandle.check(id) { fs_lc_queue(camera, UInt32(clamping: slot), $0) }
         state.queued += 1
+        state.isQueued[slot] = true
     }
 
     /// Readable when a frame has completed, or the camera has gone. The camera's own: don't close it.
@@ -172,7 +189,11 @@ public final class LibcameraCamera: Sendable {
                     ? .unplugged(id: id) : .call("a frame can't be taken", id: id, Errno(rawValue: -result))
             }
             guard result == 1 else { return nil }
-            state.queued -= 1
+            // What was stopped is no longer counted.
+            if state.isQueued.indices.contains(Int(raw.slot)), state.isQueued[Int(raw.slot)] {
+                state.isQueued[Int(raw.slot)] = false
+                state.queued -= 1
+            }
             if raw.status == 0, !state.waiting.isEmpty { try queue(state.waiting.removeFirst(), camera, &state) }
             guard raw.status == 0 else {
                 return LibcameraFrame(raw, SequenceCounter.Frame(sequence: 0), layouts: setup.layouts)

@@ -12,7 +12,8 @@ internal import Synchronization
 /// ```
 ///
 /// A request goes back to the camera as soon as no subscriber holds its frame. Missing frames are counted where they were
-/// lost: by the camera, or for want of a free slot. ``reconfigure(_:)`` begins a new generation of the channel.
+/// lost: by the camera, or for want of a free slot. Errors that may pass are borne as ``V4L2Capture`` does: requests that
+/// are cancelled or can't be queued, a camera that gives no frame for ``Options/frameTimeout``. ``reconfigure(_:)`` begins a new generation of the channel.
 public final class LibcameraCapture: Sendable {
     /// How to capture.
     public struct Options: Sendable {
@@ -20,8 +21,13 @@ public final class LibcameraCapture: Sendable {
         public var publisher = Publisher.Options()
         /// How many frames to publish before ``LibcameraCapture/run(until:)`` returns; nil: no limit.
         public var frameLimit: UInt64?
-        /// The longest time without a frame; nil: for ever.
-        public var frameTimeout: Duration? = .seconds(10)
+        /// The longest time without a frame; nil: for ever. Then the trouble is told, and the camera is stopped and started
+        /// again, more and more seldom, until frames come.
+        public var frameTimeout: Duration? = .seconds(5)
+        /// How many times in succession the camera is started again after errors before ``LibcameraCapture/run(until:)``
+        /// throws the last of them; nil: without limit. A camera that has never given a frame is started again at most
+        /// twice. Silence (``frameTimeout``) has no limit.
+        public var restartLimit: Int? = 5
         /// Makes what is published beside libcamera's own metadata. Called on the capturing thread.
         public var metadata: (@Sendable (LibcameraFrame, LibcameraCamera) -> Metadata)?
         /// Is told what happens, on the capturing thread.
@@ -133,22 +139,20 @@ public final class LibcameraCapture: Sendable {
     private func capture(until stop: StopSignal) throws(LibcameraCaptureError) {
         while true {
             let now = current.withLock { $0 }
-            options.onEvent?(.streaming(now.camera.id, now.camera.setup))
             var loop = LibcameraCaptureLoop(
                 camera: now.camera,
                 publisher: publisher,
                 sequenceBase: now.sequenceBase,
                 stop: stop,
                 attention: attention,
-                frameTimeout: options.frameTimeout,
                 framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
-                mayStallForEver: options.publisher.stallLimit == nil,
-                metadata: options.metadata
+                options: options
             )
             let end = try loop.run()
+            let (next, published) = (loop.nextSequence, loop.published)
             current.withLock { current in
-                current.sequenceBase = loop.nextSequence
-                current.published += loop.published
+                current.sequenceBase = next
+                current.published += published
             }
             if end == .stopped { return }
             try renew(now.camera)
@@ -193,8 +197,13 @@ public final class LibcameraCapture: Sendable {
 
 /// What a ``LibcameraCapture`` tells of itself.
 public enum LibcameraCaptureEvent: Sendable {
-    /// Capturing begins, for the first time or anew.
+    /// Capturing has begun, with a new set-up.
     case streaming(String, LibcameraSetup)
+    /// Something failed that may pass, or the camera has given no frame for too long. The capture goes on. It is told once,
+    /// until ``recovered``.
+    case troubled(LibcameraError)
+    /// Frames come again.
+    case recovered
     /// The camera couldn't be set up as ``LibcameraCapture/reconfigure(_:)`` wanted; it goes on as before.
     case refused(LibcameraError)
 }

@@ -41,6 +41,19 @@ public enum LibcameraError: Error, Sendable, Equatable {
     case noFrames(id: String, seconds: Double)
 }
 
+extension LibcameraError {
+    /// Whether the error may pass: the same camera may go on once it was started again.
+    var mayPass: Bool {
+        switch self {
+        case .call, .noFrames: true
+        default: false
+        }
+    }
+
+    /// Whether the camera merely says nothing.
+    var isSilence: Bool { if case .noFrames = self { true } else { false } }
+}
+
 extension LibcameraError: CustomStringConvertible {
     public var description: String {
         switch self {

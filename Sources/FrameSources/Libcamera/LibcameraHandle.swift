@@ -126,6 +126,14 @@ struct LibcameraHandle: ~Copyable {
         _ requests: [LibcameraConfiguration.StreamRequest],
         _ streams: [fs_lc_stream]
     ) throws(LibcameraError) -> Pool {
+        do throws(MemoryError) {
+            let budget = MemoryBudget()
+            let most = streams.map { Int($0.buffers) }.max() ?? 0
+            let sizes = streams.map { Int($0.frame_size) }
+            try budget.check(count: most, sizes: sizes, madeBy: "camera '\(id)'")
+        } catch {
+            throw .memory(error)
+        }
         let count = try Self.check(id) { fs_lc_allocate(camera, $0) }
         var pool = Pool(layouts: [], slots: [])
         for slot in 0..<count {

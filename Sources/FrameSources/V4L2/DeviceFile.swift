@@ -7,10 +7,14 @@ enum DeviceFile {
         numbered(in: "/dev", prefix: "video").map { "/dev/video\($0)" }
     }
 
-    /// The name of the group that owns the file, nil if it can't be told.
+    /// The name of the group whose members may open the file to read and write; nil: there is none, or this process has it
+    /// already.
     static func owningGroup(of path: String) -> String? {
         var status = stat()
         guard stat(path, &status) == 0, status.st_gid != 0 else { return nil }
+        guard status.st_mode & (S_IRGRP | S_IWGRP) == S_IRGRP | S_IWGRP, !isMember(of: status.st_gid) else {
+            return nil
+        }
         var entry = group()
         var result: UnsafeMutablePointer<group>?
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
@@ -23,13 +27,25 @@ enum DeviceFile {
         }
     }
 
-    /// The other processes that have the file open, as far as this user may look (`/proc/PID/fd`): "zoom (pid 4711)".
+    private static func isMember(of gid: gid_t) -> Bool {
+        if getegid() == gid { return true }
+        let count = getgroups(0, nil)
+        guard count > 0 else { return false }
+        var groups = [gid_t](repeating: 0, count: Int(count))
+        let read = getgroups(count, &groups)
+        return groups.prefix(Int(max(0, read))).contains(gid)
+    }
+
+    /// The other processes that have the device open, as far as this user may look (`/proc/PID/fd`): "zoom (pid 4711)". They
+    /// may have opened it by another name, such as a link of `/dev/v4l/by-id`.
     static func holders(of path: String) -> [String] {
         let own = getpid()
+        var device = stat()
+        guard stat(path, &device) == 0 else { return [] }
         var holders: [String] = []
         for pid in numbered(in: "/proc", prefix: "") where pid != own {
             let folder = "/proc/\(pid)/fd"
-            let isHolder = numbered(in: folder, prefix: "").contains { link("\(folder)/\($0)") == path }
+            let isHolder = numbered(in: folder, prefix: "").contains { isSame(device, "\(folder)/\($0)") }
             if isHolder { holders.append("\(processName(pid)) (pid \(pid))") }
         }
         return holders
@@ -46,13 +62,12 @@ enum DeviceFile {
         }
     }
 
-    private static func link(_ path: String) -> String? {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-            guard let start = buffer.baseAddress else { return nil }
-            let count = readlink(path, start, buffer.count)
-            guard count > 0, count < buffer.count else { return nil }
-            return String(decoding: buffer[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        }
+    /// Whether an open file is the device, under whatever name it was opened.
+    private static func isSame(_ device: stat, _ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == device.st_mode & S_IFMT else { return false }
+        if status.st_mode & S_IFMT == S_IFCHR { return status.st_rdev == device.st_rdev }
+        return status.st_dev == device.st_dev && status.st_ino == device.st_ino
     }
 
     /// The numbers after `prefix` in the names of a folder's entries, in order.

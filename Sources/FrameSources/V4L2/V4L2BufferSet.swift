@@ -21,7 +21,20 @@ struct V4L2BufferSet {
         format: DriverFormat,
         count: Int
     ) throws(V4L2Error) -> V4L2BufferSet {
-        let given = try device.requestBuffers(count, .mmap)
+        let sizes = format.planes.map(\.sizeImage)
+        do throws(MemoryError) {
+            try MemoryBudget().check(count: count, sizes: sizes, madeBy: "the driver of \(device.path)")
+        } catch {
+            throw .memory(error)
+        }
+        let given: Int
+        do throws(V4L2Error) {
+            given = try device.requestBuffers(count, .mmap)
+        } catch {
+            guard case .call(_, _, _, .noMemory) = error else { throw error }
+            let asked = sizes.reduce(0) { $0 &+ $1 &* count }
+            throw .memory(.outOfMemory(asked: asked, source: "the driver of \(device.path)"))
+        }
         guard given > 0 else { throw .tooFewBuffers(path: device.path, asked: count, given: given) }
         var set = V4L2BufferSet(
             buffers: [],
@@ -67,7 +80,12 @@ struct V4L2BufferSet {
             case ENODEV: throw .unplugged(path: device.path, card: device.info.card)
             case EMFILE, ENFILE:
                 throw .call("VIDIOC_EXPBUF", path: device.path, value: "buffer \(buffer)", Errno(rawValue: -number))
-            default: throw .cannotExport(path: device.path, Errno(rawValue: -number))
+            default:
+                throw .cannotExport(
+                    path: device.path,
+                    Errno(rawValue: -number),
+                    imports: device.importsBuffers()
+                )
             }
         }
         do throws(MemoryError) {
@@ -131,7 +149,12 @@ struct V4L2BufferSet {
             return given
         } catch {
             if case .call(_, _, _, let errno) = error, errno.rawValue == EINVAL {
-                throw .cannotImport(path: device.path, source: "other programs", errno)
+                throw .cannotImport(
+                    path: device.path,
+                    source: "other programs",
+                    errno,
+                    exports: device.exportsBuffers()
+                )
             }
             throw error
         }
@@ -164,7 +187,7 @@ struct V4L2BufferSet {
     /// What it means that a buffer can't be queued.
     func importError(_ error: V4L2Error, _ device: V4L2Device) -> V4L2Error {
         guard memory == .dmaBuf, case .call("VIDIOC_QBUF", _, _, let errno) = error else { return error }
-        return .cannotImport(path: device.path, source: source, errno)
+        return .cannotImport(path: device.path, source: source, errno, exports: device.exportsBuffers())
     }
 
     private static func pageRounded(_ size: Int) -> Int {

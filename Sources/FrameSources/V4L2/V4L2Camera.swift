@@ -101,6 +101,28 @@ public final class V4L2Camera: Sendable {
         try? release()
     }
 
+    /// The buffers that the driver has.
+    var queuedBuffers: [Int] { state.withLock { state in state.isQueued.indices.filter { state.isQueued[$0] } } }
+
+    /// Finds the buffers that the driver no longer has, though it did not give them back: with an error, `VIDIOC_DQBUF` may
+    /// take one out of the queue and not say which. They are the program's again.
+    func reclaimLost() -> [Int] {
+        state.withLock { state in
+            var lost: [Int] = []
+            for index in state.isQueued.indices where state.isQueued[index] {
+                let flags = device.flags(ofBuffer: index, state.forDequeueing)
+                // An unknown state is no loss.
+                guard let flags, flags & UInt32(V4L2_BUF_FLAG_QUEUED | V4L2_BUF_FLAG_DONE) == 0 else { continue }
+                lost.append(index)
+            }
+            // A driver that says so of every buffer doesn't tell.
+            guard lost.count < state.queuedCount else { return [] }
+            for index in lost { state.isQueued[index] = false }
+            state.queuedCount -= lost.count
+            return lost
+        }
+    }
+
     /// How many buffers the driver has.
     public var queuedCount: Int { state.withLock { $0.queuedCount } }
 
@@ -109,8 +131,7 @@ public final class V4L2Camera: Sendable {
 
     /// Gives a buffer to the driver, to be filled.
     ///
-    /// - Throws: ``V4L2Error/badBuffer(path:index:)`` if the driver has it already;
-    ///   ``V4L2Error/cannotImport(path:source:_:)`` if it doesn't like memory made elsewhere.
+    /// - Throws: ``V4L2Error/badBuffer(path:index:)`` if the driver has it already.
     public func queue(_ buffer: Int) throws(V4L2Error) {
         try state.withLock { state throws(V4L2Error) in try queue(buffer, &state) }
     }
@@ -121,13 +142,7 @@ public final class V4L2Camera: Sendable {
         }
         var flat = state.forQueueing[buffer]
         let result = device.raw { fs_v4l2_queue_buffer(device.descriptor, &flat) }
-        guard result == 0 else {
-            let error = device.error("VIDIOC_QBUF", "buffer \(buffer)", -result)
-            if case .call(_, _, _, let errno) = error, configuration.memory != .driver {
-                throw .cannotImport(path: device.path, source: setup.memorySource, errno)
-            }
-            throw error
-        }
+        guard result == 0 else { throw device.error("VIDIOC_QBUF", "buffer \(buffer)", -result) }
         state.isQueued[buffer] = true
         state.queuedCount += 1
     }

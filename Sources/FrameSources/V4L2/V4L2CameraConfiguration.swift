@@ -22,6 +22,9 @@ public struct V4L2CameraConfiguration: Sendable, Hashable {
     /// One of ``V4L2Device/inputs()``; nil: as it is.
     public var input: Int?
 
+    /// The same by its name, in any case. Goes before ``input``.
+    public var inputName: String?
+
     /// The image's size; nil: as the device is set now, or what a digital video input receives.
     public var size: V4L2Size?
 

@@ -12,12 +12,16 @@ struct V4L2CameraPlan {
     private(set) var notes: [String] = []
 
     init(device: V4L2Device, configuration: V4L2CameraConfiguration) throws(V4L2Error) {
-        if let input = configuration.input { try device.setInput(input) }
+        if let name = configuration.inputName {
+            try device.setInput(named: name)
+        } else if let input = configuration.input {
+            try device.setInput(input)
+        }
         device.adoptTimings()
         let before = try device.currentFormat()
         let code = try Self.code(device, configuration) ?? before.code
         let size = configuration.size ?? before.size
-        format = try device.setFormat(code, size)
+        format = try Self.possibleFormat(device, code, size)
         if format.code != code { note("format", asked: code, given: format.code) }
         if let asked = configuration.size { note("size", asked: asked, given: format.size) }
         try setRate(device, configuration.framesPerSecond)
@@ -25,8 +29,9 @@ struct V4L2CameraPlan {
             try setControl(device, setting)
         }
         if let minimum = Self.minimumBuffers(device) { buffersNeeded = max(buffersNeeded, minimum) }
-        if !format.isProgressive {
-            notes.append("the source is interlaced: each frame is a field, or two fields after each other")
+        let field = V4L2Field(rawValue: format.field) ?? .unknown
+        if field.name != nil {
+            notes.append("the source is interlaced: each frame is \(field.explanation), as its metadata says ('Field')")
         }
         if device.info.needsMediaController {
             notes.append("this node is part of a pipeline that the media controller sets up; libcamera does that")
@@ -36,6 +41,23 @@ struct V4L2CameraPlan {
     mutating func note<T: Equatable & CustomStringConvertible>(_ what: String, asked: T, given: T) {
         guard asked != given else { return }
         adjustments.append(V4L2Adjustment(what: what, asked: asked.description, given: given.description))
+    }
+
+    /// Sets the format. Where the driver takes a size at which the format has no image, such as an odd width of YUV420, the
+    /// next smaller width that has one is set.
+    private static func possibleFormat(
+        _ device: V4L2Device,
+        _ code: FourCC,
+        _ size: V4L2Size
+    ) throws(V4L2Error) -> DriverFormat {
+        let format = try device.setFormat(code, size)
+        guard case .failure(.layout) = format.layoutResult(path: device.path) else { return format }
+        for step in [2, 4, 8, 16] where format.width >= step {
+            let smaller = V4L2Size(width: format.width / step * step, height: format.height)
+            let other = try device.setFormat(code, smaller)
+            if case .success = other.layoutResult(path: device.path) { return other }
+        }
+        return try device.setFormat(code, size)
     }
 
     /// V4L2's code for the format that is asked for, nil if none is.
@@ -61,7 +83,7 @@ struct V4L2CameraPlan {
             return
         }
         guard let asked = V4L2Interval(framesPerSecond: framesPerSecond) else {
-            throw .call("VIDIOC_S_PARM", path: device.path, value: "\(framesPerSecond) fps", .invalidArgument)
+            throw .badRate(path: device.path, framesPerSecond)
         }
         interval = try device.setInterval(asked)
         if let interval {

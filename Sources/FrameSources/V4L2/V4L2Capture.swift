@@ -13,6 +13,10 @@ internal import Synchronization
 /// the driver as soon as no subscriber holds it. Missing frames are counted where they were lost: by the camera, or for
 /// want of a free slot.
 ///
+/// Errors that may pass are borne: a buffer that can't be dequeued or queued once costs a frame, a stream that has failed is
+/// restarted, and so is one whose camera gives no frame for ``Options/frameTimeout``. The next frame has
+/// `FrameFlags.discontinuity`; meanwhile `ChannelStatistics.sourceTrouble` says what is amiss.
+///
 /// A change of the source's resolution, or ``reconfigure(_:)``, begins a new generation of the channel. When the camera
 /// is unplugged the channel ends with the reason; with ``Options/returnsAfterUnplug`` it is offered again once the camera
 /// is back at the same place of the bus.
@@ -27,8 +31,14 @@ public final class V4L2Capture: Sendable {
         public var returnsAfterUnplug = false
         /// How many frames to publish before ``V4L2Capture/run(until:)`` returns; nil: no limit.
         public var frameLimit: UInt64?
-        /// The longest time without a frame; nil: for ever. An HDMI input gives none without a signal.
-        public var frameTimeout: Duration?
+        /// The longest time without a frame, or three times the camera's own interval if that is longer; nil: for ever.
+        /// Then the trouble is told, and the stream is restarted, more and more seldom, until frames come. An HDMI input
+        /// gives none without a signal, a triggered camera none without a trigger.
+        public var frameTimeout: Duration? = .seconds(5)
+        /// How many times in succession the stream is restarted after errors before ``V4L2Capture/run(until:)`` throws the
+        /// last of them; nil: without limit, as with ``returnsAfterUnplug``. A camera that has never given a frame is
+        /// restarted at most twice. Silence (``frameTimeout``) has no limit.
+        public var restartLimit: Int? = 5
         /// Makes what is published beside a frame's pixels. Called on the capturing thread, after the frame came from the
         /// driver and before anyone else has it; what it takes in time is taken from the capture.
         public var metadata: (@Sendable (V4L2Frame, V4L2Camera) -> Metadata)?
@@ -69,7 +79,7 @@ public final class V4L2Capture: Sendable {
     ) throws(V4L2CaptureError) {
         let camera: V4L2Camera
         do throws(V4L2Error) {
-            camera = try V4L2Camera(device: V4L2Device(path: path), configuration: configuration)
+            camera = try Self.setUp(configuration) { () throws(V4L2Error) in try V4L2Device(path: path) }
         } catch {
             throw .camera(error)
         }
@@ -88,6 +98,22 @@ public final class V4L2Capture: Sendable {
         let publisher = try Self.publisher(channel, camera, options)
         current = Mutex(Current(camera: camera, publisher: publisher, configuration: camera.configuration))
         try offerControls(by: publisher)
+    }
+
+    /// Sets a device up. An error that may pass is given two more chances.
+    private static func setUp(
+        _ configuration: V4L2CameraConfiguration,
+        _ device: () throws(V4L2Error) -> V4L2Device
+    ) throws(V4L2Error) -> V4L2Camera {
+        var chances = 2
+        while true {
+            do throws(V4L2Error) {
+                return try V4L2Camera(device: device(), configuration: configuration)
+            } catch {
+                guard error.mayPass, chances > 0 else { throw error }
+                chances -= 1
+            }
+        }
     }
 
     private static func publisher(
@@ -170,7 +196,6 @@ public final class V4L2Capture: Sendable {
         while true {
             let now = current.withLock { $0 }
             guard let camera = now.camera else { return }
-            options.onEvent?(.streaming(camera.device.info, camera.setup))
             let framesLeft = options.frameLimit.map { $0 - min($0, now.published) }
             var loop = V4L2CaptureLoop(
                 camera: camera,
@@ -178,10 +203,8 @@ public final class V4L2Capture: Sendable {
                 sequenceBase: now.sequenceBase,
                 stop: stop,
                 attention: attention,
-                frameTimeout: options.frameTimeout,
                 framesLeft: framesLeft,
-                mayStallForEver: options.publisher.stallLimit == nil,
-                metadata: options.metadata
+                options: options
             )
             var end = V4L2CaptureLoop.End.reconfigure
             var failure: V4L2CaptureError?
@@ -231,13 +254,16 @@ public final class V4L2Capture: Sendable {
         before: V4L2CameraConfiguration
     ) throws(V4L2Error) -> V4L2Camera {
         let live = current.withLock { $0.live }
-        guard let wanted else { return try V4L2Camera(device: device, configuration: before.setting(live)) }
+        func setUp(_ configuration: V4L2CameraConfiguration) throws(V4L2Error) -> V4L2Camera {
+            try Self.setUp(configuration.setting(live)) { () throws(V4L2Error) in device }
+        }
+        guard let wanted else { return try setUp(before) }
         do throws(V4L2Error) {
-            return try V4L2Camera(device: device, configuration: wanted.setting(live))
+            return try setUp(wanted)
         } catch {
             if error.isUnplugged { throw error }
             options.onEvent?(.refused(error))
-            return try V4L2Camera(device: device, configuration: before.setting(live))
+            return try setUp(before)
         }
     }
 
@@ -264,7 +290,9 @@ public final class V4L2Capture: Sendable {
                 // Its file may not have its permissions yet, or it may be gone again.
                 switch error {
                 case .notPermitted, .unplugged, .noSuchDevice, .busy: continue
-                default: throw .camera(error)
+                default:
+                    if error.mayPass { continue }
+                    throw .camera(error)
                 }
             }
             let publisher = try Self.publisher(channel, camera, options)

@@ -2,10 +2,15 @@ public import FrameShare
 
 /// What a ``V4L2Capture`` tells of itself.
 public enum V4L2CaptureEvent: Sendable {
-    /// Streaming begins, for the first time or anew.
+    /// Streaming has begun, with a new set-up.
     case streaming(V4L2DeviceInfo, V4L2CameraSetup)
     /// The camera is gone, the channel has ended; the capture waits for the camera.
     case unplugged(V4L2DeviceInfo)
+    /// Something failed that may pass, or the camera has given no frame for too long (``V4L2Error/noFrames(path:seconds:)``).
+    /// The capture goes on. It is told once, until ``recovered``.
+    case troubled(V4L2Error)
+    /// Frames come again.
+    case recovered
     /// The camera couldn't be set up as ``V4L2Capture/reconfigure(_:)`` wanted; it goes on as before.
     case refused(V4L2Error)
 }

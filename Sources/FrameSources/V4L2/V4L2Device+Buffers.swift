@@ -30,15 +30,27 @@ extension V4L2Device {
         return (0..<min(Int(flat.num_planes), planes)).map { Int(element(flat.length, $0)) }
     }
 
+    /// `V4L2_BUF_FLAG_*` of a buffer, nil if the driver doesn't say.
+    ///
+    /// - Parameter kind: a buffer of the same kind
+    func flags(ofBuffer index: Int, _ kind: fs_v4l2_buffer) -> UInt32? {
+        var flat = kind
+        flat.index = UInt32(clamping: index)
+        return raw { fs_v4l2_query_buffer(descriptor, &flat) } == 0 ? flat.flags : nil
+    }
+
     /// How many bytes a driver leaves before the pixels of each plane (`v4l2_plane.data_offset`). It says so only of a
-    /// buffer that it has, so a buffer is queued for this and taken back. Not while streaming.
+    /// buffer that it has, so a buffer is queued for this and taken back. The same shows whether it takes a buffer that was
+    /// made elsewhere. Not while streaming.
     func dataOffsets(_ buffer: fs_v4l2_buffer) throws(V4L2Error) -> [Int] {
-        guard fs_v4l2_is_multiplanar(bufferType) else { return [0] }
+        let isMultiPlanar = fs_v4l2_is_multiplanar(bufferType)
+        guard isMultiPlanar || buffer.memory == DriverMemory.dmaBuf.rawValue else { return [0] }
         var flat = buffer
         try ioctl("VIDIOC_QBUF", "buffer \(flat.index)") { fs_v4l2_queue_buffer(descriptor, &flat) }
         let result = raw { fs_v4l2_query_buffer(descriptor, &flat) }
         try streamOff()
         guard result == 0 else { throw error("VIDIOC_QUERYBUF", "buffer \(flat.index)", -result) }
+        guard isMultiPlanar else { return [0] }
         return (0..<min(Int(flat.num_planes), Int(VIDEO_MAX_PLANES))).map { Int(element(flat.data_offset, $0)) }
     }
 
@@ -50,6 +62,24 @@ extension V4L2Device {
         return raw {
             fs_v4l2_export_buffer(descriptor, bufferType, UInt32(clamping: index), UInt32(clamping: plane), flags)
         }
+    }
+
+    /// Whether the driver takes buffers made elsewhere. It has none afterwards.
+    func importsBuffers() -> Bool {
+        _ = try? requestBuffers(0, .mmap)
+        let count = try? requestBuffers(1, .dmaBuf)
+        _ = try? requestBuffers(0, .dmaBuf)
+        return count ?? 0 > 0
+    }
+
+    /// Whether the driver shares its own buffers. It has none afterwards.
+    func exportsBuffers() -> Bool {
+        _ = try? requestBuffers(0, .dmaBuf)
+        defer { _ = try? requestBuffers(0, .mmap) }
+        guard let count = try? requestBuffers(1, .mmap), count > 0 else { return false }
+        let number = exportPlane(buffer: 0, plane: 0, readOnly: false)
+        if number >= 0 { close(number) }
+        return number >= 0
     }
 
     /// A buffer without a number, for calls that need its type only.

@@ -108,9 +108,19 @@ extension V4L2Device {
     public func setInput(_ input: Int) throws(V4L2Error) {
         let result = raw { fs_v4l2_set_input(descriptor, Int32(clamping: input)) }
         if result == -EINVAL || result == -ENOTTY {
-            throw .noSuchInput(path: path, input: input, inputs: try inputs())
+            throw .noSuchInput(path: path, input: "\(input)", inputs: try inputs())
         }
         guard result == 0 else { throw error("VIDIOC_S_INPUT", "\(input)", -result) }
+    }
+
+    /// Chooses an input by its name, in any case: "HDMI 1".
+    func setInput(named name: String) throws(V4L2Error) {
+        let names = try inputs()
+        let wanted = name.lowercased()
+        guard let input = names.firstIndex(where: { $0.lowercased() == wanted }) else {
+            throw .noSuchInput(path: path, input: "'\(name)'", inputs: names)
+        }
+        try setInput(input)
     }
 
     /// Takes over the timings that a digital video input (HDMI) sees now. Nothing happens on other inputs.
@@ -181,8 +191,13 @@ extension DriverFormat {
 
     var size: V4L2Size { V4L2Size(width: width, height: height) }
 
-    /// Whether each frame is one whole picture (`V4L2_FIELD_NONE`, or both fields interleaved).
-    var isProgressive: Bool { field <= V4L2_FIELD_NONE.rawValue || field == V4L2_FIELD_INTERLACED.rawValue }
+    func layoutResult(path: String) -> Result<ImageLayout, V4L2Error> {
+        do throws(V4L2Error) {
+            return .success(try layout(path: path))
+        } catch {
+            return .failure(error)
+        }
+    }
 
     /// The image that the driver will write.
     func layout(path: String) throws(V4L2Error) -> ImageLayout {

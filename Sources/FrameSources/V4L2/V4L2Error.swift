@@ -8,7 +8,8 @@ public enum V4L2Error: Error, Sendable, Equatable {
 
     /// There is no such device file.
     case noSuchDevice(path: String)
-    /// The device file's permissions keep this user out. `group` owns it, where it has a name.
+    /// The device file's permissions keep this user out. `group` is the one whose members may read and write it, if there is
+    /// one that this user isn't in.
     case notPermitted(path: String, group: String?)
     /// The file can't be opened for another reason.
     case cannotOpen(path: String, Errno)
@@ -20,11 +21,13 @@ public enum V4L2Error: Error, Sendable, Equatable {
     // Configuring
 
     /// The device has no such input; `inputs` are the names of those it has, in order.
-    case noSuchInput(path: String, input: Int, inputs: [String])
+    case noSuchInput(path: String, input: String, inputs: [String])
     /// The device doesn't offer the format; `offered` are those it does.
     case formatNotOffered(path: String, asked: PixelFormat, offered: [PixelFormat])
     /// V4L2's code means a format that isn't known here, and is the DRM code of another, with which it would be confused.
     case ambiguousFormat(path: String, code: FourCC)
+    /// The rate isn't above 0 and at most 1000000 frames a second.
+    case badRate(path: String, Double)
     /// The driver gives something other than was asked, and ``V4L2CameraConfiguration/exact`` was set.
     case adjusted(path: String, [V4L2Adjustment])
     /// The driver describes an image that contradicts itself.
@@ -36,10 +39,10 @@ public enum V4L2Error: Error, Sendable, Equatable {
     case badBufferCount(Int)
     /// The driver makes fewer buffers than were asked for.
     case tooFewBuffers(path: String, asked: Int, given: Int)
-    /// The driver can't hand its buffers to other processes.
-    case cannotExport(path: String, Errno)
-    /// The driver takes no buffers made elsewhere, or not this kind.
-    case cannotImport(path: String, source: String, Errno)
+    /// The driver can't hand its buffers to other processes. `imports`: whether it takes buffers made elsewhere.
+    case cannotExport(path: String, Errno, imports: Bool)
+    /// The driver takes no buffers made elsewhere, or not this kind. `exports`: whether it shares its own.
+    case cannotImport(path: String, source: String, Errno, exports: Bool)
     /// The memory asked for can't be imported by a driver: a memfd isn't a DMA buffer.
     case notADMABuffer(path: String, source: String)
     /// Memory for the buffers could not be had.
@@ -83,7 +86,8 @@ extension V4L2Error: CustomStringConvertible {
         case .notPermitted(let path, let group?):
             "\(path) may be opened by group '\(group)' only: 'sudo usermod -aG \(group) $USER', then log in again"
         case .notPermitted(let path, nil):
-            "\(path) may not be opened by this user; 'ls -l \(path)' shows who may"
+            "\(path) may not be opened by this user to read and write; 'ls -l \(path)' shows who may. A udev rule with "
+                + "GROUP and MODE=\"0660\" lets a group in"
         case .cannotOpen(let path, let errno):
             "\(path) can't be opened: \(errno)"
         case .notACamera(let path, let reason):
@@ -98,6 +102,8 @@ extension V4L2Error: CustomStringConvertible {
         case .ambiguousFormat(let path, let code):
             "\(path) gives the V4L2 format '\(code)', which is not known here and means something else elsewhere; "
                 + "choose another format"
+        case .badRate(let path, let rate):
+            "\(path) can't give \(rate) frames a second; ask for more than 0 and at most 1000000, or leave the rate to it"
         case .adjusted(let path, let adjustments):
             "\(path) can't do exactly what was asked: \(Self.list(adjustments.map(\.description)))"
         case .layout(let path, let error):
@@ -106,11 +112,16 @@ extension V4L2Error: CustomStringConvertible {
             "\(count) buffers are not possible; ask for 1 to 32"
         case .tooFewBuffers(let path, let asked, let given):
             "the driver of \(path) makes \(given) buffers, \(asked) were asked for; ask for fewer slots"
-        case .cannotExport(let path, let errno):
-            "the driver of \(path) can't share its buffers (VIDIOC_EXPBUF: \(errno)); import ours: --memory auto"
-        case .cannotImport(let path, let source, let errno):
+        case .cannotExport(let path, let errno, let imports):
+            "the driver of \(path) can't share its buffers (VIDIOC_EXPBUF: \(errno)); "
+                + (imports
+                    ? "it takes others': --memory heap, or --memory udmabuf; 'frameshare doctor' shows which this machine has"
+                    : "it takes no others' either, so its frames can't be shared in place")
+        case .cannotImport(let path, let source, let errno, let exports):
             "the driver of \(path) does not take buffers from \(source) (\(errno)); "
-                + "use another source, or the driver's own buffers"
+                + (exports
+                    ? "it shares its own: --memory driver"
+                    : "try another kind that 'frameshare doctor' shows; it can't share its own either")
         case .notADMABuffer(let path, let source):
             "\(path) can't fill \(source): only a DMA heap's buffers or a udmabuf can be imported by a driver; "
                 + "'frameshare doctor' shows which this machine has"
@@ -137,6 +148,12 @@ extension V4L2Error: CustomStringConvertible {
             "control '\(name)' of \(path) \(reason)"
         case .badControlValue(let path, let name, let value, let allowed):
             "control '\(name)' of \(path) can't be \(value); it takes \(allowed)"
+        case .call("VIDIOC_STREAMON", let path, _, .noSpace):
+            "\(path) can't stream: its bus has no bandwidth left (VIDIOC_STREAMON: \(Errno.noSpace)). With USB, ask for a smaller "
+                + "size, a lower rate or a compressed format (--format MJPEG), or plug the camera into another USB controller"
+        case .call("VIDIOC_STREAMON", let path, _, .brokenPipe):
+            "\(path) can't stream: what feeds it gives another size or format (VIDIOC_STREAMON: \(Errno.brokenPipe)); its "
+                + "pipeline is set up through the media controller, which libcamera does: --source libcamera"
         case .call(let call, let path, let value, let errno):
             "\(call) failed on \(path)\(value.isEmpty ? "" : " (\(value))"): \(errno)"
         }
@@ -145,6 +162,34 @@ extension V4L2Error: CustomStringConvertible {
     private static func list(_ names: [String]) -> String {
         names.isEmpty ? "none" : names.joined(separator: ", ")
     }
+
+    /// Whether the error may pass: the same device may go on, at once or once its stream was restarted.
+    public var mayPass: Bool {
+        switch self {
+        case .streamFailed, .noFrames, .badBuffer, .cannotImport: true
+        // No bandwidth (USB) or no power: it takes another device to change that.
+        case .call("VIDIOC_STREAMON", _, _, .noSpace): false
+        case .busy(_, let call, _): call == "VIDIOC_QBUF" || call == "VIDIOC_DQBUF"
+        case .call(let call, _, _, _): Self.streamingCalls.contains(call)
+        default: false
+        }
+    }
+
+    private static let streamingCalls: Set<String> = [
+        "VIDIOC_QBUF", "VIDIOC_DQBUF", "VIDIOC_QUERYBUF", "VIDIOC_REQBUFS", "VIDIOC_STREAMON", "VIDIOC_STREAMOFF",
+        "VIDIOC_DQEVENT",
+    ]
+
+    /// Whether another program, or another device on the same bus, is in the way, so that the error lasts as long as that.
+    var isInTheWay: Bool {
+        switch self {
+        case .busy, .call("VIDIOC_STREAMON", _, _, .noSpace): true
+        default: false
+        }
+    }
+
+    /// Whether the camera merely says nothing.
+    var isSilence: Bool { if case .noFrames = self { true } else { false } }
 
     /// Whether the device itself is gone, so that it may come back.
     public var isUnplugged: Bool {

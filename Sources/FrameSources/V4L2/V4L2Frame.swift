@@ -24,6 +24,9 @@ public struct V4L2Frame: Sendable {
     /// `FrameFlags.error` if the data may be damaged, `FrameFlags.keyframe`.
     public let flags: FrameFlags
 
+    /// Which field of an interlaced picture it is, or how both lie in it.
+    public let field: V4L2Field
+
     private let planes: Int
     private let used: InlineArray<4, UInt32>
     private let isPartial: Bool
@@ -46,6 +49,7 @@ public struct V4L2Frame: Sendable {
         if flat.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0 { flags.insert(.error) }
         if flat.flags & UInt32(V4L2_BUF_FLAG_KEYFRAME) != 0 { flags.insert(.keyframe) }
         self.flags = flags
+        field = V4L2Field(rawValue: flat.field) ?? .unknown
         // V4L2 counts a buffer's bytes; several planes may share it.
         var used = InlineArray<4, UInt32>(repeating: 0)
         var isPartial = false
