@@ -12,6 +12,9 @@ struct SequenceCounter {
     /// As far as a frame that was overtaken by later ones can lag behind; one further back is a count that began anew.
     private static let mostOvertaken: UInt32 = 32
 
+    /// The largest gap of frames that may be lost: minutes, at any rate. A longer step is a count that began anew.
+    private static let longestGap: UInt32 = 1 << 16
+
     /// For how many frames a number that was left out may still come, before it is lost.
     private let patience: Int
     private var last: UInt32?
@@ -43,7 +46,7 @@ struct SequenceCounter {
             return Frame(sequence: sequence)
         }
         let step = number &- last
-        if step > 0, step < 1 << 31 {
+        if step > 0, step <= Self.longestGap {
             self.last = number
             if step > 1 {
                 missing += Int(step) - 1

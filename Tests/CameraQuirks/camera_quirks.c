@@ -29,9 +29,12 @@
 //   no-expbuf         the driver exports nothing
 //   expbuf-writable   the driver exports no read-only buffers
 //   stepwise          sizes are multiples of 16
+//   odd               any size goes, also one that a format of colours at half resolution has no image for
 //   no-events         there are no events
 //   no-parm           the driver knows no rates
 //   parm-ignored      the driver takes every rate, and keeps its own
+//   huge              a buffer takes 4 GB, which the driver has not
+//   little-memory     the driver has no memory for its buffers (ENOMEM)
 //   clock=zero        no time stamps
 //   clock=realtime    real time, said to be the monotonic clock's
 //   clock=unflagged   the driver doesn't say which clock it is
@@ -130,7 +133,8 @@ static uint32_t line(const struct camera *c) {
 }
 
 static uint32_t size(const struct camera *c) {
-    return c->code == V4L2_PIX_FMT_NV12 ? line(c) * c->height * 3 / 2 : line(c) * c->height;
+    bool has_halves = c->code == V4L2_PIX_FMT_NV12 || c->code == V4L2_PIX_FMT_YUV420;
+    return has_halves ? line(c) * c->height * 3 / 2 : line(c) * c->height;
 }
 
 static void post(struct camera *c) {
@@ -227,6 +231,7 @@ static void free_buffers(struct camera *c) {
 static int make_buffers(struct camera *c, struct v4l2_requestbuffers *r) {
     if (++reqbufs == number("reqbufs", 0)) return -EINVAL;
     if (r->memory != V4L2_MEMORY_MMAP) return -EINVAL;
+    if ((quirk("little-memory") || quirk("huge")) && r->count) return -ENOMEM;
     if (c->streams) return -EBUSY;
     free_buffers(c);
     c->queued = c->ready = 0;
@@ -307,20 +312,23 @@ static int start(struct camera *c) {
     return -result;
 }
 
-static const uint32_t codes[] = { V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_NV12, V4L2_PIX_FMT_GREY };
+static const uint32_t codes[] = { V4L2_PIX_FMT_YUYV, V4L2_PIX_FMT_NV12, V4L2_PIX_FMT_GREY, V4L2_PIX_FMT_YUV420 };
 
 static void tell_format(const struct camera *c, struct v4l2_format *f) {
     uint32_t type = f->type;
     memset(f, 0, sizeof *f);
     f->type = type;
     f->fmt.pix = (struct v4l2_pix_format){
-        .width = c->width, .height = c->height, .pixelformat = c->code, .bytesperline = line(c), .sizeimage = size(c),
+        .width = c->width, .height = c->height, .pixelformat = c->code, .bytesperline = line(c),
+        .sizeimage = quirk("huge") ? 0xfff00000u : size(c),
         .field = (uint32_t)number("field", V4L2_FIELD_NONE), .colorspace = V4L2_COLORSPACE_REC709,
     };
 }
 
+static uint32_t step_of_sizes(void) { return quirk("stepwise") ? 16 : quirk("odd") ? 1 : 2; }
+
 static uint32_t fit(uint32_t value, uint32_t most) {
-    uint32_t step = quirk("stepwise") ? 16 : 2;
+    uint32_t step = step_of_sizes();
     value = value / step * step;
     return value < 32 ? 32 : value > most ? most : value;
 }
@@ -340,7 +348,7 @@ static int set_format(struct camera *c, struct v4l2_format *f, bool trial) {
 
 static int tell_size(struct v4l2_frmsizeenum *e) {
     if (e->index > 0) return -EINVAL;
-    uint32_t step = quirk("stepwise") ? 16 : 2;
+    uint32_t step = step_of_sizes();
     e->type = V4L2_FRMSIZE_TYPE_STEPWISE;
     e->stepwise = (struct v4l2_frmsize_stepwise){ 32, 16384, step, 32, 8640, step };
     return 0;

@@ -27,9 +27,10 @@ struct CameraQuirkTests {
             try CommandRun(arguments, in: folder, environment: environment)
         }
 
-        /// One reader of each policy.
+        /// One reader of each policy, once there is a channel.
         func watch(frames: Int) throws -> [CommandRun] {
-            try ["latest", "queue:4", "every-frame"].map {
+            try wait { _ in true }
+            return try ["latest", "queue:4", "every-frame"].map {
                 try read("watch", "cam", "--policy", $0, "--frames", "\(frames)", "--json")
             }
         }
@@ -146,8 +147,9 @@ struct CameraQuirkTests {
         let switchFile = try ChannelFolder()
         let file = switchFile.scratchFile()
         let scene = try Scene(["silent-while=\(file.path)"], ["--frame-timeout", "200ms"])
-        let watcher = try scene.read("watch", "cam", "--frames", "1000000", "--json")
         try scene.wait { $0.published > 10 && $0.sourceTrouble == "" }
+        let watcher = try scene.read("watch", "cam", "--json")
+        try scene.wait { $0.subscribers.contains { $0.delivered > 0 } }
         try Data().write(to: file)
         try scene.wait(event: "trouble")
         try scene.wait { $0.sourceTrouble.contains("gave no frame for") }
@@ -207,6 +209,79 @@ struct CameraQuirkTests {
         #expect(
             try size.close()[0]["notes"].elements.map { try $0.text }.contains("not as asked: size 100x70 became 96x64")
         )
+    }
+
+    @Test("where a format has no image of the size asked for, the nearest that it has is taken, and told")
+    func oddSizes() throws {
+        for (asked, given) in [("641x480", "640x480"), ("640x481", "640x480"), ("641x481", "640x480")] {
+            let scene = try Scene(["odd"], ["--size", asked, "--format", "YUV420"])
+            try scene.wait(event: "streaming")
+            let notes = try scene.close()[0]["notes"].elements.map { try $0.text }
+            #expect(notes.contains("not as asked: size \(asked) became \(given)"), "\(notes)")
+        }
+    }
+
+    /// What a publisher says that can't begin.
+    private func refusal(_ quirks: [String], _ arguments: [String]) throws -> String {
+        let folder = try ChannelFolder()
+        let run = try CommandRun(
+            ["publish", "--source", QuirkyCamera.device, "--channel", "cam"] + arguments,
+            in: folder,
+            environment: QuirkyCamera.environment(quirks)
+        )
+        let outcome = run.wait()
+        #expect(outcome.code == 1 || outcome.code == 64, "\(outcome.output)")
+        withExtendedLifetime(folder) {}
+        return outcome.errors
+    }
+
+    @Test("memory that the machine or the driver hasn't is told with its size, before anything is killed for it")
+    func memory() throws {
+        // Only a machine with more than 137 GB asks the driver.
+        let available = try refusal(["huge"], ["--slots", "32"])
+        #expect(
+            available.contains("137406 MB are asked for") || available.contains("no room for 137406 MB"),
+            "\(available)"
+        )
+        let driver = try refusal(["little-memory"], ["--size", "640x480", "--slots", "4"])
+        #expect(driver.contains("the driver of \(QuirkyCamera.device) has no room for 2458 kB"), "\(driver)")
+    }
+
+    @Test(
+        "what is refused says why, and what would do instead",
+        arguments: [
+            (["no-expbuf"], [], "it takes no others' either"),
+            (["streamon-broken=1:28"], [], "bandwidth"), (["streamon-broken=1:28"], [], "USB"),
+            (["streamon-broken=1:32"], [], "--source libcamera"),
+            ([], ["--rate", "0"], "--rate 0: for the pattern"),
+            (["inputs=3"], ["--input", "7"], "it has 0 (Socket 0), 1 (Socket 1), 2 (Socket 2)"),
+            (["inputs=3"], ["--input", "hdmi"], "has no input 'hdmi'"),
+            ([], ["--memory", "memfd"], "it shares its own: --memory driver"),
+        ]
+    )
+    func words(quirks: [String], arguments: [String], words: String) throws {
+        let errors = try refusal(quirks, arguments)
+        #expect(errors.contains(words), "\(errors)")
+    }
+
+    @Test("a camera's input is chosen by number or by name, and listed", arguments: ["2", "socket 2"])
+    func inputs(input: String) throws {
+        let scene = try Scene(["inputs=3"], ["--input", input])
+        try scene.wait(event: "streaming")
+        let listed = try scene.read("cameras", QuirkyCamera.device).wait().output
+        #expect(listed.contains("--input 2  Socket 2"), "\(listed)")
+        try scene.close()
+    }
+
+    @Test(
+        "a field of an interlaced picture is labelled",
+        arguments: [("2", "top"), ("4", "interlaced"), ("5", "seq-tb")]
+    )
+    func fields(number: String, name: String) throws {
+        let scene = try Scene(["field=\(number)"])
+        try scene.wait(event: "streaming")
+        let notes = try scene.close()[0]["notes"].elements.map { try $0.text }
+        #expect(notes.contains { $0.contains("interlaced") && $0.contains("(\(name))") }, "\(notes)")
     }
 
     @Test("a camera tells its rate with each frame", arguments: [(10, "F10:1"), (25, "F25:1")])

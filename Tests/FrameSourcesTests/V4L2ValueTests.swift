@@ -149,6 +149,12 @@ struct SequenceCounterTests {
         #expect(frames.map(\.starved) == [false, false, false, true, false])
     }
 
+    @Test("a step too long for any gap is a count that began anew, not a million of lost frames")
+    func jump() {
+        #expect(carried([9, 10, 1_000_011, 1_000_012]) == ([9, 10, 11, 12], [0, 0, 0, 0]))
+        #expect(carried([0, 65_536, 65_537]) == ([0, 65_536, 65_537], [0, 65_535, 0]))
+    }
+
     @Test("a number that repeats is another frame")
     func repeated() {
         #expect(carried([10, 10, 11]) == ([10, 11, 12], [0, 0, 0]))

@@ -44,7 +44,7 @@ struct V4L2CameraPlan {
     }
 
     /// Sets the format. Where the driver takes a size at which the format has no image, such as an odd width of YUV420, the
-    /// next smaller width that has one is set.
+    /// next smaller size that has one is set.
     private static func possibleFormat(
         _ device: V4L2Device,
         _ code: FourCC,
@@ -52,10 +52,12 @@ struct V4L2CameraPlan {
     ) throws(V4L2Error) -> DriverFormat {
         let format = try device.setFormat(code, size)
         guard case .failure(.layout) = format.layoutResult(path: device.path) else { return format }
-        for step in [2, 4, 8, 16] where format.width >= step {
-            let smaller = V4L2Size(width: format.width / step * step, height: format.height)
-            let other = try device.setFormat(code, smaller)
-            if case .success = other.layoutResult(path: device.path) { return other }
+        for step in [2, 4, 8, 16] where format.width >= step && format.height >= step {
+            let (width, height) = (format.width / step * step, format.height / step * step)
+            for (width, height) in [(width, format.height), (format.width, height), (width, height)] {
+                let other = try device.setFormat(code, V4L2Size(width: width, height: height))
+                if case .success = other.layoutResult(path: device.path) { return other }
+            }
         }
         return try device.setFormat(code, size)
     }
