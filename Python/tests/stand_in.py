@@ -47,7 +47,8 @@ class Camera:
     """What is used of a Picamera2. `fill` says what is in a frame's buffers."""
 
     def __init__(self, buffer_count=4, **streams):
-        self.pre_callback = None
+        self.pre_callback = self.post_callback = None
+        self.request_lock, self.stop_count, self.started = threading.Lock(), 0, True
         self.camera = SimpleNamespace(id="/base/stand-in")
         self.camera_properties = {"Model": "stand-in"}
         self.options = {"quality": 80}
@@ -120,7 +121,19 @@ class Camera:
         request = self.capture()
         if request is None:
             return False
+        self.process_requests(request)
+        return True
+
+    def process_requests(self, request):
+        """What picamera2's does with its callbacks."""
         if self.pre_callback:
             self.pre_callback(request)
+        if self.post_callback:
+            self.post_callback(request)
         request.release()
-        return True
+
+    def _make_requests(self):
+        return []
+
+    def close(self):
+        pass

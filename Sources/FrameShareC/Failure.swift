@@ -50,8 +50,8 @@ struct Failure: Error {
 
     private static func code(of error: ChannelError) -> Int {
         switch error {
-        case .badChannelName, .badStreamName, .badMetadataCapacity, .unknownGroup, .badGroupName, .replyTooLarge,
-            .badCopies, .badCopyFloor:
+        case .badChannelName, .badStreamName, .badMetadataCapacity, .badSubscriberCount, .unknownGroup, .badGroupName,
+            .replyTooLarge, .badCopies, .badCopyFloor:
             FRAMESHARE_ERROR_INVALID_ARGUMENT
         case .noDirectory, .directory, .pathTooLong: FRAMESHARE_ERROR_DIRECTORY
         case .channelInUse: FRAMESHARE_ERROR_CHANNEL_IN_USE

@@ -32,6 +32,7 @@ func publisherOptions(_ pointer: UnsafePointer<frameshare_publisher_options>?) t
     } else if given.copy_floor != 0 {
         throw .invalid("options.copy_floor is \(given.copy_floor), and there are no copy_slots")
     }
+    options.keepsMisfits = given.keep_misfits != 0
     options.sourceName = optionalText(given.source_name) ?? ""
     if let memory = optionalText(given.memory) {
         guard let preference = MemoryPreference(memory) else {

@@ -127,6 +127,59 @@ public func frameshare_publisher_wait_for_room(_ publisher: OpaquePointer!, _ ti
 }
 
 @c @implementation
+public func frameshare_publisher_wait_for_subscribers(
+    _ publisher: OpaquePointer!,
+    _ count: UInt32,
+    _ timeout: Int64
+) -> Int32 {
+    answer { () throws(Failure) in
+        let publisher = try handles.publishers.object(publisher)
+        try translating { () throws(ChannelError) in
+            try publisher.waitForSubscribersBlocking(Int(count), timeout: duration(timeout))
+        }
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_publisher_generation(
+    _ publisher: OpaquePointer!,
+    _ generation: UnsafeMutablePointer<UInt32>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let generation = try place(generation, "generation")
+        generation.pointee = try handles.publishers.object(publisher).generation
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_publisher_held_slots(
+    _ publisher: OpaquePointer!,
+    _ generation: UInt32,
+    _ slots: UnsafeMutablePointer<UInt32>!,
+    _ capacity: Int,
+    _ count: UnsafeMutablePointer<Int>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let (slots, count) = (try place(slots, "slots"), try place(count, "count"))
+        let held = try handles.publishers.object(publisher).heldSlots(ofGeneration: generation).prefix(max(0, capacity))
+        for (i, slot) in held.enumerated() { slots[i] = UInt32(slot) }
+        count.pointee = held.count
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_publisher_set_metadata_capacity(_ publisher: OpaquePointer!, _ bytes: UInt32) -> Int32 {
+    answer { () throws(Failure) in
+        let publisher = try handles.publishers.object(publisher)
+        try translating { () throws(ChannelError) in try publisher.setMetadataCapacity(Int(bytes)) }
+        return ok
+    }
+}
+
+@c @implementation
 public func frameshare_publisher_count_lost(
     _ publisher: OpaquePointer!,
     _ source: UInt64,
@@ -177,6 +230,15 @@ public func frameshare_publisher_close(_ publisher: OpaquePointer!) -> Int32 {
     answer { () throws(Failure) in
         guard let publisher = handles.publishers.remove(publisher) else { throw .invalidHandle }
         publisher.close()
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_publisher_close_revoking(_ publisher: OpaquePointer!) -> Int32 {
+    answer { () throws(Failure) in
+        guard let publisher = handles.publishers.remove(publisher) else { throw .invalidHandle }
+        publisher.close(revoking: true)
         return ok
     }
 }

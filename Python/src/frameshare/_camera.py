@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from . import errors
 from .controls import Control, Setting
 from .formats import Format
-from .metadata import Rectangle, Size, Value, encode
+from .images import Image
+from .metadata import Encoded, Rectangle, Size, encode
 from .streams import Stream
 
 #: Controls that libcamera defines as rectangles, which picamera2 gives as plain tuples.
@@ -18,40 +23,117 @@ _RECTANGLES = frozenset({"ScalerCrop", "ScalerCrops", "AfWindows", "ScalerCropMa
 
 @dataclass(frozen=True)
 class CameraPool:
-    """A configured camera's own buffers: a slot is what a request fills."""
+    """A configured camera's own buffers: a slot is what a request fills.
+
+    A buffer is known by what it is, never by its descriptor's number, which is used again. The pool keeps picamera2's
+    buffers, and so what they are, for as long as it lives.
+    """
 
     streams: list[Stream]
     #: (descriptor, kind of memory, size), as ``Publisher`` takes them.
     buffers: list[tuple[int, str, int]]
     count: int
-    _slots: dict[int, int]
-    _key_stream: Any
+    #: picamera2's count of configurations.
+    configuration: int
+    #: libcamera's stream of each name, and its buffers by slot.
+    _found: dict[str, tuple[Any, list[Any]]]
+    _slots: dict[int, int] = field(default_factory=dict)
+    _memories: dict[tuple[int, int], int] = field(default_factory=dict)
+    _maps: dict[tuple[str, int], list[npt.NDArray[np.uint8]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for _, buffers in self._found.values():
+            for slot, buffer in enumerate(buffers[: self.count]):
+                self._slots[id(buffer)] = slot
+                self._memories[_memory(buffer)] = slot
 
     def slot_of(self, request: Any) -> int | None:
         """The slot that a ``CompletedRequest`` has filled; None where its buffers are none of these."""
-        buffer = request.request.buffers.get(self._key_stream)
-        return None if buffer is None else self._slots.get(buffer.planes[0].fd)
+        return self.slot_of_buffers(request.request.buffers)
+
+    def slot_of_buffers(self, buffers: Any) -> int | None:
+        """The slot of a request's buffers; None where they are none of these."""
+        for stream, _ in self._found.values():
+            buffer = buffers.get(stream)
+            if buffer is None:
+                return None
+            # An object that is kept has its id for itself; another object may stand for the same memory.
+            slot = self._slots.get(id(buffer))
+            return self._memories.get(_memory(buffer)) if slot is None else slot
+        return None
+
+    def bytes_used(self, request: Any) -> dict[str, int]:
+        """How many bytes of each compressed image hold data."""
+        result = {}
+        for stream in self.streams:
+            if stream.format.is_compressed:
+                buffer = request.request.buffers[self._found[stream.name][0]]
+                metadata = getattr(buffer, "metadata", None)
+                if metadata is not None:
+                    result[stream.name] = sum(plane.bytes_used for plane in metadata.planes)
+        return result
+
+    def copy(self, slot: int, name: str, target: Image, used: int | None) -> None:
+        """Copies the image in a slot to another that lies as it does."""
+        sources = self._mapped(name, slot)
+        for index, plane in enumerate(target.layout):
+            size = plane.size if used is None else min(used, plane.size)
+            source = sources[plane.buffer][plane.offset : plane.offset + size]
+            np.copyto(target.plane_bytes(index)[:size], source)
+
+    def _mapped(self, name: str, slot: int) -> list[npt.NDArray[np.uint8]]:
+        """An image's memories, mapped once."""
+        if (name, slot) not in self._maps:
+            memories = _descriptors(self._found[name][1][slot].planes)
+            self._maps[name, slot] = [
+                np.frombuffer(mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ), np.uint8)
+                for fd, size in memories.items()
+            ]
+        return self._maps[name, slot]
+
+
+def _memory(buffer: Any) -> tuple[int, int]:
+    """What a buffer's memory is, whatever its descriptor's number."""
+    status = os.fstat(buffer.planes[0].fd)
+    return status.st_dev, status.st_ino
 
 
 def camera_pool(picam2: Any) -> CameraPool:
     """The streams as they were configured, and the descriptors of the buffers."""
+    configuration = getattr(picam2, "configure_count", 0)
     config = picam2.camera_configuration()
-    if config is None:
+    if not config:
         raise errors.FrameShareError("configure the camera before it is published: picam2.configure(...)")
-    found: list[tuple[str, Any]] = []
+    found: dict[str, tuple[Any, list[Any]]] = {}
     for name, stream in picam2.stream_map.items():
         if stream is not None:  # picamera2 lists lores and raw also where they are not wanted
-            found.append((name, picam2.allocator.buffers(stream)))
+            found[name] = (stream, list(picam2.allocator.buffers(stream)))
+    return _pool(config, found, configuration)
+
+
+def pool_of_requests(requests: Sequence[Any]) -> CameraPool:
+    """The buffers that requests of one configuration hold, each once: also those that the camera itself has no more."""
+    first = requests[0]
+    streams = {name: stream for name, stream in first.stream_map.items() if stream is not None}
+    held: dict[tuple[int, int], list[Any]] = {}
+    for request in requests:
+        each = [request.request.buffers[stream] for stream in streams.values()]
+        held.setdefault(_memory(each[0]), each)
+    found = {
+        name: (stream, [each[index] for each in held.values()]) for index, (name, stream) in enumerate(streams.items())
+    }
+    return _pool(first.config, found, getattr(first, "configure_count", 0))
+
+
+def _pool(config: dict[str, Any], found: dict[str, tuple[Any, list[Any]]], configuration: int) -> CameraPool:
     color = _color_space(config)
-    streams = [_stream(name, config[name], color, each[0].planes) for name, each in found]
-    count = min(len(each) for _, each in found)
+    streams = [_stream(name, config[name], color, buffers[0].planes) for name, (_, buffers) in found.items()]
+    count = min(len(buffers) for _, buffers in found.values())
     buffers: list[tuple[int, str, int]] = []
-    slots: dict[int, int] = {}
     for slot in range(count):
-        for _, each in found:
+        for _, each in found.values():
             buffers += [(fd, _kind(fd), size) for fd, size in _descriptors(each[slot].planes).items()]
-        slots[found[0][1][slot].planes[0].fd] = slot
-    return CameraPool(streams, buffers, count, slots, picam2.stream_map[found[0][0]])
+    return CameraPool(streams, buffers, count, configuration, found)
 
 
 def _descriptors(planes: Any) -> dict[int, int]:
@@ -144,16 +226,15 @@ def control_value(setting: Setting) -> Any:
     return value
 
 
-def typed_metadata(values: dict[str, Any]) -> dict[str, Value]:
-    """picamera2's metadata; what no metadata type can hold is left out."""
-    result: dict[str, Value] = {}
+def typed_metadata(values: dict[str, Any]) -> dict[str, Encoded | int]:
+    """picamera2's metadata, as it travels, plain numbers apart; what no metadata type can hold is left out."""
+    result: dict[str, Encoded | int] = {}
     for key, value in values.items():
-        value = _value(key, value)
         try:
-            encode(value)
-        except (TypeError, ValueError):
+            encoded = encode(_value(key, value))
+        except (TypeError, ValueError, OverflowError):
             continue
-        result[key] = value
+        result[key] = value if type(value) is int else encoded
     return result
 
 
@@ -162,9 +243,12 @@ def _value(key: str, value: Any) -> Any:
         if value and isinstance(value[0], (tuple, list)):
             return [Rectangle(*item) for item in value]
         return Rectangle(*value)
-    if isinstance(value, tuple) and len(value) > 64 and all(isinstance(v, int) and 0 <= v < 256 for v in value):
-        # A blob, such as a Pi 5's statistics, which picamera2 gives as a tuple of numbers.
-        return bytes(value)
+    if isinstance(value, tuple) and len(value) > 64 and type(value[0]) is int:
+        # A blob, such as a Pi 5's statistics or an IMX500's input, which picamera2 gives as a tuple of numbers.
+        try:
+            return bytes(value)
+        except (TypeError, ValueError):
+            pass
     if isinstance(value, tuple) and not isinstance(value, (Rectangle, Size)):
         return list(value)
     return value
@@ -179,24 +263,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_plain(item) for item in value)
     return tuple(value) if isinstance(value, (tuple, bytes)) else value
-
-
-def pool_of_requests(requests: Sequence[Any]) -> CameraPool:
-    """The buffers that requests of one configuration hold, each once: also those that the camera itself has no more."""
-    first = requests[0]
-    names = [name for name, stream in first.stream_map.items() if stream is not None]
-    color = _color_space(first.config)
-    buffers: list[tuple[int, str, int]] = []
-    slots: dict[int, int] = {}
-    held: list[list[Any]] = []
-    for request in requests:
-        each = [request.request.buffers[first.stream_map[name]] for name in names]
-        key = os.fstat(each[0].planes[0].fd).st_ino
-        if key not in slots:
-            slots[key] = len(held)
-            held.append(each)
-    for each in held:
-        for buffer in each:
-            buffers += [(fd, _kind(fd), size) for fd, size in _descriptors(buffer.planes).items()]
-    streams = [_stream(name, first.config[name], color, buffer.planes) for name, buffer in zip(names, held[0])]
-    return CameraPool(streams, buffers, len(held), {}, None)

@@ -167,6 +167,15 @@ class Image:
         shape = ArrayShape(np.dtype(np.uint8), (total // stride, stride), (stride, 1))
         return self._view(int(ffi.cast("uintptr_t", c.planes[0].data)), shape)
 
+    def plane_bytes(self, index: int) -> npt.NDArray[np.uint8]:
+        """All bytes of a plane, padding included."""
+        plane = self._c.planes[index]
+        self._held()
+        if plane.data == ffi.NULL:
+            raise errors.FrameShareError("the CPU can't map this memory; import its descriptor (fds)")
+        shape = ArrayShape(np.dtype(np.uint8), (plane.size,), (1,))
+        return self._view(int(ffi.cast("uintptr_t", plane.data)), shape)
+
     @property
     def buffer(self) -> memoryview:
         """All bytes of the image's first plane, padding included, by the buffer protocol."""

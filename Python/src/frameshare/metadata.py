@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import struct as binary
+import sys
+from array import array
 from typing import Any, Mapping, NamedTuple, Sequence, Union
+
+import numpy as np
+import numpy.typing as npt
 
 from ._library import check, encoded, ffi, lib
 
@@ -24,10 +29,22 @@ class Size(NamedTuple):
     height: int
 
 
+class Encoded(NamedTuple):
+    """A value as it travels: its type's number in ``frameshare.h``, and its bytes."""
+
+    kind: int
+    data: bytes
+
+
 Scalar = Union[bool, int, float, str, bytes, Rectangle, Size]
-Value = Union[Scalar, Sequence[Scalar]]
+#: What metadata can be. Arrays of numpy or the module ``array`` arrive as lists, in one dimension; of uint8, as bytes.
+Value = Union[Scalar, Sequence[Scalar], "npt.NDArray[Any]", "array[Any]", memoryview, bytearray, Encoded]
 
 _ARRAY = 0x80
+# What stands before an entry's key.
+_HEADER = 8
+# The types that arrays of numbers are written and read as in one go.
+_CODES = {2: "i", 3: "q", 4: "f", 5: "d"}
 _SCALARS: dict[int, str] = {1: "<?", 2: "<i", 3: "<q", 4: "<f", 5: "<d", 8: "<iiII", 9: "<II"}
 
 
@@ -47,6 +64,12 @@ def decode(kind: int, data: bytes) -> Any:
     form = _SCALARS.get(kind & ~_ARRAY)
     if form is None or len(data) % binary.calcsize(form) != 0:
         return None
+    if kind & _ARRAY and kind & ~_ARRAY in _CODES:
+        numbers: array[Any] = array(_CODES[kind & ~_ARRAY])
+        numbers.frombytes(data)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers.tolist()
     values = [_value(kind & ~_ARRAY, item) for item in binary.iter_unpack(form, data)]
     return values if kind & _ARRAY else (values[0] if values else None)
 
@@ -59,22 +82,74 @@ def _value(kind: int, item: tuple[Any, ...]) -> Any:
     return item[0]
 
 
-def encode(value: Value) -> tuple[int, bytes]:
+def encode(value: Value) -> Encoded:
     """The type and bytes of a value. A whole number is an int32 where it fits, else an int64; a float a double."""
+    if isinstance(value, Encoded):
+        return value
     if isinstance(value, str):
-        return 6, value.encode("utf-8", "surrogateescape")
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return 7, bytes(value)
+        return Encoded(6, value.encode("utf-8", "surrogateescape"))
+    if isinstance(value, (bytes, bytearray)):
+        return Encoded(7, bytes(value))
+    if isinstance(value, (np.ndarray, array, memoryview)):
+        return _encode_array(np.asarray(value))
     if isinstance(value, (Rectangle, Size)) or not isinstance(value, (list, tuple)):
         kind = _kind([value])
-        return kind, _pack(kind, value)
+        return Encoded(kind, _pack(kind, value))
     if len(value) == 0:
-        return 2 | _ARRAY, b""
+        return Encoded(2 | _ARRAY, b"")
+    numbers = _numbers(value)
+    if numbers is not None:
+        return numbers
     kind = _kind(value)
     if kind == 6:
         texts = [text.encode("utf-8", "surrogateescape") for text in value]
-        return kind | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts)
-    return kind | _ARRAY, b"".join(_pack(kind, item) for item in value)
+        return Encoded(kind | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts))
+    return Encoded(kind | _ARRAY, b"".join(_pack(kind, item) for item in value))
+
+
+def _numbers(values: Sequence[Any]) -> Encoded | None:
+    """Plain Python numbers, written in one go; None for anything else."""
+    types = set(map(type, values))
+    if types == {int}:
+        try:
+            return _written(2, array("i", values))
+        except OverflowError:
+            pass
+        try:
+            return _written(3, array("q", values))
+        except OverflowError as error:
+            raise ValueError(f"a whole number of these can't be metadata: {error}") from error
+    if types == {float}:
+        return _written(5, array("d", values))
+    return None
+
+
+def _written(kind: int, numbers: array[Any]) -> Encoded:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return Encoded(kind | _ARRAY, numbers.tobytes())
+
+
+def _encode_array(values: npt.NDArray[Any]) -> Encoded:
+    """An array of numbers, in the type that holds them all."""
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind == "u" and size == 1 or kind == "S" and size == 1:
+        return Encoded(7, values.tobytes())
+    if kind == "b":
+        return Encoded(1 | _ARRAY, values.tobytes())
+    if kind in "iu":
+        if kind == "u" and size == 8 and values.size and int(values.max()) >= 2**63:
+            raise ValueError(f"{int(values.max())} can't be metadata: a whole number is below 2^63")
+        wide = size > 4 or (kind == "u" and size == 4)
+        return Encoded((3 if wide else 2) | _ARRAY, values.astype("<i8" if wide else "<i4", copy=False).tobytes())
+    if kind == "f" and size <= 8:
+        return Encoded((5 if size == 8 else 4) | _ARRAY, values.astype("<f8" if size == 8 else "<f4", copy=False).tobytes())
+    raise TypeError(f"an array of {values.dtype} can't be metadata: use bools, integers up to 64 bits, or floats")
+
+
+def encoded_size(values: Mapping[str, Value]) -> int:
+    """The bytes that metadata take in a slot."""
+    return sum(_HEADER + len(encoded(key)) + len(encode(value).data) for key, value in values.items())
 
 
 def _kind(values: Sequence[Any]) -> int:

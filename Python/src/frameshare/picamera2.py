@@ -9,7 +9,14 @@
 
 The streams have picamera2's names (main, lores, raw), the metadata libcamera's. A request goes back to the camera when no
 subscriber holds its frame any more, whoever released it first; the camera always keeps ``source_need`` of its buffers, so
-no subscriber can stop it. Its controls are the channel's: `frameshare control camera0 ExposureTime=8000`, or
+no subscriber can stop it. Sharing follows each ``configure`` and ``switch_mode`` by a new generation, and needs nothing of
+what users set: ``pre_callback`` and ``post_callback`` are theirs, and what they draw is shared.
+
+What a subscriber holds does not change: not while the camera runs, nor over ``stop`` and ``start`` or a reconfiguration. A
+buffer whose frame is held is queued to the camera only when it is released. (What the camera's own program writes to a
+request that it has captured, it writes to the shared frame.)
+
+The camera's controls are the channel's: `frameshare control camera0 ExposureTime=8000`, or
 ``frameshare.Monitor("camera0").set_control("ExposureTime", 8000)``, in any process of the publisher's user.
 """
 
@@ -19,79 +26,252 @@ import logging
 import os
 import select
 import threading
-from typing import Any, Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 from . import errors
-from ._camera import camera_pool, control_value, controls, typed_metadata
+from ._camera import CameraPool, camera_pool, control_value, controls, typed_metadata
+from ._tap import Tap
+from .metadata import Encoded, encode, encoded_size
 from .publisher import Publisher
 
 _log = logging.getLogger("frameshare")
+
+#: Room for metadata is taken in steps of so many bytes.
+_STEP = 65536
+
+
+@dataclass
+class _Generation:
+    """The channel's generation for one configuration of the camera."""
+
+    pool: CameraPool
+    #: Whether its frames are copied into slots of ordinary memory.
+    copies: bool
+    #: The channel's count; 0 where it could not be made.
+    number: int = 0
+    #: Requests whose frames are out, by slot.
+    out: dict[int, Any] = field(default_factory=dict)
 
 
 class Sharing:
     """A camera that is being shared. ``close()`` ends it; the camera goes on."""
 
-    def __init__(self, picam2: Any, channel: str, source_need: int, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        picam2: Any,
+        channel: str,
+        source_need: int,
+        ring: int | None,
+        metadata_capacity: int,
+        metadata_limit: int,
+        options: dict[str, Any],
+    ) -> None:
+        if ring is not None and not 0 <= ring <= 1000:
+            raise errors.InvalidArgument(f"a ring of {ring} frames is not possible; ask for 1 to 1000, 0 never copies")
+        if not 0 < metadata_limit <= 16 << 20:
+            raise errors.InvalidArgument(f"metadata_limit={metadata_limit} is not possible; ask for 1 to {16 << 20} bytes")
         self._picam2 = picam2
+        # Guards the requests that are out; taken last of all, after picamera2's own locks too.
         self._lock = threading.Lock()
-        # Requests whose frames are out, by slot.
-        self._out: dict[int, Any] = {}
+        # Held while a generation begins, and while slots are taken of one.
+        self._changing = threading.Lock()
         self._closed = False
-        self._pool = camera_pool(picam2)
+        self._ring, self._source_need = ring, 1 if ring else source_need
+        self._room, self._limit = min(metadata_capacity, metadata_limit), metadata_limit
+        # What was said in the log already.
+        self._said: set[str] = set()
+        pool = camera_pool(picam2)
+        self._now = _Generation(pool, self._copies(pool))
+        # Generations whose frames are still held.
+        self._before: list[_Generation] = []
+        buffers = None if self._now.copies else pool.buffers
         self.publisher = Publisher(
             channel,
-            self._pool.streams,
-            slots=self._pool.count,
-            buffers=self._pool.buffers,
-            source_need=source_need,
+            pool.streams,
+            slots=self._slots(0) if self._now.copies else pool.count,
+            buffers=buffers,
+            source_need=self._source_need,
             source_name=options.pop("source_name", _camera_name(picam2)),
+            metadata_capacity=self._room,
+            keep_misfits=options.pop("keep_misfits", True),
             **options,
         )
+        self._begin()
         self._settings = self.publisher.offer_controls(controls(picam2))
-        # Every slot is queued to the camera: it is the source's.
-        self.publisher.take_free()
-        self._earlier: Callable[[Any], None] | None = picam2.pre_callback
-        picam2.pre_callback = self._completed
         self._stop, self._wake = os.pipe()
+        self._tap = Tap.of(picam2)
+        self._tap.add(self)
         self._thread = threading.Thread(target=self._return_requests, name="frameshare-requests", daemon=True)
         self._thread.start()
         self._setter = threading.Thread(target=self._set_controls, name="frameshare-controls", daemon=True)
         self._setter.start()
 
-    def _completed(self, request: Any) -> None:
-        """Publishes a request. picamera2 calls this on its camera thread, before anyone else sees the request."""
-        if self._earlier is not None:
-            self._earlier(request)
-        slot = self._pool.slot_of(request)
-        if slot is None or self._closed:
+    # The camera's thread
+
+    def completed(self, request: Any) -> None:
+        """Publishes a request. The tap calls this on picamera2's camera thread, before jobs and encoders see the request."""
+        if self._closed:
             return
-        request.acquire()
-        with self._lock:
-            self._out[slot] = request
+        if not self._is_current(request):
+            # Its buffers may be queued to the camera again.
+            self._lose(source=1)
+            return
         try:
+            if request.configure_count != self._now.pool.configuration:
+                self._follow()
+            if self._now.number == 0:
+                self._lose(source=1)
+                return
             # No longer than stall_limit, after which a recorder that does not keep up is cut off.
             self.publisher.wait_for_room()
-            metadata = typed_metadata(request.get_metadata())
-            timestamp = metadata.get("SensorTimestamp")
-            self.publisher.publish_slot(
-                slot,
-                metadata=metadata,
-                timestamp=timestamp if isinstance(timestamp, int) else None,
-                clock="boottime",
-                sequence=getattr(request.request, "sequence", None),
-            )
-            # What nobody holds goes back at once.
-            self._collect()
-        except errors.FrameShareError as error:
+            metadata = self._fitting(typed_metadata(request.get_metadata()))
+            if self._now.copies:
+                self._publish_copy(request, metadata)
+            else:
+                self._publish(request, metadata)
+        except Exception as error:
             # The camera's thread must go on: the frame is lost to subscribers, and its request goes back.
             if not self._closed:
-                _log.error("a frame was not shared: %s", error)
-                self.publisher.count_lost(source=1)
-            self._release(slot)
+                self._say(f"frames are not shared: {error}")
+                self._lose(source=1)
+
+    def _is_current(self, request: Any) -> bool:
+        """Whether the camera has been neither stopped nor configured since the request was queued."""
+        picam2 = self._picam2
+        stops = getattr(request, "stop_count", None)
+        return bool(
+            request.configure_count == picam2.configure_count and (stops is None or stops == picam2.stop_count)
+        )
+
+    def _publish(self, request: Any, metadata: dict[str, Encoded | int]) -> None:
+        generation = self._now
+        slot = generation.pool.slot_of(request)
+        if slot is None:
+            raise errors.FrameShareError("a request has buffers that are not those of the camera's configuration")
+        # Before the lock: it takes picamera2's own lock of requests, under which the tap asks what is held.
+        request.acquire()
+        with self._lock:
+            is_held = slot in generation.out
+            if not is_held:
+                generation.out[slot] = request
+        if is_held:
+            request.release()
+            raise errors.FrameShareError("the camera was given a buffer that subscribers still read")
+        try:
+            self.publisher.publish_slot(
+                slot, metadata=metadata, bytes_used=generation.pool.bytes_used(request), **_description(request, metadata)
+            )
+        except errors.FrameShareError:
+            self._release(generation, slot)
+            raise
+        # What nobody holds goes back at once.
+        self._collect()
+
+    def _publish_copy(self, request: Any, metadata: dict[str, Encoded | int]) -> None:
+        pool = self._now.pool
+        source = pool.slot_of(request)
+        if source is None:
+            raise errors.FrameShareError("a request has buffers that are not those of the camera's configuration")
+        slot = self.publisher.try_slot()
+        if slot is None:
+            self._lose(no_free_slot=1)
+            return
+        try:
+            used = pool.bytes_used(request)
+            for stream in pool.streams:
+                pool.copy(source, stream.name, slot[stream.name], used.get(stream.name))
+                if stream.name in used:
+                    slot.set_bytes_used(stream.name, used[stream.name])
+            slot.metadata.update(metadata)
+            for name, value in _description(request, metadata).items():
+                setattr(slot, name, value)
+        except BaseException:
+            slot.discard()
+            raise
+        slot.publish()
+
+    def _fitting(self, metadata: dict[str, Encoded | int]) -> dict[str, Encoded | int]:
+        """Metadata that the slots have room for: they are made larger, up to the limit, or the largest values left out."""
+        size = encoded_size(metadata)
+        left_out = []
+        while size > self._limit:
+            key = max(metadata, key=lambda key: len(encode(metadata[key]).data))
+            size -= encoded_size({key: metadata.pop(key)})
+            left_out.append(key)
+        if left_out:
+            self._say(
+                f"metadata of more than {self._limit} bytes: {', '.join(left_out)} left out; "
+                "give frameshare.picamera2.publish a larger metadata_limit"
+            )
+        if size > self._room:
+            # A quarter more than is needed now, for what grows.
+            self._room = min(self._limit, -(-size * 5 // 4 // _STEP) * _STEP)
+            self._change(_Generation(self._now.pool, self._now.copies))
+        return metadata
+
+    # Generations
+
+    def _copies(self, pool: CameraPool) -> bool:
+        """Whether frames of a configuration are copied: so it was asked for, or no buffer would be left to share."""
+        return self._ring != 0 and (self._ring is not None or pool.count <= self._source_need)
+
+    def _slots(self, reserved: int) -> int:
+        """How many slots a pool of copies has. One is being filled."""
+        return max(2, self._source_need + max(self._ring or 1, reserved))
+
+    def _follow(self) -> None:
+        """Goes over to the camera's new configuration."""
+        pool = camera_pool(self._picam2)
+        self._said.clear()
+        self._change(_Generation(pool, self._copies(pool)))
+
+    def _change(self, new: _Generation) -> None:
+        """Begins a generation. What is held of the one before stays as it is."""
+        pool, publisher = new.pool, self.publisher
+        with self._changing:
+            with self._lock:
+                self._before.append(self._now)
+                self._now = new
+            if new.copies:
+                slots = self._slots(publisher.statistics.slots_reserved)
+                publisher.reconfigure(pool.streams, slots=slots, metadata_capacity=self._room)
+            else:
+                publisher.reconfigure_buffers(
+                    pool.streams, pool.buffers, slots=pool.count, metadata_capacity=self._room
+                )
+            self._begin()
+
+    def _begin(self) -> None:
+        self._now.number = self.publisher.generation
+        if not self._now.copies:
+            # Every slot is queued to the camera: it is the source's.
+            self.publisher.take_free()
+
+    def holds(self, buffers: Any) -> bool:
+        """Whether subscribers read what a request would fill."""
+        with self._lock:
+            for generation in [self._now, *self._before]:
+                if generation.out and generation.pool.slot_of_buffers(buffers) in generation.out:
+                    return True
+        return False
+
+    # Giving requests back
 
     def _collect(self) -> None:
-        for slot in self.publisher.take_free():
-            self._release(slot)
+        with self._changing:
+            generation = self._now
+            if not generation.copies and generation.number:
+                for slot in self.publisher.take_free():
+                    self._release(generation, slot)
+            for earlier in list(self._before):
+                held = self.publisher.held_slots(earlier.number) if earlier.out else frozenset()
+                for slot in set(earlier.out) - held:
+                    self._release(earlier, slot)
+                if not earlier.out:
+                    with self._lock:
+                        self._before.remove(earlier)
+        self._tap.resume()
 
     def _return_requests(self) -> None:
         """Gives requests back as their slots come free: at the publisher's word, and at least every 20 ms."""
@@ -117,29 +297,59 @@ class Sharing:
             except Exception as error:  # whatever the camera raises is the asker's to know, and no end of this thread
                 setting.refuse(str(error))
 
-    def _release(self, slot: int) -> None:
+    def _release(self, generation: _Generation, slot: int) -> None:
         with self._lock:
-            request = self._out.pop(slot, None)
+            request = generation.out.pop(slot, None)
         if request is not None:
             request.release()
 
+    def _lose(self, **counts: int) -> None:
+        try:
+            self.publisher.count_lost(**counts)
+        except errors.Released:
+            pass  # closed meanwhile
+
+    def _say(self, message: str) -> None:
+        """Logs it, once for each configuration of the camera."""
+        if message not in self._said:
+            self._said.add(message)
+            _log.error("%s", message)
+
+    def closing(self) -> None:
+        """The camera is about to be closed: its channel ends."""
+        self._end(revoke=False)
+
+    def closed(self) -> None:
+        """The camera is closed: what is held of it stays as it is."""
+        self._give_back()
+
     def close(self) -> None:
-        """Ends the channel and gives all requests back. Twice does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        self._picam2.pre_callback = self._earlier
+        """Ends the channel and gives all requests back to the camera: frames that subscribers still hold are revoked before
+        it can write to them. Twice does nothing."""
+        if self._end(revoke=True):
+            self._give_back()
+
+    def _end(self, revoke: bool) -> bool:
+        with self._lock:
+            if self._closed:
+                return False
+            self._closed = True
         os.write(self._wake, b"x")
         if threading.current_thread() is not self._thread:
             self._thread.join()
-        self.publisher.close()
+        self.publisher.close(revoke=revoke)
         if threading.current_thread() is not self._setter:
             self._setter.join()
         self._settings.close()
-        for slot in list(self._out):
-            self._release(slot)
         os.close(self._stop)
         os.close(self._wake)
+        return True
+
+    def _give_back(self) -> None:
+        for generation in [self._now, *self._before]:
+            for slot in list(generation.out):
+                self._release(generation, slot)
+        self._tap.remove(self)
 
     def __enter__(self) -> Sharing:
         return self
@@ -148,13 +358,38 @@ class Sharing:
         self.close()
 
 
-def publish(picam2: Any, channel: str = "camera0", *, source_need: int = 2, **options: Any) -> Sharing:
-    """Shares a configured ``Picamera2`` as a channel, until the camera is configured anew.
+def publish(
+    picam2: Any,
+    channel: str = "camera0",
+    *,
+    source_need: int = 2,
+    ring: int | None = None,
+    metadata_capacity: int = 65536,
+    metadata_limit: int = 4 << 20,
+    **options: Any,
+) -> Sharing:
+    """Shares a configured ``Picamera2`` as a channel, until ``close()`` of the sharing or of the camera.
 
     ``source_need`` is how many of its buffers the camera must always have; the rest, ``buffer_count`` less that, is what
-    subscribers can hold together. ``options`` are those of ``Publisher``: mode, group, lease_limit and others.
+    subscribers can hold together. With ``ring``, frames are copied into so many slots of ordinary memory, and subscribers
+    never hold a buffer of the camera: for cameras with few buffers, and slow readers. A configuration with no buffer to
+    spare, such as picamera2's for stills with its one, is shared by copies in any case; ``ring=0`` leaves it out.
+
+    Metadata that need more than ``metadata_capacity`` bytes, such as an AI camera's tensors, get more room by a new
+    generation, up to ``metadata_limit``; beyond it the largest values are left out, which is logged. A subscriber to
+    streams that a configuration lacks waits for one that has them. Other ``options`` are those of ``Publisher``: mode,
+    group, lease_limit, copies and others.
     """
-    return Sharing(picam2, channel, source_need, options)
+    return Sharing(picam2, channel, source_need, ring, metadata_capacity, metadata_limit, options)
+
+
+def _description(request: Any, metadata: dict[str, Encoded | int]) -> dict[str, Any]:
+    stamp = metadata.get("SensorTimestamp")
+    return {
+        "timestamp": stamp if isinstance(stamp, int) else None,
+        "clock": "boottime",
+        "sequence": getattr(request.request, "sequence", None),
+    }
 
 
 def _camera_name(picam2: Any) -> str:

@@ -40,6 +40,8 @@ class Publisher:
 
     With ``copies``, so many slots of ordinary memory are taken for subscribers that lag: while fewer than ``copy_floor`` slots
     (one more than ``source_need``) would be left to the source, they are offered copies, and the source keeps its slots.
+    A subscriber that does not fit a reconfiguration, by its streams or its reservation, is disconnected; with
+    ``keep_misfits`` it stays, and waits for one that it fits.
     ``control_access`` is who may set what ``offer_controls`` offers, of those who may connect: "owner", the publisher's own
     user, and root; "nobody"; "everyone".
     """
@@ -61,6 +63,7 @@ class Publisher:
         copies: int = 0,
         copy_floor: int | None = None,
         control_access: str = "owner",
+        keep_misfits: bool = False,
         source_name: str = "Python",
         directory: str | os.PathLike[str] | None = None,
         buffers: Sequence[tuple[int, str, int]] | None = None,
@@ -91,6 +94,7 @@ class Publisher:
         if control_access not in _CONTROL_ACCESS:
             raise errors.InvalidArgument(f"there is no control_access '{control_access}'; use owner, nobody or everyone")
         options.control_access = _CONTROL_ACCESS.index(control_access)
+        options.keep_misfits = keep_misfits
         options.source_name, options.memory = kept(source_name), kept(memory)
         if directory is not None:
             options.directory = kept(directory)
@@ -302,6 +306,20 @@ class Publisher:
         check(lib.frameshare_publisher_free_slot_fd(self._open(), fd))
         return int(fd[0])
 
+    @property
+    def generation(self) -> int:
+        """Counts reconfigurations, from 1."""
+        number = ffi.new("uint32_t *")
+        check(lib.frameshare_publisher_generation(self._open(), number))
+        return int(number[0])
+
+    def held_slots(self, generation: int) -> frozenset[int]:
+        """The slots of the present or an earlier generation whose frames subscribers still hold or are offered. A source
+        that fills an earlier generation's buffers again must leave these alone."""
+        slots, count = ffi.new("uint32_t[1024]"), ffi.new("size_t *")
+        check(lib.frameshare_publisher_held_slots(self._open(), generation, slots, 1024, count))
+        return frozenset(slots[0 : count[0]])
+
     def wait_for_room(self, timeout: float | None = None) -> None:
         """Waits until each subscriber that asked for every frame can take one more."""
         check(lib.frameshare_publisher_wait_for_room(self._open(), nanoseconds(timeout)))
@@ -312,15 +330,46 @@ class Publisher:
 
     # All
 
-    def reconfigure(self, streams: Streams, *, slots: int = 8) -> None:
-        """Publishes from a new pool from now on. What subscribers hold of the old one stays valid."""
+    def wait_for_subscriber(self, count: int = 1, timeout: float | None = None) -> None:
+        """Waits until so many subscribers are there, members of groups among them: what is published after it returns is
+        offered to them. ``TimedOut`` when it takes longer.
+
+        >>> threading.Thread(target=detect, args=(Subscriber("camera0"),)).start()
+        >>> publisher.wait_for_subscriber()
+        """
+        handle = self._open()
+        if not 0 <= count < 2**32:
+            raise errors.InvalidArgument(f"{count} subscribers can't be waited for; ask for 1 to 120")
+        wait(lambda part: int(lib.frameshare_publisher_wait_for_subscribers(handle, count, part)), timeout)
+
+    def _room(self, metadata_capacity: int | None) -> None:
+        """What the next generation's frames have room for."""
+        if metadata_capacity is None:
+            return
+        if not 0 <= metadata_capacity < 2**32:
+            raise errors.InvalidArgument(f"metadata_capacity={metadata_capacity} is not possible; ask for 0 to 16 MiB")
+        check(lib.frameshare_publisher_set_metadata_capacity(self._open(), metadata_capacity))
+
+    def reconfigure(self, streams: Streams, *, slots: int = 8, metadata_capacity: int | None = None) -> None:
+        """Publishes from a new pool from now on. What subscribers hold of the old one stays valid. ``metadata_capacity``
+        is the most bytes of metadata in a frame from now on; None leaves it as it is."""
         new = _streams(streams)
+        self._room(metadata_capacity)
         check(lib.frameshare_publisher_reconfigure(self._open(), c_streams(new), len(new), slots))
         self.streams = new
 
-    def reconfigure_buffers(self, streams: Streams, buffers: Sequence[tuple[int, str, int]], *, slots: int) -> None:
-        """Publishes from other buffers of the source's own from now on."""
+    def reconfigure_buffers(
+        self,
+        streams: Streams,
+        buffers: Sequence[tuple[int, str, int]],
+        *,
+        slots: int,
+        metadata_capacity: int | None = None,
+    ) -> None:
+        """Publishes from other buffers of the source's own from now on; ``metadata_capacity`` is as ``reconfigure`` has
+        it. Where they are those of an earlier generation, ``held_slots`` says which must wait."""
         new, own = _streams(streams), _buffers(buffers)
+        self._room(metadata_capacity)
         check(
             lib.frameshare_publisher_reconfigure_buffers(
                 self._open(), c_streams(new), len(new), slots, own, len(buffers)
@@ -340,11 +389,13 @@ class Publisher:
         """How its groups are doing."""
         return group_statuses(lib.frameshare_publisher_get_groups, self._open())
 
-    def close(self) -> None:
-        """Ends the channel: subscribers get what is queued for them, then the end. Twice does nothing."""
+    def close(self, *, revoke: bool = False) -> None:
+        """Ends the channel: subscribers get what is queued for them, then the end. Twice does nothing. With ``revoke``,
+        frames that are still held or queued are revoked before this returns: for a source whose buffers will be written to
+        again."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            lib.frameshare_publisher_close(handle)
+            (lib.frameshare_publisher_close_revoking if revoke else lib.frameshare_publisher_close)(handle)
 
     def fail(self, reason: str) -> None:
         """Ends the channel since its source has failed: subscribers get ``SourceFailed``."""
@@ -437,6 +488,10 @@ class Slot:
             raise errors.LayoutError(f"'{stream}' has {len(planes)} planes, {len(content)} were given")
         for source, plane in zip(content, planes):
             _copy(np.asarray(source), plane, stream)
+
+    def set_bytes_used(self, stream: str, count: int) -> None:
+        """Says how many bytes of a compressed image hold data: what was written to it in place."""
+        self._used[stream] = [count]
 
     def publish(self) -> int:
         """Publishes it and returns the frame's number. The slot can't be used any more."""

@@ -675,6 +675,10 @@ struct frameshare_publisher_options {
     /* Lagging subscribers are offered copies while fewer slots than this would be left to the source; 0: one more than
      * source_need. */
     uint32_t copy_floor;
+    /* Not 0: a subscriber that does not fit a reconfiguration, by its streams or its reservation, stays and waits for one
+     * that it fits; else it is disconnected, and told why. */
+    uint8_t keep_misfits;
+    uint8_t reserved[7];
 };
 
 /* A buffer that a camera, or anyone else, has made. The library duplicates the descriptor. A memfd must be sealed against
@@ -756,6 +760,23 @@ int frameshare_publisher_free_slot_fd(frameshare_publisher *publisher, int *fd);
 /* Waits until each subscriber that asked for every frame can take one more. */
 int frameshare_publisher_wait_for_room(frameshare_publisher *publisher, int64_t timeout);
 
+/* Waits until so many subscribers are there (1 to 120), members of groups among them: what is published after it returns is
+ * offered to them. */
+int frameshare_publisher_wait_for_subscribers(frameshare_publisher *publisher, uint32_t count, int64_t timeout);
+
+/* The number of the present generation, from 1: it counts reconfigurations. */
+int frameshare_publisher_generation(const frameshare_publisher *publisher, uint32_t *generation);
+
+/* The slots of the present or an earlier generation whose frames subscribers still hold or are offered: a source that fills
+ * an earlier generation's buffers again must leave these alone. `*count` gets how many of at most `capacity` were
+ * written; 1024 is always enough. */
+int frameshare_publisher_held_slots(const frameshare_publisher *publisher, uint32_t generation, uint32_t *slots,
+                                    size_t capacity, size_t *count);
+
+/* Sets the most bytes of metadata that a frame can carry from the next reconfiguration on, 16 MiB at most: in place of
+ * options.metadata_capacity. */
+int frameshare_publisher_set_metadata_capacity(frameshare_publisher *publisher, uint32_t bytes);
+
 /* Counts frames that the source lost by itself, or for want of a free slot. */
 int frameshare_publisher_count_lost(frameshare_publisher *publisher, uint64_t source, uint64_t no_free_slot);
 
@@ -769,6 +790,10 @@ int frameshare_publisher_reconfigure_buffers(frameshare_publisher *publisher, co
 
 /* Ends the channel: subscribers get what is queued for them, then FRAMESHARE_ENDED. */
 int frameshare_publisher_close(frameshare_publisher *publisher);
+
+/* The same for a source whose buffers will be written to again: frames that are still held or queued are revoked before
+ * this returns. */
+int frameshare_publisher_close_revoking(frameshare_publisher *publisher);
 
 /* Ends the channel since its source has failed: subscribers get FRAMESHARE_ERROR_SOURCE_FAILED with the reason. */
 int frameshare_publisher_fail(frameshare_publisher *publisher, const char *reason);

@@ -23,6 +23,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case layout(stream: String, ImageLayoutError)
     case badSlotCount(Int)
     case badMetadataCapacity(Int)
+    case badSubscriberCount(Int)
     case memory(MemoryError)
     case poolShape(String)
     case metadataTooLarge(size: Int, capacity: Int)
@@ -86,6 +87,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .layout(let stream, let error): "the layout of stream '\(stream)' is not possible: \(error)"
         case .badSlotCount(let count):
             "a pool of \(count) slots is not possible; ask for 2 to \(SlotSet.capacity)"
+        case .badSubscriberCount(let count):
+            "\(count) subscribers can't be waited for; ask for 1 to \(PublisherCore.maximumMembers)"
         case .badMetadataCapacity(let size): "a metadata capacity of \(size) bytes is not possible; ask for 0 to 16 MiB"
         case .memory(let error): "\(error)"
         case .poolShape(let text): "the pool does not fit its streams: \(text)"

@@ -29,14 +29,20 @@ struct Generation {
     /// The lanes' memory, by subscriber; `leases` has pointers into it.
     var lanes: [LeaseTable.SubscriberID: SharedMemory] = [:]
 
-    init(number: UInt32, pool: FramePool, channel: String, options: Publisher.Options) throws(ChannelError) {
+    init(
+        number: UInt32,
+        pool: FramePool,
+        channel: String,
+        metadataCapacity: Int,
+        options: Publisher.Options
+    ) throws(ChannelError) {
         var copies: CopySlots? = nil
         if let asked = options.lagCopies {
             copies = try CopySlots(
                 asked,
                 of: pool,
                 sourceNeed: options.sourceNeed,
-                metadataCapacity: options.metadataCapacity,
+                metadataCapacity: metadataCapacity,
                 name: "frameshare:\(channel):copy"
             )
         }
@@ -45,7 +51,7 @@ struct Generation {
                 creating: channel,
                 generation: number,
                 slots: pool.slots.count + (copies?.count ?? 0),
-                metadataCapacity: options.metadataCapacity
+                metadataCapacity: metadataCapacity
             )
             memory = Memory(number: number, pool: pool, copies: copies, frames: frames)
         } catch {

@@ -36,6 +36,9 @@ public final class Publisher: Sendable {
         public var leaseLimit: Duration?
         /// Copies for subscribers that lag; nil: everyone is offered the source's slots alone.
         public var lagCopies: LagCopies?
+        /// Whether a subscriber that does not fit a reconfiguration, by its streams or its reservation, stays and waits for
+        /// one that it fits. Otherwise it is disconnected, and told why.
+        public var keepsMisfits = false
         /// What feeds the channel, for `list` and `top`.
         public var sourceName = ""
         /// The memory of a pool that the publisher allocates.
@@ -259,6 +262,33 @@ public final class Publisher: Sendable {
         }
     }
 
+    /// The slots of a generation, the present or an earlier one, whose frames subscribers still hold or are offered. A
+    /// source that fills the buffers of an earlier generation again must leave these alone. Any thread.
+    public func heldSlots(ofGeneration number: UInt32) -> [Int] {
+        core.heldSlots(ofGeneration: number)
+    }
+
+    // MARK: subscribers
+
+    /// Waits on the calling thread until so many subscribers are there, members of groups among them. Whatever is published
+    /// after it returns is offered to them.
+    /// - Parameters:
+    ///   - count: how many, 1 to 120, the most that a channel has
+    ///   - timeout: nil: for as long as it takes
+    /// - Throws: `timedOut`; `closed` once the channel has ended; `badSubscriberCount`
+    public func waitForSubscribersBlocking(_ count: Int = 1, timeout: Duration? = nil) throws(ChannelError) {
+        try core.waitForSubscribers(count, timeout: timeout, interrupted: { false })
+    }
+
+    /// Waits, on a thread of the publisher's own, until so many subscribers are there.
+    /// - Throws: as ``waitForSubscribersBlocking(_:timeout:)``; `cancelled` when the task is
+    public func waitForSubscribers(_ count: Int = 1, timeout: Duration? = nil) async throws(ChannelError) {
+        let core = core
+        try await waiters.wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
+            try core.waitForSubscribers(count, timeout: timeout, interrupted: interrupted)
+        }
+    }
+
     // MARK: losses
 
     /// Counts frames that the source lost by itself, such as a gap in a driver's sequence.
@@ -287,8 +317,8 @@ public final class Publisher: Sendable {
     // MARK: reconfiguring and ending
 
     /// Publishes from another pool from now on: the next generation. What subscribers hold of the old one stays valid
-    /// until they release it. Whoever's streams or reservation no longer fit is disconnected and told why. Slots that
-    /// the source holds are void: they can't be published any more.
+    /// until they release it. Whoever's streams or reservation no longer fit is disconnected and told why, or waits
+    /// (``Options/keepsMisfits``). Slots that the source holds are void: they can't be published any more.
     public func reconfigure(pool: FramePool) throws(ChannelError) { try core.reconfigure(pool) }
 
     /// Publishes from a newly allocated pool from now on.
@@ -301,6 +331,18 @@ public final class Publisher: Sendable {
                 name: "frameshare:\(channel)"
             )
         )
+    }
+
+    /// Sets the most bytes of metadata that a frame can carry from the next reconfiguration on: in place of
+    /// ``Options/metadataCapacity``, 0 to 16 MiB.
+    public func setMetadataCapacity(_ bytes: Int) throws(ChannelError) { try core.set(metadataCapacity: bytes) }
+
+    /// Ends the channel as ``close()`` does.
+    /// - Parameter revoking: whether frames that are still held or queued are revoked before this returns: for a source whose
+    ///   buffers will be written to again. Otherwise their memory stays as it is.
+    public func close(revoking: Bool) {
+        finish(.closed)
+        if revoking { core.revokeAll() }
     }
 
     /// Ends the channel: subscribers get what is queued for them and then nil. Returns when the socket is gone.

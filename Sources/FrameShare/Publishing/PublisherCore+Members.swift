@@ -235,6 +235,26 @@ extension PublisherCore {
         return result
     }
 
+    /// Waits until so many subscribers are there that have not said goodbye.
+    func waitForSubscribers(
+        _ count: Int,
+        timeout: Duration?,
+        interrupted: () -> Bool
+    ) throws(ChannelError) {
+        guard (1...Self.maximumMembers).contains(count) else { throw .badSubscriberCount(count) }
+        let deadline = Deadline(after: timeout)
+        while true {
+            // Before the look: whoever joins after it bumps the word, and the kernel refuses to sleep.
+            let seen = attentionSeen
+            let (ended, present) = state.withLock { ($0.ended, $0.members.count { !$0.isLeaving }) }
+            if present >= count { return }
+            if ended { throw .closed }
+            if interrupted() { throw .cancelled }
+            if deadline.hasPassed { throw .timedOut }
+            sleep(whileAttentionIs: seen, nanoseconds: deadline.remaining(atMost: 100_000_000))
+        }
+    }
+
     // MARK: the end
 
     /// Ends the channel for everyone. Returns false when it had ended before.

@@ -20,22 +20,28 @@ extension PublisherCore {
 
     private func reconfigureSerially(_ pool: FramePool) throws(ChannelError) {
         // Those who said goodbye keep what they hold of the old pool, and get nothing of the new one.
-        let (number, members) = state.withLock {
-            ($0.generation.number &+ 1, $0.members.filter { !$0.isLeaving })
+        let (number, metadataCapacity, members) = state.withLock {
+            ($0.generation.number &+ 1, $0.metadataCapacity, $0.members.filter { !$0.isLeaving })
         }
         let reserved = members.reduce(0) { $0 + ($1.request.reserved ? $1.request.budget : 0) }
         guard options.sourceNeed <= pool.slots.count else {
             throw .reservationsDoNotFit(reserved: 0, sourceNeed: options.sourceNeed, slots: pool.slots.count)
         }
-        var next = try Generation(number: number, pool: pool, channel: channel, options: options)
-        guard options.sourceNeed + reserved <= next.leases.total else {
+        var next = try Generation(
+            number: number,
+            pool: pool,
+            channel: channel,
+            metadataCapacity: metadataCapacity,
+            options: options
+        )
+        guard options.keepsMisfits || options.sourceNeed + reserved <= next.leases.total else {
             throw .reservationsDoNotFit(
                 reserved: reserved,
                 sourceNeed: options.sourceNeed,
                 slots: next.leases.total
             )
         }
-        // Lanes for everyone who fits; the others are told why not.
+        // Lanes for everyone who fits; the others are told why not, or wait for a generation that they fit.
         var lanes: [SubscriberID: (lane: LaneMemory, memory: SharedMemory)] = [:]
         var misfits: [(SubscriberID, String)] = []
         for member in members {
@@ -64,14 +70,20 @@ extension PublisherCore {
             for i in state.members.indices where !state.members[i].isLeaving {
                 guard let made = lanes[state.members[i].id] else { continue }
                 made.lane.takeOverClaims(of: state.members[i].lane)
-                if let entry = old.leases.entries.first(where: { $0.id == state.members[i].id }) {
-                    state.generation.leases.countOn(from: entry)
-                }
+                let entry = old.leases.entries.first { $0.id == state.members[i].id } ?? state.members[i].before
+                if let entry { state.generation.leases.countOn(from: entry) }
+                state.members[i].before = nil
                 state.members[i].lane = made.lane
                 state.members[i].laneMemory = made.memory
                 state.members[i].lastWoken = 0
             }
             for (id, reason) in misfits {
+                if options.keepsMisfits {
+                    guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }
+                    let entry = old.leases.entries.first { $0.id == id }
+                    state.members[index].before = entry ?? state.members[index].before
+                    continue
+                }
                 Self.settleWork(of: id, &state)
                 guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }
                 state.disconnects.append((id, state.members.remove(at: index).socket, reason))

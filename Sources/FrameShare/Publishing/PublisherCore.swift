@@ -34,10 +34,14 @@ final class PublisherCore: Sendable {
         var lane: LaneMemory
         /// Keeps the lane's words while publishing looks at them.
         var laneMemory: SharedMemory
+        /// Its entry in the last generation that it fitted, while it waits for the next one.
+        var before: LeaseTable.Entry?
     }
 
     struct State {
         var generation: Generation
+        /// What the next generation's slots have room for.
+        var metadataCapacity: Int
         var retired: [Generation] = []
         var members: [Member] = []
         var nextID: SubscriberID = 1
@@ -87,9 +91,7 @@ final class PublisherCore: Sendable {
     let controls: ControlService
 
     init(channel: String, pool: FramePool, options: Publisher.Options) throws(ChannelError) {
-        guard (0...FrameTable.maximumMetadataCapacity).contains(options.metadataCapacity) else {
-            throw .badMetadataCapacity(options.metadataCapacity)
-        }
+        try Self.check(metadataCapacity: options.metadataCapacity)
         guard options.sourceNeed <= pool.slots.count else {
             throw .reservationsDoNotFit(reserved: 0, sourceNeed: options.sourceNeed, slots: pool.slots.count)
         }
@@ -103,10 +105,28 @@ final class PublisherCore: Sendable {
         } catch {
             throw .memory(error)
         }
-        let generation = try Generation(number: 1, pool: pool, channel: channel, options: options)
-        state = Mutex(State(generation: generation))
+        let generation = try Generation(
+            number: 1,
+            pool: pool,
+            channel: channel,
+            metadataCapacity: options.metadataCapacity,
+            options: options
+        )
+        state = Mutex(State(generation: generation, metadataCapacity: options.metadataCapacity))
         freeSlotEvent = try Self.event()
         controlEvent = try Self.event()
+    }
+
+    private static func check(metadataCapacity: Int) throws(ChannelError) {
+        guard (0...FrameTable.maximumMetadataCapacity).contains(metadataCapacity) else {
+            throw .badMetadataCapacity(metadataCapacity)
+        }
+    }
+
+    /// Sets what the slots of later generations have room for.
+    func set(metadataCapacity: Int) throws(ChannelError) {
+        try Self.check(metadataCapacity: metadataCapacity)
+        state.withLock { $0.metadataCapacity = metadataCapacity }
     }
 
     private static func event() throws(ChannelError) -> OwnedDescriptor {
@@ -122,6 +142,14 @@ final class PublisherCore: Sendable {
 
     private var attentionWord: UnsafeMutablePointer<Atomic<UInt32>> {
         attention.mapping.baseAddress.assumingMemoryBound(to: Atomic<UInt32>.self)
+    }
+
+    var attentionSeen: UInt32 { attentionWord.pointee.load(ordering: .sequentiallyConsistent) }
+
+    /// Sleeps until threads that wait are to look again.
+    func sleep(whileAttentionIs seen: UInt32, nanoseconds: Int64) {
+        let word = attention.mapping.baseAddress.assumingMemoryBound(to: UInt32.self)
+        _ = fs_futex_wait(word, seen, nanoseconds)
     }
 
     /// Makes threads that wait for a slot look again.
@@ -449,6 +477,21 @@ final class PublisherCore: Sendable {
                 page.shortage.pointee.bitwiseAnd(~FS_SHORT_SOCKET, ordering: .relaxed)
             }
             return taken
+        }
+    }
+
+    /// The slots of a generation that subscribers have queued or leased.
+    func heldSlots(ofGeneration number: UInt32) -> [Int] {
+        state.withLock { state in
+            var held: [Int] = []
+            if state.generation.number == number {
+                state.generation.leases.collectReleases()
+                state.generation.leases.pinned.forEach { held.append($0) }
+            } else {
+                Self.collectRetired(&state)
+                state.retired.first { $0.number == number }?.leases.pinned.forEach { held.append($0) }
+            }
+            return held
         }
     }
 
