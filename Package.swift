@@ -177,7 +177,7 @@ let package = Package(
         .target(name: "CommandTesting", path: "Tests/CommandTesting"),
         .testTarget(
             name: "FrameShareCLITests",
-            dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare", "frameshare-test-worker"],
+            dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare", "PixelFormats", "frameshare-test-worker"],
             exclude: ["Snapshots"]
         ),
         // Nothing without the trait View.

@@ -1,3 +1,5 @@
+internal import FrameShare
+
 /// A JSON document that keeps the order of its keys, as `--json` prints it and the view's server answers.
 package enum JSONValue: Equatable, Sendable {
     case null
@@ -51,7 +53,8 @@ package enum JSONValue: Equatable, Sendable {
         case .int(let value): text += String(value)
         case .unsigned(let value): text += String(value)
         case .double(let value): text += value.isFinite ? String(value) : "null"
-        case .string(let value): Self.write(value, into: &text)
+        // A path may hold what is no text.
+        case .string(let value): Self.write(PathText.shown(value), into: &text)
         case .array(let values):
             text += "["
             for (index, value) in values.enumerated() {

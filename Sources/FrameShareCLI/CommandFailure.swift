@@ -51,7 +51,9 @@ extension VideoError {
     /// Whether another command line would do.
     fileprivate var isUsage: Bool {
         switch self {
-        case .badOption, .unknownContainer, .unknownAddress, .containerCannotHold, .compressedAlready: true
+        case .badOption, .unknownContainer, .unknownAddress, .containerCannotHold, .streamCannotCarry,
+            .compressedAlready:
+            true
         default: false
         }
     }

@@ -44,8 +44,10 @@ struct FrameShareCommand: ParsableCommand {
 enum EntryPoint {
     static func main() {
         do {
-            var command = try FrameShareCommand.parseAsRoot()
+            var command = try FrameShareCommand.parseAsRoot(CommandArguments.texts)
+            CommandArguments.hideSecrets()
             try command.run()
+            try OutputFailure.check()
         } catch {
             end(with: error)
         }
@@ -69,6 +71,7 @@ enum EntryPoint {
             var message = FrameShareCommand.fullMessage(for: error)
             if code.isSuccess {
                 if !message.isEmpty { Terminal.output.writeLine(message) }
+                do { try OutputFailure.check() } catch { end(with: error) }
             } else {
                 if message.hasPrefix("Error: ") { message.removeFirst("Error: ".count) }
                 Terminal.errors.writeLine("frameshare: " + message)

@@ -14,6 +14,11 @@ public import PixelFormats
 public struct Snapshot: Sendable, Hashable {
     static let advice = "save it raw, or publish the stream as YUV420, NV12, YUYV, RGB888 or MJPEG"
 
+    /// Packets are not decoded here.
+    static let packetAdvice =
+        "take it of the channel whose frames are encoded; or 'frameshare record CHANNEL --frames 60 -o x.mp4', and have "
+        + "ffmpeg make a picture of that"
+
     /// The kind of file.
     public var type: SnapshotType
     /// Whether Bayer images are saved as grey samples (16-bit ones in PNG), not as colours.
@@ -61,7 +66,12 @@ public struct Snapshot: Sendable, Hashable {
             return try encodeJPEG(planes.bytes(plane: 0, count: min(bytesUsed ?? size, size)))
         }
         guard let converter = RGBConverter(layout, deep: type == .png, mosaicAsGrey: mosaicAsGrey) else {
-            throw .unsupportedFormat(layout.format, sink: "a snapshot", advice: Self.advice)
+            let isPackets = VideoCodec(layout.format) != nil
+            throw .unsupportedFormat(
+                layout.format,
+                sink: "a snapshot",
+                advice: isPackets ? Self.packetAdvice : Self.advice
+            )
         }
         #if Snapshot
         switch type {

@@ -70,6 +70,8 @@ struct PacketStream: Sendable {
 
     private func connect() async throws -> Subscriber {
         try await NIOThreadPool.singleton.runIfActive { [channel, stream, directory] in
+            // The first time this takes its time, which no packet is to wait for.
+            try FragmentMuxer.prepare()
             var options = Subscriber.Options()
             options.directory = directory
             options.name = "view"

@@ -1,6 +1,8 @@
 import CommandTesting
 import Foundation
+import FrameShare
 import Glibc
+import PixelFormats
 import Testing
 
 #if FFmpeg
@@ -185,6 +187,60 @@ struct RecordTests {
         camera.send(SIGTERM)
         let end = try #require(try Document.lines(camera.wait().output).last)
         #expect(try end["lost"]["no_free_slot"].int == 0)
+    }
+
+    @Test("a recording goes on through an unplug of an hour, and a publisher that comes back with another clock")
+    func comesBack() throws {
+        let folder = try ChannelFolder()
+        var options = Publisher.Options()
+        options.directory = ChannelDirectory(path: folder.path)
+        let layout = try ImageLayout.computed(width: 64, height: 48, format: .yuv420)
+        func publisher() throws -> Publisher {
+            try Publisher(channel: "cam", streams: ["main": layout], slots: 16, options: options)
+        }
+        let step: Int64 = 40_000_000
+        /// Publishes ten frames to the recorder, once it is there.
+        func send(_ publisher: Publisher, from start: Int64) throws {
+            try eventually {
+                try ChannelMonitor(channel: "cam", directory: options.directory).snapshot().subscribers.count == 1
+            }
+            for number in 0..<10 {
+                let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
+                slot["main"].withUnsafeMutableBytes {
+                    $0.initializeMemory(as: UInt8.self, repeating: UInt8(number * 20))
+                }
+                let time = FrameTimestamp(nanoseconds: start + Int64(number) * step, clock: .boottime)
+                try publisher.publish(slot, FrameDescription(sequence: nil, timestamp: time))
+            }
+        }
+        let file = folder.scratchFile().path + ".mp4"
+        var camera: Publisher? = try publisher()
+        let run = try folder.started([
+            "record", "cam", "-o", file, "--policy", "every-frame", "--low-latency", "--reconnect", "--frames", "30",
+            "--sidecar",
+        ])
+        try send(try #require(camera), from: 5_000_000_000_000)
+        // It was unplugged for an hour, or the machine slept.
+        try send(try #require(camera), from: 5_000_000_000_000 + 10 * step + 3_600_000_000_000)
+        eventually { !run.isRunning || ((try? SidecarLine.read(file + ".jsonl").count) ?? 0) == 20 }
+        camera?.close()
+        camera = nil
+        // The machine was started anew.
+        let second = try publisher()
+        try send(second, from: 7_000_000_000)
+        let outcome = run.wait()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        second.close()
+        let told = try Document.lines(outcome.output).filter { try $0["event"].text == "discontinuity" }
+        #expect(try told.map { try $0["kind"].text } == ["pause", "back"])
+        let probe = try VideoProbe(file, in: folder)
+        #expect(probe.complaints == "")
+        #expect(probe.pictures == 30)
+        let times = probe.packets.map(\.pts)
+        #expect(times == times.sorted())
+        #expect(abs(try #require(times.last) - times[0] - 3600 - 29 * 0.04) < 0.000_01)
+        let lines = try SidecarLine.read(file + ".jsonl")
+        #expect(try #require(lines.last).timestamp == 7_000_000_000 + 9 * Int(step), "what the camera said stays")
     }
 
     @Test("what can't be encoded or recorded is refused, with what to do")

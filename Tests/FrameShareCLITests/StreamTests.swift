@@ -48,6 +48,125 @@ struct StreamTests {
         #expect(try camera0["lost"]["no_free_slot"].int == 0)
     }
 
+    /// A server of files on a free port, which takes what is put to `/taken` and refuses the rest.
+    private func fileServer(_ folder: ChannelFolder) throws -> (run: CommandRun, home: URL, address: String) {
+        let home = folder.scratchFile()
+        try FileManager.default.createDirectory(
+            at: home.appendingPathComponent("taken"),
+            withIntermediateDirectories: true
+        )
+        let port = try MediaServer.freePort()
+        let program = """
+            import http.server, os, sys
+            class Files(http.server.BaseHTTPRequestHandler):
+                def do_PUT(self):
+                    body = self.rfile.read(int(self.headers["Content-Length"]))
+                    taken = self.path.startswith("/taken/")
+                    if taken:
+                        open("\(home.path)/taken/" + os.path.basename(self.path), "wb").write(body)
+                    self.send_response(201 if taken else 403)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                def log_message(self, *words): pass
+            server = http.server.HTTPServer(("127.0.0.1", \(port)), Files)
+            print("ready", flush=True)
+            server.serve_forever()
+            """
+        let python = try #require(CommandRun.installed("python3"), "Scripts/install-packages test installs it")
+        let run = try CommandRun(["-c", program], of: python, in: folder)
+        eventually { !run.isRunning || run.outputSoFar.contains("ready") }
+        try #require(run.isRunning, "\(run.errorsSoFar)")
+        return (run, home, "http://127.0.0.1:\(port)")
+    }
+
+    @Test("HLS that no server takes is an error, and what one takes is there")
+    func hls() throws {
+        let folder = try ChannelFolder()
+        let camera = try publisher(folder)
+        let server = try fileServer(folder)
+        defer { server.run.send(SIGKILL) }
+        func send(_ address: String) throws -> CommandRun.Outcome {
+            try frameshare(
+                "stream",
+                "cam",
+                address,
+                "--frames",
+                "60",
+                "--keyframe-interval",
+                "10",
+                "--low-latency",
+                "--option",
+                "hls_time=0.2",
+                "--option",
+                "hls_list_size=0",
+                in: folder
+            )
+        }
+        var run = try send("http://me:secret@127.0.0.1:\(try MediaServer.freePort())/x.m3u8")
+        #expect(run.code == 1)
+        #expect(run.errors.contains("Connection refused"), "\(run.errors)")
+        #expect(!run.errors.contains("secret") && !run.output.contains("secret"))
+        #expect(!run.output.contains("connected to"), "\(run.output)")
+        #expect(run.output.contains("sent 0 frames"), "\(run.output)")
+        run = try send(server.address + "/refused/x.m3u8")
+        #expect(run.code == 1)
+        #expect(run.errors.contains("403"), "\(run.errors)")
+        #expect(!run.output.contains("connected to"), "\(run.output)")
+        run = try send(server.address + "/taken/x.m3u8")
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(run.output.contains("connected to"), "\(run.output)")
+        let probe = try VideoProbe(server.home.path + "/taken/x.m3u8", in: folder)
+        #expect(probe.pictures == 60)
+        // Nobody listens: the kernel says so of the second packet.
+        run = try frameshare(
+            "stream",
+            "cam",
+            "udp://127.0.0.1:\(try MediaServer.freePort())",
+            "--frames",
+            "20",
+            in: folder
+        )
+        #expect(run.code == 1, "\(run.output)")
+        #expect(run.errors.contains("Connection refused"), "\(run.errors)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("a server that says nothing is an error that says so")
+    func silence() throws {
+        let folder = try ChannelFolder()
+        let camera = try publisher(folder)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isThere = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                var size = size
+                return bind(listener, address, size) == 0 && listen(listener, 4) == 0
+                    && getsockname(listener, address, &size) == 0
+            }
+        }
+        try #require(isThere)
+        let number = UInt16(bigEndian: address.sin_port)
+        let run = try frameshare(
+            "stream",
+            "cam",
+            "rtmp://127.0.0.1:\(number)/live/x",
+            "--timeout",
+            "500ms",
+            "--frames",
+            "30",
+            in: folder
+        )
+        #expect(run.code == 1)
+        #expect(run.errors.contains("no answer in 500 ms"), "\(run.errors)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
     @Test("a wrong address is an error that says what is wrong, and keeps a password to itself")
     func wrongAddress() throws {
         let folder = try ChannelFolder()
@@ -61,10 +180,17 @@ struct StreamTests {
         #expect(run.text.contains("rtmp://"))
         run = try refusal("rtmp://me:secret@127.0.0.1:1/live/door")
         #expect(run.code == 1)
-        #expect(run.text.contains("rtmp://127.0.0.1:1/live/door: Connection refused"), "\(run.text)")
+        #expect(run.text.contains("rtmp://***@127.0.0.1:1/live/***: Connection refused"), "\(run.text)")
         #expect(!run.text.contains("secret"))
-        run = try refusal("rtmp://127.0.0.1/live/door", "--codec", "hevc")
+        run = try refusal("rtmp://127.0.0.1/live/door", "--codec", "mjpeg")
         #expect(run.code == 64)
+        #expect(run.text.contains("RTMP can't carry mjpeg"), "\(run.text)")
+        #expect(!run.text.contains(".mkv"))
+        for address in ["srt://me:secret@h", "http://h/x?token=secret", "secret:secret@h/live"] {
+            run = try refusal(address, "--format", "no-such")
+            #expect(run.code != 0)
+            #expect(!run.text.contains("secret"), "\(run.text)")
+        }
         run = try refusal("udp://127.0.0.1:9", "--option", "no_such=1")
         #expect(run.code == 64)
         #expect(run.text.contains("'no_such'"))

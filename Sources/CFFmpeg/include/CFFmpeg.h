@@ -34,6 +34,7 @@
     X(av_frame_make_writable)                                                                                          \
     X(av_log_set_callback)                                                                                             \
     X(av_malloc)                                                                                                       \
+    X(av_opt_get_int)                                                                                                  \
     X(av_opt_set)                                                                                                      \
     X(av_pix_fmt_desc_get)                                                                                             \
     X(av_rescale_q)                                                                                                    \
@@ -63,6 +64,7 @@
     X(av_write_trailer)                                                                                                \
     X(avio_alloc_context)                                                                                              \
     X(avio_context_free)                                                                                               \
+    X(avio_flush)                                                                                                      \
     X(avformat_alloc_output_context2)                                                                                  \
     X(avformat_close_input)                                                                                            \
     X(avformat_find_stream_info)                                                                                       \

@@ -99,10 +99,12 @@ extension Subscriber {
         channel: String,
         stream: String?,
         policy: Policy,
-        name: String
+        name: String,
+        reconnect: Bool = false
     ) throws(ChannelError) -> Subscriber {
         var options = Options()
         options.name = name
+        options.reconnect = reconnect
         if let stream { return try Subscriber(channel: channel, streams: [stream], policy: policy, options: options) }
         let monitor = try ChannelMonitor(channel: channel)
         let first = try monitor.snapshot().streams.first.map { [$0.stream.name] } ?? []

@@ -91,6 +91,9 @@ struct Record: ParsableCommand {
     @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
 
+    @Flag(help: "When the publisher is lost, wait for its return and go on.")
+    var reconnect = false
+
     @Flag(help: "Stop when standard input ends: for programs that start this one.")
     var stopAtEOF = false
 

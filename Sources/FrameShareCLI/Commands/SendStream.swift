@@ -18,8 +18,11 @@ struct SendStream: ParsableCommand {
               frameshare stream camera0-h264 srt://server:9000 --wait
               frameshare stream camera0 udp://239.0.0.1:5000 --bit-rate 2M --low-latency
 
+            An HLS address counts as connected when the server has taken the first segment. A pause of the camera is no \
+            part of the stream's time.
+
             Exit code 0 when the channel has ended in order or after SIGTERM, 1 when the first connection can't be made \
-            (with --wait it is tried again), 3 when the channel is not there or was lost.
+            (with --wait it is tried again) or the last part is not taken, 3 when the channel is not there or was lost.
             """
     )
 
@@ -49,6 +52,9 @@ struct SendStream: ParsableCommand {
     )
     var option: [ControlArgument] = []
 
+    @Flag(help: "Replace files that are there, where the address is a file's.")
+    var overwrite = false
+
     @Flag(help: "When the server is not there at the start, try again and again.")
     var wait = false
 
@@ -63,6 +69,9 @@ struct SendStream: ParsableCommand {
 
     @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
+
+    @Flag(help: "When the publisher is lost, wait for its return and go on.")
+    var reconnect = false
 
     @Flag(help: "Stop when standard input ends: for programs that start this one.")
     var stopAtEOF = false

@@ -1,3 +1,4 @@
+import FrameShare
 import Glibc
 
 /// Where output goes: a person's terminal, or a file or program that wants it plain.
@@ -37,13 +38,19 @@ struct Terminal: Sendable {
     /// - Returns: false when nobody reads it any more
     @discardableResult
     func write(_ text: String) -> Bool {
-        var text = text
+        var text = PathText.shown(text)
         return text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if written < 0 {
-                    if errno == EINTR || errno == EAGAIN { continue }
+                    if errno == EINTR { continue }
+                    if errno == EAGAIN {
+                        var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                        _ = poll(&wait, 1, -1)
+                        continue
+                    }
+                    OutputFailure.note(errno, descriptor)
                     return false
                 }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))

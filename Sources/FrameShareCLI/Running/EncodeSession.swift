@@ -18,6 +18,13 @@ struct EncodeSession {
     private var name: String { command.name ?? "\(source)-\(command.codec.codec.rawValue)" }
 
     func run() throws {
+        // What takes its time comes before the subscription, so that it keeps no frames.
+        let status = try ChannelMonitor(channel: source).snapshot()
+        let wanted =
+            command.stream.map { name in status.streams.first { $0.stream.name == name } } ?? status.streams.first
+        let planned = wanted?.stream.layout
+        var made: ChannelEncoder?
+        if let wanted { made = try makeEncoder(for: wanted.stream.layout, wanted.memory) }
         let subscriber = try Subscriber.ofOneStream(
             channel: source,
             stream: command.stream,
@@ -26,15 +33,10 @@ struct EncodeSession {
         )
         defer { subscriber.close() }
         let layout = subscriber.streams[0].layout
-        let encoder = try ChannelEncoder(
-            command.codec,
-            layout: layout,
-            memory: try memory(of: subscriber.streams[0].name),
-            options: command.encoding.options(
-                command.codec.codec,
-                frameRate: command.encoding.bitRate != nil ? try subscriber.sourceRate() : nil
-            )
-        )
+        guard let encoder = made, let planned, planned == layout else {
+            throw VideoError.layoutChanged(from: planned ?? layout, to: layout)
+        }
+        let notes = DiscontinuityNotes(json: command.json)
         var options = Publisher.Options()
         options.access = command.access.access
         options.metadataCapacity = subscriber.metadataCapacity + 4096
@@ -47,6 +49,7 @@ struct EncodeSession {
             try follower.follow(idle: {
                 try encoder.collect { packet throws(VideoError) in try channel.publish(packet) }
             }) { frame in
+                notes.look(frame.timestamp.nanoseconds)
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
                 try encoder.encode(frame) { packet throws(VideoError) in try channel.publish(packet) }
                 if wasInPlace, !encoder.intake.isInPlace {
@@ -56,17 +59,25 @@ struct EncodeSession {
             }
             try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
         } catch {
-            end(encoder, channel, subscriber)
+            end(encoder, channel, subscriber, notes)
             channel.publisher.fail("\(error)")
             throw error
         }
-        end(encoder, channel, subscriber)
+        end(encoder, channel, subscriber, notes)
         channel.publisher.close()
     }
 
-    private func memory(of stream: String) throws -> MemoryKind {
-        let status = try ChannelMonitor(channel: source).snapshot()
-        return status.streams.first { $0.stream.name == stream }?.memory ?? .memfd
+    private func makeEncoder(for layout: ImageLayout, _ memory: MemoryKind) throws -> ChannelEncoder {
+        try ChannelEncoder(
+            command.codec,
+            layout: layout,
+            memory: memory,
+            options: command.encoding.options(
+                command.codec.codec,
+                frameRate: command.encoding.bitRate != nil
+                    ? try Subscriber.sourceRate(channel: source, stream: command.stream) : nil
+            )
+        )
     }
 
     private func begin(_ encoder: ChannelEncoder, _ layout: ImageLayout) {
@@ -102,7 +113,12 @@ struct EncodeSession {
         }
     }
 
-    private func end(_ encoder: ChannelEncoder, _ channel: PacketChannel, _ subscriber: Subscriber) {
+    private func end(
+        _ encoder: ChannelEncoder,
+        _ channel: PacketChannel,
+        _ subscriber: Subscriber,
+        _ notes: DiscontinuityNotes
+    ) {
         let (out, taken) = (channel.publisher.statistics, subscriber.statistics)
         if command.json {
             terminal.writeLine(
@@ -111,6 +127,7 @@ struct EncodeSession {
                     "imported": encoder.device.map { .number($0.imported) },
                     "copied": encoder.device.map { .number($0.copied) },
                     "damaged": encoder.device.map { .number($0.damaged) }, "packets": .number(out.published),
+                    "discontinuities": .number(notes.count),
                     "lost": .object([
                         "source": .number(taken.lost.source), "no_free_slot": .number(taken.lost.noFreeSlot),
                         "policy": .number(taken.lost.policy), "packets": .number(out.lostNoFreeSlot),
@@ -123,6 +140,7 @@ struct EncodeSession {
                     + "want of a free slot \(taken.lost.noFreeSlot), as the encoder was too slow \(taken.lost.policy), "
                     + "packets for want of a free slot \(out.lostNoFreeSlot)"
                     + (encoder.device.map(Self.counts) ?? "")
+                    + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
             )
         }
     }

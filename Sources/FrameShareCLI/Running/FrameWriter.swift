@@ -39,6 +39,13 @@ extension Frame {
 }
 
 extension Subscriber {
+    /// What a channel's source says of its rate, by a subscription for this alone.
+    static func sourceRate(channel: String, stream: String?) throws(ChannelError) -> Double? {
+        let subscriber = try ofOneStream(channel: channel, stream: stream, policy: .latest, name: "rate")
+        defer { subscriber.close() }
+        return try subscriber.sourceRate()
+    }
+
     /// What the source says of its rate, of a frame that is looked at for this alone; nil when none comes in a second.
     func sourceRate() throws(ChannelError) -> Double? {
         do throws(ChannelError) {

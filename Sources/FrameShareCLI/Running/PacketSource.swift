@@ -1,13 +1,17 @@
 #if FFmpeg
 import FrameShare
 import FrameSinks
+import PixelFormats
 
 /// A channel as packets: as they are, or of frames that are encoded here.
+///
+/// It is made, and what it goes to is opened, before it subscribes: nothing that takes its time keeps frames meanwhile.
 struct PacketSource {
-    let subscriber: Subscriber
     /// What the packets are.
     let video: VideoStream
     private let encoder: VideoEncoder?
+    private let layout: ImageLayout
+    private let connect: () throws -> Subscriber
 
     /// - Parameters:
     ///   - codec: what frames are encoded to; nil: H.264
@@ -20,20 +24,32 @@ struct PacketSource {
         policy: Policy?,
         encoding: EncodingOptions,
         name: String,
+        reconnect: Bool,
         needsRate: Bool,
         status: ChannelStatistics
     ) throws {
         let wanted = stream.map { name in status.streams.first { $0.stream.name == name } } ?? status.streams.first
         let isPackets = wanted.flatMap { VideoCodec($0.stream.layout.format) } != nil
         // Packets are small and many may wait; of frames the camera needs its own.
-        subscriber = try Subscriber.ofOneStream(
-            channel: channel,
-            stream: stream,
-            policy: policy ?? .queue(isPackets ? max(1, status.slots / 2) : 4),
-            name: name
-        )
-        let layout = subscriber.streams[0].layout
-        let rate = encoding.rate == nil && needsRate ? try subscriber.sourceRate() : encoding.rate
+        let policy = policy ?? .queue(isPackets ? max(1, status.slots / 2) : 4)
+        connect = {
+            try Subscriber.ofOneStream(
+                channel: channel,
+                stream: stream,
+                policy: policy,
+                name: name,
+                reconnect: reconnect
+            )
+        }
+        guard let wanted else {
+            // It says which streams there are.
+            try connect().close()
+            throw ChannelError.noStreams
+        }
+        layout = wanted.stream.layout
+        let rate =
+            encoding.rate == nil && needsRate
+            ? try Subscriber.sourceRate(channel: channel, stream: stream) : encoding.rate
         if let packets = VideoStream(layout, framesPerSecond: rate ?? 30) {
             if let codec, codec != packets.codec { throw VideoError.compressedAlready(layout.format) }
             (video, encoder) = (packets, nil)
@@ -43,8 +59,21 @@ struct PacketSource {
         }
     }
 
+    /// From now on frames come.
+    func subscribe() throws -> Subscriber {
+        let subscriber = try connect()
+        let now = subscriber.streams[0].layout
+        guard now == layout else {
+            subscriber.close()
+            throw VideoError.layoutChanged(from: layout, to: now)
+        }
+        return subscriber
+    }
+
     /// Hands on every packet until the channel ends or the command is to stop; then those still in the encoder.
     func follow(
+        _ subscriber: Subscriber,
+        notes: DiscontinuityNotes,
         stop: StopRequest,
         frames: Int?,
         seconds: Duration?,
@@ -56,8 +85,10 @@ struct PacketSource {
         var continuity = PacketContinuity()
         do {
             try follower.follow(idle: idle) { frame in
+                notes.look(Self.stamp(frame))
                 guard let encoder else {
                     if continuity.hasGap(before: frame) { noteLoss() }
+                    try checkLayout(frame)
                     return try Self.write(frame, video.codec, write)
                 }
                 try encoder.encode(frame, write)
@@ -68,6 +99,19 @@ struct PacketSource {
             throw error
         }
         try encoder?.finish(write)
+    }
+
+    /// A publisher that came back may have others. Their packets may have more room all the same.
+    private func checkLayout(_ frame: borrowing Frame) throws(VideoError) {
+        guard let now = frame.image(at: 0)?.layout else { return }
+        guard (now.format, now.width, now.height) == (layout.format, layout.width, layout.height) else {
+            throw .layoutChanged(from: layout, to: now)
+        }
+    }
+
+    /// The frame's time in the order of decoding.
+    private static func stamp(_ frame: borrowing Frame) -> Int64 {
+        frame.metadata[VideoPacket.Key.dts]?.integer ?? frame.timestamp.nanoseconds
     }
 
     private static func write(

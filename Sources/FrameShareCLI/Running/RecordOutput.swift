@@ -53,6 +53,14 @@ enum RecordOutput {
         }
     }
 
+    /// How much of pauses, and of clocks that were set ahead, the files' times leave out, in ns.
+    var leftOut: Int64 {
+        switch self {
+        case .file(let recorder): recorder.leftOut
+        case .clips(let recorder, _): recorder.leftOut
+        }
+    }
+
     /// For a person who looks.
     var status: String? {
         switch self {

@@ -59,14 +59,15 @@ final class RecordProgress {
         }
     }
 
-    func end(_ output: RecordOutput, _ subscriber: Subscriber) {
+    func end(_ output: RecordOutput, _ subscriber: Subscriber, _ notes: DiscontinuityNotes) {
         tellFiles(output.files)
         let (frames, lost) = (output.files.reduce(0) { $0 + $1.frames }, subscriber.statistics.lost)
         if command.json {
             terminal.writeLine(
                 JSONValue.object([
                     "event": "end", "files": .number(output.files.count), "frames": .number(frames),
-                    "skipped": .number(output.skipped),
+                    "skipped": .number(output.skipped), "discontinuities": .number(notes.count),
+                    "left_out_seconds": .number(Double(output.leftOut) / 1e9, digits: 3),
                     "lost": .object([
                         "source": .number(lost.source), "no_free_slot": .number(lost.noFreeSlot),
                         "policy": .number(lost.policy),
@@ -79,6 +80,9 @@ final class RecordProgress {
             "recorded \(Quantities.counted(frames, "frame")); lost by the source \(lost.source), there for want of a free "
                 + "slot \(lost.noFreeSlot), as the recorder was too slow \(lost.policy)"
                 + (output.skipped > 0 ? "; \(output.skipped) left out before a keyframe" : "")
+                + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
+                + (output.leftOut > 0
+                    ? ", of which the files leave out \(Quantities.time(nanoseconds: output.leftOut))" : "")
         )
     }
 }

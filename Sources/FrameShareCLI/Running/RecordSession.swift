@@ -17,19 +17,28 @@ struct RecordSession {
             policy: command.policy,
             encoding: command.encoding,
             name: "record",
+            reconnect: command.reconnect,
             // Nothing else needs to know it.
-            needsRate: command.encoding.bitRate != nil || VideoContainer(path: command.output) == .avi,
+            needsRate: command.encoding.bitRate != nil,
             status: try ChannelMonitor(channel: channel).snapshot()
         )
-        defer { source.subscriber.close() }
         let output = try output(source.video)
+        let subscriber = try source.subscribe()
+        defer { subscriber.close() }
+        let notes = DiscontinuityNotes(json: command.json)
         let progress = RecordProgress(command: command, terminal: .output)
-        progress.begin(channel, source.subscriber.streams[0].layout)
-        defer { progress.end(output, source.subscriber) }
+        progress.begin(channel, subscriber.streams[0].layout)
+        defer { progress.end(output, subscriber, notes) }
         do {
-            try source.follow(stop: stop, frames: command.frames, seconds: command.seconds) {
+            try source.follow(
+                subscriber,
+                notes: notes,
+                stop: stop,
+                frames: command.frames,
+                seconds: command.seconds
+            ) {
                 try output.lookForTriggers()
-                progress.look(output, source.subscriber)
+                progress.look(output, subscriber)
             } noteLoss: {
                 output.noteLoss()
             } write: { packet throws(VideoError) in
@@ -37,7 +46,9 @@ struct RecordSession {
             }
         } catch {
             // A channel that was lost ends the file in order. What ended the recording is the error that counts.
-            try? output.finish()
+            do { try output.finish() } catch let second {
+                Terminal.errors.writeLine("frameshare: the file's end: \(second)")
+            }
             throw error
         }
         try output.finish()

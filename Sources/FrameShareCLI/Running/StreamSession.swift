@@ -17,26 +17,50 @@ struct StreamSession {
             policy: nil,
             encoding: command.encoding,
             name: "stream",
+            reconnect: command.reconnect,
             needsRate: command.encoding.bitRate != nil,
             status: status
         )
-        defer { source.subscriber.close() }
         var options = VideoStreamer.Options(address: command.address)
         options.format = command.format
         for option in command.option { options.formatOptions[option.name] = option.value }
         (options.timeout, options.waits) = (command.timeout, command.wait)
+        options.overwrite = command.overwrite
         let streamer = try VideoStreamer(source.video, options: options)
         stop.whenStopped(streamer.stopper)
+        let subscriber = try source.subscribe()
+        defer { subscriber.close() }
+        let notes = DiscontinuityNotes(json: command.json)
         let report = StreamReport(json: command.json)
-        defer { report.end(streamer, source.subscriber) }
-        try source.follow(stop: stop, frames: command.frames, seconds: command.seconds) {
-            report.look(streamer)
-        } noteLoss: {
-            streamer.noteLoss()
-        } write: { packet throws(VideoError) in
-            try streamer.write(packet)
+        defer { report.end(streamer, subscriber, notes) }
+        do {
+            try source.follow(
+                subscriber,
+                notes: notes,
+                stop: stop,
+                frames: command.frames,
+                seconds: command.seconds
+            ) {
+                report.look(streamer)
+            } noteLoss: {
+                streamer.noteLoss()
+            } write: { packet throws(VideoError) in
+                try streamer.write(packet)
+            }
+        } catch is VideoError where stop.isStopped {
+            // A connection that was being made when the command was stopped.
+        } catch {
+            try? streamer.finish()
+            throw error
         }
-        streamer.finish()
+        report.look(streamer)
+        let wasConnected = streamer.statistics.isConnected
+        try streamer.finish()
+        report.look(streamer)
+        // It ends by itself, and nobody takes what it sends.
+        if !stop.isStopped, !wasConnected, let failure = streamer.statistics.lastFailure {
+            throw failure
+        }
     }
 }
 
@@ -65,13 +89,14 @@ final class StreamReport {
         terminal.writeLine(json ? JSONValue.object(["event": .string(event), "text": .string(text)]).text : text)
     }
 
-    func end(_ streamer: VideoStreamer, _ subscriber: Subscriber) {
+    func end(_ streamer: VideoStreamer, _ subscriber: Subscriber, _ notes: DiscontinuityNotes) {
         let (sent, lost) = (streamer.statistics, subscriber.statistics.lost)
         if json {
             terminal.writeLine(
                 JSONValue.object([
                     "event": "end", "sent": .number(sent.sent), "bytes": .number(sent.bytes),
-                    "connections": .number(sent.connections),
+                    "connections": .number(sent.connections), "discontinuities": .number(notes.count),
+                    "left_out_seconds": .number(Double(sent.leftOut) / 1e9, digits: 3),
                     "lost": .object([
                         "source": .number(lost.source), "no_free_slot": .number(lost.noFreeSlot),
                         "policy": .number(lost.policy), "unconnected": .number(sent.lost),
@@ -83,6 +108,7 @@ final class StreamReport {
                 "sent \(Quantities.counted(sent.sent, "frame")), \(Quantities.bytes(sent.bytes)); lost while there was no "
                     + "connection \(sent.lost), by the source \(lost.source), there for want of a free slot "
                     + "\(lost.noFreeSlot), as the network was too slow \(lost.policy)"
+                    + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
             )
         }
     }

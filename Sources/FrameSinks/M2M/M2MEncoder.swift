@@ -77,7 +77,7 @@ public final class M2MEncoder {
             let made = try device.setFormat(coded)
             input = try M2MInput(device, layout)
             intake = input.whyCopied(layout, memory).map { .copied(reason: $0) } ?? .imported
-            var (numerator, denominator) = (UInt32(1000), UInt32((options.framesPerSecond * 1000).rounded()))
+            var (numerator, denominator) = (UInt32(1000), max(1, UInt32((options.framesPerSecond * 1000).rounded())))
             // Drivers that don't ask for a rate refuse, which is fine.
             _ = device.raw {
                 fs_v4l2_set_interval(device.descriptor, device.inputType, &numerator, &denominator)
@@ -127,10 +127,11 @@ public final class M2MEncoder {
                 throw .device(error)
             }
         }
+        let index = pending.add(frame)
         // Unique, so that a packet finds its frame: to V4L2 times are µs.
-        let stamp = max(frame.timestamp.nanoseconds / 1000 * 1000, lastStamp == .min ? 0 : lastStamp + 1000)
+        let stamp = max(pending.latestTime / 1000 * 1000, lastStamp == .min ? 0 : lastStamp + 1000)
         lastStamp = stamp
-        stamps.append((stamp, pending.add(frame)))
+        stamps.append((stamp, index))
         do throws(M2MError) {
             try enter(frame, stamp)
         } catch {

@@ -1,37 +1,53 @@
 #if FFmpeg
 internal import CFFmpeg
 internal import FFmpegBridge
+internal import FrameShare
 internal import Glibc
 internal import PixelFormats
 
 /// Packets into a file, by libavformat.
 final class ContainerWriter {
     private let av: UnsafePointer<fs_ffmpeg>
-    private let context: UnsafeMutablePointer<AVFormatContext>
-    private let stream: UnsafeMutablePointer<AVStream>
+    private var context: UnsafeMutablePointer<AVFormatContext>
+    private var stream: UnsafeMutablePointer<AVStream>
+    private let description: VideoStream
+    private let parameters: [UInt8]
+    /// What an MP4's first muxer has added to all times, so that none is negative; a later one is given it.
+    private var shift: Int64?
+    private var firstDTS: Int64 = 0
     private let packet: UnsafeMutablePointer<AVPacket>
     private let target: MuxerTarget
     /// Whether its header is written and its end is not.
     private var isOpen = false
+    /// What the muxer opens itself.
+    private var outputs: InnerOutputs?
+    /// Where the header ended, and how far the output went with the last packet that was written well.
+    private var places: (header: Int64, good: Int64) = (0, 0)
+    /// The decoding time of the packet before, in ns.
+    private var previous: Int64?
     /// Decoding times have to grow.
     private var lastDTS = Int64.min
-    /// A packet's duration is guessed to be that of the one before: the next one's time says it exactly.
-    private var previous: Int64?
-    private var interval: Int64
+    /// Whether two packets may have one decoding time.
+    private var takesEqualTimes: Bool {
+        context.pointee.oformat.map { $0.pointee.flags & AVFMT_TS_NONSTRICT != 0 } ?? false
+    }
 
     /// - Parameters:
     ///   - parameters: the parameter sets of H.264 and HEVC, with start codes
     init(_ target: MuxerTarget, _ description: VideoStream, parameters: [UInt8]) throws(VideoError) {
         let av = try FFmpegLibrary.loaded()
-        var made: UnsafeMutablePointer<AVFormatContext>?
-        let result = av.pointee.avformat_alloc_output_context2(&made, nil, target.muxer, target.address)
-        guard result >= 0, let context = made, let stream = av.pointee.avformat_new_stream(context, nil),
-            let packet = av.pointee.av_packet_alloc()
-        else { throw .codec("no output of the kind '\(target.muxer)' can be made: \(FFmpegFailure(result, av).text)") }
-        (self.av, self.context, self.stream, self.packet, self.target) = (av, context, stream, packet, target)
-        interval = Int64(1e9 / description.framesPerSecond)
+        guard let packet = av.pointee.av_packet_alloc() else { throw .codec("out of memory") }
         do throws(VideoError) {
-            try describe(description, parameters, isAVI: target.muxer == VideoContainer.avi.rawValue)
+            (context, stream) = try Self.make(target, av)
+        } catch {
+            var packet: UnsafeMutablePointer<AVPacket>? = packet
+            av.pointee.av_packet_free(&packet)
+            throw error
+        }
+        (self.av, self.packet, self.target) = (av, packet, target)
+        (self.description, self.parameters) = (description, parameters)
+        do throws(VideoError) {
+            try describe(stream)
             try begin()
         } catch {
             close()
@@ -46,7 +62,30 @@ final class ContainerWriter {
         av.pointee.avformat_free_context(context)
     }
 
-    private func describe(_ video: VideoStream, _ parameters: [UInt8], isAVI: Bool) throws(VideoError) {
+    private static func make(
+        _ target: MuxerTarget,
+        _ av: UnsafePointer<fs_ffmpeg>
+    ) throws(VideoError) -> (UnsafeMutablePointer<AVFormatContext>, UnsafeMutablePointer<AVStream>) {
+        var made: UnsafeMutablePointer<AVFormatContext>?
+        let result = av.pointee.avformat_alloc_output_context2(
+            &made,
+            nil,
+            target.muxer,
+            PathText.cString(target.address)
+        )
+        guard result >= 0, let context = made else {
+            let reason = target.shown.redacting(FFmpegFailure(result, av).text)
+            throw .codec("no output of the kind '\(target.muxer)' can be made: \(reason)")
+        }
+        guard let stream = av.pointee.avformat_new_stream(context, nil) else {
+            av.pointee.avformat_free_context(context)
+            throw .codec("out of memory")
+        }
+        return (context, stream)
+    }
+
+    private func describe(_ stream: UnsafeMutablePointer<AVStream>) throws(VideoError) {
+        let (video, isAVI) = (description, target.muxer == VideoContainer.avi.rawValue)
         guard let codec = stream.pointee.codecpar else { throw .codec("out of memory") }
         codec.pointee.codec_type = AVMEDIA_TYPE_VIDEO
         codec.pointee.codec_id = video.codec.ffmpegID
@@ -66,7 +105,7 @@ final class ContainerWriter {
             codec.pointee.extradata = room.assumingMemoryBound(to: UInt8.self)
             codec.pointee.extradata_size = Int32(parameters.count)
         }
-        let rate = Int32((video.framesPerSecond * 1000).rounded())
+        let rate = video.framesPerThousandSeconds
         stream.pointee.avg_frame_rate = AVRational(num: rate, den: 1000)
         // What the container makes of it stands there once its header is written.
         stream.pointee.time_base = isAVI ? AVRational(num: 1000, den: rate) : AVRational(num: 1, den: 1_000_000)
@@ -79,14 +118,29 @@ final class ContainerWriter {
             context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
         } else if let format = context.pointee.oformat, format.pointee.flags & AVFMT_NOFILE == 0 {
             // Others, such as RTSP and HLS, open what they need themselves.
+            let refused = target.files.claim(target.address)
+            guard refused >= 0 else { throw failure(refused) }
+            var options: OpaquePointer?
+            defer { av.pointee.av_dict_free(&options) }
+            // Else nobody hears that there is no receiver; `?connect=0` in the address has it so.
+            if target.address.hasPrefix("udp:") { _ = av.pointee.av_dict_set(&options, "connect", "1", 0) }
             let result = av.pointee.avio_open2(
                 &context.pointee.pb,
-                target.address,
+                PathText.cString(target.address),
                 AVIO_FLAG_WRITE,
                 &context.pointee.interrupt_callback,
-                nil
+                &options
             )
             guard result >= 0 else { throw failure(result) }
+        }
+        if target.memory == nil {
+            outputs = InnerOutputs(
+                context,
+                // A connection that is used again can't be one that is gathered here.
+                gathers: !target.options.contains { $0.key == "http_persistent" && $0.value != "0" },
+                files: target.files,
+                av
+            )
         }
         var options: OpaquePointer?
         for option in target.options { _ = av.pointee.av_dict_set(&options, option.key, option.value, 0) }
@@ -97,29 +151,129 @@ final class ContainerWriter {
         av.pointee.av_dict_free(&options)
         guard result >= 0 else { throw failure(result) }
         isOpen = true
+        places = (place, place)
         if let unknown { throw .badOption("the option '\(unknown)': '\(target.muxer)' does not know it") }
     }
 
     /// Writes a packet. Times are in ns from the file's beginning.
-    func write(_ bytes: UnsafeRawBufferPointer, pts: Int64, dts: Int64, isKeyframe: Bool) throws(VideoError) {
-        if let previous, pts > previous { interval = pts - previous }
-        previous = pts
+    /// - Parameter step: the usual time from one packet to the next
+    func write(
+        _ bytes: UnsafeRawBufferPointer,
+        pts: Int64,
+        dts: Int64,
+        step: Int64,
+        isKeyframe: Bool
+    ) throws(VideoError) {
         let nanoseconds = AVRational(num: 1, den: 1_000_000_000)
         let base = stream.pointee.time_base
+        let decoding = av.pointee.av_rescale_q(dts, nanoseconds, base)
+        if lastDTS == .min {
+            (lastDTS, firstDTS) = (decoding, decoding)
+        } else {
+            try bridge(from: lastDTS, to: decoding)
+            lastDTS = max(decoding, lastDTS + (takesEqualTimes ? 0 : 1))
+        }
         packet.pointee.data = UnsafeMutableRawPointer(mutating: bytes.baseAddress)?.assumingMemoryBound(to: UInt8.self)
         packet.pointee.size = Int32(clamping: bytes.count)
         packet.pointee.stream_index = 0
         packet.pointee.flags = isKeyframe ? AV_PKT_FLAG_KEY : 0
-        let decoding = av.pointee.av_rescale_q(dts, nanoseconds, base)
-        lastDTS = max(decoding, lastDTS == .min ? .min : lastDTS + 1)
-        packet.pointee.dts = lastDTS
-        packet.pointee.pts = max(av.pointee.av_rescale_q(pts, nanoseconds, base), lastDTS)
-        packet.pointee.duration = max(1, av.pointee.av_rescale_q(interval, nanoseconds, base))
+        packet.pointee.dts = lastDTS + (shift ?? 0)
+        packet.pointee.pts = max(av.pointee.av_rescale_q(pts, nanoseconds, base), lastDTS) + (shift ?? 0)
+        // As far as the last one was from the one before, which is exact on the whole; after a break the usual step.
+        let gap = previous.map { dts - $0 } ?? step
+        previous = dts
+        let shown = gap >= 0 && gap / 2 <= step ? gap : step
+        packet.pointee.duration = min(max(1, av.pointee.av_rescale_q(shown, nanoseconds, base)), Self.longestGap)
         let result = av.pointee.av_write_frame(context, packet)
         // The bytes are the caller's.
         (packet.pointee.data, packet.pointee.size) = (nil, 0)
+        try check(result)
+        places.good = place
+    }
+
+    /// Whether anything has been written that somebody took: muxers that open files themselves may have none yet.
+    var hasReached: Bool { !opensLazily || taken > 0 }
+    /// How many files of such a muxer were taken.
+    var taken: Int { outputs?.taken ?? 0 }
+    /// Whether the muxer sends what it was given in files of its own.
+    var opensLazily: Bool { ["dash", "hls", "segment", "smoothstreaming", "webm_chunk"].contains(target.muxer) }
+
+    /// How far the output has gone.
+    private var place: Int64 {
+        guard let output = context.pointee.pb else { return 0 }
+        return output.pointee.pos + Int64(output.pointee.buf_ptr - output.pointee.buffer)
+    }
+
+    private func check(_ result: Int32) throws(VideoError) {
+        if let failure = outputs?.failure { throw self.failure(failure) }
         if result < 0 { throw failure(result) }
         if let error = context.pointee.pb?.pointee.error, error < 0 { throw failure(error) }
+    }
+
+    /// MP4 tells the time between two packets of a fragment in 31 bits.
+    private static let longestGap: Int64 = 1 << 30
+    /// AVI fills gaps with empty chunks; libavformat makes up to 60000 of them at a time.
+    private static let longestFill: Int64 = 50_000
+
+    /// Gets over a gap that the container's muxer takes for an error.
+    private func bridge(from last: Int64, to next: Int64) throws(VideoError) {
+        switch VideoContainer(rawValue: target.muxer) {
+        case .mp4 where next - last > Self.longestGap: try beginAgain()
+        case .avi:
+            var at = last
+            var nothing: UInt8 = 0
+            while next - at > Self.longestFill {
+                at += Self.longestFill
+                let result = withUnsafeMutablePointer(to: &nothing) { nothing in
+                    (packet.pointee.data, packet.pointee.size) = (nothing, 0)
+                    (packet.pointee.stream_index, packet.pointee.flags, packet.pointee.duration) = (0, 0, 1)
+                    (packet.pointee.pts, packet.pointee.dts) = (at, at)
+                    defer { packet.pointee.data = nil }
+                    return av.pointee.av_write_frame(context, packet)
+                }
+                try check(result)
+            }
+            lastDTS = at
+        default: break
+        }
+    }
+
+    /// Goes on in the same MP4 with another muxer, whose first fragment tells its own time, in 64 bits.
+    private func beginAgain() throws(VideoError) {
+        guard let own = context.pointee.priv_data else { return }
+        var fragments: Int64 = 0
+        _ = av.pointee.av_opt_get_int(own, "fragment_index", 0, &fragments)
+        // The table at a file's end would tell of some fragments only.
+        _ = av.pointee.av_opt_set(own, "movflags", "+skip_trailer", 0)
+        isOpen = false
+        try check(av.pointee.av_write_trailer(context))
+        let (context, stream) = try Self.make(target, av)
+        // Its header is that of the file, and stands there already.
+        let header = MuxedBytes()
+        do throws(VideoError) {
+            try describe(stream)
+            context.pointee.pb = try header.open(av)
+            context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
+            context.pointee.avoid_negative_ts = 0
+            var options: OpaquePointer?
+            defer { av.pointee.av_dict_free(&options) }
+            for option in target.options { _ = av.pointee.av_dict_set(&options, option.key, option.value, 0) }
+            let flags = target.options.first { $0.key == "movflags" }?.value ?? ""
+            _ = av.pointee.av_dict_set(&options, "movflags", flags + "+frag_discont+skip_trailer", 0)
+            _ = av.pointee.av_dict_set(&options, "fragment_index", "\(min(fragments + 2, Int64(Int32.max)))", 0)
+            let result = av.pointee.avformat_write_header(context, &options)
+            guard result >= 0 else { throw failure(result) }
+        } catch {
+            header.close(av, &context.pointee.pb)
+            av.pointee.avformat_free_context(context)
+            throw error
+        }
+        header.close(av, &context.pointee.pb)
+        (context.pointee.pb, self.context.pointee.pb) = (self.context.pointee.pb, nil)
+        av.pointee.avformat_free_context(self.context)
+        (self.context, self.stream) = (context, stream)
+        isOpen = true
+        shift = shift ?? -firstDTS
     }
 
     /// Ends the file: writes what is missing, and closes it.
@@ -127,9 +281,10 @@ final class ContainerWriter {
         guard isOpen else { return }
         isOpen = false
         let result = av.pointee.av_write_trailer(context)
+        let written = context.pointee.pb?.pointee.error ?? 0
         let closed = closeOutput()
-        if result < 0 { throw failure(result) }
-        if closed < 0 { throw failure(closed) }
+        if let failure = outputs?.failure { throw self.failure(failure) }
+        for result in [result, written, closed] where result < 0 { throw failure(result) }
     }
 
     /// Closes a file that can't be finished.
@@ -151,9 +306,17 @@ final class ContainerWriter {
         return av.pointee.avio_closep(&context.pointee.pb)
     }
 
-    private func failure(_ code: Int32) -> VideoError {
-        if code == -ENOSPC || code == -EDQUOT { return .diskFull(path: target.label) }
-        return .output(path: target.label, reason: FFmpegFailure(code, av).text)
+    private func failure(_ code: Int32) -> VideoError { failure(FFmpegFailure(code, av)) }
+
+    private func failure(_ failure: FFmpegFailure) -> VideoError {
+        let label = target.shown.description
+        switch failure.code {
+        case -ENOSPC, -EDQUOT: return .diskFull(path: label, isPlayable: places.good > places.header)
+        case -EEXIST: return .fileExists(label)
+        case fs_averror_exit():
+            return .output(path: label, reason: target.interruption?.reason ?? "it was told to end")
+        default: return .output(path: label, reason: target.shown.redacting(failure.text))
+        }
     }
 }
 #endif

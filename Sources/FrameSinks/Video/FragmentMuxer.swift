@@ -1,12 +1,15 @@
 #if FFmpeg
 internal import CFFmpeg
 internal import FFmpegBridge
+internal import FrameShare
 
 /// Packets as fragmented MP4 in memory, for a browser to play while they come. Not for several threads at once.
 public final class FragmentMuxer {
     private let stream: VideoStream
     private let memory = MuxedBytes()
     private var writer: ContainerWriter?
+    /// A page shows live pictures: a pause is no part of their time.
+    private var line = FrameTimeline(pauses: .closed, longestKept: 1_800_000_000_000)
     private var start: Int64 = 0
     private var needsKeyframe = true
 
@@ -19,6 +22,9 @@ public final class FragmentMuxer {
         _ = try FFmpegLibrary.loaded()
     }
 
+    /// Loads what muxing needs, which takes tenths of a second the first time in a process. From any thread.
+    public static func prepare() throws(VideoError) { _ = try FFmpegLibrary.loaded() }
+
     /// Says that packets were lost: those up to the next keyframe are left out.
     public func noteLoss() { needsKeyframe = !stream.codec.isIntra || writer == nil }
 
@@ -26,11 +32,11 @@ public final class FragmentMuxer {
     /// - Returns: what comes next in the stream: nothing before the first keyframe, and a frame's bytes when the next one
     ///   is here, which tells how long it shows
     public func write(_ packet: borrowing VideoPacket) throws(VideoError) -> [UInt8] {
-        let info = packet.info
         if needsKeyframe {
-            guard info.isKeyframe else { return [] }
+            guard packet.info.isKeyframe else { return [] }
             needsKeyframe = false
         }
+        let info = packet.info.moved(to: line.place(packet.info.dts).time)
         if writer == nil {
             let parameters = try packet.parameterSets(stream.codec)
             writer = try ContainerWriter(MuxerTarget(fragmentsTo: memory), stream, parameters: parameters)
@@ -40,7 +46,7 @@ public final class FragmentMuxer {
         let (pts, dts) = (info.pts - start, info.dts - start)
         let bytes = packet.bytes
         try bytes.withUnsafeBytes { (bytes) throws(VideoError) in
-            try writer.write(bytes, pts: pts, dts: dts, isKeyframe: info.isKeyframe)
+            try writer.write(bytes, pts: pts, dts: dts, step: line.step, isKeyframe: info.isKeyframe)
         }
         return memory.take()
     }

@@ -5,6 +5,8 @@ struct PendingFrames {
     private struct Entry {
         let sequence: UInt64
         let timestamp: FrameTimestamp
+        /// On the line of the frames' times, which begins at the first one's.
+        let time: Int64
         let metadata: [UInt8]
     }
 
@@ -12,21 +14,27 @@ struct PendingFrames {
     /// The number of the first entry.
     private var first: Int64 = 0
     private var start: Int64 = 0
-    private var interval: Int64 = 33_333_333
+    private var line = FrameTimeline(pauses: .kept)
     private var lastDTS = Int64.min
+    private static let farthest = Int64.max / 4
+    private static let longestDelay: Int64 = 3_600_000_000_000
+
+    /// The time of the frame that came last.
+    var latestTime: Int64 { entries.last?.time ?? start }
 
     /// - Returns: the frame's number
     mutating func add(_ frame: borrowing Frame) -> Int64 {
         let index = first + Int64(entries.count)
-        let time = frame.timestamp.nanoseconds
-        if index == 0 { start = time }
-        if let last = entries.last, time > last.timestamp.nanoseconds { interval = time - last.timestamp.nanoseconds }
+        // Far enough from the ends for every later time; no camera's clock comes near them.
+        if index == 0 { start = min(max(frame.timestamp.nanoseconds, -Self.farthest), Self.farthest) }
+        let time = start + min(line.place(frame.timestamp.nanoseconds).time, Self.farthest)
         let metadata = frame.metadata
         let bytes = metadata.encodedBytes
         entries.append(
             Entry(
                 sequence: frame.sequence,
                 timestamp: frame.timestamp,
+                time: time,
                 metadata: bytes.withUnsafeBytes { Array($0) }
             )
         )
@@ -36,9 +44,9 @@ struct PendingFrames {
     /// What belongs to the packet of these numbers. What can't be asked for any more is forgotten.
     mutating func take(pts: Int64, dts: Int64, isKeyframe: Bool) -> (VideoPacket.Info, [UInt8])? {
         guard let entry = entry(pts) else { return nil }
-        let presentation = entry.timestamp.nanoseconds
+        let presentation = entry.time
         // Before the first frame there is no time: as far apart as frames are.
-        let decoding = self.entry(dts)?.timestamp.nanoseconds ?? start + dts * interval
+        let decoding = self.entry(dts)?.time ?? start &+ max(dts, -64) &* min(line.step, Self.longestDelay)
         lastDTS = max(min(decoding, presentation), lastDTS == .min ? .min : lastDTS + 1)
         let info = VideoPacket.Info(
             sequence: entry.sequence,

@@ -6,13 +6,6 @@ internal import FrameShare
 ///
 /// Clips may overlap: each is complete. Not for several threads at once.
 public final class PreEventRecorder {
-    /// A packet that is kept.
-    private struct Kept {
-        let bytes: [UInt8]
-        let metadata: [UInt8]
-        let info: VideoPacket.Info
-    }
-
     /// A clip that is being written.
     private struct Clip {
         let recorder: VideoRecorder
@@ -22,7 +15,10 @@ public final class PreEventRecorder {
     private let stream: VideoStream
     private let options: VideoRecorder.Options
     private let pre: Int64
-    private var kept: [Kept] = []
+    private var kept: [KeptPacket] = []
+    private var line = FrameTimeline(pauses: .kept)
+    /// When the last packet came, on the clock of this machine.
+    private var cameAt: Int64 = 0
     private var clips: [Clip] = []
     private var count = 0
     /// After a loss, nothing can be decoded before the next keyframe.
@@ -31,6 +27,8 @@ public final class PreEventRecorder {
     public private(set) var files: [VideoRecorder.File] = []
     /// Packets left out, as none could be decoded after a loss.
     public private(set) var skipped = 0
+    /// How much of pauses, and of clocks that were set ahead, the clips' times leave out, in ns.
+    public private(set) var leftOut: Int64 = 0
 
     /// - Parameters:
     ///   - options: clips are named as split files are: `-000`, `-001`, … before the ending
@@ -58,41 +56,41 @@ public final class PreEventRecorder {
 
     /// Takes a packet: into the clips being written, and into what is kept.
     public func write(_ packet: borrowing VideoPacket) throws(VideoError) {
-        let info = packet.info
         if needsKeyframe {
-            guard info.isKeyframe else {
+            guard packet.info.isKeyframe else {
                 skipped += 1
                 return
             }
             needsKeyframe = false
         }
-        for clip in clips where info.pts <= clip.end { try clip.recorder.write(packet) }
+        let place = line.place(packet.info.dts)
+        let new = KeptPacket(packet, info: packet.info.moved(to: place.time))
+        let info = new.info
+        for clip in clips where info.pts <= clip.end {
+            try new.withPacket { (packet) throws(VideoError) in try clip.recorder.write(packet) }
+        }
         // In order of decoding: a later packet may be shown earlier, but not before one that was decoded at the end.
         try close { info.dts > $0 }
-        let (bytes, metadata) = (packet.bytes, packet.metadata)
-        let encoded = metadata.encodedBytes
-        kept.append(
-            Kept(
-                bytes: bytes.withUnsafeBytes { Array($0) },
-                metadata: encoded.withUnsafeBytes { Array($0) },
-                info: info
-            )
-        )
+        // Of pictures that stand alone, none from before a pause is needed after it.
+        if place.discontinuity != nil, stream.codec.isIntra { kept = [] }
+        kept.append(new)
+        cameAt = FrameTimestamp.now().nanoseconds
         forget(before: info.pts - pre)
     }
 
-    /// Begins a clip now: at the packet that came last.
+    /// Begins a clip now: at the packet that came last, or in the pause since.
     /// - Parameter post: how long it goes on
     public func trigger(post: Duration) throws(VideoError) {
         let recorder = try VideoRecorder(stream, options: clipOptions)
         count += 1
+        let last = kept.last?.info.pts ?? 0
+        let pause = kept.isEmpty ? 0 : FrameTimestamp.now().nanoseconds - cameAt
+        if pause > pre + FrameTimeline.shortestPause, stream.codec.isIntra { kept = [] }
         for packet in kept {
-            // Invariant: `packet` holds the bytes during the call.
-            let metadata = MetadataView(encoded: packet.metadata.span.bytes)
-            try recorder.write(VideoPacket(bytes: packet.bytes.span.bytes, info: packet.info, metadata: metadata))
+            try packet.withPacket { (packet) throws(VideoError) in try recorder.write(packet) }
         }
-        let now = kept.last?.info.pts ?? FrameTimestamp.now().nanoseconds
-        clips.append(Clip(recorder: recorder, end: now &+ post.nanosecondsClamped))
+        let (end, overflow) = (last + pause).addingReportingOverflow(post.nanosecondsClamped)
+        clips.append(Clip(recorder: recorder, end: overflow ? .max : end))
     }
 
     /// Ends every clip.
@@ -101,16 +99,32 @@ public final class PreEventRecorder {
     private var clipOptions: VideoRecorder.Options {
         var options = options
         (options.splitDuration, options.splitBytes) = (nil, nil)
+        // Clips of an earlier recording stay, and this one goes on.
+        while !options.overwrite,
+            VideoRecorder.isTaken(VideoRecorder.numbered(self.options.path, count), withSidecar: options.sidecar)
+        {
+            count += 1
+        }
         options.path = VideoRecorder.numbered(options.path, count)
         return options
     }
 
     private func close(_ isDone: (Int64) -> Bool) throws(VideoError) {
-        for clip in clips where isDone(clip.end) {
-            try clip.recorder.finish()
-            files += clip.recorder.files
-        }
+        let done = clips.filter { isDone($0.end) }
         clips.removeAll { isDone($0.end) }
+        var failure: VideoError?
+        // One that can't be ended keeps none of the others from it.
+        for clip in done {
+            do throws(VideoError) {
+                try clip.recorder.finish()
+            } catch {
+                failure = failure ?? error
+            }
+            files += clip.recorder.files
+            leftOut =
+                leftOut.addingReportingOverflow(clip.recorder.leftOut).overflow ? .max : leftOut + clip.recorder.leftOut
+        }
+        if let failure { throw failure }
     }
 
     /// Keeps what begins with the last keyframe at that moment or before it.

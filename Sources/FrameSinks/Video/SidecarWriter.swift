@@ -4,15 +4,32 @@ internal import Glibc
 /// A line of JSON for each frame of a recording, beside it.
 final class SidecarWriter {
     private let path: String
-    private let descriptor: Int32
+    private var descriptor: Int32
 
-    init(path: String) throws(VideoError) {
+    init(path: String, overwrite: Bool) throws(VideoError) {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .output(path: path, reason: String(cString: strerror(errno))) }
+        descriptor = NewFile.open(path, overwrite: overwrite)
+        guard descriptor >= 0 else {
+            throw descriptor == -EEXIST ? .fileExists(path) : Self.failure(path, -descriptor, isPlayable: false)
+        }
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Closes the file. Some file systems say only now that there was no room.
+    func finish() throws(VideoError) {
+        guard descriptor >= 0 else { return }
+        let result = close(descriptor)
+        let failure = errno
+        descriptor = -1
+        guard result == 0 || failure == EINTR else { throw Self.failure(path, failure) }
+    }
+
+    private static func failure(_ path: String, _ code: Int32, isPlayable: Bool = true) -> VideoError {
+        code == ENOSPC || code == EDQUOT
+            ? .diskFull(path: path, isPlayable: isPlayable)
+            : .output(path: path, reason: String(cString: strerror(code)))
+    }
 
     /// - Parameters:
     ///   - pts: ns from the file's beginning, as `dts` is
@@ -39,14 +56,12 @@ final class SidecarWriter {
                     if errno == EINTR { continue }
                     return errno
                 }
+                guard written > 0 else { return EIO }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
             }
             return 0
         }
-        guard failure == 0 else {
-            throw failure == ENOSPC
-                ? .diskFull(path: path) : .output(path: path, reason: String(cString: strerror(failure)))
-        }
+        guard failure == 0 else { throw Self.failure(path, failure) }
     }
 }
 

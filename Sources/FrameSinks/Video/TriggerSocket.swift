@@ -63,7 +63,7 @@ public final class TriggerSocket: Sendable {
             let path = folder + "/" + name
             let socket = try open(path) { connect($0, $1, $2) }
             guard socket >= 0 else {
-                unlink(path)  // its recorder was killed
+                if isSocket(path) { unlink(path) }  // its recorder was killed
                 continue
             }
             defer { close(socket) }
@@ -98,6 +98,12 @@ public final class TriggerSocket: Sendable {
                 // What stands between has no point: camera0's is not that of camera0.left.
                 && !name.dropFirst(channel.utf8.count + 1).dropLast(8).contains(".")
         }
+    }
+
+    /// A file that only looks like one is somebody else's.
+    private static func isSocket(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
     private static func names(in folder: String) -> [String] {

@@ -1,3 +1,5 @@
+internal import FrameShare
+
 /// The kinds of files that recordings are written to.
 public enum VideoContainer: String, Sendable, Hashable, CaseIterable {
     /// In fragments of a second: what is cut off in mid-recording plays up to its last fragment.
@@ -28,6 +30,18 @@ public enum VideoContainer: String, Sendable, Hashable, CaseIterable {
         case .matroska, .mp4: codec != .raw && codec != .fwht
         case .mpegTS: codec == .h264 || codec == .hevc
         case .avi: codec == .h264 || codec == .mjpeg
+        }
+    }
+
+    /// The longest pause that it can tell, in ns; what is longer is left out of the file's time.
+    /// - Parameter framesPerSecond: of AVI, which has no other times
+    func longestPause(framesPerSecond: Double) -> Int64 {
+        switch self {
+        case .mp4, .matroska, .nut: FrameTimeline.longestPause
+        // Its times have 33 bits: 26.5 hours.
+        case .mpegTS: 25 * 3_600_000_000_000
+        // Each frame that is missing is an empty chunk of some 32 bytes: 100 MB in all.
+        case .avi: Int64(min(3_000_000 / max(framesPerSecond, 0.001) * 1e9, Double(FrameTimeline.longestPause)))
         }
     }
 

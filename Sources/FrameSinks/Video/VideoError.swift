@@ -25,12 +25,15 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
     case unknownContainer(String)
     /// The container has no place for such video.
     case containerCannotHold(container: String, VideoCodec)
+    /// RTMP has no place for such video.
+    case streamCannotCarry(VideoCodec)
     /// An address that does not say what to send there.
     case unknownAddress(String)
     /// A file or address can't be opened or written, with the reason in words.
     case output(path: String, reason: String)
     /// No space is left where the file is.
-    case diskFull(path: String)
+    /// - Parameter isPlayable: whether what was written before can be played
+    case diskFull(path: String, isPlayable: Bool)
     case fileExists(String)
     /// The packets have no parameter sets, so nothing can be made of them.
     case noParameterSets
@@ -63,11 +66,16 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
         case .containerCannotHold(let container, let codec):
             "\(container) can't hold \(codec.rawValue)"
                 + (codec == .fwht ? "; no container can" : "; use \(codec == .raw ? ".nut" : ".mkv")")
+        case .streamCannotCarry(let codec):
+            "RTMP can't carry \(codec.rawValue): leave --codec out, or say --codec h264 for a channel of frames; "
+                + "of a channel of \(codec.rawValue) packets, send the frames that it was made of"
         case .unknownAddress(let address):
             "'\(address)' does not say what to send there: use rtmp://, rtsp://, srt://, udp://, tcp:// or "
                 + "http://….m3u8, or say --format"
         case .output(let path, let reason): "\(path): \(reason)"
-        case .diskFull(let path): "\(path): the disk is full; what was written so far can be played"
+        case .diskFull(let path, let isPlayable):
+            "\(path): the disk is full; "
+                + (isPlayable ? "what was written so far can be played" : "nothing that can be played was written")
         case .fileExists(let path): "\(path) is there already; choose another name, or --overwrite"
         case .noParameterSets:
             "the channel's keyframes come without parameter sets (SPS, PPS); let its encoder repeat them in every keyframe"

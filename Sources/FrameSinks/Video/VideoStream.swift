@@ -33,6 +33,14 @@ public struct VideoStream: Sendable, Hashable {
 }
 
 extension VideoStream {
+    /// The rate as libavformat is told it: a positive number, whatever was said.
+    var framesPerThousandSeconds: Int32 {
+        guard framesPerSecond.isFinite else { return 30_000 }
+        return Int32(min(max((framesPerSecond * 1000).rounded(), 1), 10_000_000))
+    }
+}
+
+extension VideoStream {
     /// What a V4L2 encoder makes.
     public init(of encoder: M2MEncoder) {
         self.init(

@@ -21,6 +21,8 @@ public final class VideoStreamer {
         public var longestPause: Duration = .seconds(10)
         /// Whether a first connection that fails is tried again as later ones are, not an error.
         public var waits = false
+        /// Whether local files of others are replaced, where the address is one.
+        public var overwrite = false
 
         public init(address: String) { self.address = address }
     }
@@ -32,10 +34,12 @@ public final class VideoStreamer {
         public var bytes = 0
         /// Packets that came while there was no connection, or before its keyframe.
         public var lost = 0
-        /// How often it has connected.
+        /// How often it has connected: to muxers that write files, such as HLS, when the first file was taken.
         public var connections = 0
         /// Why the connection broke, or could not be made, the last time.
         public var lastFailure: VideoError?
+        /// How much of pauses, and of clocks that were set ahead, the stream's time leaves out, in ns.
+        public var leftOut: Int64 = 0
         /// Whether there is one now.
         public var isConnected = false
 
@@ -47,19 +51,31 @@ public final class VideoStreamer {
     private let muxer: String
     private let interruption = Interruption()
     private var writer: ContainerWriter?
+    private let shown: ShownAddress
+    private let files: OwnFiles
+    /// A stream is of live pictures: a pause is no part of its time.
+    private var line = FrameTimeline(pauses: .closed, longestKept: 1_800_000_000_000)
     private var start: Int64 = 0
+    /// Packets that were sent, and are in a file that nobody has taken yet.
+    private var untaken = 0
+    private var taken = 0
     private var needsKeyframe = true
     private var nextTry: Int64 = 0
     private var pause: Int64 = 500_000_000
+    private var connectedAt: Int64 = 0
     /// How it has gone so far.
     public private(set) var statistics = Statistics()
 
     /// Nothing is sent before the first keyframe.
     public init(_ stream: VideoStream, options: Options) throws(VideoError) {
-        guard let muxer = options.format ?? Self.muxer(options.address) else { throw .unknownAddress(options.address) }
-        if muxer == "flv", stream.codec != .h264 { throw .containerCannotHold(container: "RTMP (flv)", stream.codec) }
+        guard let muxer = options.format ?? Self.muxer(options.address) else {
+            throw .unknownAddress(ShownAddress(options.address).description)
+        }
+        if muxer == "flv", stream.codec != .h264 { throw .streamCannotCarry(stream.codec) }
         _ = try FFmpegLibrary.loaded()
         (self.stream, self.options, self.muxer) = (stream, options, muxer)
+        shown = ShownAddress(options.address, others: Self.values(options.formatOptions))
+        files = OwnFiles(overwrite: options.overwrite)
     }
 
     /// What an address of this kind is sent as.
@@ -69,7 +85,8 @@ public final class VideoStreamer {
         case "rtmp", "rtmps": return "flv"
         case "rtsp": return "rtsp"
         case "srt", "udp", "tcp": return "mpegts"
-        case "http", "https": return address.hasSuffix(".m3u8") ? "hls" : nil
+        case "http", "https":
+            return address.prefix { $0 != "?" && $0 != "#" }.hasSuffix(".m3u8") ? "hls" : nil
         default: return nil
         }
     }
@@ -80,67 +97,103 @@ public final class VideoStreamer {
     /// Lets a call that waits for the network end within a second. From any thread.
     public var stopper: @Sendable () -> Void {
         let interruption = interruption
-        return { interruption.allow(.seconds(1)) }
+        return { interruption.stop() }
     }
 
     /// Sends a packet, or counts it as lost. Waits for the network as long as ``Options/timeout`` allows.
     /// - Throws: when the first connection can't be made, unless it is to wait for it.
     public func write(_ packet: borrowing VideoPacket) throws(VideoError) {
-        let info = packet.info
         if needsKeyframe || writer == nil {
-            guard info.isKeyframe, writer != nil || FrameTimestamp.now().nanoseconds >= nextTry else {
+            guard packet.info.isKeyframe, writer != nil || FrameTimestamp.now().nanoseconds >= nextTry else {
                 statistics.lost += 1
                 return
             }
             needsKeyframe = false
         }
+        let place = line.place(packet.info.dts)
+        let sum = statistics.leftOut.addingReportingOverflow(place.leftOut)
+        statistics.leftOut = sum.overflow ? .max : sum.partialValue
+        let info = packet.info.moved(to: place.time)
         do throws(VideoError) {
-            if writer == nil { try connect(packet) }
+            if writer == nil { try connect(packet, info) }
             interruption.allow(options.timeout)
             let bytes = packet.bytes
             let (pts, dts) = (info.pts - start, info.dts - start)
             guard let writer else { return }
+            // Before it is written, for one that fails is lost like those that came before it in its file.
+            (statistics.sent, untaken) = (statistics.sent + 1, untaken + 1)
             try bytes.withUnsafeBytes { (bytes) throws(VideoError) in
-                try writer.write(bytes, pts: pts, dts: dts, isKeyframe: info.isKeyframe)
+                try writer.write(bytes, pts: pts, dts: dts, step: line.step, isKeyframe: info.isKeyframe)
             }
-            statistics.sent += 1
             statistics.bytes += bytes.byteCount
+            noteTaken(writer)
         } catch {
-            statistics.lost += 1
-            statistics.lastFailure = error
-            disconnect()
+            fail(error)
             if statistics.connections == 0, !options.waits { throw error }
         }
     }
 
     /// Ends the connection in order.
-    public func finish() {
-        interruption.allow(.seconds(2))
-        try? writer?.finish()
-        writer = nil
-        statistics.isConnected = false
+    /// - Throws: when the last that was sent is not taken
+    public func finish() throws(VideoError) {
+        interruption.allowEnd(.seconds(5))
+        defer {
+            writer = nil
+            statistics.isConnected = false
+        }
+        guard let writer else { return }
+        do throws(VideoError) {
+            try writer.finish()
+            noteTaken(writer)
+            if untaken > 0 { throw .output(path: shown.description, reason: "nobody has taken what was sent last") }
+        } catch {
+            fail(error)
+            throw error
+        }
     }
 
-    private func connect(_ packet: borrowing VideoPacket) throws(VideoError) {
+    private func connect(_ packet: borrowing VideoPacket, _ info: VideoPacket.Info) throws(VideoError) {
         let parameters = try packet.parameterSets(stream.codec)
         interruption.allow(options.timeout)
         var formatOptions = options.formatOptions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         formatOptions.append(("flush_packets", "1"))
         let target = MuxerTarget(
-            label: Self.withoutSecrets(options.address),
+            shown,
             address: options.address,
             muxer: muxer,
             options: formatOptions,
+            files: files,
             interruption: interruption
         )
+        (untaken, taken) = (0, 0)
         writer = try ContainerWriter(target, stream, parameters: parameters)
-        start = packet.info.pts
+        start = info.pts
+    }
+
+    private func noteTaken(_ writer: ContainerWriter) {
+        if !writer.opensLazily || writer.taken > taken { untaken = 0 }
+        taken = writer.taken
+        guard writer.hasReached, !statistics.isConnected else { return }
         statistics.connections += 1
         statistics.isConnected = true
-        pause = 500_000_000
+        connectedAt = FrameTimestamp.now().nanoseconds
+    }
+
+    private func fail(_ error: VideoError) {
+        // Where there was no connection, this packet alone.
+        let lost = max(untaken, writer == nil ? 1 : 0)
+        statistics.sent -= untaken
+        statistics.lost += lost
+        untaken = 0
+        statistics.lastFailure = error
+        disconnect()
     }
 
     private func disconnect() {
+        // One that breaks at once, as of a receiver that is not there, is not tried ever so often.
+        if statistics.isConnected, FrameTimestamp.now().nanoseconds - connectedAt > 10_000_000_000 {
+            pause = 500_000_000
+        }
         interruption.allow(.zero)
         writer?.close()
         writer = nil
@@ -150,15 +203,12 @@ public final class VideoStreamer {
         pause = min(pause * 2, options.longestPause.nanosecondsClamped)
     }
 
-    /// The address, for messages.
-    public static func shown(_ options: Options) -> String { withoutSecrets(options.address) }
+    /// The address without what may be secret in it, for messages.
+    public static func shown(_ options: Options) -> String { ShownAddress(options.address).description }
 
-    /// The address without a user's name and password, for messages.
-    static func withoutSecrets(_ address: String) -> String {
-        guard let start = address.firstRange(of: "://")?.upperBound else { return address }
-        let host = address[start...].prefix { $0 != "/" }
-        guard let at = host.lastIndex(of: "@") else { return address }
-        return String(address[..<start]) + String(address[address.index(after: at)...])
+    /// Values that may be secret: numbers are none.
+    private static func values(_ options: [String: String]) -> [String] {
+        options.values.filter { Double($0) == nil && $0.utf8.count > 3 }
     }
 }
 #endif

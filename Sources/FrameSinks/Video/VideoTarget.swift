@@ -81,7 +81,8 @@ extension VideoCodec {
 extension VideoOptions {
     func apply(to context: UnsafeMutablePointer<AVCodecContext>, _ av: UnsafePointer<fs_ffmpeg>) {
         // Pictures are numbered, and get their time back as packets: so it stays exact, whatever the encoder counts in.
-        let rate = Int32((framesPerSecond * 1000).rounded())
+        // The options were checked: at most 10000 a second.
+        let rate = max(1, Int32((framesPerSecond * 1000).rounded()))
         context.pointee.time_base = AVRational(num: 1000, den: rate)
         context.pointee.framerate = AVRational(num: rate, den: 1000)
         context.pointee.gop_size = codec.isIntra ? 1 : Int32(keyframeInterval)

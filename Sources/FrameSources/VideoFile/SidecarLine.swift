@@ -41,7 +41,7 @@ struct SidecarLine: Equatable {
     }
 
     private static func contents(_ path: String) throws(VideoFileError) -> [UInt8]? {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+        let file = open(PathText.cString(path), O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             if errno == ENOENT { return nil }
             throw .open(path: path, reason: String(cString: strerror(errno)))

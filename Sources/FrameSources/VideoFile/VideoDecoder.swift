@@ -40,7 +40,7 @@ final class VideoDecoder {
         let av = av
         var input: UnsafeMutablePointer<AVFormatContext>?
         // Else a colon in the name would be taken for a protocol.
-        var result = av.pointee.avformat_open_input(&input, "file:" + path, nil, nil)
+        var result = av.pointee.avformat_open_input(&input, PathText.cString("file:" + path), nil, nil)
         guard result >= 0, let input else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
         var context: UnsafeMutablePointer<AVCodecContext>?
         var isDone = false

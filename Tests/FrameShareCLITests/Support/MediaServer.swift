@@ -59,7 +59,7 @@ final class MediaServer {
         return run.code == 0 ? run.errors : "code \(run.code): \(run.errors)"
     }
 
-    private static func freePort() throws -> UInt16 {
+    static func freePort() throws -> UInt16 {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var address = sockaddr_in()

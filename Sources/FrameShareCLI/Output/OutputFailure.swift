@@ -1,0 +1,20 @@
+import Glibc
+import Synchronization
+
+/// Remembers that standard output could not be written, so that the command fails in the end, whatever else it did.
+enum OutputFailure {
+    private static let first = Atomic<Int32>(0)
+
+    /// A reader that has had enough is no failure.
+    static func note(_ code: Int32, _ descriptor: Int32) {
+        guard descriptor == STDOUT_FILENO, code != EPIPE else { return }
+        _ = first.compareExchange(expected: 0, desired: code, ordering: .relaxed)
+    }
+
+    /// - Throws: the first failure
+    static func check() throws(CommandFailure) {
+        let code = first.load(ordering: .relaxed)
+        guard code != 0 else { return }
+        throw CommandFailure("standard output can't be written: \(String(cString: strerror(code)))")
+    }
+}

@@ -1,0 +1,20 @@
+internal import FrameShare
+internal import Glibc
+
+/// Files that are made, and never by accident in the place of others.
+enum NewFile {
+    /// Whether something has this name, be it a link to nothing.
+    static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(PathText.cString(path), &status) == 0
+    }
+
+    /// Opens a file for writing.
+    /// - Parameter overwrite: whether one that is there is emptied and used
+    /// - Returns: a descriptor; or the negative number of what failed, `-EEXIST` where the file is there
+    static func open(_ path: String, overwrite: Bool) -> Int32 {
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL)
+        let descriptor = Glibc.open(PathText.cString(path), flags, 0o666)
+        return descriptor >= 0 ? descriptor : -errno
+    }
+}

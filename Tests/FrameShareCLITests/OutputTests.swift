@@ -1,0 +1,174 @@
+#if FFmpeg
+import CommandTesting
+import Foundation
+import Glibc
+import Testing
+
+@Suite("What commands write", .timeLimit(.minutes(10)))
+struct OutputTests {
+    private func shell(_ script: String, in folder: ChannelFolder) throws -> CommandRun.Outcome {
+        let bash = try #require(CommandRun.installed("bash"))
+        return try CommandRun(["-c", "f=\(CommandRun.executable.path); " + script], of: bash, in: folder).wait()
+    }
+
+    @Test("standard output that can't be written is an error with every command")
+    func fullOutput() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "64x48", "--rate", "60")
+        let out = folder.scratchFile().path
+        let commands = [
+            "list", "list --json", "top cam --once --json", "watch cam --frames 5 --json", "cat cam --frames 2",
+            "cat cam --frames 2 --format raw", "snapshot cam -o \(out).png --json", "snapshot cam -o \(out).png",
+            "record cam -o \(out).mkv --frames 5 --json", "record cam -o \(out).avi --frames 5",
+            "encode cam --frames 5 --json", "relay cam --seconds 200ms --json",
+            "stream cam \(out).ts --format mpegts --frames 5 --json", "publish --frames 3 --channel c2 --json",
+            "cameras --json", "--help", "--version",
+        ]
+        let script = commands.map { "$f \($0) > /dev/full 2> \(out).err; echo \"$? $(head -c 300 \(out).err)\"" }
+        let run = try shell(script.joined(separator: "\n"), in: folder)
+        let lines = run.output.split(separator: "\n")
+        #expect(lines.count == commands.count)
+        for (command, line) in zip(commands, lines) {
+            #expect(line.hasPrefix("1 "), "\(command): \(line)")
+            #expect(line.contains("No space left on device"), "\(command): \(line)")
+        }
+        // What was recorded is whole all the same.
+        #expect(try VideoProbe(out + ".mkv", in: folder).pictures == 5)
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test(
+        "a disk that is full from the start is an error with every format, which does not say that something can be played"
+    )
+    func fullDisk() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "640x480", "--rate", "60")
+        let place = folder.scratchFile().path
+        let files = ["x.mkv", "x.mp4", "x.avi", "x.nut", "x.ts"]
+        let script = """
+            set -e; mkdir \(place); mount -t tmpfs -o size=8k tmpfs \(place); head -c 8192 /dev/zero > \(place)/rest; set +e
+            for file in \(files.joined(separator: " ")); do
+                \(CommandRun.executable.path) record cam -o \(place)/$file --frames 30 > \(place).out 2>&1
+                echo "$? $(grep -v '^/' \(place).out | tail -1)"
+            done
+            \(CommandRun.executable.path) snapshot cam -o \(place)/x.png > \(place).out 2>&1
+            echo "$? $(tail -1 \(place).out)"
+            ls -A \(place)
+            """
+        let own = geteuid() == 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
+        let unshare = try #require(CommandRun.installed("unshare"))
+        let run = try CommandRun(own + ["bash", "-c", script], of: unshare, in: folder).wait()
+        let lines = run.output.split(separator: "\n").map(String.init)
+        try #require(lines.count >= files.count + 1, "\(run.output) \(run.errors)")
+        for (file, line) in zip(files, lines) {
+            #expect(line.hasPrefix("1 "), "\(file): \(line)")
+            #expect(line.contains("disk is full; nothing that can be played"), "\(file): \(line)")
+        }
+        #expect(lines[files.count].hasPrefix("1 "), "\(lines[files.count])")
+        #expect(!run.output.contains("partial"), "nothing is left of a picture that has no room")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("nothing beside the output is overwritten: side-cars, segments, numbered files, temporary files")
+    func overwriting() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "64x48", "--rate", "60")
+        let home = folder.scratchFile().path
+        try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+        func precious(_ name: String) throws {
+            try Data("precious".utf8).write(to: URL(fileURLWithPath: home + "/" + name))
+        }
+        func isPrecious(_ name: String) -> Bool {
+            (try? String(contentsOfFile: home + "/" + name, encoding: .utf8)) == "precious"
+        }
+        for name in ["side.mkv.jsonl", "x.m3u8", "y0.ts", "s-001.mkv", "z.ts", "target"] { try precious(name) }
+        func run(_ arguments: String...) throws -> (code: Int32, text: String) {
+            let run = try CommandRun(arguments, in: folder).wait()
+            return (run.code, run.errors)
+        }
+        var outcome = try run("record", "cam", "-o", home + "/side.mkv", "--sidecar", "--frames", "3")
+        #expect(outcome.code == 1)
+        #expect(outcome.text.contains("side.mkv.jsonl is there already"), "\(outcome.text)")
+        for (file, address) in [("x.m3u8", "x.m3u8"), ("y0.ts", "y.m3u8"), ("z.ts", "z.ts")] {
+            let format = address.hasSuffix(".ts") ? "mpegts" : "hls"
+            outcome = try run("stream", "cam", home + "/" + address, "--format", format, "--frames", "3")
+            #expect(outcome.code == 1, "\(file)")
+            #expect(outcome.text.contains("is there already"), "\(file): \(outcome.text)")
+        }
+        // Of numbered files the next free one is taken.
+        outcome = try run(
+            "record",
+            "cam",
+            "-o",
+            home + "/s.mkv",
+            "--split-time",
+            "50ms",
+            "--codec",
+            "mjpeg",
+            "--frames",
+            "12"
+        )
+        #expect(outcome.code == 0, "\(outcome.text)")
+        for name in ["side.mkv.jsonl", "x.m3u8", "y0.ts", "s-001.mkv", "z.ts"] { #expect(isPrecious(name), "\(name)") }
+        #expect(FileManager.default.fileExists(atPath: home + "/s-002.mkv"))
+        // A link stays a link, and what it names is replaced.
+        try FileManager.default.createSymbolicLink(atPath: home + "/link.png", withDestinationPath: "target")
+        #expect(try run("snapshot", "cam", "-o", home + "/link.png").code == 0)
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: home + "/link.png") == "target")
+        #expect(!isPrecious("target"))
+        outcome = try run("stream", "cam", home + "/z.ts", "--format", "mpegts", "--frames", "3", "--overwrite")
+        #expect(outcome.code == 0, "\(outcome.text)")
+        #expect(!isPrecious("z.ts"))
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("a file's name that is no UTF-8 is written as it is given")
+    func names() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "64x48", "--rate", "60")
+        let home = folder.scratchFile().path
+        let script = """
+            mkdir \(home); cd \(home)
+            $f record cam -o $'a\\xe9.mkv' --sidecar --frames 3 --json || exit 1
+            $f record cam -o $'a\\xe9.mkv' --frames 3 && exit 2
+            $f snapshot cam -o $'b\\xff\\xfe.png' || exit 3
+            $f stream cam $'c\\xe9.ts' --format mpegts --frames 3 || exit 4
+            $f record cam -o grün.mkv --frames 3 || exit 5
+            LC_ALL=C ls | od -An -c | tr -d ' \\n' > ../names; cat ../names >&2
+            """
+        let run = try shell(script, in: folder)
+        #expect(run.code == 0, "\(run.output) \(run.errors)")
+        let names = #"a351.mkv\na351.mkv.jsonl\nb377376.png\nc351.ts\ngr303274n.mkv\n"#
+        #expect(run.errors.hasSuffix(names), "\(run.errors)")
+        #expect(run.output.contains(#"a\\xE9.mkv"#), "JSON stays UTF-8: \(run.output)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("what lets somebody in does not stand where every user can read it")
+    func commandLine() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "64x48", "--rate", "60")
+        let run = try CommandRun(
+            ["stream", "cam", "rtmp://me:pa@ss@127.0.0.1:1/live/thekey?token=tok", "--wait", "--json"],
+            in: folder
+        )
+        eventually { !run.isRunning || run.outputSoFar.contains("disconnected") }
+        let line = try String(contentsOfFile: "/proc/\(run.pid)/cmdline", encoding: .utf8)
+        run.send(SIGTERM)
+        let outcome = run.wait()
+        #expect(line.contains("127.0.0.1:1/live"))
+        for secret in ["pa@ss", "thekey", "tok"] {
+            for text in [line.replacingOccurrences(of: "token", with: ""), outcome.output, outcome.errors] {
+                #expect(!text.replacingOccurrences(of: "token", with: "").contains(secret), "\(text)")
+            }
+        }
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+}
+#endif

@@ -1,0 +1,74 @@
+import Testing
+
+@testable import FrameShare
+
+@Suite("Addresses that are shown")
+struct ShownAddressTests {
+    @Test(
+        "hide what lets somebody in, and nothing else",
+        arguments: [
+            ("rtmp://127.0.0.1:1/live", "rtmp://127.0.0.1:1/live"),
+            ("rtmp://a.example/live2/abcd-efgh", "rtmp://a.example/live2/***"),
+            ("rtmps://me:secret@host/live/door?token=x", "rtmps://***@host/live/***?token=***"),
+            ("rtmp://host/live/key live=1 pubUser=me", "rtmp://host/live/*** ***"),
+            ("http://host:8080/a/x.m3u8", "http://host:8080/a/x.m3u8"),
+            ("http://host/a@b/x.m3u8", "http://host/a@b/x.m3u8"),
+            ("http://me:s3cret@host/x.m3u8", "http://***@host/x.m3u8"),
+            ("http://me:p@ss@host/x.m3u8", "http://***@host/x.m3u8"),
+            ("http://me:p/a?s#s@host/x.m3u8", "http://***@host/x.m3u8"),
+            ("http://t0ken@host/x.m3u8", "http://***@host/x.m3u8"),
+            ("http://me:%40%2Fx@host/x.m3u8", "http://***@host/x.m3u8"),
+            ("http://[::1]:80/x.m3u8", "http://[::1]:80/x.m3u8"),
+            ("https://h/x.m3u8?X-Amz-Signature=abc&timeout=5", "https://h/x.m3u8?X-Amz-Signature=***&timeout=5"),
+            ("https://h/x.m3u8?%74oken=abc", "https://h/x.m3u8?%74oken=***"),
+            ("https://h/x.m3u8?abcdef", "https://h/x.m3u8?***"),
+            ("https://h/x.m3u8#abcdef", "https://h/x.m3u8#***"),
+            (
+                "srt://h:9000?mode=caller&passphrase=0123456789&latency=200",
+                "srt://h:9000?mode=caller&passphrase=***&latency=200"
+            ),
+            ("srt://h:9000?streamid=#!::r=door,u=me", "srt://h:9000?streamid=#***"),
+            ("udp://@239.0.0.1:5000?pkt_size=1316", "udp://@239.0.0.1:5000?pkt_size=1316"),
+            ("me:secret@host/live", "***@host/live"),
+            ("door", "door"), ("/tmp/a#b?c=d@e.ts", "/tmp/a#b?c=d@e.ts"), ("", ""), ("://", "://"),
+        ]
+    )
+    func table(address: String, shown: String) {
+        #expect(ShownAddress(address).description == shown)
+    }
+
+    @Test("take what is secret out of texts of others, raw, decoded, and in addresses that they made of it")
+    func redacting() {
+        let address = ShownAddress("http://me:s%3Acret@host/x.m3u8?key=Abc", others: ["Bearer xyz"])
+        let text = address.redacting(
+            "Failed to open 'http://me:s%3Acret@host/x0.ts?key=Abc': s:cret, s%3Acret, Bearer xyz, http://u:p@other/"
+        )
+        for secret in ["cret", "Abc", "xyz", "u:p"] { #expect(!text.contains(secret), "\(text)") }
+        #expect(text.contains("host/x0.ts"))
+        #expect(text.contains("other/"))
+        #expect(ShownAddress.redacting("no address: a/b") == "no address: a/b")
+    }
+}
+
+@Suite("Names that are no UTF-8")
+struct PathTextTests {
+    @Test("come back byte by byte, whatever they are, and are shown so that a person can tell")
+    func roundTrip() {
+        let names: [[UInt8]] = [
+            Array("door.mp4".utf8), Array("grün 🎥".utf8), [0xE9, 0x2E, 0x6D], [0xFF, 0xFE], [0xC3], [0xE2, 0x82],
+            [0xED, 0xA0, 0x80], [0xF0, 0x9F, 0x8E], Array("\u{F7E9}".utf8), Array("e\u{301}".utf8), [],
+        ]
+        for name in names {
+            let back = PathText.cString(PathText.text(name)).map { UInt8(bitPattern: $0) }
+            #expect(back == name + [0])
+        }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<500 {
+            let name = (0..<Int.random(in: 0...12, using: &random)).map { _ in UInt8.random(in: 1...255, using: &random)
+            }
+            #expect(PathText.cString(PathText.text(name)).map { UInt8(bitPattern: $0) } == name + [0])
+        }
+        #expect(PathText.text(Array("grün".utf8)) == "grün")
+        #expect(PathText.shown(PathText.text([0x61, 0xE9])) == "a\\xE9")
+    }
+}
