@@ -139,3 +139,50 @@ def keep(request):
 
 def libcamera_objects(request):
     return type(request.config["transform"]).__module__, str(request.config["transform"]), str(request.config["colour_space"])
+
+
+def parents(request):
+    return os.getpid(), os.getppid()
+
+
+def scaled(request, factor):
+    return value(request) * factor
+
+
+class Scale:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def run(self, request):
+        return value(request) * self.factor
+
+
+def stays(request):
+    import threading
+
+    # The process does not end with its main thread.
+    threading.Thread(target=time.sleep, args=(600,)).start()
+    return os.getpid()
+
+
+def change_config(request):
+    size = request.config["main"]["size"]
+    request.config["main"]["size"] = (1, 1)
+    request.get_config()["main"]["more"] = 1
+    return tuple(size)
+
+
+ARGUMENTS = []
+
+
+def keep_arguments(request, number, floats, bytes, text):
+    """Arguments that are kept, and written to, stay what they are."""
+    ARGUMENTS.append(floats)
+    floats[0] = -number
+    assert floats[1:].sum() == sum(range(300_000)) and (bytes == 1).all() and len(text) == 100_000
+    assert [array[0] for array in ARGUMENTS] == [-n for n in range(number + 1)]
+    return len(ARGUMENTS)
+
+
+def touch(path):
+    path.touch()

@@ -78,11 +78,6 @@ def test_a_futures_callback_may_send_again() -> None:
     assert results == [1, 2, 3, 4, 5]
 
 
-def test_what_a_worker_can_not_import_is_refused_at_the_start() -> None:
-    with pytest.raises(Exception, match="[Pp]ickle"):
-        Process(lambda request: None, Camera())
-
-
 def test_w1_a_slow_frame_keeps_its_own_buffer_alone(flag) -> None:
     camera = Camera()
     with Pool(jobs.wait_for, 2, camera) as pool:

@@ -106,7 +106,9 @@ class Dispatcher:
 
     def _submit(self) -> None:
         """Gives workers as much as they have room for: one to work on and one that waits, each."""
-        room = 2 * self.workers.members - len(self._flying)
+        # Of two that wait for the same worker the first would be taken back, and come after the second.
+        waiting = sum(job.begun is None for job in self._flying.values())
+        room = min(2 * self.workers.members - len(self._flying), self.workers.members - waiting)
         kept: deque[Job] = deque()
         while self._backlog:
             job = self._backlog.popleft()

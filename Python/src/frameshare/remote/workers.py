@@ -59,6 +59,7 @@ class Workers:
         self._count, self._arguments, self._epoll, self._restart = count, arguments, epoll, restart
         self._by_server = count > 1 and multiprocessing.get_start_method(allow_none=True) != "spawn"
         self._server: Any = None
+        self._server_end = -1
         self._running: dict[int, _Process] = {}  # by pid
         self._asked = 0  # workers that the server has not started yet
         self._failures = 0
@@ -100,10 +101,12 @@ class Workers:
 
     def _ask_server(self) -> None:
         if self._server is None:
-            self._epoll.unregister(self._news)
-            self._news.close()
+            self._hear_no_more()
             self._server, self._news = fork_server.start(self._context, self._arguments)
             self._epoll.register(self._news, select.EPOLLIN)
+            # Its workers have its ends of the socket and of its sentinel: those do not tell of its end.
+            self._server_end = os.pidfd_open(self._server.pid)
+            self._epoll.register(self._server_end, select.EPOLLIN)
         try:
             fork_server.ask_for_worker(self._news)
         except OSError:
@@ -114,6 +117,10 @@ class Workers:
         """Takes in what a descriptor tells of. False where it is none of a process."""
         if descriptor == self._news.fileno():
             self._hear()
+            return True
+        if descriptor == self._server_end:
+            self._hear()
+            self._lost_server()
             return True
         for process in self._running.values():
             if process.descriptor == descriptor and process.spawned is not None:
@@ -131,8 +138,7 @@ class Workers:
             except BlockingIOError:
                 return
             if news is None:
-                self._lost_server()
-                return
+                return  # the server has ended, which is told by itself
             (kind, pid, content), descriptors = news
             if kind == "started":
                 self._asked -= 1
@@ -142,14 +148,19 @@ class Workers:
             else:
                 self._reason = content
 
+    def _hear_no_more(self) -> None:
+        if self._news.fileno() >= 0:
+            self._epoll.unregister(self._news)
+            self._news.close()
+
     def _lost_server(self) -> None:
         """The server can't be had, or was killed: its workers are nobody's."""
-        self._epoll.unregister(self._news)
+        self._hear_no_more()
+        self._epoll.unregister(self._server_end)
+        os.close(self._server_end)
+        self._server_end = -1
         self._server.join()
         self._server, self._asked = None, 0
-        self._news.close()
-        self._news, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        theirs.close()  # until there is another server
         lost, self._running, self.members = list(self._running.values()), {}, 0
         for process in lost:
             process.kill()
@@ -167,7 +178,8 @@ class Workers:
         self.members = min(self.members, len(self._running))
         self.exit_code = exit_code
         if not self._restart:
-            self.broken = RuntimeError(f"the process has ended, with exit code {exit_code}{self._said()}")
+            said = self._said() if exit_code else ""
+            self.broken = RuntimeError(f"the process has ended, with exit code {exit_code}{said}")
         elif process.ready:
             self._failures = 0
         else:
@@ -218,6 +230,7 @@ class Workers:
             self._server.join(0 if self._asked else max(0.0, end - time.monotonic()))
             self._server.kill()
             self._server.join()
+            os.close(self._server_end)
         for process in self._running.values():
             process.wait(time.monotonic() + _PATIENCE)
             if process.spawned is None:

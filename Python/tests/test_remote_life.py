@@ -1,0 +1,376 @@
+"""How frameshare.remote's workers start and end: what they can be given, deaths while a pool closes, Ctrl-C, killed parents, and
+failures that nobody asks for."""
+
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import remote_jobs as jobs
+from conftest import PATIENCE, until
+from stand_in import LORES, MAIN, Camera
+from test_remote import all_back, sent
+
+import frameshare
+from frameshare.remote import Picamera2Proxy, Pool, Process, carrying
+
+TESTS = str(Path(__file__).parent)
+
+
+def ended(pid):
+    """Whether a process has ended, also where nobody has waited for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+# Starting
+
+
+def test_workers_of_a_pool_are_forked_by_one_process_that_has_imported_the_program() -> None:
+    camera = Camera(buffer_count=8)
+    with Pool(jobs.parents, 4, camera) as pool:
+        until(lambda: pool._dispatcher.workers.complete)
+        reports = [sent(pool, camera).result(PATIENCE) for _ in range(8)]
+        assert len({parent for _, parent in reports}) == 1 and os.getpid() not in {parent for _, parent in reports}
+
+
+def test_a_program_that_spawns_has_its_workers_spawned(start, tmp_path) -> None:
+    program = tmp_path / "spawning.py"
+    program.write_text(textwrap.dedent("""
+        import multiprocessing, os, sys
+        sys.path.insert(0, sys.argv[1])
+        import remote_jobs as jobs
+        from stand_in import Camera
+        from frameshare.remote import Pool
+        if __name__ == "__main__":
+            multiprocessing.set_start_method("spawn")
+            camera = Camera()
+            with Pool(jobs.parents, 2, camera) as pool:
+                print(pool.send(camera.capture()).result()[1] == os.getpid())
+    """))
+    output, errors = start(str(program), TESTS).communicate(timeout=PATIENCE)
+    assert output == "True\n", errors
+
+
+def test_partial_functions_and_methods_carry_what_they_need() -> None:
+    camera = Camera()
+    with Process(partial(jobs.scaled, factor=3), camera) as process:
+        assert sent(process, camera).result(PATIENCE) == 3
+    camera = Camera()
+    with Process(jobs.Scale(5).run, camera) as process:
+        assert sent(process, camera).result(PATIENCE) == 5
+
+
+def test_lambdas_and_closures_are_carried_where_cloudpickle_is() -> None:
+    pytest.importorskip("cloudpickle")
+    camera, factor = Camera(), 7
+    with Pool(lambda request: jobs.value(request) * factor, 2, camera) as pool:
+        assert [sent(pool, camera).result(PATIENCE) for _ in range(3)] == [7, 14, 21]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_can_not_be_carried_is_refused_with_what_to_do(count, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    for run in (lambda request: None, jobs.Scale(threading.Lock()).run):
+        with pytest.raises(frameshare.InvalidArgument, match=r"run, .* can't be pickled .*functools\.partial"):
+            Pool(run, count, Camera())
+    with pytest.raises(frameshare.InvalidArgument, match="init"):
+        Pool(jobs.value, count, Camera(), lambda: None)
+    assert not multiprocessing.active_children()
+
+
+def test_functions_of_a_program_without_a_file_are_carried_or_refused(start) -> None:
+    program = textwrap.dedent("""
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        if len(sys.argv) > 2: sys.modules["cloudpickle"] = None
+        from stand_in import Camera
+        from frameshare.remote import Pool
+        camera, factor = Camera(), 11
+        def run(request):
+            return factor * int(request.make_array("main")[0, 0, 0])
+        with Pool(run, 2, camera) as pool:
+            print(pool.send(camera.capture()).result())
+    """)
+    _, errors = start("-c", program, TESTS, "without").communicate(timeout=PATIENCE)
+    assert "__main__, is no file that a worker could import" in errors
+    pytest.importorskip("cloudpickle")
+    output, errors = start("-c", program, TESTS).communicate(timeout=PATIENCE)
+    assert output == "11\n", errors
+
+
+MAIN_PART = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from stand_in import Camera
+from frameshare.remote import Pool
+
+def run(request):
+    return model
+
+if __name__ == "__main__":
+    model = 1
+    camera = Camera()
+    with Pool(run, 2, camera) as pool:
+        pool.send(camera.capture())
+"""
+
+
+def test_a_name_that_the_main_part_sets_is_explained_and_the_failure_is_logged(start, tmp_path) -> None:
+    program = tmp_path / "main_part.py"
+    program.write_text(MAIN_PART)
+    _, errors = start(str(program), TESTS).communicate(timeout=PATIENCE)
+    assert "nobody asked its Future: name 'model' is not defined" in errors
+    assert "in run" in errors and "functools.partial(run, model=model)" in errors
+
+
+def test_why_workers_can_not_start_is_said() -> None:
+    for count in (1, 3):
+        with pytest.raises(RuntimeError, match="no model"), Pool(jobs.value, count, Camera(), jobs.bad_init) as pool:
+            pool.send(Camera().capture()).result(PATIENCE)
+
+
+# Failures that nobody asks for
+
+
+def test_a_failure_that_nobody_asks_for_is_logged_with_its_traceback(caplog) -> None:
+    camera = Camera()
+    with caplog.at_level(logging.ERROR, "frameshare"), Process(jobs.fails, camera) as process:
+        sent(process, camera, how="raise")
+        until(lambda: gc.collect() is not None and bool(caplog.records))
+        asked = sent(process, camera, how="raise")
+        assert isinstance(asked.exception(PATIENCE), ValueError)
+        del asked
+        sent(process, camera).result(PATIENCE)
+        gc.collect()
+    (record,) = caplog.records
+    assert "no face" in record.getMessage() and "in fails" in str(record.exc_info[1].__cause__)
+
+
+# Ending
+
+
+@pytest.mark.parametrize(("count", "timeout"), [(1, None), (3, None), (3, 600)])
+def test_workers_that_die_while_a_pool_closes_are_replaced_and_it_ends(count, timeout) -> None:
+    camera = Camera(buffer_count=8)
+    pool = Pool(jobs.die, count, camera, timeout=timeout)
+    futures = [sent(pool, camera, how="kill" if number % 2 == 0 else None) for number in range(8)]
+    pool.close()
+    for number, future in enumerate(futures):
+        if number % 2 == 0:
+            assert isinstance(future.exception(0), frameshare.WorkerLost)
+        else:
+            assert future.result(0) == number + 1
+    all_back(camera, 8)
+
+
+def test_a_worker_that_ignores_the_end_is_killed(flag_path) -> None:
+    camera = Camera()
+    process = Process(jobs.stays, camera)
+    pid = sent(process, camera).result(PATIENCE)
+    process.close()
+    assert ended(pid)
+
+
+@pytest.fixture
+def flag_path(tmp_path):
+    return tmp_path / "flag"
+
+
+def test_the_fork_server_that_dies_is_replaced_and_so_are_its_workers() -> None:
+    camera = Camera()
+    with Pool(jobs.parents, 2, camera) as pool:
+        pid, server = sent(pool, camera).result(PATIENCE)
+        os.kill(server, signal.SIGKILL)
+        until(lambda: ended(pid))
+        until(lambda: pool._dispatcher.workers.members == 0 or pid not in pool._dispatcher.workers.pids)
+        other, successor = sent(pool, camera).result(PATIENCE)
+        assert other != pid and successor != server
+        all_back(camera)
+
+
+INTERRUPTED = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+time.sleep(0 if __name__ == "__main__" else 600)   # what workers import takes for ever
+from stand_in import Camera
+import remote_jobs as jobs
+from frameshare.remote import Pool
+if __name__ == "__main__":
+    camera = Camera()
+    with Pool(jobs.value, int(sys.argv[2]), camera) as pool:
+        future = pool.send(camera.capture())
+        print("sent", flush=True)
+        future.result()
+"""
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_ctrl_c_while_workers_import_ends_at_once(start, tmp_path, count) -> None:
+    program = tmp_path / "interrupted.py"
+    program.write_text(INTERRUPTED)
+    parent = start(str(program), TESTS, str(count), start_new_session=True)
+    assert parent.stdout.readline() == "sent\n", parent.communicate()
+    began = time.monotonic()
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it
+    _, errors = parent.communicate(timeout=PATIENCE)
+    # Far from the 30 seconds of a pool's patience; no more is said of how fast.
+    assert time.monotonic() - began < 25
+    assert "KeyboardInterrupt" in errors and "frameshare-worker" not in errors
+
+
+ORPHANS = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import remote_jobs as jobs
+from stand_in import Camera
+from frameshare.remote import Pool
+if __name__ == "__main__":
+    camera = Camera()
+    pool = Pool(jobs.slow, int(sys.argv[2]), camera, timeout=None)
+    report = Pool(jobs.parents, int(sys.argv[2]), camera)
+    print(*report.send(camera.capture()).result(), flush=True)
+    pool.send(camera.capture(), seconds=600)       # and hangs
+    print(pool.channel[1], report.channel[1], flush=True)
+    while not any(job.begun for job in pool._dispatcher._flying.values()): time.sleep(0.01)
+    print(*pool._dispatcher.workers.pids, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_killed_parent_leaves_neither_processes_nor_folders(start, tmp_path, count) -> None:
+    program = tmp_path / "orphans.py"
+    program.write_text(ORPHANS)
+    parent = start(str(program), TESTS, str(count))
+    pids = {int(pid) for pid in parent.stdout.readline().split()} - {parent.pid}
+    folders = parent.stdout.readline().split()
+    pids |= {int(pid) for pid in parent.stdout.readline().split()}
+    assert all(os.path.isdir(folder) for folder in folders)
+    parent.kill()
+    until(lambda: all(ended(pid) for pid in pids) and not any(os.path.exists(folder) for folder in folders))
+
+
+def test_folders_of_programs_that_were_killed_with_their_workers_are_removed_by_the_next(monkeypatch, tmp_path) -> None:
+    import frameshare.remote.folder as folder
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, living = folder.Folder(), folder.Folder()
+    os.close(left._fd)  # as with its process
+    for each in (left, living):
+        os.utime(each.path, (0, 0))
+    with Process(jobs.value, Camera()):
+        assert not os.path.exists(left.path) and os.path.exists(living.path)
+
+
+# What goes with a request
+
+
+def test_what_run_changes_in_the_configuration_does_not_reach_later_requests() -> None:
+    camera = Camera(main=MAIN, lores=LORES)
+    with Process(jobs.change_config, camera) as process:
+        assert [sent(process, camera).result(PATIENCE) for _ in range(3)] == [(60, 40)] * 3
+
+
+def test_arrays_among_the_arguments_are_the_workers_own(tmp_path) -> None:
+    camera = Camera()
+    data = {"floats": np.arange(300_000.0), "bytes": np.ones((300, 300, 3), np.uint8), "text": "x" * 100_000}
+    with Process(jobs.keep_arguments, camera) as process:
+        for number in range(5):
+            assert sent(process, camera, number=number, **data).result(PATIENCE) == number + 1
+        assert process._dispatcher.channel.arena._used == {}
+
+
+def test_an_ai_cameras_tensors_arrive_as_picamera2_has_them() -> None:
+    camera = Camera()
+    tensors = {
+        "CnnInputTensor": tuple(i % 256 for i in range(300 * 300 * 3)),
+        "CnnOutputTensor": tuple(i / 7 for i in range(30_000)),
+        "Whole": tuple(range(-5000, 5000)),
+        "Nested": ((1, 2), (3, 4)) * 2000,
+    }
+    camera.metadata.update(tensors)
+    with Process(jobs.report, camera) as process:
+        for _ in range(2):
+            metadata = sent(process, camera).result(PATIENCE)["metadata"]
+            assert {name: metadata[name] for name in tensors} == tensors
+            assert metadata["ExposureTime"] == 8000 and type(metadata["CnnInputTensor"][0]) is int
+
+
+# Proxies
+
+
+class Sums(Picamera2Proxy):
+    """Says what it has seen, in a file."""
+
+    def __init__(self, picam2, path, most=None):
+        super().__init__(picam2)
+        self.path, self.most = path, most
+
+    def run(self):
+        with open(self.path, "w") as output:
+            while (array := self.capture_array()) is not None:
+                print(int(array[0, 0, 0]), array.shape, self.config["size"], file=output, flush=True)
+                if self.most == 0:
+                    os._exit(3)
+                if self.most is not None and int(array[0, 0, 0]) >= self.most:
+                    return
+
+
+def test_a_proxy_misses_no_frame_and_ends_when_it_is_closed(tmp_path) -> None:
+    camera = Camera()
+    proxy = Sums(camera, tmp_path / "sums")
+    proxy.start()
+    for _ in range(10):
+        until(lambda: camera.queued)
+        proxy.send(camera.capture())  # and not released: the proxy has taken that over
+    pid = proxy.pid
+    proxy.close()
+    assert (tmp_path / "sums").read_text().splitlines() == [f"{n} (40, 60, 4) (60, 40)" for n in range(1, 11)]
+    all_back(camera)
+    assert ended(pid) and not proxy.is_alive() and proxy.exitcode == 0
+
+
+def test_a_proxy_whose_run_returns_gives_back_what_is_sent_to_it(tmp_path) -> None:
+    camera = Camera()
+    with Sums(camera, tmp_path / "sums", most=2) as proxy:
+        futures = [proxy.send(camera.capture()) for _ in range(3)]
+        assert isinstance(futures[2].exception(PATIENCE), Exception)
+        proxy.join(PATIENCE)
+        assert proxy.exitcode == 0
+        with pytest.raises(RuntimeError, match="exit code 0"):
+            proxy.send(camera.capture())
+        all_back(camera)
+
+
+def test_a_proxy_that_dies_gives_its_frames_back(tmp_path) -> None:
+    camera = Camera()
+    with Sums(camera, tmp_path / "sums", most=0) as proxy:
+        futures = [proxy.send(camera.capture()) for _ in range(3)]
+        assert all(future.exception(PATIENCE) is not None for future in futures)
+        proxy.join(PATIENCE)
+        assert proxy.exitcode == 3
+        all_back(camera)
+
+
+def test_a_proxy_may_be_given_a_function_as_a_process_is(tmp_path) -> None:
+    camera = Camera()
+    with Picamera2Proxy(camera, target=jobs.touch, args=(tmp_path / "touched",)) as proxy:
+        proxy.join(PATIENCE)
+    assert (tmp_path / "touched").exists()
+
+
+def test_explained_leaves_other_exceptions_as_they_are() -> None:
+    error = KeyError("x")
+    assert carrying.explained(error) is error and not hasattr(error, "__notes__")
