@@ -186,3 +186,22 @@ def keep_arguments(request, number, floats, bytes, text):
 
 def touch(path):
     path.touch()
+
+
+def with_fake_camera():
+    import fake_libcamera
+
+    fake_libcamera.install()
+
+
+def pixels_after(request, path=None):
+    """The number that each pixel and the metadata tell of, and the image's size."""
+    import fake_libcamera
+
+    with RemoteMappedArray(request, "main") as m:
+        while path and not os.path.exists(path):
+            time.sleep(0.005)
+        number, name = fake_libcamera.pixels(m.array)
+        assert (number, name) == (request.get_metadata()["FocusFoM"], "main")
+        assert m.array.shape[1::-1] == tuple(request.config["main"]["size"])
+        return number, list(m.array.shape[1::-1])

@@ -17,6 +17,7 @@ from .arena import Arena
 from .child import CHANNEL, GROUP
 from .configuration import is_large, packed, portable
 from .folder import Folder
+from .held import HeldBuffers
 from .job import Job
 from .request import ARGUMENTS, CONFIGURATION
 
@@ -45,6 +46,7 @@ class CameraChannel:
         self._folder = Folder()
         self.directory = self._folder.path
         self.arena = Arena()
+        self._held = HeldBuffers()
         #: The configuration of the present generation's buffers, and their slots, by what they are.
         self._configured: Any = None
         self._slots: dict[tuple[int, int], int] = {}
@@ -74,7 +76,7 @@ class CameraChannel:
         place = None
         if kwargs or large:
             place = metadata[ARGUMENTS] = self.arena.put((kwargs, large))
-        return Job(request, configured, buffer_of(request), metadata, place)
+        return Job(request, configured, buffer_of(request), metadata, place, self._held)
 
     def slot_of(self, job: Job) -> int | None:
         """The slot of a request's buffers; None where those of the present generation are others."""
@@ -125,6 +127,7 @@ class CameraChannel:
 
     def close(self) -> None:
         self.publisher.close()
+        self._held.close()
         self._folder.remove()
         self.arena.close()
 

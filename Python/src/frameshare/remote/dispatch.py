@@ -93,7 +93,7 @@ class Dispatcher:
             # Whatever can fail comes before the request is kept.
             job = self.channel.job_of(request, kwargs)
             try:
-                request.acquire()
+                job.keep()
             except BaseException:
                 self.channel.arena.free(job.place)
                 raise

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import errors
 from ..groups import Pending
+from .held import HeldBuffers
 
 _log = logging.getLogger("frameshare")
 
@@ -74,9 +75,10 @@ class Job:
     """A request on its way. It ends once; its camera buffer goes back once nobody reads it any more."""
 
     def __init__(
-        self, request: Any, configured: Any, buffer: tuple[int, int], metadata: dict[str, Any], place: Any
+        self, request: Any, configured: Any, buffer: tuple[int, int], metadata: dict[str, Any], place: Any, held: HeldBuffers
     ) -> None:
         self.request, self.configured, self.buffer = request, configured, buffer
+        self._held = held
         self.metadata = metadata
         #: Where its arguments lie in the arena.
         self.place = place
@@ -95,8 +97,15 @@ class Job:
         self.over = False
         self._released = False
 
+    def keep(self) -> None:
+        """The request is not the camera's until it is released."""
+        self.request.acquire()
+        self._held.keep(self.request.picam2, self.buffer)
+
     def release(self) -> None:
         """The request is the camera's again."""
         if not self._released:
             self._released = True
+            self._held.let_go(self.buffer)
             self.request.release()
+            self._held.resume()

@@ -162,7 +162,15 @@ class RemoteRequest:
     def save_dng(self, file_output: str | os.PathLike[str] | io.BytesIO, name: str = "raw") -> None:
         """Saves a raw stream as a DNG file."""
         helpers = self._helpers()
-        helpers.save_dng(self.make_buffer(name), self.get_metadata(), self.config[name], file_output)
+        try:
+            helpers.save_dng(self.make_buffer(name), self.get_metadata(), self.config[name], file_output)
+        except TypeError as error:
+            if "Picamera2Camera" not in str(error) and "DNG" not in str(error):
+                raise
+            raise RuntimeError(
+                f"the installed PiDNG does not fit this picamera2, whose own save_dng fails in the same way: {error}. Raspberry"
+                " Pi OS's python3-pidng fits its python3-picamera2"
+            ) from error
 
     def _helpers(self) -> Any:
         # picamera2's own code for Exif and DNG, which needs no camera.

@@ -1,0 +1,203 @@
+"""frameshare.remote under the whole real Picamera2, beside picamera2.remote itself; and its requests while the camera is configured
+anew, stopped and switched."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import time
+from pathlib import Path
+
+import fake_libcamera
+import pytest
+import remote_jobs as jobs
+from conftest import EXAMPLES, PATIENCE
+
+from frameshare.remote import Picamera2Proxy, Pool, Process
+
+try:
+    fake_libcamera.install()
+except ImportError as error:
+    pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)
+
+from picamera2 import Picamera2
+
+TESTS = Path(__file__).parent
+SECONDS = float(os.environ.get("FRAMESHARE_REMOTE_SECONDS", "3"))
+
+
+@pytest.fixture
+def picam2():
+    fake_libcamera.reset()
+    with contextlib.closing(Picamera2()) as picam2:
+        yield picam2
+
+
+@pytest.fixture
+def with_fake(tmp_path):
+    """The environment of a program that runs on the fake camera, and its workers too."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import fake_libcamera\nfake_libcamera.install()\n")
+    return {**os.environ, "PYTHONPATH": f"{site}:{TESTS}:{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"}
+
+
+def video(picam2, size=(128, 96), **options):
+    return picam2.create_video_configuration({"size": size}, **{"buffer_count": 4, **options})
+
+
+def captured(picam2):
+    request = picam2.capture_request()
+    return request, request.get_metadata()["FocusFoM"], request.config["main"]["size"]
+
+
+def test_a_program_gives_with_one_import_line_changed_what_it_gives_with_picamera2s_own(start, with_fake, tmp_path) -> None:
+    results = {}
+    for module in ("picamera2.remote", "frameshare.remote"):
+        folder = tmp_path / module
+        folder.mkdir()
+        program = start(str(TESTS / "remote_program.py"), module, str(folder), env=with_fake)
+        output, errors = program.communicate(timeout=PATIENCE)
+        assert program.returncode == 0, errors
+        lines = [json.loads(line) for line in output.splitlines()]
+        assert len(lines) == 12 == len(list(folder.glob("*.png"))) and all(line["saved"] for line in lines), errors
+        for line in lines:
+            # The pixels follow from the frame's number.
+            number, pixels = line.pop("number"), 128 * 96
+            seen = sum((number << 2).to_bytes(4, "little")) * pixels
+            assert (line.pop("seen"), line.pop("lores")) == (seen, [[72, 128], (number << 2 | 1) & 255])
+            assert line.pop("written") == line.pop("buffer") == 255 * 4 * pixels - seen
+            line.pop("saved")
+        results[module] = lines
+    # And all else is the same for each frame.
+    theirs, ours = results.values()
+    assert all(line == theirs[0] for line in [*theirs, *ours])
+
+
+def test_the_example_of_a_proxy_sees_every_frame(start, with_fake) -> None:
+    program = start(str(EXAMPLES / "proxy.py"), "20", env=with_fake)
+    output, errors = program.communicate(timeout=PATIENCE)
+    assert program.returncode == 0, errors
+    frames = re.findall(r"^frame (\d+): 640x480, mean \d+\.\d$", output, re.M)
+    assert frames == [str(number) for number in range(1, 21)] and "has sent all" in output, errors
+
+
+def test_requests_that_wait_are_worked_on_after_the_camera_was_configured_anew(picam2, tmp_path) -> None:
+    picam2.configure(video(picam2))
+    flag = tmp_path / "flag"
+    with Process(jobs.pixels_after, picam2, jobs.with_fake_camera) as process:
+        for size in ((160, 96), (128, 96), (320, 240)):
+            flag.unlink(missing_ok=True)
+            picam2.start()
+            sent = []
+            for _ in range(3):
+                request, number, old = captured(picam2)
+                sent.append((process.send(request, path=str(flag)), number, old))
+                request.release()
+            picam2.stop()
+            picam2.configure(video(picam2, size))
+            picam2.start()
+            request, number, new = captured(picam2)
+            sent.append((process.send(request), number, new))
+            request.release()
+            picam2.stop()
+            flag.touch()
+            for future, number, size in sent:
+                assert future.result(PATIENCE) == (number, list(size))
+
+
+def test_requests_of_a_mode_that_the_camera_has_left_can_be_sent(picam2) -> None:
+    picam2.configure(video(picam2))
+    still = picam2.create_still_configuration({"size": (320, 240)})
+    with Pool(jobs.pixels_after, 2, picam2, jobs.with_fake_camera) as pool:
+        picam2.start()
+        for _ in range(4):
+            request = picam2.switch_mode_and_capture_request(still)
+            number = request.get_metadata()["FocusFoM"]
+            future = pool.send(request)
+            request.release()
+            other, its_number, its_size = captured(picam2)
+            its_future = pool.send(other)
+            other.release()
+            assert future.result(PATIENCE) == (number, [320, 240])
+            assert its_future.result(PATIENCE) == (its_number, list(its_size)) and its_size == (128, 96)
+        picam2.stop()
+
+
+def test_no_request_is_ever_seen_with_another_frames_pixels_whatever_the_camera_does(picam2) -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")
+    dice, sizes = random.Random(seed), [(128, 96), (160, 96), (320, 240)]
+    picam2.configure(video(picam2))
+    sent, end = [], time.monotonic() + SECONDS
+    with Pool(jobs.pixels_after, 2, picam2, jobs.with_fake_camera) as pool:
+        picam2.start()
+
+        def send(request):
+            sent.append((pool.send(request), request.get_metadata()["FocusFoM"], request.config["main"]["size"]))
+            request.release()
+
+        while time.monotonic() < end or len(sent) < 20:
+            for _ in range(dice.randrange(4)):
+                send(picam2.capture_request())
+            match dice.randrange(5):
+                case 0:
+                    picam2.switch_mode(video(picam2, dice.choice(sizes)))
+                case 1:
+                    send(picam2.switch_mode_and_capture_request(picam2.create_still_configuration({"size": dice.choice(sizes)})))
+                case 2:
+                    held = picam2.capture_request()
+                    picam2.stop()
+                    picam2.configure(video(picam2, dice.choice(sizes)))
+                    picam2.start()
+                    send(held)
+                case 3:
+                    picam2.stop()
+                    picam2.start()
+        for future, number, size in sent:
+            assert future.result(PATIENCE) == (number, list(size))
+        picam2.stop()
+
+
+class Numbers(Picamera2Proxy):
+    def __init__(self, picam2, path):
+        super().__init__(picam2)
+        self.path = path
+
+    def run(self):
+        jobs.with_fake_camera()
+        with open(self.path, "w") as output:
+            while (array := self.capture_array()) is not None:
+                print(fake_libcamera.pixels(array)[0], file=output, flush=True)
+
+
+def test_a_proxy_takes_requests_over_and_the_camera_goes_on(picam2, tmp_path) -> None:
+    picam2.configure(video(picam2))
+    numbers = []
+    with Numbers(picam2, tmp_path / "numbers") as proxy:
+        picam2.start()
+        for _ in range(20):
+            request, number, _ = captured(picam2)
+            numbers.append(number)
+            proxy.send(request)
+    assert list(map(int, (tmp_path / "numbers").read_text().split())) == numbers
+    picam2.capture_metadata()
+    picam2.stop()
+
+
+def test_dng_files_are_written_or_it_is_said_that_pidng_does_not_fit_picamera2(picam2, tmp_path) -> None:
+    picam2.configure(picam2.create_still_configuration({"size": (128, 96)}, raw={}, buffer_count=2))
+    picam2.start()
+    with Process(jobs.dng, picam2, jobs.with_fake_camera) as process:
+        request = picam2.capture_request()
+        try:
+            request.save_dng(str(tmp_path / "own.dng"))
+        except TypeError:
+            with pytest.raises(RuntimeError, match="the installed PiDNG does not fit this picamera2"):
+                process.send(request, path=str(tmp_path / "a.dng")).result(PATIENCE)
+        else:
+            assert process.send(request, path=str(tmp_path / "a.dng")).result(PATIENCE) == b"II*\0"
+            assert (tmp_path / "a.dng").read_bytes() == (tmp_path / "own.dng").read_bytes()
+        request.release()
+    picam2.stop()
