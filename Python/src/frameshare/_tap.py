@@ -187,6 +187,12 @@ def _tapped(base: Any) -> Any:
         tap, made = self.__dict__.get(_NAME), base._make_requests(self)
         return made if tap is None else tap.requests(made)
 
+    def configure(self: Any, *arguments: Any, **options: Any) -> Any:
+        # Its allocator lets old buffers go here, and wherever a request is released, which may be in another thread: two
+        # at once raise KeyError. Requests are released under this lock.
+        with self.request_lock:
+            return base.configure_(self, *arguments, **options)
+
     def close(self: Any) -> None:
         tap = self.__dict__.get(_NAME)
         if tap is None:
@@ -202,6 +208,7 @@ def _tapped(base: Any) -> Any:
         "post_callback": _Callback("post_callback"),
         "process_requests": process_requests,
         "_make_requests": make_requests,
+        "configure_": configure,
         "close": close,
     }
     return type(base.__name__, (base,), members)
