@@ -9,7 +9,7 @@ import threading
 
 import fake_libcamera
 import pytest
-from conftest import PATIENCE, until
+from conftest import EXAMPLES, PATIENCE, until
 from fake_libcamera import pixels
 
 import frameshare
@@ -328,3 +328,34 @@ def test_a_publisher_waits_for_subscribers(picam2):
         picam2.start()
         reader.join(PATIENCE)
         assert first == [1]  # the very first
+
+
+def test_raw_rows_have_picamera2s_shape(picam2):
+    picam2.configure(video(picam2, raw={}))
+    with frameshare.picamera2.publish(picam2, "pi"), frameshare.Subscriber("pi", streams=["raw"]) as subscriber:
+        picam2.start()
+        rows = subscriber.next(PATIENCE)["raw"].rows
+        theirs = picam2.capture_array("raw")
+        assert (rows.shape, rows.dtype, rows.strides) == (theirs.shape, theirs.dtype, theirs.strides)
+
+
+def test_detections_of_an_ai_camera_are_a_workers_answer(picam2, camera, start):
+    info = bytearray(64 + 4 + 16 * 40 + 4)
+    info[:3], info[64] = b"ssd", 3
+    for index, (count, shape) in enumerate([(8, (2, 4)), (2, (2,)), (2, (2,))]):
+        first = 68 + index * 40
+        info[first : first + 8] = count.to_bytes(4, "little") + len(shape).to_bytes(4, "little")
+        for place, size in enumerate(shape):
+            info[first + 8 + 2 * place] = size
+    camera.extra = {
+        "CnnOutputTensor": (0.0, 0.25, 0.5, 0.75) + (0.0,) * 4 + (0.875, 0.125) + (17.0, 3.0),
+        "CnnOutputTensorInfo": tuple(info),
+    }
+    picam2.configure(video(picam2))
+    with frameshare.picamera2.publish(picam2, "pi") as sharing:
+        results = sharing.publisher.results("detectors", deadline=PATIENCE)
+        worker = start(str(EXAMPLES / "imx500.py"), "pi")
+        sharing.publisher.wait_for_subscriber(timeout=PATIENCE)
+        picam2.start()
+        answer = next(iter(results)).value
+        assert answer == {"boxes": [0.0, 0.25, 0.5, 0.75], "scores": [0.875], "classes": [17.0]}, worker.poll()

@@ -54,6 +54,11 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_publisher_free_slot_fd(handle, &fd), none);
     CHECK_RESULT(frameshare_publisher_wait_for_room(handle, 0), none);
     CHECK_RESULT(frameshare_publisher_count_lost(handle, 1, 1), none);
+    CHECK_RESULT(frameshare_publisher_wait_for_subscribers(handle, 1, 0), none);
+    CHECK_RESULT(frameshare_publisher_generation(handle, slots), none);
+    CHECK_RESULT(frameshare_publisher_held_slots(handle, 1, slots, 2, &count), none);
+    CHECK_RESULT(frameshare_publisher_set_metadata_capacity(handle, 100), none);
+    CHECK_RESULT(frameshare_publisher_close_revoking(handle), none);
     frameshare_stream_compute("main", 64, 48, "R8", 0, &stream);
     CHECK_RESULT(frameshare_publisher_reconfigure(handle, &stream, 1, 2), none);
     CHECK_RESULT(frameshare_publisher_reconfigure_buffers(handle, &stream, 1, 2, NULL, 0), none);

@@ -10,14 +10,9 @@
 void test_sharing(void) {
     frameshare_publisher *publisher = open_publisher("sharing", 4);
     int reader = start_self("read-all", "sharing");
-    // Nobody waits for who is not there yet.
-    struct frameshare_channel_statistics statistics = frameshare_channel_statistics_init();
-    for (int i = 0; i < 6000; i++) {
-        CHECK_RESULT(frameshare_publisher_get_statistics(publisher, &statistics, NULL, 0), FRAMESHARE_OK);
-        if (statistics.subscriber_count == 1) break;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    CHECK(statistics.subscriber_count == 1);
+    CHECK_RESULT(frameshare_publisher_wait_for_subscribers(publisher, 0, 0), FRAMESHARE_ERROR_INVALID_ARGUMENT);
+    CHECK_RESULT(frameshare_publisher_wait_for_subscribers(publisher, 2, 0), FRAMESHARE_ERROR_TIMED_OUT);
+    CHECK_RESULT(frameshare_publisher_wait_for_subscribers(publisher, 1, PATIENCE), FRAMESHARE_OK);
     for (int i = 1; i <= 50; i++) publish_value(publisher, i, NULL);
     CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
     CHECK(wait_for(reader) == 0);

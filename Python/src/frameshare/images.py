@@ -167,6 +167,15 @@ class Image:
         shape = ArrayShape(np.dtype(np.uint8), (total // stride, stride), (stride, 1))
         return self._view(int(ffi.cast("uintptr_t", c.planes[0].data)), shape)
 
+    @property
+    def rows(self) -> npt.NDArray[np.uint8]:
+        """The image's bytes by rows of its stride, padding included: rows, bytes of a row. Of a raw image that is what
+        picamera2's ``make_array`` gives."""
+        planes = self.layout
+        stride, size = planes[0].stride, planes[0].size
+        require(len(planes) == 1 and stride > 0, f"a {self.format} image is not one plane of rows: use 'planes'")
+        return self.plane_bytes(0)[: size // stride * stride].reshape(size // stride, stride)
+
     def plane_bytes(self, index: int) -> npt.NDArray[np.uint8]:
         """All bytes of a plane, padding included."""
         plane = self._c.planes[index]

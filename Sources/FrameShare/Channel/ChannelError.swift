@@ -93,7 +93,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .memory(let error): "\(error)"
         case .poolShape(let text): "the pool does not fit its streams: \(text)"
         case .metadataTooLarge(let size, let capacity):
-            "the metadata takes \(size) bytes, the channel's slots hold \(capacity); raise Publisher.Options.metadataCapacity"
+            "the metadata takes \(size) bytes, the channel's slots hold \(capacity);"
+                + " give the publisher a larger metadata capacity"
         case .badMetadata(let text): "the frame's metadata is malformed: \(text)"
         case .slotNotAtSource(let slot):
             "slot \(slot) is not held by the source, so it can't be published or given back"
