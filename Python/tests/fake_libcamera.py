@@ -325,9 +325,12 @@ class Camera:
         c, status = lc.controls, lc.FrameMetadata.Status
         request.sequence = self._since_start
         good = self._since_start >= self.bad_frames
-        for buffer in request.buffers.values():
+        for stream, buffer in request.buffers.items():
             buffer.metadata.status = status.Success if good else status.Error
             buffer.metadata.sequence = self._since_start
+            if str(stream.configuration.pixel_format) == "MJPEG":
+                # What a picture takes of its room differs from one to the next.
+                buffer.metadata.planes[0].bytes_used = 4 * (1000 + self.made % 10)
         self._since_start += 1
         request.metadata = {
             c.SensorTimestamp: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
@@ -438,11 +441,11 @@ def camera() -> Camera:
     return Manager.singleton().cameras[0]
 
 
-def reset() -> Camera:
+def reset(**options) -> Camera:
     """A camera as new; for between tests, where no Picamera2 is open."""
     manager = Manager.singleton()
     manager.ready.clear()
-    manager.cameras = [Camera(manager)]
+    manager.cameras = [Camera(manager, **options)]
     return manager.cameras[0]
 
 

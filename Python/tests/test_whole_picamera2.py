@@ -359,3 +359,18 @@ def test_detections_of_an_ai_camera_are_a_workers_answer(picam2, camera, start):
         picam2.start()
         answer = next(iter(results)).value
         assert answer == {"boxes": [0.0, 0.25, 0.5, 0.75], "scores": [0.875], "classes": [17.0]}, worker.poll()
+
+
+@pytest.mark.parametrize("ring", [None, 3])
+def test_a_usb_cameras_pictures_have_the_bytes_that_they_use(ring):
+    fake_libcamera.reset(id="/base/usb-1", usb=True)
+    with contextlib.closing(Picamera2()) as picam2:
+        picam2.configure(video(picam2, main={"size": (128, 96), "format": "MJPEG"}, raw=None))
+        with frameshare.picamera2.publish(picam2, "pi", ring=ring), frameshare.Subscriber("pi") as subscriber:
+            picam2.start()
+            for _ in range(3):
+                frame = subscriber.next(PATIENCE)
+                number = frame.metadata["FocusFoM"]
+                array = frame["main"].array
+                assert pixels(array) == (number, "main") and array.size == 4 * (1000 + number % 10)
+                del array
