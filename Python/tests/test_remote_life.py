@@ -141,6 +141,28 @@ def test_why_workers_can_not_start_is_said() -> None:
             pool.send(Camera().capture()).result(PATIENCE)
 
 
+def test_a_fork_of_the_program_does_not_close_its_parents_pool(start, tmp_path) -> None:
+    program = tmp_path / "forking.py"
+    program.write_text(textwrap.dedent("""
+        import os, sys
+        sys.path.insert(0, sys.argv[1])
+        import remote_jobs as jobs
+        from stand_in import Camera
+        from frameshare.remote import Process
+        if __name__ == "__main__":
+            camera = Camera()
+            with Process(jobs.value, camera) as process:
+                future = process.send(camera.capture())
+                child = os.fork()
+                if child == 0:
+                    sys.exit(4)
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                print(code, future.result(), process.send(camera.capture()).result())
+    """))
+    output, errors = start(str(program), TESTS).communicate(timeout=PATIENCE)
+    assert output == "4 1 2\n", errors
+
+
 # Failures that nobody asks for
 
 
@@ -175,17 +197,12 @@ def test_workers_that_die_while_a_pool_closes_are_replaced_and_it_ends(count, ti
     all_back(camera, 8)
 
 
-def test_a_worker_that_ignores_the_end_is_killed(flag_path) -> None:
+def test_a_worker_that_ignores_the_end_is_killed() -> None:
     camera = Camera()
     process = Process(jobs.stays, camera)
     pid = sent(process, camera).result(PATIENCE)
     process.close()
     assert ended(pid)
-
-
-@pytest.fixture
-def flag_path(tmp_path):
-    return tmp_path / "flag"
 
 
 def test_the_fork_server_that_dies_is_replaced_and_so_are_its_workers() -> None:

@@ -1,5 +1,6 @@
 """frameshare.remote under the whole real Picamera2, beside picamera2.remote itself; and its requests while the camera is configured
-anew, stopped and switched."""
+anew, stopped and switched: in random order for FRAMESHARE_REMOTE_SECONDS (3) seconds.
+"""
 
 import contextlib
 import json

@@ -56,13 +56,13 @@ def is_large(value: Any) -> bool:
 def packed(value: Any) -> Any:
     """A large value, numbers as one buffer. See `restored`."""
     if isinstance(value, (tuple, list)):
-        kinds = set(map(type, value))
         try:
-            if kinds == {float}:
-                return type(value), np.frombuffer(array("d", value))
-            if kinds == {int}:
+            # libcamera's arrays are of one type. Whatever differs is as it is.
+            if type(value[0]) is int:
                 return type(value), _whole_numbers(value)
-        except (OverflowError, ValueError):
+            if set(map(type, value)) == {float}:
+                return type(value), np.frombuffer(array("d", value))
+        except (OverflowError, TypeError, ValueError):
             pass  # such as whole numbers beyond 64 bits: as they are
     return None, value
 

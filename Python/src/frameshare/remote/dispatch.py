@@ -50,7 +50,7 @@ class Dispatcher:
     ) -> None:
         if count < 1:
             raise ValueError(f"a pool of {count} processes is not possible")
-        self._timeout, self._limit = timeout, limit
+        self._timeout, self._limit, self._pid = timeout, limit, os.getpid()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._backlog: deque[Job] = deque()
@@ -331,6 +331,8 @@ class Dispatcher:
         """Waits for what was sent. After Ctrl-C, only for what workers are at, and not for long."""
         if threading.current_thread() is self._thread:
             raise RuntimeError("a pool can't be closed by the callback of one of its Futures")
+        if os.getpid() != self._pid:
+            return  # a fork of the pool's process: the pool is its parent's
         with self._lock:
             if self._closing:
                 return
