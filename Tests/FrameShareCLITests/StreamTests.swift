@@ -49,13 +49,16 @@ struct StreamTests {
     }
 
     /// A server of files on a free port, which takes what is put to `/taken` and refuses the rest.
-    private func fileServer(_ folder: ChannelFolder) throws -> (run: CommandRun, home: URL, address: String) {
+    private func fileServer(
+        _ folder: ChannelFolder,
+        port: UInt16? = nil
+    ) throws -> (run: CommandRun, home: URL, address: String) {
         let home = folder.scratchFile()
         try FileManager.default.createDirectory(
             at: home.appendingPathComponent("taken"),
             withIntermediateDirectories: true
         )
-        let port = try MediaServer.freePort()
+        let port = try port ?? MediaServer.freePort()
         let program = """
             import http.server, os, sys
             class Files(http.server.BaseHTTPRequestHandler):
@@ -128,6 +131,32 @@ struct StreamTests {
         )
         #expect(run.code == 1, "\(run.output)")
         #expect(run.errors.contains("Connection refused"), "\(run.errors)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("HLS is tried again until a server takes it")
+    func hlsAgain() throws {
+        let folder = try ChannelFolder()
+        let camera = try publisher(folder)
+        let port = try MediaServer.freePort()
+        let run = try CommandRun(
+            [
+                "stream", "cam", "http://127.0.0.1:\(port)/taken/x.m3u8", "--wait", "--json", "--keyframe-interval",
+                "10",
+                "--low-latency", "--option", "hls_time=0.2",
+            ],
+            in: folder
+        )
+        eventually { !run.isRunning || run.outputSoFar.contains("\"disconnected\"") }
+        #expect(!run.outputSoFar.contains("\"connected\""))
+        let server = try fileServer(folder, port: port)
+        defer { server.run.send(SIGKILL) }
+        eventually { !run.isRunning || run.outputSoFar.contains("\"connected\"") }
+        run.send(SIGTERM)
+        let outcome = run.wait()
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(try #require(try Document.lines(outcome.output).last)["connections"].int == 1)
         camera.send(SIGTERM)
         _ = camera.wait()
     }

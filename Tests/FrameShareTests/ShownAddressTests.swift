@@ -30,6 +30,10 @@ struct ShownAddressTests {
             ("srt://h:9000?streamid=#!::r=door,u=me", "srt://h:9000?streamid=#***"),
             ("udp://@239.0.0.1:5000?pkt_size=1316", "udp://@239.0.0.1:5000?pkt_size=1316"),
             ("me:secret@host/live", "***@host/live"),
+            (
+                "[f=flv]rtmp://h/live/key|[f=hls:headers=x]http://u:p@h/x",
+                "[f=flv]rtmp://h/live/***|[***]http://***@h/x"
+            ),
             ("door", "door"), ("/tmp/a#b?c=d@e.ts", "/tmp/a#b?c=d@e.ts"), ("", ""), ("://", "://"),
         ]
     )

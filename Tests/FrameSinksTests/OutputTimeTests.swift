@@ -53,9 +53,15 @@ struct OutputTimeTests {
     ]
 
     /// H.264, each packet a keyframe.
-    private static let packets = Result { try encoded() }
+    private static let packets = Result {
+        try encoded([Int64](repeating: 0, count: frames), bFrames: 0, interval: 1).map(\.bytes)
+    }
 
-    private static func encoded() throws -> [[UInt8]] {
+    private static func encoded(
+        _ stamps: [Int64],
+        bFrames: Int,
+        interval: Int
+    ) throws -> [(bytes: [UInt8], info: VideoPacket.Info)] {
         let folder = try TemporaryFolder()
         var options = Publisher.Options()
         options.directory = ChannelDirectory(path: folder.path)
@@ -65,19 +71,23 @@ struct OutputTimeTests {
         subscribing.directory = options.directory
         let camera = try Subscriber(channel: "camera", policy: .everyFrame, options: subscribing)
         var video = VideoOptions()
-        (video.lowLatency, video.keyframeInterval, video.preset) = (true, 1, "ultrafast")
+        (video.lowLatency, video.keyframeInterval, video.preset) = (bFrames == 0, interval, "ultrafast")
+        video.bFrames = bFrames
         let encoder = try VideoEncoder(layout: layout, options: video)
-        var packets: [[UInt8]] = []
-        for number in 0..<frames {
+        var packets: [(bytes: [UInt8], info: VideoPacket.Info)] = []
+        func keep(_ packet: borrowing VideoPacket) {
+            let (bytes, info) = (packet.bytes, packet.info)
+            packets.append((bytes.withUnsafeBytes { Array($0) }, info))
+        }
+        for (number, stamp) in stamps.enumerated() {
             let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
             slot["main"].withUnsafeMutableBytes { $0.initializeMemory(as: UInt8.self, repeating: UInt8(number * 9)) }
-            try publisher.publish(slot)
+            let time = FrameTimestamp(nanoseconds: stamp, clock: .realtime)
+            try publisher.publish(slot, FrameDescription(timestamp: time))
             guard let frame = try camera.nextBlocking(timeout: .seconds(10)) else { throw ChannelError.closed }
-            try encoder.encode(frame) { packet throws(VideoError) in
-                let bytes = packet.bytes
-                packets.append(bytes.withUnsafeBytes { Array($0) })
-            }
+            try encoder.encode(frame) { packet throws(VideoError) in keep(packet) }
         }
+        try encoder.finish { packet throws(VideoError) in keep(packet) }
         return packets
     }
 
@@ -196,6 +206,19 @@ struct OutputTimeTests {
         let clip = try #require(clips.files.first)
         #expect(clip.frames >= 13, "\(times)")
         try expect(clip.path, times, Double(clip.duration) / 1e9, within: 0.000_002, frames: clip.frames)
+    }
+
+    @Test("an encoder's packets go on through each break, and keep what the camera said", arguments: all)
+    func encoders(times: Times) throws {
+        let packets = try Self.encoded(times.stamps, bFrames: 2, interval: 12)
+        #expect(packets.count == Self.frames, "\(times)")
+        #expect(zip(packets, packets.dropFirst()).allSatisfy { $0.info.dts < $1.info.dts }, "\(times)")
+        #expect(packets.allSatisfy { $0.info.dts <= $0.info.pts }, "\(times)")
+        let shown = packets.map(\.info).sorted { $0.sequence < $1.sequence }
+        #expect(shown.map(\.timestamp.nanoseconds) == times.stamps, "\(times)")
+        #expect(zip(shown, shown.dropFirst()).allSatisfy { $0.pts <= $1.pts }, "\(times)")
+        let length = Double(try #require(shown.last).pts - shown[0].pts) / 1e9
+        #expect(abs(length - times.kept) < 0.000_001, "\(times): \(length)")
     }
 
     @Test("streams lose no frame, and a pause is no part of their time", arguments: all)

@@ -22,6 +22,12 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
 
     /// - Parameter others: texts beside the address that may be secret, such as options' values
     package init(_ address: String, others: [String] = []) {
+        if address.contains("://"), address.hasPrefix("[") || address.contains("|") {
+            let parts = address.split(separator: "|", omittingEmptySubsequences: false).map(Part.init)
+            description = parts.map(\.shown).joined(separator: "|")
+            secrets = Self.sorted(others + parts.flatMap(\.secrets))
+            return
+        }
         var hidden = others
         var result = ""
         var rest = address[...]
@@ -49,6 +55,27 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         result += Self.tail(rest[end...], &hidden)
         description = result
         secrets = Self.sorted(hidden)
+    }
+
+    /// One of several addresses, as FFmpeg's `tee` takes them: `[f=flv:key=value]rtmp://host/live/key`.
+    private struct Part {
+        let shown: String
+        let secrets: [String]
+
+        init(_ text: Substring) {
+            var rest = text
+            var (options, hidden) = ("", [String]())
+            if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
+                let inner = rest[rest.index(after: rest.startIndex)..<end]
+                // The container's name is harmless.
+                let isName = inner.hasPrefix("f=") && !inner.contains(":")
+                options = isName ? "[\(inner)]" : "[***]"
+                if !isName { hidden.append(String(inner)) }
+                rest = rest[rest.index(after: end)...]
+            }
+            let address = ShownAddress(String(rest))
+            (shown, secrets) = (options + address.description, hidden + address.secrets)
+        }
     }
 
     private static func sorted(_ hidden: [String]) -> [String] {

@@ -16,6 +16,7 @@ struct PendingFrames {
     private var start: Int64 = 0
     private var line = FrameTimeline(pauses: .kept)
     private var lastDTS = Int64.min
+    private var lastTime = Int64.min
     private static let farthest = Int64.max / 4
     private static let longestDelay: Int64 = 3_600_000_000_000
 
@@ -27,7 +28,10 @@ struct PendingFrames {
         let index = first + Int64(entries.count)
         // Far enough from the ends for every later time; no camera's clock comes near them.
         if index == 0 { start = min(max(frame.timestamp.nanoseconds, -Self.farthest), Self.farthest) }
-        let time = start + min(line.place(frame.timestamp.nanoseconds).time, Self.farthest)
+        let place = start + min(line.place(frame.timestamp.nanoseconds).time, Self.farthest)
+        // Equal stamps: a decoding time may not be later than what is shown then.
+        let time = max(place, lastTime == .min ? .min : lastTime + 1)
+        lastTime = time
         let metadata = frame.metadata
         let bytes = metadata.encodedBytes
         entries.append(
