@@ -437,6 +437,7 @@ def test_who_lags_is_given_copies() -> None:
             publisher.publish(PICTURE + np.uint8(i))
         now = publisher.statistics
         assert (now.slots, now.copy_slots, now.copy_slots_free, now.copy_floor, now.copied) == (4, 10, 0, 3, 10)
+        assert (now.source_errors, now.source_trouble) == (0, "")
         assert [(one.copies, one.gets_copies, one.dropped_by_shortage) for one in now.subscribers] == [(10, True, 0)]
         publisher.close()
         for i, frame in enumerate(slow):

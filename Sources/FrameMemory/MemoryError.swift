@@ -36,7 +36,7 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
         case .call(let call, let errno): return "\(call) failed: \(errno)"
         case .open(let path, let errno):
             return "\(path) can't be opened: \(errno)"
-                + (errno == .permissionDenied ? "; join the group that owns it" : "")
+                + (errno == .permissionDenied ? "; 'ls -l \(path)' shows who may read and write it" : "")
         case .outOfDescriptors(let call):
             return "\(call): this process has no file descriptors left; raise 'ulimit -n', or use fewer slots"
         case .doesNotFit(let asked, let available, let place):

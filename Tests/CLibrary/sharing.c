@@ -190,6 +190,7 @@ void test_copies(void) {
     CHECK_RESULT(frameshare_publisher_get_statistics(publisher, &channel, &status, 1), FRAMESHARE_OK);
     CHECK(channel.slots == 4 && channel.copy_slots == 10 && channel.copy_slots_free == 0);
     CHECK(channel.copy_floor == 3 && channel.copied == 10);
+    CHECK(channel.source_errors == 0 && channel.source_trouble[0] == '\0');
     CHECK(status.copies == 10 && status.gets_copies == 1 && status.dropped_by_policy == 0);
     for (uint64_t i = 1; i <= 12; i++) {
         frameshare_frame *frame = NULL;

@@ -149,6 +149,12 @@ extension RealDrivers {
             let listed = try frameshare("cameras", path, in: scene.folder)
             #expect(listed.output.contains("--input \(video) "), "\(listed.output.prefix(400))")
             #expect(isTold, "\(notes)")
+            var options = Subscriber.Options()
+            options.directory = ChannelDirectory(path: scene.folder.path)
+            let subscriber = try Subscriber(channel: Scene.channel, policy: .latest, options: options)
+            let frame = try #require(try subscriber.nextBlocking(timeout: .seconds(60)))
+            #expect(frame.metadata["Field"] == .string("interlaced"))
+            #expect((frame.metadata["FrameDuration"]?.integer ?? 0) > 0)
             try scene.close()
         }
     }

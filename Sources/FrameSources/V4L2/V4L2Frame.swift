@@ -18,7 +18,7 @@ public struct V4L2Frame: Sendable {
     public let starved: Bool
 
     /// When the frame was captured, to the driver's knowledge; nil if it doesn't say. The clock is unknown unless the
-    /// driver says that it is the monotonic one.
+    /// driver says that it is the monotonic one, and the time is not one that is still to come.
     public let timestamp: FrameTimestamp?
 
     /// `FrameFlags.error` if the data may be damaged, `FrameFlags.keyframe`.
@@ -41,9 +41,10 @@ public struct V4L2Frame: Sendable {
         sequence = count.sequence
         lost = count.lost
         starved = count.starved
-        let clock: FrameClock =
-            flat.flags & UInt32(V4L2_BUF_FLAG_TIMESTAMP_MASK) == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC)
-            ? .monotonic : .unknown
+        let isMonotonic = flat.flags & UInt32(V4L2_BUF_FLAG_TIMESTAMP_MASK) == UInt32(V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC)
+        // Some drivers say so of another clock. Real time is decades ahead.
+        let isPast = flat.timestamp_ns <= FrameTimestamp.now().nanoseconds &+ 1_000_000_000
+        let clock: FrameClock = isMonotonic && isPast ? .monotonic : .unknown
         timestamp = flat.timestamp_ns > 0 ? FrameTimestamp(nanoseconds: flat.timestamp_ns, clock: clock) : nil
         var flags: FrameFlags = []
         if flat.flags & UInt32(V4L2_BUF_FLAG_ERROR) != 0 { flags.insert(.error) }
