@@ -17,7 +17,9 @@ struct CameraQuirkTests {
             folder = try ChannelFolder()
             environment = try QuirkyCamera.environment(quirks)
             publisher = try CommandRun(
-                ["publish", "--source", QuirkyCamera.device, "--channel", "cam", "--json"] + arguments,
+                [
+                    "publish", "--source", QuirkyCamera.device, "--channel", "cam", "--json", "--stall-limit", "60s",
+                ] + arguments,
                 in: folder,
                 environment: environment
             )
