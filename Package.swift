@@ -99,6 +99,7 @@ let package = Package(
                 "FrameJSON", "FrameShare", "FrameSinks", "PixelFormats", logging,
                 .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["View"])),
                 .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["View"])),
+                .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["View"])),
                 .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["View"])),
                 .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["View"])),
                 .product(

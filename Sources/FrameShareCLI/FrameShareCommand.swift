@@ -57,12 +57,12 @@ enum EntryPoint {
     private static func end(with error: any Error) -> Never {
         switch error {
         case let code as ExitCode:
+            if code.isSuccess { do { try OutputFailure.check() } catch { end(with: error) } }
             exit(code.rawValue)
         case is InterruptedByUser:
             exit(CommandFailure.Code.interrupted.rawValue)
         case let failure as CommandFailure:
-            Terminal.errors.writeLine("frameshare: " + failure.message)
-            exit(failure.code.rawValue)
+            end(with: failure)
         default: break
         }
         let code = FrameShareCommand.exitCode(for: error)
@@ -70,15 +70,18 @@ enum EntryPoint {
         if code.isSuccess || code == .validationFailure {
             var message = FrameShareCommand.fullMessage(for: error)
             if code.isSuccess {
-                if !message.isEmpty { Terminal.output.writeLine(message) }
+                if !message.isEmpty { Terminal.output.writeLines(of: message) }
                 do { try OutputFailure.check() } catch { end(with: error) }
             } else {
                 if message.hasPrefix("Error: ") { message.removeFirst("Error: ".count) }
-                Terminal.errors.writeLine("frameshare: " + message)
+                Terminal.errors.writeLines(of: "frameshare: " + message)
             }
             exit(code.rawValue)
         }
-        let failure = CommandFailure(describing: error)
+        end(with: CommandFailure(describing: error))
+    }
+
+    private static func end(with failure: CommandFailure) -> Never {
         Terminal.errors.writeLine("frameshare: " + failure.message)
         exit(failure.code.rawValue)
     }

@@ -30,6 +30,10 @@ final class ChannelWatch: Sendable {
         var listeners: [UInt64: Mailbox<Report>] = [:]
         var nextID: UInt64 = 0
         var report: Report?
+        /// The channels that are being looked at.
+        var looking: Set<String> = []
+        /// Is told when nothing is looked at any more.
+        var finished = Mailbox<Bool>()
     }
 
     /// Connections of the looking thread.
@@ -45,7 +49,11 @@ final class ChannelWatch: Sendable {
     private let feeds: PictureFeeds
     private let state = Mutex(State())
     private let monitors = Mutex<[String: Monitor]>([:])
+    /// A look blocks: each channel has a thread of its own for it.
+    private let threads = WaiterThreads(name: "fs-look")
 
+    /// How long a report waits for channels that don't answer at once. A later answer is in the next.
+    private static let patience = Duration.milliseconds(200)
     /// The most channels that are looked at; and the most that are remembered when they are gone.
     private static let maximum = 64
     /// How long a channel that is gone is remembered.
@@ -57,15 +65,16 @@ final class ChannelWatch: Sendable {
 
     /// Looks until the task is cancelled.
     func run() async throws {
+        defer { threads.close() }
         while true {
-            try await lookNow()
+            let there = try await NIOThreadPool.singleton.runIfActive { [directory] in
+                (try? directory.channels()) ?? []
+            }
+            let wanted = names.isEmpty ? there : names
+            await look(at: Array(wanted.prefix(Self.maximum)))
+            report(wanted)
             try await Task.sleep(for: .seconds(1))
         }
-    }
-
-    /// Looks once, on a thread that may block.
-    func lookNow() async throws {
-        try await NIOThreadPool.singleton.runIfActive { [self] in look() }
     }
 
     // MARK: what was seen
@@ -93,18 +102,40 @@ final class ChannelWatch: Sendable {
 
     // MARK: looking
 
-    private func look() {
-        let there = (try? directory.channels()) ?? []
-        let wanted = names.isEmpty ? there : names
-        var seen = state.withLock { $0.seen }
-        for name in wanted.prefix(Self.maximum) {
-            if let now = look(at: name) {
-                seen[name] = now
-            } else {
-                seen[name]?.isLive = false
-                seen[name]?.framesPerSecond = 0
+    /// Looks at each in its own time: a publisher that is stopped keeps no other waiting.
+    private func look(at names: [String]) async {
+        let (due, finished) = state.withLock { state in
+            state.finished = Mailbox()
+            return (names.filter { state.looking.insert($0).inserted }, state.finished)
+        }
+        guard !due.isEmpty else { return }
+        for name in due {
+            Task { [self] in
+                let now = try? await threads.wait(onCancel: {}) { [self] _ throws(FrameShare.ChannelError) in
+                    look(at: name)
+                }
+                finish(name, now ?? nil)
             }
         }
+        _ = await finished.take(within: Self.patience)
+    }
+
+    private func finish(_ name: String, _ now: Seen?) {
+        let finished: Mailbox<Bool>? = state.withLock { state in
+            if let now {
+                state.seen[name] = now
+            } else {
+                state.seen[name]?.isLive = false
+                state.seen[name]?.framesPerSecond = 0
+            }
+            state.looking.remove(name)
+            return state.looking.isEmpty ? state.finished : nil
+        }
+        finished?.put(true)
+    }
+
+    private func report(_ wanted: [String]) {
+        var seen = state.withLock { $0.seen }
         for name in seen.keys where !wanted.contains(name) {
             seen[name]?.isLive = false
             seen[name]?.framesPerSecond = 0
@@ -122,7 +153,8 @@ final class ChannelWatch: Sendable {
             viewers: viewers.text
         )
         let listeners = state.withLock { [seen] state in
-            state.seen = seen
+            // A look may have ended meanwhile: what it saw stays.
+            for name in state.seen.keys where !wanted.contains(name) { state.seen[name] = seen[name] }
             state.report = report
             return Array(state.listeners.values)
         }

@@ -117,14 +117,13 @@ struct Metrics {
         families[index].lines += "\(name){\(pairs)} \(value)\n"
     }
 
-    /// A subscriber chooses its own name.
+    /// A subscriber chooses its own name. It is shown as everywhere, and then escaped as the format wants it.
     private static func escaped(_ value: String) -> String {
         var result = ""
-        for character in value.unicodeScalars {
+        for character in value.displayText.unicodeScalars {
             switch character {
             case "\\": result += "\\\\"
             case "\"": result += "\\\""
-            case "\n": result += "\\n"
             default: result.unicodeScalars.append(character)
             }
         }

@@ -17,7 +17,7 @@ struct Refusal: Error {
 
     static let noSuchPage = Refusal(
         .notFound,
-        "there is nothing here; / is the page, /openapi.json says what else there is"
+        "there is nothing here; openapi.json beside the page says what there is"
     )
     static let tooManyViewers = Refusal(.tooManyRequests, "as many viewers as are served at a time are there")
     static let noSignal = Refusal(
@@ -61,6 +61,8 @@ extension HTTPFields {
         self[.xContentTypeOptions] = "nosniff"
         if let policy = HTTPField.Name("Referrer-Policy") { self[policy] = "no-referrer" }
         self[.cacheControl] = "no-store"
+        // nginx would gather live pictures and events before it passes them on.
+        if let buffering = HTTPField.Name("X-Accel-Buffering") { self[buffering] = "no" }
     }
 }
 #endif

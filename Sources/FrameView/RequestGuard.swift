@@ -13,28 +13,35 @@ struct RequestGuard: Sendable {
     }
 
     let host: String
-    let names: [String]
+    let names: MachineNames
     let token: String?
 
-    static let cookie = "frameshare_token"
+    /// The name of the cookie with the token. Cookies know no ports: each server of a machine has a name of its own.
+    static func cookie(port: Int) -> String { "frameshare_token_\(port)" }
 
-    func check(_ request: Request) -> Verdict {
+    /// - Parameter port: where this server listens
+    func check(_ request: Request, port: Int) -> Verdict {
+        for name in Self.single where request.headers[values: name].count > 1 {
+            return .refused(.badRequest, "\(name) comes more than once: which of them counts?")
+        }
+        // The first is the authority.
+        if let name = Self.hostHeader, request.headers.contains(name) {
+            return .refused(.badRequest, "Host comes more than once: which of them counts?")
+        }
         guard let authority = request.head.authority, let name = Self.name(of: authority),
             isOurs(name)
         else {
             return .refused(.forbidden, "this server is not known by that name; give it as --host-name")
         }
         let changes = request.method != .get && request.method != .head
-        if changes {
-            if let origin = request.headers[.origin], Self.name(ofOrigin: origin) != authority.lowercased() {
-                return .refused(.forbidden, "a page of another origin may not ask this")
-            }
-            if let site = request.headers[Self.fetchSite], site != "same-origin", site != "none" {
-                return .refused(.forbidden, "a page of another origin may not ask this")
-            }
+        if changes, !isFromOurPage(request, authority) {
+            return .refused(.forbidden, "a page of another origin may not ask this")
         }
         guard let token else { return .allowed }
-        if let given = given(request), Self.isEqual(given, token) { return .allowed }
+        // Any of them will do: browsers send a cookie of an earlier server along with the right password.
+        if given(request, cookie: Self.cookie(port: port)).contains(where: { Self.isEqual($0, token) }) {
+            return .allowed
+        }
         if !changes, let given = request.uri.queryParameters["token"], Self.isEqual(String(given), token) {
             return .allowedByAddress
         }
@@ -42,22 +49,41 @@ struct RequestGuard: Sendable {
     }
 
     private static let fetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .accept
+    private static let hostHeader = HTTPField.Name("Host")
+    /// What decides something, and so may come once only: a proxy before this server could believe the other one.
+    private static let single: [HTTPField.Name] = [
+        .authorization, .contentLength, .contentType, .cookie, .origin, .transferEncoding, fetchSite,
+    ]
+
+    /// A browser that says how the page stands to this server is right, also where a proxy has another name than this
+    /// server; older ones tell the page's origin. What says neither is no browser's page.
+    private func isFromOurPage(_ request: Request, _ authority: String) -> Bool {
+        if let site = request.headers[Self.fetchSite] { return site == "same-origin" || site == "none" }
+        guard let origin = request.headers[.origin] else { return true }
+        return Self.name(ofOrigin: origin) == authority.lowercased()
+    }
 
     // MARK: the token
 
-    /// From a cookie, a bearer token or a password.
-    private func given(_ request: Request) -> String? {
-        for cookies in request.headers[values: .cookie] {
-            for pair in cookies.split(separator: ";") {
-                let pair = pair.drop { $0 == " " }
-                if pair.hasPrefix(Self.cookie + "=") { return String(pair.dropFirst(Self.cookie.utf8.count + 1)) }
-            }
+    /// All that were given: in cookies, as a bearer token or a password.
+    private func given(_ request: Request, cookie: String) -> [String] {
+        var given: [String] = []
+        for pair in (request.headers[.cookie] ?? "").split(separator: ";") {
+            let pair = pair.drop { $0 == " " }
+            if pair.hasPrefix(cookie + "=") { given.append(String(pair.dropFirst(cookie.utf8.count + 1))) }
         }
-        guard let field = request.headers[.authorization] else { return nil }
-        if field.hasPrefix("Bearer ") { return String(field.dropFirst(7)) }
-        guard field.hasPrefix("Basic "), let pair = Self.decodeBase64(String(field.dropFirst(6))) else { return nil }
-        let text = String(decoding: pair, as: UTF8.self)
-        return text.firstIndex(of: ":").map { String(text[text.index(after: $0)...]) }
+        // The scheme's name is the same in capitals (RFC 9110, 11.1).
+        let field = (request.headers[.authorization] ?? "").split(separator: " ", maxSplits: 1)
+        guard field.count == 2 else { return given }
+        switch field[0].lowercased() {
+        case "bearer": given.append(String(field[1]))
+        case "basic":
+            guard let pair = Self.decodeBase64(String(field[1])) else { break }
+            let text = String(decoding: pair, as: UTF8.self)
+            if let colon = text.firstIndex(of: ":") { given.append(String(text[text.index(after: colon)...])) }
+        default: break
+        }
+        return given
     }
 
     /// Takes the same time wherever they differ.
@@ -96,10 +122,10 @@ struct RequestGuard: Sendable {
     /// DNS rebinding: a page's own name can be made to point here, so only names that are ours by nature are taken.
     private func isOurs(_ name: String) -> Bool {
         name == "localhost" || name.hasSuffix(".localhost") || Self.isAddress(name) || name == host.lowercased()
-            || names.contains { $0.lowercased() == name }
+            || names.contain(name)
     }
 
-    /// A host's name in lower case, without its port.
+    /// A host's name in lower case, without its port and the dot that ends a full name.
     static func name(of authority: String) -> String? {
         let text = authority.lowercased()
         guard text.utf8.count <= 255, !text.isEmpty else { return nil }
@@ -107,7 +133,8 @@ struct RequestGuard: Sendable {
             guard let end = text.firstIndex(of: "]") else { return nil }
             return String(text[text.index(after: text.startIndex)..<end])
         }
-        let name = text.prefix { $0 != ":" }
+        var name = text.prefix { $0 != ":" }
+        if name.hasSuffix(".") { name.removeLast() }
         return name.isEmpty ? nil : String(name)
     }
 

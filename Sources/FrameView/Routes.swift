@@ -16,9 +16,15 @@ struct Routes: Sendable {
     private let gate: RequestGuard
     let snapshots: SnapshotTaker
 
-    init(options: ViewServer.Options, directory: ChannelDirectory, watch: ChannelWatch, feeds: PictureFeeds) {
+    init(
+        options: ViewServer.Options,
+        names: MachineNames,
+        directory: ChannelDirectory,
+        watch: ChannelWatch,
+        feeds: PictureFeeds
+    ) {
         (self.options, self.directory, self.watch, self.feeds) = (options, directory, watch, feeds)
-        gate = RequestGuard(host: options.host, names: options.names, token: options.token)
+        gate = RequestGuard(host: options.host, names: names, token: options.token)
         snapshots = SnapshotTaker(directory: directory)
     }
 
@@ -39,18 +45,30 @@ struct Routes: Sendable {
     }
 
     private func answer(_ request: Request, _ channel: any Channel) async throws(Refusal) -> Response {
-        switch gate.check(request) {
+        let port = channel.localAddress?.port ?? options.port
+        switch gate.check(request, port: port) {
         case .refused(let status, let text): throw Refusal(status, text)
         case .allowed: break
         case .allowedByAddress:
-            if request.uri.path == "/", let token = options.token {
-                let cookie = "\(RequestGuard.cookie)=\(token); Path=/; HttpOnly; SameSite=Strict"
-                return Response(status: .seeOther, headers: [.location: "/", .setCookie: cookie])
+            if request.uri.path.hasSuffix("/"), let token = options.token {
+                // Without a path it is for the page's folder as the browser knows it, and a relative location is, too: a
+                // proxy may have put this server anywhere.
+                let cookie = "\(RequestGuard.cookie(port: port))=\(token); HttpOnly; SameSite=Strict"
+                return Response(status: .seeOther, headers: [.location: "./", .setCookie: cookie])
             }
         }
-        let parts = request.uri.path.utf8.count <= 256 ? request.uri.path.split(separator: "/").map(String.init) : []
+        guard let path = pathBelowBase(request.uri.path) else {
+            throw Refusal(.notFound, "there is nothing here; \(options.basePath)/ is the page")
+        }
+        guard !path.isEmpty else {
+            // Below the folder, or the page's relative addresses would lead beside it.
+            let name = options.basePath.split(separator: "/").last ?? ""
+            let query = request.uri.query.map { "?" + $0 } ?? ""
+            return Response(status: .movedPermanently, headers: [.location: "\(name)/\(query)"])
+        }
+        let parts = path.utf8.count <= 256 ? path.split(separator: "/").map(String.init) : []
         switch (parts.first, parts.count) {
-        case (nil, _) where request.uri.path == "/": return try page("index.html", request)
+        case (nil, _) where path == "/": return try page("index.html", request)
         case ("healthz", 1): return try get(request) { .json(.object(["status": "ok"])) }
         case ("metrics", 1):
             return try get(request) {
@@ -61,6 +79,13 @@ struct Routes: Sendable {
         case (let name?, 1): return try page(name, request)
         default: throw .noSuchPage
         }
+    }
+
+    /// The path without the base that every one has; nil for another.
+    private func pathBelowBase(_ path: String) -> Substring? {
+        guard path.hasPrefix(options.basePath) else { return nil }
+        let rest = path.dropFirst(options.basePath.count)
+        return rest.isEmpty && !options.basePath.isEmpty || rest.hasPrefix("/") ? rest : nil
     }
 
     private func page(_ name: String, _ request: Request) throws(Refusal) -> Response {

@@ -27,9 +27,12 @@ public final class ViewServer: Sendable {
         public var channels: [String] = []
         /// What a client must know, as a password, bearer token or `?token=`; nil: nothing.
         public var token: String?
-        /// Names besides IP addresses and `localhost` by which browsers may reach this machine. Any other is turned away:
+        /// Names besides IP addresses, `localhost` and this machine's own (`HOST`, `HOST.local`, its full name) by which browsers may reach this machine. Any other is turned away:
         /// a web page could otherwise point a name of its own here and read along.
         public var names: [String] = []
+        /// The path that every address here begins with, such as `/cameras`, for a proxy that passes on the whole path.
+        /// Empty: none. A proxy that takes the path off needs nothing: the page's addresses are relative.
+        public var basePath = ""
         /// The most pictures a second of a stream, 1 to 120.
         public var framesPerSecond = 30
         /// JPEG quality, 1 to 100.
@@ -68,6 +71,13 @@ public final class ViewServer: Sendable {
             }
         } else if !Self.isLoopback(options.host) {
             throw .needsToken(host: options.host)
+        }
+        var options = options
+        while options.basePath.hasSuffix("/") { options.basePath.removeLast() }
+        guard options.basePath.isEmpty || options.basePath.hasPrefix("/"),
+            options.basePath.utf8.allSatisfy({ Self.isTokenByte($0) || $0 == UInt8(ascii: "/") })
+        else {
+            throw .badOption("base path \(options.basePath): '/' and then letters, digits, '-', '.', '_', '~' and '/'")
         }
         for channel in options.channels {
             do throws(FrameShare.ChannelError) { try ChannelName.check(channel) } catch { throw .channel(error) }
@@ -122,8 +132,9 @@ public final class ViewServer: Sendable {
         switch result {
         case .success: return
         case .failure(is CancellationError): return
-        case .failure(let error as IOError): throw .cannotListen(host: options.host, port: options.port, "\(error)")
-        case .failure(let error): throw .cannotListen(host: options.host, port: options.port, "\(error)")
+        case .failure(let error):
+            let reason = await ListenFailure.reason(error, host: options.host, port: options.port)
+            throw .cannotListen(host: options.host, port: options.port, reason)
         }
         #endif
     }
@@ -147,7 +158,8 @@ public final class ViewServer: Sendable {
         let logger = options.logger ?? Logger(label: "frameshare.view") { _ in SwiftLogNoOpLogHandler() }
         let feeds = PictureFeeds(options, directory)
         let watch = ChannelWatch(options.channels, directory, feeds)
-        let routes = Routes(options: options, directory: directory, watch: watch, feeds: feeds)
+        let names = MachineNames(options.names)
+        let routes = Routes(options: options, names: names, directory: directory, watch: watch, feeds: feeds)
         let connections = OpenConnections()
         // One thread sends to everyone; encoding has Swift's own.
         NIOSingletons.groupLoopCountSuggestion = 1
@@ -161,13 +173,15 @@ public final class ViewServer: Sendable {
                 maxHeaderFieldCount: 64
             )
         )
-        let server = HTTP1Channel(
-            responder: { request, writer, channel in
-                connections.add(channel)
-                let response = await routes.respond(to: request, over: channel)
-                try await writer.write(response: response.head, body: response.body)
-            },
-            configuration: http
+        let server = ViewChannel(
+            http: HTTP1Channel(
+                responder: { request, writer, channel in
+                    connections.add(channel)
+                    let response = await routes.respond(to: request, over: channel)
+                    try await writer.write(response: response.head, body: response.body)
+                },
+                configuration: http
+            )
         )
         .server(
             configuration: ServerConfiguration(
@@ -179,6 +193,8 @@ public final class ViewServer: Sendable {
             eventLoopGroup: loop,
             logger: logger
         )
+        // Not waited for: the resolver may take its time, and a server that ends does not.
+        Task { await names.lookUpFullName() }
         do {
             try await withThrowingTaskGroup { group in
                 group.addTask { try await server.run() }
@@ -213,7 +229,7 @@ public enum ViewError: Error, Sendable, Equatable, CustomStringConvertible {
             "whoever reaches \(host) could watch; give a token that viewers must know, or listen on 127.0.0.1"
         case .badOption(let text): text
         case .cannotListen(let host, let port, let reason):
-            "can't listen on \(host), port \(port): \(reason); choose another address or port (0: any that is free)"
+            "can't listen on \(host), port \(port): \(reason)"
         case .channel(let error): "\(error)"
         }
     }

@@ -1,4 +1,5 @@
 import CommandTesting
+import Foundation
 import FrameJSON
 import FrameShare
 import Testing
@@ -51,21 +52,21 @@ struct FormattingTests {
         var table = TextTable([.init("NAME"), .init("COUNT", .right), .init("NOTE")])
         table.add(["a", "1", "first"])
         table.add(["longer", "1000", "second"])
-        let file = Terminal(descriptor: -1)
         #expect(
-            table.lines(for: file) == [
+            table.lines().map { $0.text(colored: false) } == [
                 "NAME    COUNT  NOTE",
                 "a           1  first",
                 "longer   1000  second",
             ]
         )
-        #expect(table.lines(for: file, width: 10) == ["NAME    CO", "a         ", "longer   1"])
+        #expect(table.lines(width: 10).map { $0.text(colored: false) } == ["NAME    CO", "a         ", "longer   1"])
     }
 
     @Test("a line that is cut keeps its colours, which take no room")
     func cut() {
-        #expect(LiveArea.cut("ab\u{1B}[32mcde\u{1B}[0mf", to: 4) == "ab\u{1B}[32mcd\u{1B}[0m")
-        #expect(LiveArea.cut("short", to: 80) == "short")
+        let line = "ab" + StyledText("cde", .green) + "f"
+        #expect(line.prefix(columns: 4).text(colored: true) == "ab\u{1B}[32mcd\u{1B}[0m")
+        #expect(line.prefix(columns: 80) == line)
     }
 
     @Test(
@@ -98,6 +99,19 @@ struct FormattingTests {
     )
     func channelNames(device: String, channel: String) throws {
         #expect(try SourceArgument.parse(device).defaultChannel == channel)
+    }
+
+    @Test("a link to a device is named after the device, and one that leads nowhere after nothing")
+    func linkedChannelNames() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("fs-links-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let device = folder.appendingPathComponent("video7").path
+        FileManager.default.createFile(atPath: device, contents: nil)
+        let link = folder.appendingPathComponent("usb-Maker_Camera_0001-video-index0").path
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: device)
+        #expect(try SourceArgument.parse(link).defaultChannel == "camera7")
+        #expect(try SourceArgument.parse("/dev/v4l/by-id/usb-not_there-video-index0").defaultChannel == nil)
     }
 
     @Test("a checksum changes with any byte")

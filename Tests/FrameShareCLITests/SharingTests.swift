@@ -210,8 +210,13 @@ struct SharingTests {
         #expect(outcome.errors.hasPrefix("frameshare: the publisher of 'cam' has gone"))
         // Its socket is left, and list says what it is.
         #expect(!folder.sockets.isEmpty)
-        let list = try Document(try frameshare("list", "--json", in: folder).output)
+        #expect(try frameshare("list", in: folder).output.contains("no channels"))
+        #expect(
+            try frameshare("list", "--all", in: folder).output.contains("left behind by a publisher that was killed")
+        )
+        let list = try Document(try frameshare("list", "--all", "--json", in: folder).output)
         #expect(try list[0].keys.contains("error"))
+        #expect(try frameshare("list", "cam", in: folder).code == 3)
         let next = try self.publisher(folder)
         #expect(try frameshare("watch", "cam", "--frames", "2", in: folder).code == 0)
         next.send(SIGTERM)

@@ -39,6 +39,7 @@ struct UsageTests {
         BadInput("publish --source pattern --control brightness=1", mentions: "camera"),
         BadInput("publish --source pattern --wait-for-camera", mentions: "camera"),
         BadInput("publish --source /dev/video0 --stream lores=320x240", mentions: "pattern"),
+        BadInput("publish --source /dev/v4l/by-id/none-index0 --wait-for-camera", mentions: "--channel"),
         BadInput("publish --mode 999", mentions: "octal"),
         BadInput("publish --mode rw", mentions: "octal"),
         BadInput("publish --allow-uid no-such-user-here", mentions: "user"),

@@ -9,11 +9,111 @@ struct AbuseTests {
     @Test("it answers to its own names only, so that no page of another origin can read along")
     func names() throws {
         let scene = try ViewScene("--host-name", "door.lan")
-        for host in ["127.0.0.1:\(scene.port)", "localhost", "LOCALHOST:1", "[::1]:80", "192.168.1.7", "door.lan"] {
+        for host in [
+            "127.0.0.1:\(scene.port)", "localhost", "LOCALHOST:1", "[::1]:80", "192.168.1.7", "door.lan",
+            "localhost.", "localhost.:\(scene.port)", "door.lan.", Self.hostName, "\(Self.hostName).local:80",
+            "\(Self.hostName.uppercased()).",
+        ] {
             #expect(try scene.get("/healthz", "Host: \(host)").status == 200, "\(host)")
         }
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "1.2.3", ""] {
+        for host in [
+            "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "1.2.3", "",
+            "\(Self.hostName).evil.example", ".", "..", "localhost..",
+        ] {
             #expect(try scene.get("/healthz", "Host: \(host)").status >= 400, "\(host)")
+        }
+    }
+
+    /// This machine's, without a domain.
+    private static var hostName: String { String(ProcessInfo.processInfo.hostName.prefix { $0 != "." }).lowercased() }
+
+    @Test(
+        "what decides something may come once only",
+        arguments: [
+            "Host: localhost\r\nHost: localhost", "Host: localhost\r\nHost: evil.example",
+            "Host: evil.example\r\nhost: localhost",
+            "Host: localhost\r\nAuthorization: Bearer a-token-here\r\nAuthorization: Bearer another",
+            "Host: localhost\r\nCookie: a=b\r\nCookie: c=d", "Host: localhost\r\nOrigin: http://a\r\nOrigin: http://b",
+            "Host: localhost\r\nContent-Length: 0\r\nContent-Length: 0",
+            "Host: localhost\r\nContent-Length: 0\r\nContent-Length: 5",
+            "Host: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: chunked",
+            "Host: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "Host: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Site: cross-site",
+            "Host: localhost\r\nContent-Type: application/json\r\nContent-Type: text/plain",
+        ]
+    )
+    func duplicates(headers: String) throws {
+        let scene = try ViewScene("--token", "a-token-here")
+        let connection = try HTTPConnection(port: scene.port)
+        try connection.send("GET /healthz HTTP/1.1\r\n\(headers)\r\nConnection: close\r\n\r\n")
+        connection.shutDownWriting()
+        let answer = try #require(HTTPAnswer(connection.readToEnd()))
+        #expect(answer.status == 400, "\(answer.status) \(answer.text)")
+    }
+
+    @Test("in an absolute address the name there counts")
+    func absoluteForm() throws {
+        let scene = try ViewScene()
+        #expect(try scene.get("http://localhost/healthz", "Host: evil.example").status == 200)
+        #expect(try scene.get("http://evil.example/healthz", "Host: localhost").status == 403)
+        #expect(try scene.get("http://localhost@evil.example/healthz", "Host: localhost").status == 403)
+    }
+
+    @Test("an HTTP/1.0 request is answered in HTTP/1.0: no chunks, and the connection's end is the answer's")
+    func oldHTTP() throws {
+        let scene = try ViewScene()
+        try scene.publish()
+        for (path, head) in [
+            ("/", ""), ("/healthz", "Connection: keep-alive\r\n"), ("/channels/cam/main.jpg", ""), ("/nothing", ""),
+        ] {
+            let connection = try HTTPConnection(port: scene.port)
+            try connection.send("GET \(path) HTTP/1.0\r\n\(head)\r\n")
+            let bytes = connection.readToEnd()
+            let answer = try #require(HTTPAnswer(bytes))
+            #expect(String(decoding: bytes.prefix(9), as: UTF8.self) == "HTTP/1.0 ", "\(path)")
+            #expect(answer.headers["transfer-encoding"] == nil && answer.headers["connection"] == "close", "\(path)")
+        }
+        for (path, text) in [
+            ("/api/events", "event: statistics"), ("/channels/cam/main.mjpg", "--frameshare\r\nContent-Type"),
+        ] {
+            let stream = try HTTPConnection(port: scene.port)
+            try stream.send("GET \(path) HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            let first = stream.read()
+            #expect(first.starts(with: Data("HTTP/1.0 200".utf8)))
+            #expect(!String(decoding: first, as: UTF8.self).lowercased().contains("chunked"))
+            #expect(stream.read(text, times: 2) == 2, "\(path)")
+        }
+        // The next one on another connection is HTTP/1.1 as ever.
+        #expect(try scene.get("/healthz").status == 200)
+    }
+
+    @Test("the right password opens, whatever stale cookie comes with it; another server's cookie is nothing here")
+    func staleCookie() throws {
+        let scene = try ViewScene("--token", "s3cret-enough")
+        let right = "s3cret-enough"
+        let basic = Data("anyone:\(right)".utf8).base64EncodedString()
+        let own = "frameshare_token_\(scene.port)"
+        for credential in [
+            "Authorization: Bearer \(right)", "authorization: bearer \(right)", "Authorization: BASIC \(basic)",
+        ] {
+            #expect(try scene.get("/healthz", "Cookie: \(own)=of-yesterday", credential).status == 200, "\(credential)")
+        }
+        #expect(try scene.get("/healthz?token=\(right)", "Cookie: \(own)=of-yesterday").status == 200)
+        #expect(try scene.get("/healthz", "Cookie: \(own)=of-yesterday; x=1; \(own)=\(right)").status == 200)
+        #expect(try scene.get("/healthz", "Cookie: \(own)=\(right)", "Authorization: Bearer wrong").status == 200)
+        #expect(try scene.get("/healthz", "Cookie: \(own)=of-yesterday").status == 401)
+        // Cookies know no ports: each server's has its own name, and neither replaces the other's.
+        let other = try ViewScene("--token", "an0ther-token")
+        let cookies = try [scene, other].map { scene in
+            let token = scene === other ? "an0ther-token" : right
+            let answer = try scene.get("/?token=\(token)")
+            let cookie = try #require(answer.headers["set-cookie"])
+            #expect(!cookie.lowercased().contains("path="), "it is for the folder of the page, wherever a proxy has it")
+            return String(cookie.prefix { $0 != ";" })
+        }
+        #expect(cookies[0].prefix { $0 != "=" } != cookies[1].prefix { $0 != "=" })
+        for scene in [scene, other] {
+            #expect(try scene.get("/healthz", "Cookie: \(cookies.joined(separator: "; "))").status == 200)
         }
     }
 
@@ -30,6 +130,9 @@ struct AbuseTests {
         #expect(try status("Origin: http://evil.example") == 403)
         #expect(try status("Origin: null") == 403)
         #expect(try status("Sec-Fetch-Site: cross-site") == 403)
+        #expect(try status("Sec-Fetch-Site: same-site", "Origin: http://127.0.0.1:\(scene.port)") == 403)
+        // A proxy may have another name than this server; the browser knows which page is its own.
+        #expect(try status("Sec-Fetch-Site: same-origin", "Origin: https://cameras.example") == 409)
     }
 
     @Test("without the token nothing is shown, and each way to give it works")
@@ -42,10 +145,10 @@ struct AbuseTests {
         let basic = Data("anyone:s3cret-enough".utf8).base64EncodedString()
         #expect(try scene.get("/healthz", "Authorization: Bearer s3cret-enough").status == 200)
         #expect(try scene.get("/healthz", "Authorization: Basic \(basic)").status == 200)
-        #expect(try scene.get("/healthz", "Cookie: a=b; frameshare_token=s3cret-enough").status == 200)
+        #expect(try scene.get("/healthz", "Cookie: a=b; frameshare_token_\(scene.port)=s3cret-enough").status == 200)
         #expect(try scene.get("/healthz?token=s3cret-enough").status == 200)
         let page = try scene.get("/?token=s3cret-enough")
-        #expect(page.status == 303 && page.headers["location"] == "/")
+        #expect(page.status == 303 && page.headers["location"] == "./")
         #expect(page.headers["set-cookie"]?.contains("HttpOnly; SameSite=Strict") == true)
         for wrong in ["s3cret-enoug", "s3cret-enough!", "", "S3CRET-ENOUGH"] {
             #expect(try scene.get("/healthz", "Authorization: Bearer \(wrong)").status == 401, "\(wrong)")

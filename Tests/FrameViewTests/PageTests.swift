@@ -1,6 +1,7 @@
 #if View
 import CommandTesting
 import Foundation
+import FrameShare
 import Glibc
 import Testing
 
@@ -63,6 +64,59 @@ struct PageTests {
         #expect(connection.read("event: viewers", times: 1) >= 1)
     }
 
+    @Test("names of peers are whole in JSON, and can't forge a metric or an event, nor order a terminal about")
+    func hostileNames() throws {
+        let scene = try ViewScene()
+        try scene.publish()
+        let hostile = "a\"} 9\nframeshare_up{channel=\"x\"} 1\u{1B}[2J\r\n\ndata: x\\\u{202E}\u{9B}</script>"
+        var options = Subscriber.Options()
+        options.directory = ChannelDirectory(path: scene.folder.path)
+        options.name = hostile
+        let subscriber = try Subscriber(channel: "cam", policy: .latest, options: options)
+        let labels = #"a\"} 9\\nframeshare_up{channel=\"x\"} 1\\u{1b}[2J"#
+        try eventually { try scene.get("/metrics").text.contains("subscriber=\"\(labels)") }
+        let metrics = try scene.get("/metrics").text
+        #expect(metrics.unicodeScalars.allSatisfy { $0 == "\n" || $0.isDisplayable })
+        for line in metrics.split(separator: "\n") where !line.hasPrefix("# ") {
+            #expect(line.wholeMatch(of: #/[a-z_]+\{([a-z]+="([^"\\]|\\["\\n])*",?)*\} [0-9]+/#) != nil, "\(line)")
+        }
+        #expect(!metrics.contains("channel=\"x\"} 1\n"))
+        let channel = try scene.get("/api/channels/cam").text
+        #expect(channel.unicodeScalars.allSatisfy { $0.isDisplayable })
+        // Names are cut to what a message holds.
+        let names = try Document(channel)["statistics"]["subscribers"].elements.map { try $0["name"].text }
+        let isWhole = names.contains { $0.utf8.count > 20 && hostile.utf8.starts(with: $0.utf8) }
+        #expect(isWhole, "\(names)")
+        subscriber.close()
+    }
+
+    @Test("publishers that don't answer delay no look at others, and show as without signal")
+    func stoppedPublishers() throws {
+        let scene = try ViewScene()
+        let stopped = try (0..<12).map {
+            try CommandRun(["publish", "--channel", "x\($0)", "--size", "16x16"], in: scene.folder)
+        }
+        defer { for run in stopped { run.send(SIGKILL) } }
+        try scene.publish("cam", "--rate", "20")
+        for number in 0..<12 { try eventually { try scene.state(of: "x\(number)") == "live" } }
+        for run in stopped { run.send(SIGSTOP) }
+        for number in 0..<12 { try eventually { try scene.state(of: "x\(number)") == "noSignal" } }
+        // One after the other the twelve would take 6 s for each look: 140 frames from one look to the next.
+        func published() throws -> Int {
+            try Document(scene.get("/api/channels/cam").text)["statistics"]["published"].int
+        }
+        var (last, steps) = (try published(), [Int]())
+        while steps.count < 4 {
+            let now = try published()
+            if now != last { steps.append(now - last) }
+            last = now
+            usleep(20_000)
+        }
+        #expect(try #require(steps.dropFirst().min()) < 80, "\(steps)")
+        for run in stopped { run.send(SIGCONT) }
+        for number in 0..<12 { try eventually { try scene.state(of: "x\(number)") == "live" } }
+    }
+
     @Test("a trigger reaches recorders that wait, and without one the answer says what would wait")
     func trigger() throws {
         let scene = try ViewScene()
@@ -122,6 +176,14 @@ struct PageTests {
         let scene = try ViewScene()
         let second = try frameshare("view", "--listen", "127.0.0.1:\(scene.port)", in: scene.folder)
         #expect(second.code == 1 && second.errors.contains("can't listen on 127.0.0.1, port \(scene.port)"))
+        #expect(second.errors.contains("taken by frameshare (pid \(scene.server.pid))"), "\(second.errors)")
+        #expect(second.errors.contains("--listen") && !second.errors.contains("bind("), "\(second.errors)")
+        for (address, words) in [
+            ("192.0.2.1:8080", "no such address"), ("no-such-host.invalid:8080", "no address is known"),
+        ] {
+            let run = try frameshare("view", "--token", "a-token-here", "--listen", address, in: scene.folder)
+            #expect(run.code == 1 && run.errors.contains(words) && !run.errors.contains("("), "\(run.errors)")
+        }
         #expect(try frameshare("view", "--listen", "here", in: scene.folder).code == 64)
         #expect(try frameshare("view", "--quality", "0", in: scene.folder).code == 1)
         #expect(try frameshare("view", "../etc", in: scene.folder).code != 0)

@@ -10,4 +10,5 @@
 #include "dma_buffers.h"
 #include "process.h"
 #include "shared_layouts.h"
+#include "text.h"
 #include "v4l2.h"

@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// The threads on which async callers wait: one for each that waits at the same moment, so that every one of them is
 /// cancelled and timed out by itself. Those that are idle are kept for the next.
-final class WaiterThreads: Sendable {
+package final class WaiterThreads: Sendable {
     private struct State {
         var idle: [WaiterThread] = []
         var closed = false
@@ -10,10 +10,10 @@ final class WaiterThreads: Sendable {
     private let name: String
     private let state = Mutex(State())
 
-    init(name: String) { self.name = name }
+    package init(name: String) { self.name = name }
 
     /// Ends the idle threads now and the others with their wait. Who waits later gets `closed`.
-    func close() {
+    package func close() {
         state.withLock { state in
             state.closed = true
             state.idle = []
@@ -21,7 +21,7 @@ final class WaiterThreads: Sendable {
     }
 
     /// Runs `body` on a thread of its own, as ``WaiterThread/wait(onCancel:_:)`` does.
-    func wait<T: Sendable>(
+    package func wait<T: Sendable>(
         onCancel wake: @escaping @Sendable () -> Void,
         _ body: @escaping @Sendable (_ interrupted: () -> Bool) throws(ChannelError) -> T
     ) async throws(ChannelError) -> T {

@@ -317,7 +317,8 @@ final class ControlServer: Sendable {
 extension PublisherCore {
     func log(_ level: Logger.Level, _ message: @autoclosure () -> String) {
         guard let logger = options.logger else { return }
-        let text = message()
+        // A peer's words may be in it, and log lines are for people.
+        let text = message().displayText
         logger.log(level: level, "\(text)")
     }
 }

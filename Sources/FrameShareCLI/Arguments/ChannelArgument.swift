@@ -6,13 +6,19 @@ struct ChannelArgument: ParsableArguments {
     @Argument(help: "The channel. May be left out where there is only one.")
     var channel: String?
 
-    /// The channel named, or the only one there is.
-    func resolve() throws -> String {
+    /// The channel named, or the only one there is. A stop while publishers are asked for it leaves at once.
+    func resolve(_ stop: StopRequest? = nil) throws -> String {
         if let channel { return channel }
+        if let stop { return try stop.leavingAtOnce { try resolve() } }
         let directory = try ChannelDirectory.standard()
         var names = try directory.channels()
         // Sockets that a killed publisher has left behind are no choice.
-        if names.count > 1 { names = names.filter { (try? ChannelMonitor(channel: $0, directory: directory)) != nil } }
+        if names.count > 1 {
+            names = ChannelLooks.all(names) { name throws(ChannelError) in
+                _ = try ChannelMonitor(channel: name, directory: directory)
+            }
+            .filter { if case .success = $0.result { true } else { false } }.map(\.name)
+        }
         if let only = names.first, names.count == 1 { return only }
         if names.isEmpty {
             throw CommandFailure(

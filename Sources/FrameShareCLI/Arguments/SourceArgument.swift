@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// What feeds a channel.
 enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
@@ -44,12 +45,25 @@ enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
     var isFile: Bool { if case .file = self { true } else { false } }
 
     /// The channel's name where none is given: `pattern`, `camera0` for /dev/video0 and for libcamera, `video` for a file.
-    var defaultChannel: String {
+    /// Nil for a link such as those of /dev/v4l/by-id that leads nowhere: it does not tell the device's number.
+    var defaultChannel: String? {
         switch self {
-        case .pattern: "pattern"
-        case .file: "video"
-        case .device(let path): "camera" + String(path.reversed().prefix { $0.isNumber }.reversed())
-        case .libcamera: "camera0"
+        case .pattern: return "pattern"
+        case .file: return "video"
+        case .device(let path):
+            guard let device = Self.device(path) else { return nil }
+            return "camera" + String(device.reversed().prefix { $0.isNumber }.reversed())
+        case .libcamera: return "camera0"
         }
+    }
+
+    /// The device itself, where a link leads to it.
+    private static func device(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else {
+            // It may still be plugged in.
+            return path.hasPrefix("/dev/v4l/") ? nil : path
+        }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 }

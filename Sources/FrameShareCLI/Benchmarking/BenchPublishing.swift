@@ -55,7 +55,7 @@ struct BenchPublishing {
             cpu: 0,
             wall: 0
         )
-        let period = rate > 0 ? Int64(1e9 / rate) : 0
+        let period = rate > 0 ? Int64(min(1e9 / rate, 1e18)) : 0
         var due = ProcessUsage.now + period
         var (began, cpu): (Int64, Int64) = (0, 0)
         for i in 0..<(frames + Self.warmUp) {

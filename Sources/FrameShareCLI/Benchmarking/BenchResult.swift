@@ -18,14 +18,14 @@ struct BenchResult {
         ])
     }
 
-    func lines(for terminal: Terminal) -> [String] {
-        var lines = [machine + "; copies \(Quantities.fixed(copySpeed / 1e9)) GB/s", ""]
+    var lines: [StyledText] {
+        var lines: [StyledText] = ["\(machine); copies \(Quantities.fixed(copySpeed / 1e9)) GB/s", ""]
         lines += ["Memory for a frame of \(Quantities.bytes(allocationSize)), by where it comes from:"]
-        lines += allocationTable.lines(for: terminal)
-        lines += allocations.compactMap { row in row.trouble.map { terminal.styled("\(row.name): \($0)", .dim) } }
+        lines += allocationTable.lines()
+        lines += allocations.compactMap { row in row.trouble.map { StyledText("\(row.name): \($0)", .dim) } }
         for (title, rows) in groups {
-            lines += ["", title]
-            lines += table(rows).lines(for: terminal)
+            lines += ["", StyledText(title)]
+            lines += table(rows).lines()
         }
         return lines
     }

@@ -100,10 +100,10 @@ struct BenchSession {
     private func tell(_ text: String, _ done: Int) {
         guard Terminal.errors.canRedraw else { return }
         let share = 100 * done / max(1, cells.count * rounds)
-        Terminal.errors.write("\r\(share) %  \(text)\u{1B}[K")
+        Terminal.errors.writeAsIs("\r\(share) %  \(text)\u{1B}[K")
     }
 
     private func endTelling() {
-        if Terminal.errors.canRedraw { Terminal.errors.write("\r\u{1B}[K") }
+        if Terminal.errors.canRedraw { Terminal.errors.writeAsIs("\r\u{1B}[K") }
     }
 }

@@ -77,7 +77,7 @@ struct HandOverRun {
             cpu: 0,
             wall: 0
         )
-        let period = cell.rate > 0 ? Int64(1e9 / cell.rate) : 0
+        let period = cell.rate > 0 ? Int64(min(1e9 / cell.rate, 1e18)) : 0
         var due = ProcessUsage.now + period
         var (began, cpu): (Int64, Int64) = (0, 0)
         for i in 0..<(cell.frames + BenchPublishing.warmUp) {

@@ -82,7 +82,7 @@ struct Bench: ParsableCommand {
         if json {
             Terminal.output.writeLine(result.json.text)
         } else {
-            for line in result.lines(for: .output) { Terminal.output.writeLine(line) }
+            for line in result.lines { Terminal.output.writeLine(line) }
         }
         let broken = result.rows.filter { $0.trouble != nil }
         if broken.count == result.rows.count {

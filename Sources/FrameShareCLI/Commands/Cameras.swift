@@ -45,12 +45,12 @@ struct Cameras: ParsableCommand {
             return
         }
         for camera in cameras {
-            for line in camera.lines(for: terminal) { terminal.writeLine(line) }
+            for line in camera.lines { terminal.writeLine(line) }
         }
         for camera in others {
-            for line in camera.lines(for: terminal) { terminal.writeLine(line) }
+            for line in camera.lines { terminal.writeLine(line) }
         }
-        for device in refused { terminal.writeLine(terminal.styled("\(device.error)", .yellow)) }
+        for device in refused { terminal.writeLine(StyledText("\(device.error)", .yellow)) }
         if cameras.isEmpty, refused.isEmpty, others.isEmpty {
             terminal.writeLine(
                 "no cameras. Plug one in, or do without: 'frameshare publish' shares a test pattern"

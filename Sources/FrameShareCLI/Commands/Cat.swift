@@ -64,8 +64,10 @@ struct Cat: ParsableCommand {
             )
         }
         let stop = try StopRequest()
-        let name = try channel.resolve()
-        let subscriber = try Subscriber.ofOneStream(channel: name, stream: stream, policy: policy, name: "cat")
+        let name = try channel.resolve(stop)
+        let subscriber = try stop.leavingAtOnce {
+            try Subscriber.ofOneStream(channel: name, stream: stream, policy: policy, name: "cat")
+        }
         defer { subscriber.close() }
         stop.whenStopped { subscriber.interrupt() }
         do {

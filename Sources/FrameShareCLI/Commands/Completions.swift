@@ -32,6 +32,6 @@ struct Completions: ParsableCommand {
             case .zsh: .zsh
             case .fish: .fish
             }
-        Terminal.output.writeLine(FrameShareCommand.completionScript(for: kind))
+        Terminal.output.writeAsIs(FrameShareCommand.completionScript(for: kind) + "\n")
     }
 }

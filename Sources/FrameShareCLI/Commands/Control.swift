@@ -51,7 +51,7 @@ struct Control: ParsableCommand {
         if controls.isEmpty { terminal.writeLine("the camera has no controls") }
         for control in controls {
             terminal.writeLine(
-                "\(terminal.styled(control.name, .bold))=\(control.value ?? "?")  \(control.allowed)"
+                StyledText(control.name, .bold) + "=\(control.value ?? "?")  \(control.allowed)"
                     + (control.isReadOnly ? ", read-only" : "") + (control.isInactive ? ", inactive now" : "")
             )
         }

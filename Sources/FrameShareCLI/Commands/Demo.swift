@@ -50,7 +50,7 @@ struct Demo: ParsableCommand {
         let stop = try StopRequest()
         var show = DemoShow(stop: stop, terminal: .output, json: json)
         let summary = try show.run(source: source.map { "\($0)" }, for: seconds)
-        Terminal.output.writeLine(json ? summary.json.text : summary.text(for: .output))
+        Terminal.output.writeLine(json ? StyledText(summary.json.text) : summary.text)
         try stop.throwIfInterrupted()
         if let trouble = summary.trouble { throw CommandFailure(trouble) }
     }

@@ -30,12 +30,12 @@ struct Doctor: ParsableCommand {
             )
         } else {
             for check in checks {
-                for line in check.lines(for: terminal) { terminal.writeLine(line) }
+                for line in check.lines { terminal.writeLine(line) }
             }
             terminal.writeLine(
                 canShare
-                    ? terminal.styled("frames can be shared here", .green) + "; see it: 'frameshare demo'"
-                    : terminal.styled("frames can't be shared here", .red) + " until what is missing above is there"
+                    ? StyledText("frames can be shared here", .green) + "; see it: 'frameshare demo'"
+                    : StyledText("frames can't be shared here", .red) + " until what is missing above is there"
             )
         }
         if !canShare { throw ExitCode(CommandFailure.Code.failed.rawValue) }

@@ -82,7 +82,7 @@ struct Encode: ParsableCommand {
 
     func run() throws {
         let stop = try StopRequest(atEndOfInput: stopAtEOF)
-        try EncodeSession(command: self, source: try channel.resolve(), stop: stop).run()
+        try EncodeSession(command: self, source: try channel.resolve(stop), stop: stop).run()
         try stop.throwIfInterrupted()
     }
 }

@@ -32,7 +32,7 @@ struct Publish: ParsableCommand {
     )
     var source: SourceArgument = .pattern
 
-    @Option(help: .init("Left out: pattern, or camera0 for /dev/video0.", valueName: "name"))
+    @Option(help: .init("Left out: pattern, or camera0 for /dev/video0 and the links to it.", valueName: "name"))
     var channel: String?
 
     @Option(
@@ -201,6 +201,9 @@ struct Publish: ParsableCommand {
             throw ValidationError("--loop, --speed: need a video file, see --source")
         }
         guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
+        guard channel != nil || source.defaultChannel != nil || !waitForCamera else {
+            throw ValidationError("\(source) is not there yet, so it can't tell the channel's name: give --channel")
+        }
         guard copies != nil || copyFloor == nil else { throw ValidationError("--copy-floor: needs --copies") }
         if !source.isLibcamera, main != nil || lores != nil || raw {
             throw ValidationError("--main, --lores, --raw: for cameras of libcamera's, see --source")
@@ -262,7 +265,8 @@ struct Publish: ParsableCommand {
         return options
     }
 
-    var channelName: String { channel ?? source.defaultChannel }
+    /// Where ``validate()`` lets a source without one through, it fails before the name counts.
+    var channelName: String { channel ?? source.defaultChannel ?? "camera" }
 }
 
 /// A length of time, or `never`.

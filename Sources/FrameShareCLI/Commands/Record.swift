@@ -115,7 +115,7 @@ struct Record: ParsableCommand {
         // Blocked before there is another thread, so that it ends none.
         let signal = onTrigger ? try TriggerSignal() : nil
         let stop = try StopRequest(atEndOfInput: stopAtEOF)
-        try RecordSession(command: self, channel: try channel.resolve(), stop: stop, signal: signal).run()
+        try RecordSession(command: self, channel: try channel.resolve(stop), stop: stop, signal: signal).run()
         try stop.throwIfInterrupted()
         #else
         throw VideoError.notInThisBuild

@@ -87,7 +87,7 @@ struct Relay: ParsableCommand {
 
     func run() throws {
         let stop = try StopRequest(atEndOfInput: stopAtEOF)
-        try RelaySession(command: self, source: try channel.resolve(), stop: stop).run()
+        try RelaySession(command: self, source: try channel.resolve(stop), stop: stop).run()
         try stop.throwIfInterrupted()
     }
 }

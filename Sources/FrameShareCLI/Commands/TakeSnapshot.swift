@@ -54,8 +54,10 @@ struct TakeSnapshot: ParsableCommand {
 
     func run() throws {
         let stop = try StopRequest()
-        let name = try channel.resolve()
-        let subscriber = try Subscriber.ofOneStream(channel: name, stream: stream, policy: .latest, name: "snapshot")
+        let name = try channel.resolve(stop)
+        let subscriber = try stop.leavingAtOnce {
+            try Subscriber.ofOneStream(channel: name, stream: stream, policy: .latest, name: "snapshot")
+        }
         defer { subscriber.close() }
         stop.whenStopped { subscriber.interrupt() }
         let frame: Frame

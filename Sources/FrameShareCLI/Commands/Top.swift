@@ -44,8 +44,8 @@ struct Top: ParsableCommand {
 
     func run() throws {
         let stop = try StopRequest()
-        let name = try channel.resolve()
-        let monitor = try ChannelMonitor(channel: name)
+        let name = try channel.resolve(stop)
+        let monitor = try stop.leavingAtOnce { try ChannelMonitor(channel: name) }
         do {
             try show(monitor, stop)
         } catch ChannelError.closed {
@@ -57,17 +57,17 @@ struct Top: ParsableCommand {
     private func show(_ monitor: ChannelMonitor, _ stop: StopRequest) throws {
         let terminal = Terminal.output
         if once {
-            let statistics = try monitor.snapshot()
+            let statistics = try stop.leavingAtOnce { try monitor.snapshot() }
             return print(statistics, nil, terminal)
         }
         let area = json ? nil : LiveArea(terminal)
         var earlier: ChannelStatistics?
         let end = seconds.map { FrameTimestamp.now().nanoseconds + $0.nanoseconds }
         while !stop.isStopped {
-            let statistics = try monitor.snapshot()
+            let statistics = try stop.leavingAtOnce { try monitor.snapshot() }
             let isRead: Bool
             if let area {
-                let report = ChannelReport(now: statistics, earlier: earlier, terminal: terminal)
+                let report = ChannelReport(now: statistics, earlier: earlier)
                 isRead = area.draw(report.heading() + report.counters + report.subscribers(width: area.width))
             } else {
                 isRead = terminal.writeLine(statistics.json.text)
@@ -85,7 +85,7 @@ struct Top: ParsableCommand {
             terminal.writeLine(statistics.json.text)
             return
         }
-        let report = ChannelReport(now: statistics, earlier: earlier, terminal: terminal)
+        let report = ChannelReport(now: statistics, earlier: earlier)
         for line in report.heading() + report.counters + report.subscribers() { terminal.writeLine(line) }
     }
 }

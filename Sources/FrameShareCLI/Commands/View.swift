@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameJSON
 import FrameShare
 import FrameView
 
@@ -13,7 +14,8 @@ struct View: ParsableCommand {
             A publisher that goes shows as "no signal", and its return heals the page.
 
             Only this machine can look, unless --listen says otherwise: then viewers need a token, which is made and \
-            shown unless you give one. There is no encryption: put a TLS proxy before it where others listen in.
+            shown unless you give one. There is no encryption: put a TLS proxy before it where others listen in. It may have \
+            any path there: the page's addresses are relative.
 
             Also for programs: /channels/CHANNEL/STREAM.jpg is a snapshot and .mjpg the live pictures (Home Assistant, \
             Frigate, VLC; the token is the password), /metrics is for Prometheus, /openapi.json describes it all.
@@ -51,11 +53,20 @@ struct View: ParsableCommand {
     @Option(
         name: .customLong("host-name"),
         help: .init(
-            "A name by which browsers reach this machine, besides localhost and addresses; repeat.",
+            "A name by which browsers reach this machine, besides localhost, addresses and its own names; repeat.",
             valueName: "name"
         )
     )
     var hostNames: [String] = []
+
+    @Option(
+        name: .customLong("base-path"),
+        help: .init(
+            "What every path begins with, such as /cameras: for a proxy that passes on the whole path. One that takes it off needs nothing.",
+            valueName: "path"
+        )
+    )
+    var basePath = ""
 
     @Option(help: .init("The most pictures a second, 1 to 120.", valueName: "rate"))
     var fps = 30
@@ -70,12 +81,15 @@ struct View: ParsableCommand {
         var options = ViewServer.Options()
         (options.host, options.port, options.channels) = (listen.host, listen.port, channels)
         (options.framesPerSecond, options.quality, options.names) = (fps, quality, hostNames)
+        options.basePath = basePath
         options.token = try chosenToken()
         let (server, token) = try ViewSession.server(options)
         let stop = try StopRequest()
         try ViewSession(server: server, token: token, stop: stop).run { address in
             Terminal.output.writeLine(
-                json ? #"{"address":"\#(address)"}"# : "watch at \(address)   (Ctrl-C ends it)"
+                json
+                    ? JSONValue.object(["address": .string(address)]).text
+                    : "watch at \(address)   (Ctrl-C ends it)"
             )
         }
         try stop.throwIfInterrupted()

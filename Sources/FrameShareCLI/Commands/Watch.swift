@@ -77,8 +77,10 @@ struct Watch: ParsableCommand {
         options.budget = budget
         options.reserve = reserve
         options.reconnect = reconnect
-        let channelName = try channel.resolve()
-        let subscriber = try Subscriber(channel: channelName, streams: stream, policy: policy, options: options)
+        let channelName = try channel.resolve(stop)
+        let subscriber = try stop.leavingAtOnce {
+            try Subscriber(channel: channelName, streams: stream, policy: policy, options: options)
+        }
         stop.whenStopped { subscriber.interrupt() }
 
         var session = WatchSession(command: self, subscriber: subscriber, stop: stop)

@@ -62,7 +62,7 @@ struct Workers: ParsableCommand {
         let stop = try StopRequest()
         let supervisor = WorkerSupervisor(
             command: command,
-            channel: try channel.resolve(),
+            channel: try channel.resolve(stop),
             group: group,
             count: count,
             grace: grace,

@@ -27,19 +27,19 @@ struct DoctorCheck {
         ])
     }
 
-    func lines(for terminal: Terminal) -> [String] {
+    var lines: [StyledText] {
         let mark =
             switch state {
-            case .ok: terminal.styled("ok     ", .green)
-            case .note: terminal.styled("note   ", .yellow)
-            case .missing: terminal.styled("missing", .red)
+            case .ok: StyledText("ok     ", .green)
+            case .note: StyledText("note   ", .yellow)
+            case .missing: StyledText("missing", .red)
             }
         let title = name + String(repeating: " ", count: max(1, 16 - name.count))
         let indent = String(repeating: " ", count: 9 + 16)
         var lines = detail.enumerated().map { index, line in
-            index == 0 ? mark + "  " + terminal.styled(title, .bold) + line : indent + line
+            index == 0 ? mark + "  " + StyledText(title, .bold) + line : StyledText(indent + line)
         }
-        if let remedy { lines.append(indent + "-> " + remedy) }
+        if let remedy { lines.append(StyledText(indent + "-> " + remedy)) }
         return lines
     }
 }

@@ -50,14 +50,14 @@ struct CameraDescription {
         }
     }
 
-    func lines(for terminal: Terminal) -> [String] {
-        var lines = [
-            terminal.styled(info.path, .bold) + "  \(info.card) (\(info.driver), \(info.bus))"
+    var lines: [StyledText] {
+        var lines: [StyledText] = [
+            StyledText(info.path, .bold) + "  \(info.card) (\(info.driver), \(info.bus))"
                 + (info.isMultiPlanar ? ", multi-planar" : "")
         ]
         if info.needsMediaController {
             lines.append(
-                "  " + terminal.styled("its sensor is set up through the media controller: use libcamera", .yellow)
+                "  " + StyledText("its sensor is set up through the media controller: use libcamera", .yellow)
             )
         }
         if inputs.count > 1 {

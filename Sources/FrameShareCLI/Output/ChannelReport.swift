@@ -6,12 +6,11 @@ struct ChannelReport {
     let now: ChannelStatistics
     /// The state a while ago, for rates; nil: no rates yet.
     var earlier: ChannelStatistics?
-    let terminal: Terminal
 
     /// Who publishes what, in which memory.
-    func heading(withAge: Bool = true) -> [String] {
+    func heading(withAge: Bool = true) -> [StyledText] {
         var lines = [
-            terminal.styled(now.channel, .bold)
+            StyledText(now.channel, .bold)
                 + "  \(now.sourceName), published by pid \(now.publisherPID) (\(UserName.of(now.publisherUID)))"
                 + (withAge ? " for \(Quantities.time(nanoseconds: now.age))" : "")
                 + (now.generation > 1 ? ", generation \(now.generation)" : "")
@@ -23,7 +22,7 @@ struct ChannelReport {
                 "  \(status.stream.name): \(layout.width)x\(layout.height) \(layout.format.name)"
                     + (stride > 0 ? ", stride \(stride)" : "") + ", \(Quantities.bytes(layout.byteCount))"
                     + ", \(status.memory) ("
-                    + terminal.styled(status.protection.explanation, status.protection == .none ? .yellow : .green)
+                    + StyledText(status.protection.explanation, status.protection == .none ? .yellow : .green)
                     + ")"
             )
         }
@@ -31,7 +30,7 @@ struct ChannelReport {
     }
 
     /// The channel's own counters and how its pool is used.
-    var counters: [String] {
+    var counters: [StyledText] {
         let rate = earlier.map { earlier in
             " (\(Quantities.rate(perSecond(now.published, earlier.published)))/s)"
         }
@@ -48,27 +47,27 @@ struct ChannelReport {
                 "; \(copies.free) of \(copies.slots) copies free, made below \(copies.floor) slots, \(copies.copied) so far"
         }
         let wasLost = now.lostBySource > 0 || now.lostNoFreeSlot > 0 || now.sourceErrors > 0
-        let trouble =
-            now.sourceTrouble.isEmpty ? [] : ["  " + terminal.styled("trouble: \(now.sourceTrouble)", .yellow)]
+        let trouble: [StyledText] =
+            now.sourceTrouble.isEmpty ? [] : ["  " + StyledText("trouble: \(now.sourceTrouble)", .yellow)]
         return trouble + [
-            "  published \(now.published)\(rate ?? ""), " + (wasLost ? terminal.styled(lost, .yellow) : lost),
-            "  " + pool,
+            "  published \(now.published)\(rate ?? ""), " + StyledText(lost, wasLost ? .yellow : nil),
+            StyledText("  " + pool),
         ] + now.groups.map(line)
     }
 
     /// A group and how its work goes.
-    private func line(_ group: ChannelStatistics.GroupStatus) -> String {
+    private func line(_ group: ChannelStatistics.GroupStatus) -> StyledText {
         let before = earlier?.groups.first { $0.name == group.name }
         let rate = before.map { " (\(Quantities.rate(perSecond(group.given, $0.given)))/s)" } ?? ""
         let lost = "\(group.lost) lost"
         return "  group \(group.name): \(group.members) members, \(group.given) frames given\(rate), "
-            + (group.lost > (before?.lost ?? 0) ? terminal.styled(lost, .yellow) : lost)
+            + StyledText(lost, group.lost > (before?.lost ?? 0) ? .yellow : nil)
             + "; \(group.answered) answered, \(group.failed) failed, \(group.pending) open"
             + (group.discarded > 0 ? ", \(group.discarded) replies that nobody waited for" : "")
     }
 
     /// A row for each subscriber.
-    func subscribers(width: Int? = nil) -> [String] {
+    func subscribers(width: Int? = nil) -> [StyledText] {
         guard !now.subscribers.isEmpty else { return ["  no subscribers"] }
         // The most telling columns first: a narrow terminal cuts the last.
         var table = TextTable([
@@ -79,7 +78,7 @@ struct ChannelReport {
         ])
         table.indent = "  "
         for subscriber in now.subscribers.sorted(by: { $0.id < $1.id }) { table.add(row(subscriber)) }
-        return table.lines(for: terminal, width: width)
+        return table.lines(width: width)
     }
 
     private func row(_ subscriber: ChannelStatistics.SubscriberStatus) -> [TextTable.Cell] {

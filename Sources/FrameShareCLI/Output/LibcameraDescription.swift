@@ -14,8 +14,8 @@ struct LibcameraDescription {
         return system.cameras.map(LibcameraDescription.init)
     }
 
-    func lines(for terminal: Terminal) -> [String] {
-        [terminal.styled("libcamera:\(info.id)", .bold) + "  \(info.model ?? "unknown model")"]
+    var lines: [StyledText] {
+        [StyledText("libcamera:\(info.id)", .bold) + "  \(info.model ?? "unknown model")"]
             + info.properties.filter { $0.key != "Model" }.map { "  \($0.key): \($0.value)" }
             + info.controls.map { "  --control \($0.name)=\($0.standard)  \($0.minimum) to \($0.maximum)" }
     }

@@ -1,4 +1,3 @@
-import FrameShare
 import Glibc
 
 /// Where output goes: a person's terminal, or a file or program that wants it plain.
@@ -34,44 +33,41 @@ struct Terminal: Sendable {
         return (Int(window.ws_col), Int(window.ws_row))
     }
 
-    /// Writes all of it, at once and unbuffered, so that a reader of the pipe sees each line when it is said.
-    /// - Returns: false when nobody reads it any more
+    /// - Returns: false when it can't be written any more: nobody reads it, or the disk is full
     @discardableResult
-    func write(_ text: String) -> Bool {
-        var text = PathText.shown(text)
-        return text.withUTF8 { bytes in
+    func writeLine(_ line: StyledText) -> Bool { writeAsIs(line.text(colored: hasColor) + "\n") }
+
+    @discardableResult
+    func writeLine(_ text: String) -> Bool { writeLine(StyledText(text)) }
+
+    /// Several lines, such as help.
+    func writeLines(of text: String) {
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) { writeLine(String(line)) }
+    }
+
+    /// What this program made itself, as it is: orders to the terminal, and scripts. All else is for ``writeLine(_:)``.
+    ///
+    /// It is written at once and unbuffered, so that a reader of the pipe sees each line when it is said.
+    @discardableResult
+    func writeAsIs(_ text: String) -> Bool {
+        var text = text
+        let failure = text.withUTF8 { bytes -> Int32 in
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if written < 0 {
                     if errno == EINTR { continue }
-                    if errno == EAGAIN {
-                        var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                        _ = poll(&wait, 1, -1)
-                        continue
-                    }
-                    OutputFailure.note(errno, descriptor)
-                    return false
+                    guard errno == EAGAIN else { return errno }
+                    // Whoever shares the descriptor has made it non-blocking.
+                    var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    _ = poll(&wait, 1, -1)
+                    continue
                 }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
             }
-            return true
+            return 0
         }
-    }
-
-    @discardableResult
-    func writeLine(_ text: String) -> Bool { write(text + "\n") }
-
-    /// `text` in a colour, where there are colours.
-    func styled(_ text: String, _ style: Style) -> String {
-        hasColor ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
-    }
-
-    enum Style: String {
-        case bold = "1"
-        case dim = "2"
-        case red = "31"
-        case green = "32"
-        case yellow = "33"
+        if failure != 0 { OutputFailure.note(failure, descriptor) }
+        return failure == 0
     }
 }

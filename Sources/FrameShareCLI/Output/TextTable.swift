@@ -16,13 +16,9 @@ struct TextTable {
     }
 
     struct Cell: ExpressibleByStringLiteral {
-        var text: String
-        var style: Terminal.Style?
+        var text: StyledText
 
-        init(_ text: String, _ style: Terminal.Style? = nil) {
-            self.text = text
-            self.style = style
-        }
+        init(_ text: String, _ style: StyledText.Style? = nil) { self.text = StyledText(text, style) }
 
         init(stringLiteral value: String) { self.init(value) }
     }
@@ -36,31 +32,26 @@ struct TextTable {
 
     mutating func add(_ cells: [Cell]) { rows.append(cells) }
 
-    /// The lines, cut to `width` characters where one is given: a wrapped line would spoil a table drawn in place.
-    func lines(for terminal: Terminal, width: Int? = nil) -> [String] {
-        var widths = columns.map { $0.title.count }
+    /// The lines, cut to `width` columns where one is given: a wrapped line would spoil a table drawn in place.
+    func lines(width: Int? = nil) -> [StyledText] {
+        var widths = columns.map { TextWidth.of($0.title) }
         for row in rows {
             for (index, cell) in row.enumerated() where index < widths.count {
-                widths[index] = max(widths[index], cell.text.count)
+                widths[index] = max(widths[index], cell.text.width)
             }
         }
         let header = columns.map { Cell($0.title, .bold) }
         return ([header] + rows).map { row in
-            var line = ""
-            var room = (width ?? .max) - indent.count
-            for (index, cell) in row.enumerated() where index < columns.count && room > 0 {
-                let gap = index == 0 ? "" : "  "
-                let padding = String(repeating: " ", count: widths[index] - cell.text.count)
+            var line = StyledText(indent)
+            for (index, cell) in row.enumerated() where index < columns.count {
+                let padding = String(repeating: " ", count: widths[index] - cell.text.width)
                 let isLast = index == row.count - 1
-                let before = gap + (columns[index].alignment == .right ? padding : "")
-                let after = columns[index].alignment == .left && !isLast ? padding : ""
-                let text = String(cell.text.prefix(max(0, room - before.count)))
-                line += before.prefix(room)
-                line += cell.style.map { terminal.styled(text, $0) } ?? text
-                line += after
-                room -= before.count + text.count + after.count
+                if index > 0 { line += "  " }
+                if columns[index].alignment == .right { line += padding }
+                line += cell.text
+                if columns[index].alignment == .left, !isLast { line += padding }
             }
-            return indent + line
+            return width.map(line.prefix(columns:)) ?? line
         }
     }
 }

@@ -139,7 +139,7 @@ struct DemoShow {
             (earlier, statistics) = (statistics, next)
             let isRead: Bool
             if let area {
-                let report = ChannelReport(now: statistics, earlier: earlier, terminal: terminal)
+                let report = ChannelReport(now: statistics, earlier: earlier)
                 isRead = area.draw(report.heading() + report.counters + report.subscribers(width: area.width))
             } else {
                 isRead = terminal.writeLine(statistics.json.text)

@@ -26,7 +26,7 @@ struct DemoSummary {
         return "no frame reached \(starved.joined(separator: ", ")). 'frameshare doctor' says what this machine lacks"
     }
 
-    func text(for terminal: Terminal) -> String {
+    var text: StyledText {
         let images = statistics.streams.map { status in
             let layout = status.stream.layout
             return "\(layout.width)x\(layout.height) \(layout.format.name) (\(Quantities.bytes(layout.byteCount)), "
@@ -39,12 +39,12 @@ struct DemoSummary {
             "\($0.name) \(Quantities.time(nanoseconds: $0.latencyP50)) / \(Quantities.time(nanoseconds: $0.latencyP99))"
         }
         var text =
-            terminal.styled("shared \(Quantities.counted(statistics.published, "frame"))", .bold)
+            StyledText("shared \(Quantities.counted(statistics.published, "frame"))", .bold)
             + " from \(statistics.sourceName), \(images.joined(separator: " + ")), with "
             + (subscribers.count == 1 ? "1 process" : "\(subscribers.count) processes")
             + ": \(deliveries) deliveries, no copy; lost: \(lost.joined(separator: ", "))"
             + "; latency p50 / p99: \(latency.joined(separator: ", "))"
-        if verified { text += "; " + terminal.styled("every frame's pixels were right", .green) }
+        if verified { text += "; " + StyledText("every frame's pixels were right", .green) }
         return text
     }
 

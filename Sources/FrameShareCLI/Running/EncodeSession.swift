@@ -19,18 +19,20 @@ struct EncodeSession {
 
     func run() throws {
         // What takes its time comes before the subscription, so that it keeps no frames.
-        let status = try ChannelMonitor(channel: source).snapshot()
+        let status = try stop.leavingAtOnce { try ChannelMonitor(channel: source).snapshot() }
         let wanted =
             command.stream.map { name in status.streams.first { $0.stream.name == name } } ?? status.streams.first
         let planned = wanted?.stream.layout
         var made: ChannelEncoder?
         if let wanted { made = try makeEncoder(for: wanted.stream.layout, wanted.memory) }
-        let subscriber = try Subscriber.ofOneStream(
-            channel: source,
-            stream: command.stream,
-            policy: command.policy,
-            name: "encode"
-        )
+        let subscriber = try stop.leavingAtOnce {
+            try Subscriber.ofOneStream(
+                channel: source,
+                stream: command.stream,
+                policy: command.policy,
+                name: "encode"
+            )
+        }
         defer { subscriber.close() }
         let layout = subscriber.streams[0].layout
         guard let encoder = made, let planned, planned == layout else {
@@ -93,7 +95,7 @@ struct EncodeSession {
             )
         } else {
             terminal.writeLine(
-                terminal.styled(name, .bold) + ": \(command.codec.codec.rawValue) of \(source), \(layout), \(intake). "
+                StyledText(name, .bold) + ": \(command.codec.codec.rawValue) of \(source), \(layout), \(intake). "
                     + "Ctrl-C ends it"
             )
         }

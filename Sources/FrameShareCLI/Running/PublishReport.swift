@@ -30,7 +30,7 @@ struct PublishReport {
             )
             return
         }
-        let report = ChannelReport(now: statistics, terminal: terminal)
+        let report = ChannelReport(now: statistics)
         for line in report.heading(withAge: false) { terminal.writeLine(line) }
         for attempt in allocation?.attempts ?? [] { terminal.writeLine("  not used: \(attempt)") }
         for note in notes { terminal.writeLine("  " + note) }

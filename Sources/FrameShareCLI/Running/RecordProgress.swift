@@ -26,7 +26,7 @@ final class RecordProgress {
                 ]).text
             )
         } else {
-            terminal.writeLine(terminal.styled(command.output, .bold) + ": \(source), \(layout). Ctrl-C ends it")
+            terminal.writeLine(StyledText(command.output, .bold) + ": \(source), \(layout). Ctrl-C ends it")
         }
     }
 

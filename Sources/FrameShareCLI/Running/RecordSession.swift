@@ -10,18 +10,20 @@ struct RecordSession {
     let signal: TriggerSignal?
 
     func run() throws {
-        let source = try PacketSource(
-            channel: channel,
-            stream: command.stream,
-            codec: command.codec,
-            policy: command.policy,
-            encoding: command.encoding,
-            name: "record",
-            reconnect: command.reconnect,
-            // Nothing else needs to know it.
-            needsRate: command.encoding.bitRate != nil,
-            status: try ChannelMonitor(channel: channel).snapshot()
-        )
+        let source = try stop.leavingAtOnce {
+            try PacketSource(
+                channel: channel,
+                stream: command.stream,
+                codec: command.codec,
+                policy: command.policy,
+                encoding: command.encoding,
+                name: "record",
+                reconnect: command.reconnect,
+                // Nothing else needs to know it.
+                needsRate: command.encoding.bitRate != nil,
+                status: try ChannelMonitor(channel: channel).snapshot()
+            )
+        }
         let output = try output(source.video)
         let subscriber = try source.subscribe()
         defer { subscriber.close() }

@@ -17,7 +17,7 @@ struct RelaySession {
     private var name: String { command.name ?? source + "-copy" }
 
     func run() throws {
-        let stage = try CopyStage(of: source, options: try options())
+        let stage = try stop.leavingAtOnce { try CopyStage(of: source, options: try options()) }
         stop.whenStopped { stage.stop() }
         if let seconds = command.seconds { stop.after(seconds) { stage.stop() } }
         tell(stage.plan)
@@ -99,7 +99,7 @@ struct RelaySession {
             )
             return
         }
-        terminal.writeLine(terminal.styled(name, .bold) + ": copies of \(source)")
+        terminal.writeLine(StyledText(name, .bold) + ": copies of \(source)")
         for stream in plan.streams { terminal.writeLine("  \(stream.name): \(stream.layout)") }
         terminal.writeLine(
             "  takes \(Quantities.bytes(plan.byteCount)) of memory: \(plan.slots) slots of "

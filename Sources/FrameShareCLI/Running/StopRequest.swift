@@ -20,6 +20,8 @@ final class StopRequest: Sendable {
     private struct State {
         var reason: Reason?
         var actions: [@Sendable () -> Void] = []
+        /// See ``leavingAtOnce(_:)``.
+        var leavesAtOnce = false
     }
 
     private let state = Mutex(State())
@@ -42,11 +44,8 @@ final class StopRequest: Sendable {
             while true {
                 guard sigwait(&signals, &number) == 0 else { continue }
                 let isFirst = stop(number == SIGINT ? .interrupted : .terminated)
-                if !isFirst {
-                    // Twice means now. The cursor may be hidden by a live table.
-                    if Terminal.output.canRedraw { Terminal.output.write("\u{1B}[?25h\n") }
-                    _exit(CommandFailure.Code.interrupted.rawValue)
-                }
+                // Twice means now.
+                if !isFirst { Self.leave(.interrupted) }
             }
         }
         guard input else { return }
@@ -76,6 +75,24 @@ final class StopRequest: Sendable {
             return state.reason != nil
         }
         if isStopped { action() }
+    }
+
+    /// Runs what can't be woken, such as connecting to a publisher that does not answer. A stop meanwhile leaves at once:
+    /// it is for moments at which the command has nothing to tidy up.
+    func leavingAtOnce<T, E: Error>(_ body: () throws(E) -> T) throws(E) -> T {
+        let reason = state.withLock { state in
+            state.leavesAtOnce = true
+            return state.reason
+        }
+        if let reason { Self.leave(reason) }
+        defer { state.withLock { $0.leavesAtOnce = false } }
+        return try body()
+    }
+
+    private static func leave(_ reason: Reason) -> Never {
+        // The cursor may be hidden by a live table.
+        if Terminal.output.canRedraw { Terminal.output.writeAsIs("\u{1B}[?25h\n") }
+        _exit(reason == .interrupted ? CommandFailure.Code.interrupted.rawValue : 0)
     }
 
     /// Sleeps, at most until asked to stop.
@@ -112,6 +129,7 @@ final class StopRequest: Sendable {
         let actions: [@Sendable () -> Void]? = state.withLock { state in
             guard state.reason == nil else { return nil }
             state.reason = reason
+            if state.leavesAtOnce { Self.leave(reason) }
             defer { state.actions = [] }
             return state.actions
         }

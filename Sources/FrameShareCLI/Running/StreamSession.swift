@@ -9,18 +9,19 @@ struct StreamSession {
     let stop: StopRequest
 
     func run() throws {
-        let status = try ChannelMonitor(channel: command.channel).snapshot()
-        let source = try PacketSource(
-            channel: command.channel,
-            stream: command.stream,
-            codec: command.codec,
-            policy: nil,
-            encoding: command.encoding,
-            name: "stream",
-            reconnect: command.reconnect,
-            needsRate: command.encoding.bitRate != nil,
-            status: status
-        )
+        let source = try stop.leavingAtOnce {
+            try PacketSource(
+                channel: command.channel,
+                stream: command.stream,
+                codec: command.codec,
+                policy: nil,
+                encoding: command.encoding,
+                name: "stream",
+                reconnect: command.reconnect,
+                needsRate: command.encoding.bitRate != nil,
+                status: try ChannelMonitor(channel: command.channel).snapshot()
+            )
+        }
         var options = VideoStreamer.Options(address: command.address)
         options.format = command.format
         for option in command.option { options.formatOptions[option.name] = option.value }

@@ -18,15 +18,16 @@ struct ViewSession {
     /// - Parameter onRunning: is told the address that a browser takes
     func run(onRunning: @escaping @Sendable (String) -> Void) throws {
         let task = try BlockingTask { [server, token] in
-            try await server.run { port in onRunning(Self.address(server.options.host, port, token)) }
+            try await server.run { port in onRunning(Self.address(server.options, port, token)) }
         }
         stop.whenStopped { server.stop() }
         try task.wait()
     }
 
-    private static func address(_ host: String, _ port: Int, _ token: String?) -> String {
-        let host = host == "0.0.0.0" || host == "::" ? Self.machineName : host.contains(":") ? "[\(host)]" : host
-        return "http://\(host):\(port)/" + (token.map { "?token=\($0)" } ?? "")
+    private static func address(_ options: ViewServer.Options, _ port: Int, _ token: String?) -> String {
+        let (host, path) = (options.host, options.basePath)
+        let name = host == "0.0.0.0" || host == "::" ? Self.machineName : host.contains(":") ? "[\(host)]" : host
+        return "http://\(name):\(port)\(path)/" + (token.map { "?token=\($0)" } ?? "")
     }
 
     /// This machine's first address that others reach; a name would not be one that the server takes.

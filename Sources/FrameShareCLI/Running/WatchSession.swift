@@ -54,7 +54,7 @@ struct WatchSession {
             )
         } else {
             terminal.writeLine(
-                terminal.styled(subscriber.channel, .bold)
+                StyledText(subscriber.channel, .bold)
                     + ": \(info.sourceName), published by pid \(info.pid); policy \(subscriber.policy), "
                     + "streams \(streams.joined(separator: ", "))"
             )
@@ -125,11 +125,11 @@ struct WatchSession {
         }
         let seconds = Quantities.time(nanoseconds: total.nanoseconds)
         terminal.writeLine(
-            terminal.styled("\(Quantities.counted(total.frames, "frame")) in \(seconds)", .bold) + ": " + total.line
+            StyledText("\(Quantities.counted(total.frames, "frame")) in \(seconds)", .bold) + ": " + total.line
         )
         if command.verify {
-            let style: Terminal.Style = check.wrong > 0 ? .red : check.checked > 0 ? .green : .yellow
-            terminal.writeLine(terminal.styled("verified: \(check.text)", style))
+            let style: StyledText.Style = check.wrong > 0 ? .red : check.checked > 0 ? .green : .yellow
+            terminal.writeLine(StyledText("verified: \(check.text)", style))
         }
     }
 

@@ -36,7 +36,7 @@ public final class VideoFile: @unchecked Sendable {
 
     /// Opens the file, and its side-car if there is one.
     public init(path: String, options: Options = Options()) throws(VideoFileError) {
-        guard options.speed >= 0, options.speed <= 1000 else { throw .badSpeed(options.speed) }
+        guard options.speed == 0 || (0.001...1000).contains(options.speed) else { throw .badSpeed(options.speed) }
         (self.path, self.options) = (path, options)
         decoder = try VideoDecoder(path: path)
         layout = decoder.layout

@@ -30,7 +30,7 @@ public enum VideoFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .decode(let path, let reason): "\(path) can't be decoded: \(reason)"
         case .sizeChanged(let path): "\(path) changes the size of its pictures on the way; a channel's frames have one"
         case .sidecar(let path, let line): "\(path): line \(line) is not what a recorder writes"
-        case .badSpeed(let speed): "a speed of \(speed) is not possible; 0 (as fast as can be) to 1000"
+        case .badSpeed(let speed): "a speed of \(speed) is not possible; 0.001 to 1000, or 0 (as fast as can be)"
         case .otherStreams: "the channel has other streams than the file's"
         case .channel(let error): "\(error)"
         }

@@ -114,7 +114,7 @@ export class ChannelSection {
   async #sendTrigger() {
     this.#trigger.disabled = true;
     try {
-      const answer = await fetch(`/api/channels/${encodeURIComponent(this.#name)}/trigger`, {
+      const answer = await fetch(`api/channels/${encodeURIComponent(this.#name)}/trigger`, {
         method: "POST", headers: { "Content-Type": "application/json" }, body: "{}",
       });
       const body = await answer.json();

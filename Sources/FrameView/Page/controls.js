@@ -7,7 +7,7 @@ export class ControlsForm {
   #fields = new Map();
 
   constructor(channel, announce) {
-    this.#path = `/api/channels/${encodeURIComponent(channel)}/controls`;
+    this.#path = `api/channels/${encodeURIComponent(channel)}/controls`;
     this.#announce = announce;
     this.element = document.getElementById("controls-template").content.firstElementChild.cloneNode(true);
     this.#details = this.element;

@@ -34,7 +34,7 @@ export class Picture {
     this.#channel = channel;
     this.#stream = stream;
     this.#announce = announce;
-    this.#path = `/channels/${encodeURIComponent(channel)}/${encodeURIComponent(stream.name)}`;
+    this.#path = `channels/${encodeURIComponent(channel)}/${encodeURIComponent(stream.name)}`;
     this.element = document.getElementById("picture-template").content.firstElementChild.cloneNode(true);
     this.#screen = this.#find(".screen");
     this.#veil = this.#find(".veil");

@@ -61,6 +61,8 @@ export class VideoFeed {
 
   async #follow(source, type, path, signal) {
     const buffer = source.addSourceBuffer(type);
+    // Each piece follows the one before, whatever its times are: a source pauses, and a clock is set.
+    buffer.mode = "sequence";
     const answer = await fetch(path, { signal });
     if (!answer.ok) throw new Error((await answer.json()).error);
     const reader = answer.body.getReader();
@@ -74,12 +76,14 @@ export class VideoFeed {
 
   /** Does something that the buffer takes its time for. */
   #settled(buffer, signal, act) {
+    const listeners = new AbortController();
     return new Promise((resolve, reject) => {
-      buffer.addEventListener("updateend", resolve, { once: true });
-      buffer.addEventListener("error", () => reject(new Error("The video can't be decoded")), { once: true });
-      signal.addEventListener("abort", () => reject(new Error("stopped")), { once: true });
+      const until = { signal: listeners.signal };
+      buffer.addEventListener("updateend", resolve, until);
+      buffer.addEventListener("error", () => reject(new Error("The video can't be decoded")), until);
+      signal.addEventListener("abort", () => reject(new Error("stopped")), until);
       act();
-    });
+    }).finally(() => listeners.abort());
   }
 
   async #keepUp(buffer, signal) {

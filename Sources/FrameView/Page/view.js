@@ -57,7 +57,7 @@ function listen() {
   events?.close();
   events = undefined;
   if (document.hidden) return;
-  const source = new EventSource("/api/events");
+  const source = new EventSource("api/events");
   events = source;
   source.onopen = () => {
     retryDelay = 500;
