@@ -19,7 +19,7 @@ package struct FFmpegFailure: Error, Hashable, Sendable {
     package let code: Int32
     package let text: String
 
-    init(text: String) { (code, self.text) = (0, text) }
+    package init(text: String) { (code, self.text) = (0, text) }
 
     package init(_ code: Int32, _ av: UnsafePointer<fs_ffmpeg>) {
         self.code = code

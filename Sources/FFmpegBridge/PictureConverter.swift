@@ -2,7 +2,7 @@
 package import CFFmpeg
 package import PixelFormats
 
-/// Brings pictures into a format that an encoder takes, by swscale. Allocates once.
+/// Brings pictures into a format that an encoder or a channel takes, by swscale. Allocates once.
 package final class PictureConverter {
     private let av: UnsafePointer<fs_ffmpeg>
     private let context: OpaquePointer
@@ -10,39 +10,67 @@ package final class PictureConverter {
     private let picture: UnsafeMutablePointer<AVFrame>
     /// A copy of the original, where swscale may not read the original's own memory.
     private var copy: UnsafeMutablePointer<AVFrame>?
+    private let width: Int32
     private let height: Int32
+    private let format: AVPixelFormat
 
-    package init(
+    /// For frames of a layout.
+    package convenience init(
         from layout: ImageLayout,
         _ format: AVPixelFormat,
         to target: AVPixelFormat,
         colors: ColorSpace,
         _ av: UnsafePointer<fs_ffmpeg>
     ) throws(FFmpegFailure) {
-        let (width, height) = (Int32(layout.width), Int32(layout.height))
-        guard
-            let context = av.pointee.sws_getContext(
-                width,
-                height,
-                format,
-                width,
-                height,
-                target,
-                SWS_BILINEAR | SWS_ACCURATE_RND,
-                nil,
-                nil,
-                nil
-            )
-        else { throw FFmpegFailure(text: "swscale can't convert \(layout.format)") }
-        // Out of memory here leaks what was made: the process is at its end.
-        guard let picture = Self.allocate(width, height, target, av) else { throw FFmpegFailure(text: "out of memory") }
-        let isRGB = layout.format.info?.colorModel == .rgb
+        try self.init(
+            width: layout.width,
+            height: layout.height,
+            from: (format, layout.colorSpace),
+            to: (target, colors),
+            av
+        )
+    }
+
+    /// For pictures of any size and format that FFmpeg may name. swscale asserts that formats exist and sizes are above 0:
+    /// both are checked here.
+    package init(
+        width: Int,
+        height: Int,
+        from source: (format: AVPixelFormat, colors: ColorSpace),
+        to target: (format: AVPixelFormat, colors: ColorSpace),
+        _ av: UnsafePointer<fs_ffmpeg>
+    ) throws(FFmpegFailure) {
+        guard let from = av.pointee.av_pix_fmt_desc_get(source.format), let to = av.pointee.av_pix_fmt_desc_get(target.format),
+            av.pointee.sws_isSupportedInput(source.format) > 0, av.pointee.sws_isSupportedOutput(target.format) > 0
+        else { throw FFmpegFailure(text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))") }
+        let sides = 1...ImageLayout.largestSide
+        guard sides.contains(width), sides.contains(height) else {
+            throw FFmpegFailure(text: "a picture of \(width)x\(height) can't be converted")
+        }
+        let isFull = (Self.isFull(source.colors, from), Self.isFull(target.colors, to))
+        guard let context = av.pointee.sws_alloc_context() else { throw FFmpegFailure(text: "out of memory") }
+        // The ranges must be known before the context is set up: it then chooses the functions that copy without a change.
+        let settings: [(String, Int64)] = [
+            ("srcw", Int64(width)), ("srch", Int64(height)), ("src_format", Int64(source.format.rawValue)),
+            ("dstw", Int64(width)), ("dsth", Int64(height)), ("dst_format", Int64(target.format.rawValue)),
+            ("src_range", isFull.0 ? 1 : 0), ("dst_range", isFull.1 ? 1 : 0),
+            ("sws_flags", Int64(SWS_BILINEAR | SWS_ACCURATE_RND)),
+        ]
+        let isSet = settings.allSatisfy { av.pointee.av_opt_set_int(UnsafeMutableRawPointer(context), $0.0, $0.1, 0) >= 0 }
+        guard isSet, av.pointee.sws_init_context(context, nil, nil) >= 0 else {
+            av.pointee.sws_freeContext(context)
+            throw FFmpegFailure(text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))")
+        }
+        guard let picture = Self.allocate(Int32(width), Int32(height), target.format, av) else {
+            av.pointee.sws_freeContext(context)
+            throw FFmpegFailure(text: "out of memory")
+        }
         _ = av.pointee.sws_setColorspaceDetails(
             context,
-            av.pointee.sws_getCoefficients(layout.colorSpace.swscaleMatrix),
-            isRGB || layout.colorSpace.range == .full ? 1 : 0,
-            av.pointee.sws_getCoefficients(colors.swscaleMatrix),
-            colors.range == .full ? 1 : 0,
+            av.pointee.sws_getCoefficients(source.colors.swscaleMatrix),
+            isFull.0 ? 1 : 0,
+            av.pointee.sws_getCoefficients(target.colors.swscaleMatrix),
+            isFull.1 ? 1 : 0,
             0,
             1 << 16,
             1 << 16
@@ -50,7 +78,17 @@ package final class PictureConverter {
         self.av = av
         self.context = context
         self.picture = picture
-        self.height = height
+        self.width = Int32(width)
+        self.height = Int32(height)
+        format = source.format
+    }
+
+    private static func isFull(_ colors: ColorSpace, _ description: UnsafePointer<AVPixFmtDescriptor>) -> Bool {
+        description.pointee.flags & UInt64(AV_PIX_FMT_FLAG_RGB) != 0 || colors.range == .full
+    }
+
+    private static func name(_ format: AVPixelFormat, _ av: UnsafePointer<fs_ffmpeg>) -> String {
+        av.pointee.av_pix_fmt_desc_get(format).map { String(cString: $0.pointee.name) } ?? "a pixel format without a name"
     }
 
     deinit {
@@ -82,6 +120,9 @@ package final class PictureConverter {
         _ original: UnsafeMutablePointer<AVFrame>,
         hasRoomBehind: Bool = true
     ) throws(FFmpegFailure) -> UnsafeMutablePointer<AVFrame> {
+        guard original.pointee.width == width, original.pointee.height == height,
+            original.pointee.format == format.rawValue
+        else { throw FFmpegFailure(text: "the picture is not of the size and format that the converter was made for") }
         // An encoder may still hold the picture before.
         guard av.pointee.av_frame_make_writable(picture) >= 0 else { throw FFmpegFailure(text: "out of memory") }
         let source = hasRoomBehind ? original : try copied(original)

@@ -71,35 +71,38 @@ extension ColorSpace {
         }
     }
 
-    /// What a decoder says of its pictures.
-    package init(ffmpeg context: UnsafePointer<AVCodecContext>) {
+    /// What a decoder says of a picture.
+    package init(ffmpeg frame: UnsafePointer<AVFrame>) {
         var colors = ColorSpace.unknown
-        switch context.pointee.color_primaries {
+        switch frame.pointee.color_primaries {
         case AVCOL_PRI_SMPTE170M: colors.primaries = .smpte170m
         case AVCOL_PRI_BT709: colors.primaries = .rec709
         case AVCOL_PRI_BT2020: colors.primaries = .rec2020
         default: break
         }
-        switch context.pointee.color_trc {
+        switch frame.pointee.color_trc {
         case AVCOL_TRC_LINEAR: colors.transfer = .linear
         case AVCOL_TRC_IEC61966_2_1: colors.transfer = .srgb
         case AVCOL_TRC_BT709, AVCOL_TRC_SMPTE170M: colors.transfer = .rec709
         default: break
         }
-        switch context.pointee.colorspace {
+        switch frame.pointee.colorspace {
         case AVCOL_SPC_RGB: colors.encoding = .none
         case AVCOL_SPC_SMPTE170M, AVCOL_SPC_BT470BG: colors.encoding = .rec601
         case AVCOL_SPC_BT709: colors.encoding = .rec709
         case AVCOL_SPC_BT2020_NCL: colors.encoding = .rec2020
         default: break
         }
-        switch context.pointee.color_range {
+        switch frame.pointee.color_range {
         case AVCOL_RANGE_JPEG: colors.range = .full
         case AVCOL_RANGE_MPEG: colors.range = .limited
         default: break
         }
         self = colors
     }
+
+    /// Whether swscale takes luma and colour difference of both for the same.
+    package func hasSameMatrix(as other: ColorSpace) -> Bool { swscaleMatrix == other.swscaleMatrix }
 
     /// swscale's number of the matrix: `SWS_CS_…`. Rec. 601 where nothing is known.
     var swscaleMatrix: Int32 {

@@ -9,6 +9,7 @@
 #define CFFMPEG_H_HAS_FFMPEG 1
 
 #include <errno.h>
+#include <string.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/buffer.h>
@@ -31,11 +32,15 @@
     X(av_frame_copy)                                                                                                   \
     X(av_frame_free)                                                                                                   \
     X(av_frame_get_buffer)                                                                                             \
+    X(av_frame_get_side_data)                                                                                          \
     X(av_frame_make_writable)                                                                                          \
+    X(av_frame_ref)                                                                                                    \
+    X(av_image_get_linesize)                                                                                           \
     X(av_log_set_callback)                                                                                             \
     X(av_malloc)                                                                                                       \
     X(av_opt_get_int)                                                                                                  \
     X(av_opt_set)                                                                                                      \
+    X(av_opt_set_int)                                                                                                  \
     X(av_pix_fmt_desc_get)                                                                                             \
     X(av_rescale_q)                                                                                                    \
     X(av_strerror)
@@ -58,6 +63,7 @@
 
 #define FS_AVFORMAT(X)                                                                                                 \
     X(av_find_best_stream)                                                                                             \
+    X(av_guess_sample_aspect_ratio)                                                                                    \
     X(av_read_frame)                                                                                                   \
     X(av_seek_frame)                                                                                                   \
     X(av_write_frame)                                                                                                  \
@@ -77,9 +83,12 @@
     X(avio_open2)
 
 #define FS_SWSCALE(X)                                                                                                  \
+    X(sws_alloc_context)                                                                                               \
     X(sws_freeContext)                                                                                                 \
     X(sws_getCoefficients)                                                                                             \
-    X(sws_getContext)                                                                                                  \
+    X(sws_init_context)                                                                                                \
+    X(sws_isSupportedInput)                                                                                            \
+    X(sws_isSupportedOutput)                                                                                           \
     X(sws_scale)                                                                                                       \
     X(sws_setColorspaceDetails)
 
@@ -108,9 +117,36 @@ static inline int fs_sws_scale(
     return av->sws_scale(
         context, (const uint8_t *const *)from->data, from->linesize, 0, from->height, to->data, to->linesize);
 }
+/// How a picture is to be turned: the frame's own matrix, else its stream's (libavutil/display.h). 0: neither has one.
+static inline int fs_display_matrix(
+    const struct fs_ffmpeg *_Nonnull av, const AVStream *_Nonnull stream, const AVFrame *_Nonnull frame,
+    int32_t *_Nonnull matrix)
+{
+    const size_t size = 9 * sizeof *matrix;
+    const AVFrameSideData *own = av->av_frame_get_side_data(frame, AV_FRAME_DATA_DISPLAYMATRIX);
+    if (own && own->size >= size) {
+        memcpy(matrix, own->data, size);
+        return 1;
+    }
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+    const AVPacketSideData *side = stream->codecpar->coded_side_data;
+    const int count = stream->codecpar->nb_coded_side_data;
+#else
+    const AVPacketSideData *side = stream->side_data;
+    const int count = stream->nb_side_data;
+#endif
+    for (int i = 0; i < count; i++) {
+        if (side[i].type != AV_PKT_DATA_DISPLAYMATRIX || side[i].size < size)
+            continue;
+        memcpy(matrix, side[i].data, size);
+        return 1;
+    }
+    return 0;
+}
 static inline int fs_averror_eof(void) { return AVERROR_EOF; }
 static inline int fs_averror_exit(void) { return AVERROR_EXIT; }
 static inline int fs_averror_again(void) { return AVERROR(EAGAIN); }
+static inline int fs_averror_nomem(void) { return AVERROR(ENOMEM); }
 static inline int64_t fs_av_nopts(void) { return AV_NOPTS_VALUE; }
 
 #endif

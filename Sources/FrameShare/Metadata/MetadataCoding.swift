@@ -2,6 +2,14 @@
 // little-endian, unaligned. Types 1...9 are bool, int32, int64, float, double, string, bytes, rectangle, size; + 0x80
 // is an array of them. Strings in an array have a 4-byte length each.
 
+extension Metadata {
+    /// Whether a frame of a channel with the usual room can carry it.
+    package var canBePublished: Bool {
+        MetadataCoding.size(of: self) <= Publisher.Options().metadataCapacity
+            && entries.allSatisfy { (1...255).contains($0.key.utf8.count) }
+    }
+}
+
 enum MetadataCoding {
     static let headerSize = 8
     static let arrayBit: UInt8 = 0x80

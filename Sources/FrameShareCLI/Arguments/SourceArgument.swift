@@ -8,28 +8,35 @@ enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
     case device(String)
     /// A camera of libcamera's by its id; nil: the first.
     case libcamera(String?)
-    /// A video file.
+    /// A video file, or a still picture.
     case file(String)
 
-    private static let videoEndings: Set<String> = ["mp4", "m4v", "mkv", "ts", "avi", "nut", "mov", "webm"]
-
+    /// A path is looked at: a regular file is a video file, whatever its ending, and a device a camera. What is not there
+    /// is taken for a camera only in /dev, where one may be plugged in yet.
     static func parse(_ text: String) throws -> SourceArgument {
         if text == "pattern" { return .pattern }
         if text == "libcamera" { return .libcamera(nil) }
         if text.hasPrefix("libcamera:"), text.count > 10 { return .libcamera(String(text.dropFirst(10))) }
-        if let dot = text.lastIndex(of: "."), videoEndings.contains(text[text.index(after: dot)...].lowercased()) {
-            return .file(text)
+        var status = stat()
+        if !text.isEmpty, stat(text, &status) == 0 {
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: return .file(text)
+            case S_IFDIR: throw ValidationError("'\(text)' is a folder: give a camera's device or a video file. \(advice)")
+            case S_IFCHR: return .device(text)
+            default: throw ValidationError("'\(text)' is neither a device nor a file. \(advice)")
+            }
         }
-        guard text.hasPrefix("/") else {
-            throw ValidationError(
-                """
-                give pattern, a camera's device such as /dev/video0, or libcamera[:ID] ('frameshare cameras' lists them), \
-                or a video file (.mp4, .mkv, .ts, .avi, .nut, .mov, .webm)
-                """
-            )
+        if text.hasPrefix("/dev/") { return .device(text) }
+        guard text.contains("/") || text.contains(".") else {
+            throw ValidationError("there is no source '\(text)'. \(advice)")
         }
-        return .device(text)
+        return .file(text)
     }
+
+    private static let advice = """
+        Give pattern, a camera's device such as /dev/video0, libcamera[:ID] ('frameshare cameras' lists them), or a file \
+        that FFmpeg can decode: .mp4, .mkv, .ts, .avi, .h264, .y4m, .jpg and others
+        """
 
     var description: String {
         switch self {

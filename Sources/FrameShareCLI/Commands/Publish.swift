@@ -8,8 +8,9 @@ struct Publish: ParsableCommand {
         discussion: """
             Runs until Ctrl-C, SIGTERM, or the end of its source. A camera's own buffers are shared as they are; \
             without a camera, the pattern shows colour bars, a moving box, and each frame's number in its pixels, \
-            which 'frameshare watch --verify' reads back. A video file is played in time; with the side-car of 'frameshare \
-            record --sidecar' its frames have the numbers, intervals and metadata of the camera's own.
+            which 'frameshare watch --verify' reads back. A video file is played in time, turned as it says; with the \
+            side-car of 'frameshare record --sidecar' its frames have the numbers, intervals and metadata of the camera's \
+            own. What can't be decoded is gone over and counted. A still picture is shown again and again.
 
             Examples:
               frameshare publish --source /dev/video0 --size 1280x720 --format YUYV
@@ -17,6 +18,7 @@ struct Publish: ParsableCommand {
               frameshare publish --source /dev/video0 --group video --mode 0660
               frameshare publish --source libcamera --main 1920x1080:YUV420 --lores 640x480 --raw
               frameshare publish --source door.mp4 --channel camera0 --loop
+              frameshare publish --source card.png --rate 5
               frameshare publish --source /dev/video0 --slots 8 --copies 512M --copy-floor 4
 
             Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
@@ -25,7 +27,7 @@ struct Publish: ParsableCommand {
 
     @Option(
         help: .init(
-            "pattern, a camera's device, libcamera[:ID], or a video file. Left out: pattern.",
+            "pattern, a camera's device, libcamera[:ID], or a file: video or a still picture. Left out: pattern.",
             valueName: "source"
         ),
         transform: SourceArgument.parse
@@ -52,7 +54,7 @@ struct Publish: ParsableCommand {
 
     @Option(
         help: .init(
-            "Frames a second. Left out: the camera's, or 30. 0: the pattern as fast as its readers.",
+            "Frames a second. Left out: the camera's, or 30. 0: the pattern as fast as its readers. Of a file: if it is a still picture, or has no times (.h264).",
             valueName: "fps"
         ),
         transform: FrameRateArgument.parse
@@ -142,7 +144,7 @@ struct Publish: ParsableCommand {
     var loop = false
 
     @Option(
-        help: .init("Of a video file: 2 is twice as fast, 0 as fast as its readers. Left out: 1.", valueName: "factor")
+        help: .init("Of a video file: 0.001 to 1000; 2 is twice as fast, 0 as fast as its readers. Left out: 1.", valueName: "factor")
     )
     var speed = 1.0
 
@@ -200,6 +202,9 @@ struct Publish: ParsableCommand {
         guard source.isFile || (!loop && speed == 1) else {
             throw ValidationError("--loop, --speed: need a video file, see --source")
         }
+        guard speed == 0 || (0.001...1000).contains(speed) else {
+            throw ValidationError("--speed: 0.001 to 1000, or 0 for as fast as its readers; not \(speed)")
+        }
         guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
         guard channel != nil || source.defaultChannel != nil || !waitForCamera else {
             throw ValidationError("\(source) is not there yet, so it can't tell the channel's name: give --channel")
@@ -226,9 +231,9 @@ struct Publish: ParsableCommand {
             }
         } else {
             if source.isFile {
-                guard size == nil, format == nil, rate == nil, stream.isEmpty, frames == nil else {
+                guard size == nil, format == nil, stream.isEmpty, frames == nil else {
                     throw ValidationError(
-                        "--size, --format, --rate, --stream, --frames: a video file is played as it is, see --speed"
+                        "--size, --format, --stream, --frames: a video file is played as it is, see --speed"
                     )
                 }
             }

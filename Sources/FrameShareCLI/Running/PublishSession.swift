@@ -26,7 +26,7 @@ struct PublishSession {
     private func publishFile(_ path: String) throws {
         #if FFmpeg
         var playing = VideoFile.Options()
-        (playing.loops, playing.speed) = (command.loop, command.speed)
+        (playing.loops, playing.speed, playing.framesPerSecond) = (command.loop, command.speed, command.rate)
         let file = try VideoFile(path: path, options: playing)
         var options = command.publisherOptions
         options.sourceName = path
@@ -43,14 +43,14 @@ struct PublishSession {
         }
         if let seconds = command.seconds { stop.after(seconds) { file.stop() } }
         let report = PublishReport(command: command, terminal: terminal)
-        report.started(publisher, notes: [])
+        report.started(publisher, notes: file.notes)
         defer {
             let statistics = publisher.statistics
             publisher.close()
             report.ended(statistics)
         }
         do {
-            try file.run(on: publisher)
+            try file.run(on: publisher) { event in report.happened(event.kind, "\(event)") }
         } catch {
             publisher.fail("\(error)")
             throw error

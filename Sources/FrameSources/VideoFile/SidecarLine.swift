@@ -16,7 +16,7 @@ struct SidecarLine: Equatable {
         var (lines, number) = ([SidecarLine](), 0)
         for text in bytes.split(separator: 10, omittingEmptySubsequences: true) {
             number += 1
-            guard let line = SidecarLine(text) else {
+            guard let line = SidecarLine(text), line.metadata.canBePublished else {
                 // The last one of a recorder that was killed.
                 if text.endIndex == bytes.endIndex { break }
                 throw .sidecar(path: path, line: number)
@@ -41,12 +41,17 @@ struct SidecarLine: Equatable {
     }
 
     private static func contents(_ path: String) throws(VideoFileError) -> [UInt8]? {
-        let file = open(PathText.cString(path), O_RDONLY | O_CLOEXEC)
+        // Not blocked by a pipe of that name.
+        let file = open(PathText.cString(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
             if errno == ENOENT { return nil }
             throw .open(path: path, reason: String(cString: strerror(errno)))
         }
         defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw .open(path: path, reason: "it is no file")
+        }
         var (bytes, chunk) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
         while true {
             let count = Glibc.read(file, &chunk, chunk.count)

@@ -10,11 +10,14 @@ public enum VideoFileError: Error, Sendable, Equatable, CustomStringConvertible 
     /// There is no video in it, or none that can be decoded.
     case noVideo(path: String)
     case decode(path: String, reason: String)
-    /// Its pictures change their size on the way.
-    case sizeChanged(path: String)
+    /// Not one picture of it can be decoded.
+    case nothingDecodable(path: String, reason: String)
     /// A line of its side-car can't be read.
     case sidecar(path: String, line: Int)
     case badSpeed(Double)
+    case badRate(Double)
+    /// A rate was asked for, and the file has one.
+    case ownRate(path: String)
     /// The channel was made for other frames.
     case otherStreams
     case channel(ChannelError)
@@ -28,9 +31,12 @@ public enum VideoFileError: Error, Sendable, Equatable, CustomStringConvertible 
         case .open(let path, let reason): "\(path) can't be opened: \(reason)"
         case .noVideo(let path): "\(path) has no video that this machine's FFmpeg can decode"
         case .decode(let path, let reason): "\(path) can't be decoded: \(reason)"
-        case .sizeChanged(let path): "\(path) changes the size of its pictures on the way; a channel's frames have one"
+        case .nothingDecodable(let path, let reason):
+            "\(path): not one picture can be decoded: \(reason). A recording that ended in its first second may hold none"
         case .sidecar(let path, let line): "\(path): line \(line) is not what a recorder writes"
-        case .badSpeed(let speed): "a speed of \(speed) is not possible; 0.001 to 1000, or 0 (as fast as can be)"
+        case .badSpeed(let speed): "a speed of \(speed) is not possible; 0.001 to 1000, or 0 for as fast as can be"
+        case .badRate(let rate): "\(rate) frames a second are not possible for a file; 0.001 to 1000"
+        case .ownRate(let path): "\(path) has a rate of its own: to play it faster or slower, give a speed"
         case .otherStreams: "the channel has other streams than the file's"
         case .channel(let error): "\(error)"
         }

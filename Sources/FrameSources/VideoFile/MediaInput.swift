@@ -1,0 +1,115 @@
+#if FFmpeg
+internal import CFFmpeg
+internal import FFmpegBridge
+
+/// A file that libavformat has opened, and the decoder of its video.
+final class MediaInput {
+    let input: UnsafeMutablePointer<AVFormatContext>
+    let context: UnsafeMutablePointer<AVCodecContext>
+    let stream: UnsafeMutablePointer<AVStream>
+    /// Whether the rate that was asked for is the file's own now.
+    let tookRate: Bool
+    private let av: UnsafePointer<fs_ffmpeg>
+
+    /// Formats that name other files, which are no video themselves.
+    private static let lists: Set<String> = ["hls", "applehttp", "dash", "concat", "sdp", "rtsp", "imf"]
+    /// Formats that may hold a single picture.
+    private static let pictures: Set<String> = ["image2", "gif", "apng", "webp"]
+    /// The most pixels of a picture: 16384 x 16384. A damaged header can claim any size.
+    private static let mostPixels: Int64 = 1 << 28
+
+    /// - Parameter rate: frames a second of a file that has no times of its own; nil: what libavformat takes for it
+    init(path: String, rate: Double?, _ av: UnsafePointer<fs_ffmpeg>) throws(VideoFileError) {
+        var options: OpaquePointer?
+        // A file that names others, by a list or a pattern, reaches no network and matches no names.
+        _ = av.pointee.av_dict_set(&options, "protocol_whitelist", "file", 0)
+        _ = av.pointee.av_dict_set(&options, "pattern_type", "none", 0)
+        if let rate { _ = av.pointee.av_dict_set(&options, "framerate", "\(rate)", 0) }
+        defer { av.pointee.av_dict_free(&options) }
+        var opened: UnsafeMutablePointer<AVFormatContext>?
+        // Else a colon in the name would be taken for a protocol.
+        var result = av.pointee.avformat_open_input(&opened, "file:" + path, nil, &options)
+        guard result >= 0, let input = opened else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
+        tookRate = rate != nil && av.pointee.av_dict_get(options, "framerate", nil, 0) == nil
+        var decoder: UnsafeMutablePointer<AVCodecContext>?
+        var isDone = false
+        defer {
+            if !isDone {
+                av.pointee.avcodec_free_context(&decoder)
+                av.pointee.avformat_close_input(&opened)
+            }
+        }
+        guard Self.names(of: input).isDisjoint(with: Self.lists) else {
+            throw .open(path: path, reason: "it is a list of other files, not a video")
+        }
+        result = av.pointee.avformat_find_stream_info(input, nil)
+        guard result >= 0 else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
+        let index = av.pointee.av_find_best_stream(input, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
+        guard index >= 0, index < input.pointee.nb_streams, let stream = input.pointee.streams[Int(index)],
+            let parameters = stream.pointee.codecpar,
+            let codec = av.pointee.avcodec_find_decoder(parameters.pointee.codec_id)
+        else { throw .noVideo(path: path) }
+        for other in 0..<Int(input.pointee.nb_streams) where other != Int(index) {
+            input.pointee.streams[other]?.pointee.discard = AVDISCARD_ALL
+        }
+        decoder = av.pointee.avcodec_alloc_context3(codec)
+        guard let context = decoder else { throw .open(path: path, reason: "out of memory") }
+        result = av.pointee.avcodec_parameters_to_context(context, parameters)
+        if result >= 0 {
+            context.pointee.max_pixels = Self.mostPixels
+            context.pointee.pkt_timebase = stream.pointee.time_base
+            // Cropped to the pixel at the left, too; and damaged pictures are flagged, not left out.
+            context.pointee.flags |= AV_CODEC_FLAG_UNALIGNED | AV_CODEC_FLAG_OUTPUT_CORRUPT
+            result = av.pointee.avcodec_open2(context, codec, nil)
+        }
+        guard result >= 0 else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
+        (self.input, self.context, self.stream, self.av) = (input, context, stream, av)
+        isDone = true
+    }
+
+    deinit {
+        var (input, context): (UnsafeMutablePointer<AVFormatContext>?, UnsafeMutablePointer<AVCodecContext>?)
+        (input, context) = (self.input, self.context)
+        av.pointee.avcodec_free_context(&context)
+        av.pointee.avformat_close_input(&input)
+    }
+
+    private static func names(of input: UnsafeMutablePointer<AVFormatContext>) -> Set<String> {
+        guard let name = input.pointee.iformat?.pointee.name else { return [] }
+        return Set(String(cString: name).split(separator: ",").map(String.init))
+    }
+
+    /// Whether it may be a picture rather than a video.
+    var mayBeStill: Bool {
+        Self.names(of: input).contains { Self.pictures.contains($0) || $0.hasSuffix("_pipe") }
+    }
+
+    /// A time of the stream in ns; nil where there is none, or none that can be.
+    func nanoseconds(_ time: Int64) -> Int64? {
+        let base = stream.pointee.time_base
+        guard time != fs_av_nopts(), base.num > 0, base.den > 0 else { return nil }
+        let scaled = av.pointee.av_rescale_q(time, base, AVRational(num: 1, den: 1_000_000_000))
+        return scaled == .min ? nil : scaled
+    }
+
+    /// From one picture to the next by the file's average, in ns; nil where the file does not say.
+    var interval: Int64? {
+        let rate = stream.pointee.avg_frame_rate
+        guard rate.num > 0, rate.den > 0 else { return nil }
+        return max(1, 1_000_000_000 * Int64(rate.den) / Int64(rate.num))
+    }
+
+    /// Goes to the beginning; false where the format can't.
+    func seekToStart() -> Bool {
+        let start = stream.pointee.start_time
+        let result = av.pointee.av_seek_frame(
+            input,
+            stream.pointee.index,
+            start == fs_av_nopts() ? 0 : start,
+            AVSEEK_FLAG_BACKWARD
+        )
+        if result >= 0 { av.pointee.avcodec_flush_buffers(context) }
+        return result >= 0
+    }
+}
+#endif
