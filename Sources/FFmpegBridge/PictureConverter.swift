@@ -40,9 +40,14 @@ package final class PictureConverter {
         to target: (format: AVPixelFormat, colors: ColorSpace),
         _ av: UnsafePointer<fs_ffmpeg>
     ) throws(FFmpegFailure) {
-        guard let from = av.pointee.av_pix_fmt_desc_get(source.format), let to = av.pointee.av_pix_fmt_desc_get(target.format),
+        guard let from = av.pointee.av_pix_fmt_desc_get(source.format),
+            let to = av.pointee.av_pix_fmt_desc_get(target.format),
             av.pointee.sws_isSupportedInput(source.format) > 0, av.pointee.sws_isSupportedOutput(target.format) > 0
-        else { throw FFmpegFailure(text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))") }
+        else {
+            throw FFmpegFailure(
+                text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))"
+            )
+        }
         let sides = 1...ImageLayout.largestSide
         guard sides.contains(width), sides.contains(height) else {
             throw FFmpegFailure(text: "a picture of \(width)x\(height) can't be converted")
@@ -56,10 +61,14 @@ package final class PictureConverter {
             ("src_range", isFull.0 ? 1 : 0), ("dst_range", isFull.1 ? 1 : 0),
             ("sws_flags", Int64(SWS_BILINEAR | SWS_ACCURATE_RND)),
         ]
-        let isSet = settings.allSatisfy { av.pointee.av_opt_set_int(UnsafeMutableRawPointer(context), $0.0, $0.1, 0) >= 0 }
+        let isSet = settings.allSatisfy {
+            av.pointee.av_opt_set_int(UnsafeMutableRawPointer(context), $0.0, $0.1, 0) >= 0
+        }
         guard isSet, av.pointee.sws_init_context(context, nil, nil) >= 0 else {
             av.pointee.sws_freeContext(context)
-            throw FFmpegFailure(text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))")
+            throw FFmpegFailure(
+                text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))"
+            )
         }
         guard let picture = Self.allocate(Int32(width), Int32(height), target.format, av) else {
             av.pointee.sws_freeContext(context)
@@ -88,7 +97,8 @@ package final class PictureConverter {
     }
 
     private static func name(_ format: AVPixelFormat, _ av: UnsafePointer<fs_ffmpeg>) -> String {
-        av.pointee.av_pix_fmt_desc_get(format).map { String(cString: $0.pointee.name) } ?? "a pixel format without a name"
+        av.pointee.av_pix_fmt_desc_get(format).map { String(cString: $0.pointee.name) }
+            ?? "a pixel format without a name"
     }
 
     deinit {

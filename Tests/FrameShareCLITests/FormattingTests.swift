@@ -110,8 +110,30 @@ struct FormattingTests {
         FileManager.default.createFile(atPath: device, contents: nil)
         let link = folder.appendingPathComponent("usb-Maker_Camera_0001-video-index0").path
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: device)
-        #expect(try SourceArgument.parse(link).defaultChannel == "camera7")
+        #expect(SourceArgument.device(link).defaultChannel == "camera7")
         #expect(try SourceArgument.parse("/dev/v4l/by-id/usb-not_there-video-index0").defaultChannel == nil)
+    }
+
+    @Test("a source is what its path is: a file, whatever its ending, a device, or neither")
+    func sources() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "fs-source-\(UUID().uuidString.prefix(8))"
+        )
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for name in ["a.y4m", "a.jpg", "a.h264", "a.mjpeg", "a.flv", "a.gif", "a", "a b.MP4"] {
+            let path = folder.appendingPathComponent(name).path
+            // Taken for a file before there is one: to say that it is not there.
+            #expect(try SourceArgument.parse(path) == .file(path))
+            try Data([0]).write(to: URL(fileURLWithPath: path))
+            #expect(try SourceArgument.parse(path) == .file(path))
+        }
+        #expect(try SourceArgument.parse("/dev/null") == .device("/dev/null"))
+        #expect(try SourceArgument.parse("/dev/video99") == .device("/dev/video99"))
+        #expect(try SourceArgument.parse("missing.xyz") == .file("missing.xyz"))
+        for text in ["", "camera0", folder.path] {
+            #expect(throws: (any Error).self) { try SourceArgument.parse(text) }
+        }
     }
 
     @Test("a checksum changes with any byte")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameShare
 import Glibc
 
 /// What feeds a channel.
@@ -18,10 +19,11 @@ enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
         if text == "libcamera" { return .libcamera(nil) }
         if text.hasPrefix("libcamera:"), text.count > 10 { return .libcamera(String(text.dropFirst(10))) }
         var status = stat()
-        if !text.isEmpty, stat(text, &status) == 0 {
+        if !text.isEmpty, stat(PathText.cString(text), &status) == 0 {
             switch status.st_mode & S_IFMT {
             case S_IFREG: return .file(text)
-            case S_IFDIR: throw ValidationError("'\(text)' is a folder: give a camera's device or a video file. \(advice)")
+            case S_IFDIR:
+                throw ValidationError("'\(text)' is a folder: give a camera's device or a video file. \(advice)")
             case S_IFCHR: return .device(text)
             default: throw ValidationError("'\(text)' is neither a device nor a file. \(advice)")
             }

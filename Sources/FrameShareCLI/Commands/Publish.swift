@@ -144,7 +144,10 @@ struct Publish: ParsableCommand {
     var loop = false
 
     @Option(
-        help: .init("Of a video file: 0.001 to 1000; 2 is twice as fast, 0 as fast as its readers. Left out: 1.", valueName: "factor")
+        help: .init(
+            "Of a video file: 0.001 to 1000; 2 is twice as fast, 0 as fast as its readers. Left out: 1.",
+            valueName: "factor"
+        )
     )
     var speed = 1.0
 
@@ -231,9 +234,9 @@ struct Publish: ParsableCommand {
             }
         } else {
             if source.isFile {
-                guard size == nil, format == nil, stream.isEmpty, frames == nil else {
+                guard size == nil, format == nil, stream.isEmpty else {
                     throw ValidationError(
-                        "--size, --format, --stream, --frames: a video file is played as it is, see --speed"
+                        "--size, --format, --stream: a video file is played as it is, see --speed"
                     )
                 }
             }

@@ -27,6 +27,7 @@ struct PublishSession {
         #if FFmpeg
         var playing = VideoFile.Options()
         (playing.loops, playing.speed, playing.framesPerSecond) = (command.loop, command.speed, command.rate)
+        playing.frameCount = command.frames.map(UInt64.init)
         let file = try VideoFile(path: path, options: playing)
         var options = command.publisherOptions
         options.sourceName = path

@@ -1,6 +1,7 @@
 #if FFmpeg
 internal import CFFmpeg
 internal import FFmpegBridge
+internal import FrameShare
 
 /// A file that libavformat has opened, and the decoder of its video.
 final class MediaInput {
@@ -15,11 +16,16 @@ final class MediaInput {
     private static let lists: Set<String> = ["hls", "applehttp", "dash", "concat", "sdp", "rtsp", "imf"]
     /// Formats that may hold a single picture.
     private static let pictures: Set<String> = ["image2", "gif", "apng", "webp"]
-    /// The most pixels of a picture: 16384 x 16384. A damaged header can claim any size.
-    private static let mostPixels: Int64 = 1 << 28
 
-    /// - Parameter rate: frames a second of a file that has no times of its own; nil: what libavformat takes for it
-    init(path: String, rate: Double?, _ av: UnsafePointer<fs_ffmpeg>) throws(VideoFileError) {
+    /// - Parameters:
+    ///   - rate: frames a second of a file that has no times of its own; nil: what libavformat takes for it
+    ///   - mostPixels: of a picture; larger ones are not decoded
+    init(
+        path: String,
+        rate: Double?,
+        mostPixels: Int64,
+        _ av: UnsafePointer<fs_ffmpeg>
+    ) throws(VideoFileError) {
         var options: OpaquePointer?
         // A file that names others, by a list or a pattern, reaches no network and matches no names.
         _ = av.pointee.av_dict_set(&options, "protocol_whitelist", "file", 0)
@@ -28,7 +34,7 @@ final class MediaInput {
         defer { av.pointee.av_dict_free(&options) }
         var opened: UnsafeMutablePointer<AVFormatContext>?
         // Else a colon in the name would be taken for a protocol.
-        var result = av.pointee.avformat_open_input(&opened, "file:" + path, nil, &options)
+        var result = av.pointee.avformat_open_input(&opened, PathText.cString("file:" + path), nil, &options)
         guard result >= 0, let input = opened else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
         tookRate = rate != nil && av.pointee.av_dict_get(options, "framerate", nil, 0) == nil
         var decoder: UnsafeMutablePointer<AVCodecContext>?
@@ -56,7 +62,7 @@ final class MediaInput {
         guard let context = decoder else { throw .open(path: path, reason: "out of memory") }
         result = av.pointee.avcodec_parameters_to_context(context, parameters)
         if result >= 0 {
-            context.pointee.max_pixels = Self.mostPixels
+            context.pointee.max_pixels = mostPixels
             context.pointee.pkt_timebase = stream.pointee.time_base
             // Cropped to the pixel at the left, too; and damaged pictures are flagged, not left out.
             context.pointee.flags |= AV_CODEC_FLAG_UNALIGNED | AV_CODEC_FLAG_OUTPUT_CORRUPT

@@ -21,7 +21,8 @@ final class PictureFitting {
             shape.orientation == .upright || PictureShape.canBeTurned(layout.format)
         else { return false }
         guard layout.format.info?.colorModel == .grey, let own = try? shape.layout(av) else { return true }
-        return own.format.info?.colorModel == .grey && own.format.info?.bitDepth ?? 0 <= layout.format.info?.bitDepth ?? 0
+        return own.format.info?.colorModel == .grey
+            && own.format.info?.bitDepth ?? 0 <= layout.format.info?.bitDepth ?? 0
     }
 
     /// Copies a picture's pixels into the slot's image.
@@ -118,7 +119,9 @@ final class PictureFitting {
                 let target = base + place.offset + row * place.stride
                 memcpy(target, plane.start + row * plane.stride, plane.realBytes)
                 // The half of a pair that a row of odd width has no pixel for.
-                if plane.realBytes < plane.rowBytes { memset(target + plane.realBytes, 0, plane.rowBytes - plane.realBytes) }
+                if plane.realBytes < plane.rowBytes {
+                    memset(target + plane.realBytes, 0, plane.rowBytes - plane.realBytes)
+                }
             }
             return
         }

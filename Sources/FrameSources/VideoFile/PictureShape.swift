@@ -40,7 +40,9 @@ struct PictureShape: Equatable {
         (self.width, self.height, self.format) = (width, height, format)
         var colors = ColorSpace(ffmpeg: frame)
         // Those with a J are full range by their name.
-        let full = [AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUVJ411P]
+        let full = [
+            AV_PIX_FMT_YUVJ420P, AV_PIX_FMT_YUVJ422P, AV_PIX_FMT_YUVJ444P, AV_PIX_FMT_YUVJ440P, AV_PIX_FMT_YUVJ411P,
+        ]
         if full.contains(format) { colors.range = .full }
         self.colors = colors
 

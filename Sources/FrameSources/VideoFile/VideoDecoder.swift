@@ -22,6 +22,7 @@ final class VideoDecoder {
     let av: UnsafePointer<fs_ffmpeg>
     private let path: String
     private let rate: Double?
+    private let mostPixels: Int64
     private var media: MediaInput
     private let packet: UnsafeMutablePointer<AVPacket>
     private let frame: UnsafeMutablePointer<AVFrame>
@@ -40,14 +41,14 @@ final class VideoDecoder {
     private static let mostEmptyFailures = 64
 
     /// - Parameter rate: frames a second of a file that has no times of its own
-    init(path: String, rate: Double?) throws(VideoFileError) {
+    init(path: String, rate: Double?, mostPixels: Int64) throws(VideoFileError) {
         do throws(FFmpegMissing) {
             av = try FFmpegLibrary.functions()
         } catch {
             throw .notInstalled(error.reason)
         }
-        (self.path, self.rate) = (path, rate)
-        media = try MediaInput(path: path, rate: rate, av)
+        (self.path, self.rate, self.mostPixels) = (path, rate, mostPixels)
+        media = try MediaInput(path: path, rate: rate, mostPixels: mostPixels, av)
         var (packet, frame) = (av.pointee.av_packet_alloc(), av.pointee.av_frame_alloc())
         guard let ownPacket = packet, let ownFrame = frame else {
             av.pointee.av_packet_free(&packet)
@@ -188,7 +189,7 @@ final class VideoDecoder {
             // Some formats say that they seek, and come to another picture.
             if try peek() != nil, frame.pointee.best_effort_timestamp == firstStamp { return }
         }
-        media = try MediaInput(path: path, rate: rate, av)
+        media = try MediaInput(path: path, rate: rate, mostPixels: mostPixels, av)
         forget()
     }
 

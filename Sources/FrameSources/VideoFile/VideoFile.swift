@@ -31,6 +31,10 @@ public final class VideoFile: @unchecked Sendable {
         /// Frames a second, 0.001 to 1000, of a still picture or of a file that has no times of its own, such as `.h264`;
         /// nil: 30, or what FFmpeg takes for it.
         public var framesPerSecond: Double?
+        /// Ends after so many frames; nil: at the file's end.
+        public var frameCount: UInt64?
+        /// The most pixels of a picture: 16384 x 16384. A damaged header can claim any size.
+        var mostPixels: Int64 = 1 << 28
 
         public init() {}
     }
@@ -80,7 +84,7 @@ public final class VideoFile: @unchecked Sendable {
         guard options.speed == 0 || possible.contains(options.speed) else { throw .badSpeed(options.speed) }
         if let rate = options.framesPerSecond, !possible.contains(rate) { throw .badRate(rate) }
         (self.path, self.options) = (path, options)
-        decoder = try VideoDecoder(path: path, rate: options.framesPerSecond)
+        decoder = try VideoDecoder(path: path, rate: options.framesPerSecond, mostPixels: options.mostPixels)
         guard let first = try decoder.peek() else {
             throw .nothingDecodable(path: path, reason: decoder.complaint ?? "it has no picture")
         }
@@ -101,7 +105,8 @@ public final class VideoFile: @unchecked Sendable {
     private static func still(_ decoder: VideoDecoder) throws(VideoFileError) -> KeptPicture? {
         guard decoder.mayBeStill, let first = try decoder.next(stopped: { false }) else { return nil }
         let kept = try decoder.kept(first)
-        if try decoder.peek() == nil { return kept }
+        // A damaged video may have one picture left.
+        if try decoder.peek() == nil, decoder.takeLost() == 0 { return kept }
         try decoder.rewind()
         return nil
     }
@@ -117,7 +122,8 @@ public final class VideoFile: @unchecked Sendable {
     /// - Parameters:
     ///   - publisher: with the stream `main` of ``layout``
     ///   - tell: called on this thread for what is worth telling; each kind of event no more than a few times
-    public func run(on publisher: Publisher, telling tell: @escaping (Event) -> Void = { _ in }) throws(VideoFileError) {
+    public func run(on publisher: Publisher, telling tell: @escaping (Event) -> Void = { _ in }) throws(VideoFileError)
+    {
         guard publisher.streams.map(\.layout) == [layout] else { throw .otherStreams }
         let stillInterval = Int64(1e9 / (options.framesPerSecond ?? 30))
         var playing = Playing(
@@ -130,7 +136,7 @@ public final class VideoFile: @unchecked Sendable {
         do throws(ChannelError) {
             if let still {
                 var time: Int64 = 0
-                while !hasStopped, try show(still.picture, at: time, &playing) {
+                while !hasStopped, !isDone(playing), try show(still.picture, at: time, &playing) {
                     time = time.addingReportingOverflow(stillInterval).partialValue
                 }
                 return
@@ -141,7 +147,7 @@ public final class VideoFile: @unchecked Sendable {
         }
         while !hasStopped {
             let before = playing.shown
-            while !hasStopped, let picture = try decoder.next(stopped: { hasStopped }) {
+            while !hasStopped, !isDone(playing), let picture = try decoder.next(stopped: { hasStopped }) {
                 do throws(ChannelError) {
                     guard try show(picture, at: picture.time, &playing) else { break }
                 } catch {
@@ -149,7 +155,7 @@ public final class VideoFile: @unchecked Sendable {
                     throw .channel(error)
                 }
             }
-            if hasStopped { return }
+            if hasStopped || isDone(playing) { return }
             let lost = decoder.takeLost()
             if lost > 0 { playing.telling(.damaged(decoder.complaint ?? "damaged data")) }
             guard playing.shown > before else {
@@ -161,6 +167,8 @@ public final class VideoFile: @unchecked Sendable {
             try decoder.rewind()
         }
     }
+
+    private func isDone(_ playing: borrowing Playing) -> Bool { playing.shown >= options.frameCount ?? .max }
 
     /// What goes on from one picture to the next.
     private struct Playing {
