@@ -169,7 +169,7 @@ public final class FakeCamera: Sendable {
     /// The source loses frames: the sequence jumps, and subscribers see `FrameLoss.source`.
     public func drop(_ count: Int = 1) {
         guard count > 0 else { return }
-        nextSequence.withLock { $0 += UInt64(count) }
+        nextSequence.withLock { $0 &+= UInt64(count) }
         publisher.countLost(source: UInt64(count))
     }
 

@@ -166,7 +166,7 @@ final class PictureFeed: Sendable {
             throw error
         }
         guard let frame else { return false }
-        let age = FrameTimestamp.now().nanoseconds - frame.publishTimestamp.nanoseconds
+        let age = FrameTimestamp.now().nanoseconds.subtractingClamped(frame.publishTimestamp.nanoseconds)
         state.withLock { $0.figures.latency.add(age) }
         let interval = Duration.nanoseconds(1_000_000_000 / Int64(rate))
         let now = ContinuousClock.now

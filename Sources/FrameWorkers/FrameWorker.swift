@@ -66,7 +66,7 @@ public struct WorkerConfiguration: Sendable {
     var subscriberOptions: Subscriber.Options {
         var options = Subscriber.Options()
         options.group = group
-        options.budget = concurrency + queue
+        options.budget = max(1, concurrency).addingClamped(max(1, queue))
         options.reserve = reserve
         options.reconnect = reconnect
         return options

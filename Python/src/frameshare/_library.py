@@ -88,8 +88,24 @@ def encoded(value: str | os.PathLike[str]) -> bytes:
     return data
 
 
+#: The longest time that means anything, in seconds: 146 years.
+LONGEST = 2.0**62 / 1e9
+
+
+def bounded(seconds: float) -> float:
+    """A time that can be counted with: nothing below 0, nothing beyond the longest. ``InvalidArgument`` for a NaN."""
+    if seconds != seconds:
+        raise errors.InvalidArgument("a time of NaN seconds is not possible")
+    return float(min(max(seconds, 0.0), LONGEST))
+
+
 def nanoseconds(seconds: float | None) -> int:
     """A timeout in seconds as C has it; None waits for ever."""
-    if seconds is None:
-        return -1
-    return max(0, min(int(seconds * 1e9), 2**62))
+    return -1 if seconds is None else int(bounded(seconds) * 1e9)
+
+
+def whole(name: str, number: int, least: int = 0, most: int = 2**32 - 1) -> int:
+    """A number that C's type holds; ``InvalidArgument`` for others."""
+    if not least <= number <= most:
+        raise errors.InvalidArgument(f"{name} is {number}; it can be {least} to {most}")
+    return number

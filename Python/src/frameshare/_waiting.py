@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Callable
 
-from ._library import check, lib, nanoseconds
+from ._library import bounded, check, lib, nanoseconds
 
 # Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there.
 SLICE = 0.05
@@ -20,7 +20,7 @@ def wait(call: Callable[[int], int], timeout: float | None) -> int:
     Raises what stands for an error; ``TimedOut`` when ``timeout`` seconds have passed.
     """
     sliced = threading.current_thread() is threading.main_thread()
-    end = None if timeout is None else time.monotonic() + timeout
+    end = None if timeout is None else time.monotonic() + bounded(timeout)
     while True:
         left = None if end is None else max(0.0, end - time.monotonic())
         part = left if not sliced else SLICE if left is None else min(left, SLICE)

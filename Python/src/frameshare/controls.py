@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, AsyncIterator, Iterator, Mapping, Sequence, Union
 
 from . import errors
-from ._library import ENDED, NOT_FOUND, check, encoded, ffi, lib, struct, text
+from ._library import ENDED, NOT_FOUND, bounded, check, encoded, ffi, lib, struct, text
 from ._waiting import Readable, wait
 from .metadata import Rectangle, Size
 
@@ -243,7 +243,7 @@ class Settings:
         """The next setting; waits for it. None when the channel has ended, ``TimedOut`` when none came in time. What the
         control can't be set to, by its kind and range, is refused and passed over."""
         handle, pointer = self._open(), ffi.new("frameshare_setting **")
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout is None else time.monotonic() + bounded(timeout)
         while True:
             left = None if end is None else max(0.0, end - time.monotonic())
             result = wait(lambda part: int(lib.frameshare_settings_next(handle, part, pointer)), left)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, AsyncIterator, Generator, Iterator, Mapping, Union
 
 from . import errors, metadata
-from ._library import ENDED, NOT_FOUND, check, encoded, exception, ffi, lib, nanoseconds, struct, text
+from ._library import ENDED, NOT_FOUND, check, encoded, exception, ffi, lib, nanoseconds, struct, text, whole
 from ._waiting import Readable, wait
 from .metadata import MetadataWriter, Value
 
@@ -271,5 +271,5 @@ def ask_options(deadline: float | None, attempts: int, cut_off: bool) -> Any:
     """How a group is asked, for C."""
     c = struct("ask_options")
     c.deadline = -1 if deadline is None else max(1, nanoseconds(deadline))
-    c.attempts, c.cut_off = max(1, attempts), cut_off
+    c.attempts, c.cut_off = whole("attempts", max(1, attempts)), bool(cut_off)
     return c

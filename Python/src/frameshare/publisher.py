@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import errors
-from ._library import NO_FRAME, check, encoded, ffi, lib, nanoseconds, struct
+from ._library import NO_FRAME, check, encoded, ffi, lib, nanoseconds, struct, whole
 from ._waiting import wait
 from .controls import Control, Settings, c_controls
 from .groups import Pending, Results, ask_options
@@ -78,14 +78,15 @@ class Publisher:
             keep.append(ffi.new("char[]", encoded(value)))
             return keep[-1]
 
-        options.mode = mode
+        options.mode = whole("mode", mode, most=0o777)
         if group is not None:
             options.group = kept(group)
         if allowed_users is not None:
-            users = ffi.new("uint32_t[]", list(allowed_users) or [0])
+            users = ffi.new("uint32_t[]", [whole("allowed_users", user) for user in allowed_users] or [0])
             keep.append(users)
             options.allowed_users, options.allowed_user_count = users, len(allowed_users)
-        options.metadata_capacity, options.source_need = metadata_capacity, source_need
+        options.metadata_capacity = whole("metadata_capacity", metadata_capacity)
+        options.source_need = whole("source_need", source_need)
         options.stall_limit = -1 if stall_limit is None else max(1, nanoseconds(stall_limit))
         options.lease_limit = 0 if lease_limit is None else max(1, nanoseconds(lease_limit))
         if not 0 <= copies < 2**32 or not 0 <= (copy_floor or 0) < 2**32:
@@ -216,7 +217,7 @@ class Publisher:
         options are ``ask``'s, for frames that are not asked about by themselves."""
         c, pointer = struct("results_options"), ffi.new("frameshare_results **")
         options = ask_options(deadline, attempts, cut_off)
-        c.window, c.capacity, c.ask = window or 0, capacity, options
+        c.window, c.capacity, c.ask = whole("window", window or 0), whole("capacity", capacity), options
         check(lib.frameshare_publisher_results(self._open(), encoded(group), c, pointer))
         return Results(pointer[0])
 
@@ -270,7 +271,7 @@ class Publisher:
         used = {name: [count] for name, count in (bytes_used or {}).items()}
         description, number = self._description(timestamp, clock, sequence, flags, used), ffi.new("uint64_t *")
         handle = self._metadata(metadata)
-        check(lib.frameshare_publisher_publish(self._open(), slot, description, handle, number))
+        check(lib.frameshare_publisher_publish(self._open(), whole("slot", slot), description, handle, number))
         return int(number[0])
 
     def ask_slot(
@@ -292,12 +293,13 @@ class Publisher:
         used = {name: [count] for name, count in (bytes_used or {}).items()}
         description, pointer = self._description(timestamp, clock, sequence, flags, used), ffi.new("frameshare_pending **")
         options, handle = ask_options(deadline, attempts, cut_off), self._metadata(metadata)
+        slot = whole("slot", slot)
         check(lib.frameshare_publisher_ask(self._open(), slot, encoded(group), description, handle, options, pointer))
         return Pending(pointer[0])
 
     def give_back(self, slot: int) -> None:
         """Takes a slot back from the source, with no frame in it."""
-        check(lib.frameshare_publisher_give_back(self._open(), slot))
+        check(lib.frameshare_publisher_give_back(self._open(), whole("slot", slot)))
 
     def free_slot_fd(self) -> int:
         """An eventfd, readable (read 8 bytes to clear it) when a slot may have come free after ``take_free`` left the
@@ -326,7 +328,9 @@ class Publisher:
 
     def count_lost(self, *, source: int = 0, no_free_slot: int = 0) -> None:
         """Counts frames that were lost before they could be published."""
-        check(lib.frameshare_publisher_count_lost(self._open(), max(0, source), max(0, no_free_slot)))
+        most = 2**64 - 1
+        source, no_free_slot = whole("source", source, most=most), whole("no_free_slot", no_free_slot, most=most)
+        check(lib.frameshare_publisher_count_lost(self._open(), source, no_free_slot))
 
     # All
 
@@ -353,7 +357,7 @@ class Publisher:
     def reconfigure(self, streams: Streams, *, slots: int = 8, metadata_capacity: int | None = None) -> None:
         """Publishes from a new pool from now on. What subscribers hold of the old one stays valid. ``metadata_capacity``
         is the most bytes of metadata in a frame from now on; None leaves it as it is."""
-        new = _streams(streams)
+        new, slots = _streams(streams), whole("slots", slots)
         self._room(metadata_capacity)
         check(lib.frameshare_publisher_reconfigure(self._open(), c_streams(new), len(new), slots))
         self.streams = new
@@ -368,7 +372,7 @@ class Publisher:
     ) -> None:
         """Publishes from other buffers of the source's own from now on; ``metadata_capacity`` is as ``reconfigure`` has
         it. Where they are those of an earlier generation, ``held_slots`` says which must wait."""
-        new, own = _streams(streams), _buffers(buffers)
+        new, own, slots = _streams(streams), _buffers(buffers), whole("slots", slots)
         self._room(metadata_capacity)
         check(
             lib.frameshare_publisher_reconfigure_buffers(
@@ -433,14 +437,14 @@ class Publisher:
         c = struct("description")
         if clock not in _CLOCKS:
             raise errors.InvalidArgument(f"there is no clock '{clock}'; use {', '.join(_CLOCKS)}")
-        c.flags, c.clock = flags, _CLOCKS[clock]
+        c.flags, c.clock = whole("flags", flags), _CLOCKS[clock]
         if timestamp is not None:
-            c.has_timestamp, c.timestamp = 1, timestamp
+            c.has_timestamp, c.timestamp = 1, whole("timestamp", timestamp, -(2**63), 2**63 - 1)
         if sequence is not None:
-            c.has_sequence, c.sequence = 1, sequence
+            c.has_sequence, c.sequence = 1, whole("sequence", sequence, most=2**64 - 1)
         for index, stream in enumerate(self.streams):
             for plane, count in enumerate(used.get(stream.name, ())):
-                c.has_bytes_used, c.bytes_used[index][plane] = 1, count
+                c.has_bytes_used, c.bytes_used[index][plane] = 1, whole("bytes_used", count, most=2**64 - 1)
         return c
 
 
@@ -567,5 +571,6 @@ def _buffers(buffers: Sequence[tuple[int, str, int]]) -> Any:
     for c, (fd, memory, size) in zip(result, buffers):
         if memory not in _MEMORY_NUMBERS:
             raise errors.InvalidArgument(f"there is no memory '{memory}'; use {', '.join(_MEMORY_NUMBERS)}")
-        c.fd, c.memory, c.size = fd, _MEMORY_NUMBERS[memory], size
+        c.fd, c.memory = whole("a buffer's descriptor", fd, -(2**31), 2**31 - 1), _MEMORY_NUMBERS[memory]
+        c.size = whole("a buffer's size", size, most=2**64 - 1)
     return result

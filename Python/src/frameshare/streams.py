@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import errors
-from ._library import check, encoded, ffi, lib, struct, text
+from ._library import check, encoded, ffi, lib, struct, text, whole
 from .formats import Format, format_of
 
 
@@ -43,7 +43,7 @@ class Stream:
         c, known = struct("stream"), Format.named(format)
         check(
             lib.frameshare_stream_opaque(
-                encoded(name), _side(width), _side(height), known.fourcc, known.modifier, max(0, capacity), c
+                encoded(name), _side(width), _side(height), known.fourcc, known.modifier, whole("capacity", capacity, most=2**64 - 1), c
             )
         )
         return stream_of(c)
@@ -74,7 +74,10 @@ def c_streams(streams: list[Stream]) -> Any:
             raise errors.LayoutError(f"an image has 1 to 4 planes, not {len(stream.planes)}")
         c.plane_count = len(stream.planes)
         for plane, (offset, stride, size, buffer) in zip(c.planes, stream.planes):
-            plane.offset, plane.stride, plane.size, plane.buffer = offset, stride, size, buffer
+            most = 2**64 - 1
+            plane.offset = whole("a plane's offset", offset, most=most)
+            plane.stride, plane.size = whole("a plane's stride", stride, most=most), whole("a plane's size", size, most=most)
+            plane.buffer = whole("a plane's buffer", buffer)
         name = encoded(stream.name)
         if len(name) >= len(c.name):
             raise errors.InvalidArgument(f"'{stream.name}' is too long for a stream's name: 32 characters at most")

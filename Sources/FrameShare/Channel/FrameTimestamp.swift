@@ -72,13 +72,14 @@ extension Duration {
 struct Deadline {
     private let at: Int64?
 
-    init(after timeout: Duration?) {
-        guard let timeout else {
-            at = nil
-            return
-        }
-        let (sum, overflow) = monotonicNow().addingReportingOverflow(max(0, timeout.nanosecondsClamped))
-        at = overflow ? nil : sum
+    init(after timeout: Duration?) { at = Self.moment(timeout, after: monotonicNow()) }
+
+    /// The moment so long after another, both in ns; nil: never, also where it lies beyond what 64 bits hold. A time below
+    /// zero counts as none.
+    static func moment(_ timeout: Duration?, after start: Int64) -> Int64? {
+        guard let timeout else { return nil }
+        let (sum, overflow) = start.addingReportingOverflow(max(0, timeout.nanosecondsClamped))
+        return overflow ? nil : sum
     }
 
     /// What is left in ns, at most `limit`; 0 when it has passed.
@@ -86,6 +87,8 @@ struct Deadline {
         guard let at else { return limit }
         return min(max(0, at - monotonicNow()), limit)
     }
+
+    var isNever: Bool { at == nil }
 
     var hasPassed: Bool { at.map { monotonicNow() >= $0 } ?? false }
 }

@@ -24,7 +24,7 @@ public enum CopyCapacity: Sendable, Hashable, CustomStringConvertible {
         case .bytes(let count): return min(count / bytesPerFrame, SlotSet.capacity)
         case .duration(let duration, let rate):
             let frames = duration / .seconds(1) * rate
-            return frames.isFinite && frames < 1e9 ? Int(frames.rounded(.up)) : .max
+            return Int(clamping: frames.rounded(.up))
         }
     }
 }
@@ -41,7 +41,7 @@ public struct CopyPlan: Sendable {
     let metadataCapacity: Int
 
     /// The memory that the pool takes, in bytes.
-    public var byteCount: Int { slots * bytesPerFrame }
+    public var byteCount: Int { slots.multipliedClamped(by: bytesPerFrame) }
 
     /// - Parameters:
     ///   - streams: those that are copied, as their channel has them
@@ -57,11 +57,14 @@ public struct CopyPlan: Sendable {
         for name in crops.keys.sorted() where !streams.contains(where: { $0.name == name }) {
             throw .cropOfUnknownStream(name, copied: streams.map(\.name))
         }
+        guard (0...FrameTable.maximumMetadataCapacity).contains(metadataCapacity) else {
+            throw .channel(.badMetadataCapacity(metadataCapacity))
+        }
         var (copies, bytes) = ([ImageCopy](), FrameTable.recordStride(metadataCapacity: metadataCapacity))
         for stream in streams {
             let copy = try ImageCopy(of: stream.layout, crop: crops[stream.name])
             copies.append(copy)
-            bytes += (copy.destination.bufferSize(0) + 4095) / 4096 * 4096
+            bytes = bytes.addingClamped(copy.destination.bufferSize(0).addingClamped(4095) / 4096 * 4096)
         }
         let slots = capacity.slots(bytesPerFrame: bytes)
         guard (2...SlotSet.capacity).contains(slots) else {

@@ -8,7 +8,7 @@ struct FrameThinning {
 
     init(every: Int, maximumRate: Double?) {
         self.every = max(1, every)
-        interval = maximumRate.flatMap { $0 > 0 ? Int64(min(1e18, 1e9 / $0)) : nil }
+        interval = maximumRate.flatMap { $0 > 0 ? min(1_000_000_000_000_000_000, Int64(clamping: 1e9 / $0)) : nil }
     }
 
     /// Whether the frame captured at this moment is wanted. Frames come in order.
@@ -22,7 +22,7 @@ struct FrameThinning {
             self.due = timestamp &+ interval  // the first, or after a break, or after the clock was set
             return true
         }
-        guard timestamp >= due - interval / 8 else { return false }
+        guard timestamp >= due &- interval / 8 else { return false }
         self.due = due &+ interval
         return true
     }

@@ -72,7 +72,7 @@ public struct ImageCopy: Sendable {
                     rows: 1
                 )
             )
-            end += plane.size
+            end = end.addingClamped(plane.size)
         }
         return (copy, moves)
     }
@@ -101,7 +101,7 @@ public struct ImageCopy: Sendable {
             let rows = tight.rows(plane: index) ?? 0
             let rowBytes = tight.rowBytes(plane: index) ?? 0
             let stride = keepsStrides ? plane.stride : tight.planes[index].stride
-            copy.planes[index] = PlaneLayout(offset: end, stride: stride, size: stride * rows)
+            copy.planes[index] = PlaneLayout(offset: end, stride: stride, size: stride.multipliedClamped(by: rows))
             let group = planeInfo.horizontalSubsampling * planeInfo.pixelsPerGroup
             var move = Move(
                 plane: index,
@@ -119,7 +119,7 @@ public struct ImageCopy: Sendable {
                 (move.rowBytes, move.rows) = (stride * rows, 1)
             }
             moves.append(move)
-            end += stride * rows
+            end = end.addingClamped(stride.multipliedClamped(by: rows))
         }
         return (copy, merged(moves))
     }

@@ -14,18 +14,22 @@ struct WatchTally {
     private var began = FrameTimestamp.now()
 
     mutating func add(_ frame: borrowing Frame, streams: [String]) {
-        publishToHere.record(nanoseconds: FrameTimestamp.now().nanoseconds - frame.publishTimestamp.nanoseconds)
+        publishToHere.record(
+            nanoseconds: FrameTimestamp.now().nanoseconds.subtractingClamped(frame.publishTimestamp.nanoseconds)
+        )
         let capture = frame.timestamp
         if capture.clock != .unknown {
-            captureToHere.record(nanoseconds: FrameTimestamp.now(capture.clock).nanoseconds - capture.nanoseconds)
+            captureToHere.record(
+                nanoseconds: FrameTimestamp.now(capture.clock).nanoseconds.subtractingClamped(capture.nanoseconds)
+            )
         }
         frames += 1
         for stream in streams {
             if let image = frame.image(stream) { bytes += UInt64(image.usedByteCount) }
         }
-        loss.source += frame.lost.source
-        loss.noFreeSlot += frame.lost.noFreeSlot
-        loss.policy += frame.lost.policy
+        loss.source &+= frame.lost.source
+        loss.noFreeSlot &+= frame.lost.noFreeSlot
+        loss.policy &+= frame.lost.policy
         if frame.flags.contains(.error) { damaged += 1 }
     }
 

@@ -109,7 +109,7 @@ struct ChannelReport {
 
     private func perSecond(_ now: UInt64, _ then: UInt64) -> Double {
         guard let earlier, self.now.age > earlier.age, now >= then else { return 0 }
-        return Double(now - then) * 1e9 / Double(self.now.age - earlier.age)
+        return Double(now - then) * 1e9 / (Double(self.now.age) - Double(earlier.age))
     }
 }
 

@@ -70,7 +70,8 @@ struct RelaySession {
             stop.sleep(nanoseconds: 1_000_000_000)
             let before = now
             now = try monitor.snapshot()
-            (frames, time) = (now.published - before.published, now.age - before.age)
+            frames = now.published.subtractingClamped(before.published)
+            time = now.age.subtractingClamped(before.age)
         }
         guard frames > 1, time > 0 else {
             throw CommandFailure("no frames come, so --hold can't tell how many to keep: give --slots or --bytes")
