@@ -6,6 +6,9 @@ internal import Synchronization
 final class ControlService: Sendable {
     private struct State {
         weak var source: (any ControllableSource)?
+        /// Whether a source was given. A look at `source` makes a reference, which may be the last: then the source, and with
+        /// it its publisher, would end on the looking thread. Only threads that no publisher waits for may look.
+        var isOffered = false
         var runs = false
         /// Requests that wait for their answer.
         var pending = 0
@@ -23,6 +26,7 @@ final class ControlService: Sendable {
     func offer(_ source: (any ControllableSource)?) throws(ChannelError) {
         let mustStart = state.withLock { state in
             state.source = source
+            state.isOffered = source != nil
             defer { if source != nil { state.runs = true } }
             return source != nil && !state.runs
         }
@@ -38,7 +42,7 @@ final class ControlService: Sendable {
     /// Answers over `socket`, now or later.
     func answer(_ query: Message.ControlsQuery, number: UInt32, user: UInt32, on socket: ControlSocket) {
         let refused: String? = state.withLock { state in
-            if state.source == nil { return "its source has no controls" }
+            if !state.isOffered { return Self.noControls }
             if case .set = query, let reason = refusal(of: user) { return reason }
             if state.pending >= Self.mostPending { return "\(Self.mostPending) requests wait already; ask again later" }
             state.pending += 1
@@ -54,13 +58,16 @@ final class ControlService: Sendable {
         }
     }
 
-    /// The source is let go of before the answer is sent: whoever has it may end it then.
+    private static let noControls = "its source has no controls"
+
+    /// On the service's own thread. The source is let go of before the answer is sent, and outside of the lock: where this
+    /// reference is the last, the publisher ends here.
     private func answerNow(_ query: Message.ControlsQuery) -> Message.ControlsAnswer {
         let source = state.withLock { state in
             state.pending -= 1
             return state.source
         }
-        return source.map { Self.answer(query, by: $0) } ?? .refused(ControlError.sourceGone.description)
+        return source.map { Self.answer(query, by: $0) } ?? .refused(Self.noControls)
     }
 
     private func refusal(of user: UInt32) -> String? {

@@ -25,18 +25,21 @@ final class CancelledRequests: Sendable {
 
     /// Runs `action` when the request is cancelled; at once if it was already.
     func whenCancelled(_ frame: UInt64, _ action: @escaping @Sendable () -> Void) {
-        let isCancelled = state.withLock { state in
-            if !state.cancelled.contains(frame) { state.actions[frame] = action }
-            return state.cancelled.contains(frame)
+        // An action goes outside of the lock: what it refers to may end with it, and ask something here.
+        let (isCancelled, replaced) = state.withLock { state in
+            let isCancelled = state.cancelled.contains(frame)
+            return (isCancelled, isCancelled ? nil : state.actions.updateValue(action, forKey: frame))
         }
+        withExtendedLifetime(replaced) {}
         if isCancelled { action() }
     }
 
     /// The request has been answered.
     func forget(_ frame: UInt64) {
-        state.withLock { state in
+        let action = state.withLock { state in
             state.cancelled.remove(frame)
-            state.actions[frame] = nil
+            return state.actions.removeValue(forKey: frame)
         }
+        withExtendedLifetime(action) {}
     }
 }
