@@ -105,7 +105,7 @@ final class OverlayEngine: Sendable {
         subscription.budget = budget
         subscriber = try Subscriber(
             channel: source.channel,
-            policy: .queue(max(1, min(budget - 1, LaneMemory.maximumDepth))),
+            policy: .queue(max(1, min(budget.subtractingClamped(1), LaneMemory.maximumDepth))),
             options: subscription
         )
         // The limit holds for who reads the overlay: what it holds itself is theirs.
@@ -127,10 +127,11 @@ final class OverlayEngine: Sendable {
 
     func run(_ results: WorkResults) {
         let tasks = [Task { await takeResults(results) }, Task { await takeFrames() }]
-        state.withLock {
-            $0.results = results
-            $0.tasks = tasks
+        let isClosed = state.withLock { state in
+            if !state.closed { (state.results, state.tasks) = (results, tasks) }
+            return state.closed
         }
+        if isClosed { return Self.end(results, tasks) }
         do throws(ChannelError) {
             try BackgroundThread.start(name: "fs-overlay") { [self] in watchReleases() }
         } catch {
@@ -250,6 +251,11 @@ final class OverlayEngine: Sendable {
 
     // MARK: ending
 
+    private static func end(_ results: WorkResults?, _ tasks: [Task<Void, Never>]) {
+        results?.end()
+        for task in tasks { task.cancel() }
+    }
+
     private func fail(_ error: ChannelError) {
         if error != .closed { publisher.fail("\(error)") }
         close()
@@ -275,9 +281,8 @@ final class OverlayEngine: Sendable {
             }
             return (state.held, state.join, state.results, state.tasks)
         }
-        results?.end()
+        Self.end(results, tasks)
         withExtendedLifetime((held, join)) {}
-        for task in tasks { task.cancel() }
         attention.bump()
         publisher.core.wakeSlotWaiters()
     }

@@ -4,36 +4,96 @@ internal import Synchronization
 
 // Finding the channel again.
 extension Subscriber {
+    /// Between two attempts, in ns; each pause is twice the one before.
+    static let shortestPause: Int64 = 10_000_000
+    private static let longestPause: Int64 = 250_000_000
+
+    private enum Attempt {
+        case closed
+        /// There is a connection again.
+        case connected
+        /// Another thread's attempt is under way, or it is too early for the next; look again after so many ns.
+        case wait(Int64)
+        case begin
+    }
+
+    /// Waits until there is a connection again, or the subscriber is closed.
+    ///
+    /// One thread connects for all that wait. It is the subscriber's own, so that an attempt may take longer than any of
+    /// them waits.
     func reconnect(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) {
-        var pause: Int64 = 10_000_000
         while true {
+            // Before the look: an attempt that ends after it ends the sleep.
+            let seen = reconnection.value
             if interrupted() { throw .cancelled }
-            if state.withLock({ $0.closed }) { throw .closed }
+            switch state.withLock({ Self.nextStep(&$0) }) {
+            case .closed: throw .closed
+            case .connected: return
+            case .begin:
+                do throws(ChannelError) {
+                    try beginAttempt()
+                } catch {
+                    endAttempt()
+                }
+            case .wait(let nanoseconds):
+                if deadline.hasPassed { throw .timedOut }
+                reconnection.wait(while: seen, nanoseconds: deadline.remaining(atMost: nanoseconds))
+            }
+        }
+    }
+
+    private static func nextStep(_ state: inout State) -> Attempt {
+        if state.closed { return .closed }
+        guard state.isOver else { return .connected }
+        if state.isConnecting { return .wait(100_000_000) }
+        let early = state.nextAttempt.subtractingClamped(monotonicNow())
+        if early > 0 { return .wait(early) }
+        state.isConnecting = true
+        return .begin
+    }
+
+    /// Tries once to connect, on a thread that keeps nobody's reference while it waits.
+    private func beginAttempt() throws(ChannelError) {
+        let (channel, directory, hello, timeout) = (channel, directory, hello, options.connectTimeout)
+        try BackgroundThread.start(name: "fs-connect") { [weak self] in
+            var link: SubscriberLink?
             do throws(ChannelError) {
-                let left = deadline.remaining(atMost: options.connectTimeout.nanosecondsClamped)
-                var link = try SubscriberLink.connect(
+                link = try SubscriberLink.connect(
                     channel: channel,
                     directory: directory,
                     hello: hello,
-                    timeout: .nanoseconds(left)
+                    timeout: timeout,
+                    isGivenUp: { self?.state.withLock(\.closed) ?? true }
                 )
-                guard let first = link.takeArrived() else { continue }
-                let established = link
-                state.withLock { state in
-                    state.link = established
-                    state.failure = nil
-                    state.deliveredBefore = state.delivered
-                    state.attach(first)
-                    state.before = nil
-                    state.connections += 1
-                }
-                return
-            } catch {
-                if deadline.hasPassed { throw .timedOut }
-                var wait = timespec(tv_sec: 0, tv_nsec: Int(min(pause, deadline.remaining(atMost: pause))))
-                nanosleep(&wait, nil)
-                pause = min(pause * 2, 250_000_000)
-            }
+            } catch {}
+            self?.endAttempt(link)
         }
+    }
+
+    /// Goes over to the new connection, unless the subscriber was closed meanwhile: then it hangs up again.
+    private func endAttempt(_ made: SubscriberLink? = nil) {
+        var link = made
+        var first = link?.takeArrived()
+        state.withLock { state in
+            state.isConnecting = false
+            guard !state.closed else { return }
+            guard var next = link, let attachment = first else {
+                state.nextAttempt = monotonicNow().addingClamped(state.attemptPause)
+                state.attemptPause = min(state.attemptPause * 2, Self.longestPause)
+                return
+            }
+            // What was before goes outside of the lock: a cancelled request's action may end with it.
+            swap(&state.link, &next)
+            first = state.current
+            link = next
+            state.failure = nil
+            state.deliveredBefore = state.delivered
+            state.attach(attachment)
+            state.before = nil
+            state.connections += 1
+            (state.nextAttempt, state.attemptPause) = (0, Self.shortestPause)
+        }
+        withExtendedLifetime((link, first)) {}
+        reconnection.bump()
     }
 }

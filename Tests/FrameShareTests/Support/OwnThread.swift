@@ -34,6 +34,9 @@ final class OwnThread<T: Sendable>: Sendable {
         pthread_detach(thread)
     }
 
+    /// What the body has returned or thrown; nil while it runs.
+    var result: Result<T, any Error>? { state.result.withLock { $0 } }
+
     /// What the body returned or threw.
     var value: T {
         get async throws {
