@@ -90,8 +90,15 @@ private func next(
     answer { () throws(Failure) in
         let place = try handlePlace(frame, "frame")
         let subscriber = try handles.subscribers.object(subscriber)
-        let frame = try translating { () throws(ChannelError) in
-            try subscriber.nextBlocking(after: moment, timeout: duration(timeout))
+        let frame: Frame?
+        do throws(ChannelError) {
+            frame = try subscriber.nextBlocking(after: moment, timeout: duration(timeout))
+        } catch {
+            // Why, if it is the caller's own doing.
+            if error == .timedOut, let advice = subscriber.budgetAdvice {
+                throw Failure(FRAMESHARE_ERROR_TIMED_OUT, advice)
+            }
+            throw Failure(error)
         }
         guard let frame else { return Int32(FRAMESHARE_ENDED) }
         return try hand(frame, to: place)

@@ -54,6 +54,8 @@ void test_statistics(void);
 void test_null(void);
 void test_stale_handles(void);
 void test_wrong_structs(void);
+void test_numbers(void);
+void test_held_budget(void);
 void test_fork(void);
 void test_asking(void);
 void test_killed_workers(void);

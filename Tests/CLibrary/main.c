@@ -27,6 +27,8 @@ static const struct {
     {"NULL everywhere gives errors", test_null},
     {"closed, released and invented handles give errors", test_stale_handles},
     {"structs of other releases are read, impossible ones refused", test_wrong_structs},
+    {"any number in any struct is refused or borne", test_numbers},
+    {"a time-out says that the whole budget is held", test_held_budget},
     {"a forked child gets a clear error", test_fork},
     {"a worker process answers, fails, says how far it is, and is told when nobody waits", test_asking},
     {"a frame whose worker is killed fails at once, or goes to the next", test_killed_workers},

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
-from typing import Any, AsyncIterator, Iterable, Iterator
+import warnings
+from typing import Any, AsyncIterator, Callable, Iterable, Iterator
 
 from . import errors
-from ._library import ENDED, NO_FRAME, NOT_FOUND, check, encoded, ffi, lib, nanoseconds, struct
+from ._library import ENDED, NO_FRAME, NOT_FOUND, bounded, check, encoded, ffi, lib, nanoseconds, struct, whole
 from ._waiting import SLICE, Readable, wait
 from .frames import Frame
 from .statistics import SubscriberStatistics, subscriber_statistics
 from .streams import Stream, stream_of
+
+
+#: How long, in seconds, a wait without end is silent before it is asked whether the budget is used up.
+_SILENCE = 1.0
 
 
 class Subscriber:
@@ -31,6 +37,9 @@ class Subscriber:
     ``Worker``. A subscriber that reconnects, and a member, have no ``fileno()``.
 
     Any thread may call any method; threads that wait at once share the frames.
+
+    A frame that is held, and one of which an array lives, counts against the budget. Who holds all of it gets no further
+    frame: copy what is to be kept (``array.copy()``), or ask for a larger ``budget``.
     """
 
     def __init__(
@@ -53,12 +62,13 @@ class Subscriber:
         # Each connection has another descriptor; and who polls learns late that a request was cancelled.
         self._pollable = not reconnect and group is None
         self._ended = False
+        self._has_warned = False
         self._readable = Readable(self.fileno, clear=False)
         options = struct("subscriber_options")
         options.policy, options.queue_depth = _policy(policy)
         options.budget = _count("budget", budget)
         options.reserve, options.reconnect, options.pollable = reserve, reconnect, self._pollable
-        options.wait, options.spin_time = (1, nanoseconds(spin)) if spin > 0 else (0, 0)
+        options.wait, options.spin_time = (1, nanoseconds(spin)) if not spin <= 0 else (0, 0)
         options.connect_timeout = max(1, nanoseconds(connect_timeout))
         keep = [ffi.new("char[]", encoded(stream)) for stream in streams or ()]
         names = ffi.new("char *[]", keep)
@@ -90,16 +100,38 @@ class Subscriber:
         captured at that timestamp or before. Other threads run meanwhile, and Ctrl-C ends it at once.
         """
         handle, pointer = self._open(), ffi.new("frameshare_frame **")
-        if after is None:
-            result = wait(lambda part: int(lib.frameshare_subscriber_next(handle, part, pointer)), timeout)
+        if after is not None:
+            after = whole("after", after, -(2**63), 2**63 - 1)
+
+        def take(part: int) -> int:
+            if after is None:
+                return int(lib.frameshare_subscriber_next(handle, part, pointer))
+            return int(lib.frameshare_subscriber_next_after(handle, after, part, pointer))
+
+        if timeout is None and not self._has_warned:
+            result = self._take_or_warn(take)
         else:
-            result = wait(
-                lambda part: int(lib.frameshare_subscriber_next_after(handle, after, part, pointer)), timeout
-            )
+            result = wait(take, timeout)
         if result == ENDED:
             self._ended = True
             return None
         return Frame(pointer[0])
+
+    def _take_or_warn(self, take: Callable[[int], int]) -> int:
+        """Waits for ever; says once that the budget is used up, where that is why no frame comes."""
+        while not self._has_warned:
+            try:
+                return wait(take, _SILENCE)
+            except errors.TimedOut as error:
+                self._warn(error)
+        return wait(take, None)
+
+    def _warn(self, error: errors.TimedOut) -> None:
+        if not self._has_warned and "you hold" in str(error):
+            self._has_warned = True
+            text = f"'{self.channel}': {error}. Arrays over a frame's bytes hold it, too: array.copy() does not"
+            # At the line of the loop, or of the call.
+            warnings.warn(text, RuntimeWarning, stacklevel=_stack_level())
 
     def try_next(self) -> Frame | None:
         """The next frame if there is one now. None if not, and when the channel has ended: see ``ended``."""
@@ -135,10 +167,13 @@ class Subscriber:
         if timeout is None:
             return await self._anext()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(bounded(timeout)):
                 return await self._anext()
-        except TimeoutError as error:
-            raise errors.TimedOut("no frame came in the given time") from error
+        except errors.TimedOut:
+            raise
+        except TimeoutError:
+            # The library knows why.
+            return self._at_once()
 
     async def _anext(self) -> Frame | None:
         if not self._pollable:
@@ -147,7 +182,25 @@ class Subscriber:
             frame = self.try_next()
             if frame is not None or self._ended:
                 return frame
-            await self._readable.wait()
+            if self._has_warned:
+                await self._readable.wait()
+                continue
+            try:
+                async with asyncio.timeout(_SILENCE):
+                    await self._readable.wait()
+            except TimeoutError:
+                try:
+                    return self._at_once()
+                except errors.TimedOut as error:
+                    self._warn(error)
+
+    def _at_once(self) -> Frame | None:
+        """The next frame, or ``TimedOut`` with the reason why there is none."""
+        pointer = ffi.new("frameshare_frame **")
+        if check(lib.frameshare_subscriber_next(self._open(), 0, pointer)) == ENDED:
+            self._ended = True
+            return None
+        return Frame(pointer[0])
 
     async def _anext_in_thread(self) -> Frame | None:
         # In slices: nothing wakes a thread whose task was cancelled.
@@ -217,6 +270,14 @@ class Subscriber:
 
     def __repr__(self) -> str:
         return f"<frameshare.Subscriber of '{self.channel}'{', closed' if self._handle is None else ''}>"
+
+
+def _stack_level() -> int:
+    """How far above ``_warn`` the caller of this package is."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 class _Frames:

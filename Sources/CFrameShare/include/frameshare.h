@@ -553,7 +553,9 @@ struct frameshare_subscriber_options {
 int frameshare_subscriber_open(const char *channel, const struct frameshare_subscriber_options *options,
                                frameshare_subscriber **subscriber);
 
-/* The next frame; waits for it. FRAMESHARE_ENDED once the channel has ended in order; FRAMESHARE_ERROR_TIMED_OUT. */
+/* The next frame; waits for it. FRAMESHARE_ENDED once the channel has ended in order; FRAMESHARE_ERROR_TIMED_OUT. None can
+ * come to a subscriber that holds its whole budget of frames: then frameshare_last_error() says so, and a wait without an end
+ * says it once on standard error. */
 int frameshare_subscriber_next(frameshare_subscriber *subscriber, int64_t timeout, frameshare_frame **frame);
 
 /* The next frame that was captured after a moment of the source's own clock; older ones are passed over. */

@@ -21,6 +21,8 @@ public struct SubscriberStatistics: Sendable, Hashable {
     public let lost: FrameLoss
     /// Frames held now.
     public let held: Int
+    /// The most slots that it can pin. Who holds as many frames is given no more.
+    public let budget: Int
     /// How often it has connected: 1 unless it reconnects.
     public let connections: UInt64
     /// From publication to taking, in ns: median, 99th percentile, largest.
