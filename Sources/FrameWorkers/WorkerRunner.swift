@@ -16,13 +16,13 @@ public final class WorkerRunner<Worker: FrameWorker>: Sendable {
         directory: ChannelDirectory? = nil
     ) throws(ChannelError) {
         self.worker = worker
-        concurrency = configuration.concurrency
+        concurrency = max(1, configuration.concurrency)
         var options = configuration.subscriberOptions
         options.directory = directory
         subscriber = try Subscriber(
             channel: channel,
             streams: configuration.streams,
-            policy: .queue(configuration.queue),
+            policy: .queue(max(1, configuration.queue)),
             options: options
         )
     }
@@ -69,11 +69,11 @@ public final class WorkerRunner<Worker: FrameWorker>: Sendable {
             // The frame is given back only after the answer: until then another member can still be given it.
             do {
                 let reply = try await worker.handle(frame, request)
-                try request.answer(reply)
+                try await request.answer(reply)
             } catch let error as ChannelError where error == .closed {
                 // The publisher has gone, and with it whoever asked.
             } catch {
-                try? request.fail("\(error)")
+                try? await request.fail("\(error)")
             }
             _ = frame.number
         }

@@ -21,12 +21,16 @@ public struct LaneTakes: Sendable {
         memory.offered.pointee.load(ordering: .acquiring) != next
     }
 
+    /// Beside one for each cell. A step is far quicker than an offer, which is what makes another necessary.
+    private static let mostSteps = 4096
+
     /// TAKE: the next frame's slot, or nil when there is none now. Frames come in order; one that was withdrawn in the
     /// meantime is passed over. A cell that holds nonsense is passed over too: a hostile publisher gets no index of
-    /// its choosing.
+    /// its choosing, and can't keep this looking for ever: after more steps than any correct one makes it take, it gives up
+    /// for now.
     public mutating func take() -> Int? {
         let depth = UInt64(memory.depth)
-        while true {
+        for _ in 0..<Self.mostSteps + memory.depth {
             let offered = memory.offered.pointee.load(ordering: .acquiring)
             guard offered != next else { return nil }
             if offered < next || offered - next > depth {
@@ -51,6 +55,7 @@ public struct LaneTakes: Sendable {
             guard taken && found.slot >= 0 && found.slot < slots else { continue }
             return found.slot
         }
+        return nil
     }
 
     /// RELEASE: gives a slot back; in any order, from any thread, any number of times. Follow it with a look at the

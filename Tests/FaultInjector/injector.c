@@ -48,8 +48,8 @@ void fault_spare(int spared) { (void)spared; }
     X(accept4) X(access) X(bind) X(chmod) X(chown) X(close) X(connect) X(epoll_create1) X(epoll_ctl) X(epoll_wait) \
     X(eventfd) X(fallocate) X(fcntl) X(flock) X(fstat) X(fstatfs) X(ftruncate) X(futex_wait) X(futex_waitv) X(futex_wake) \
     X(getrlimit) X(getsockopt) X(ioctl) X(listen) X(lseek) X(madvise) X(memfd_create) X(mkdir) X(mmap) X(nanosleep) \
-    X(open) X(opendir) X(poll) X(pthread_create) X(pwrite) X(read) X(readdir) X(realpath) X(recvmsg) X(sendmsg) X(shutdown) \
-    X(socket) X(stat) X(unlink)
+    X(open) X(opendir) X(poll) X(pthread_create) X(pwrite) X(read) X(readdir) X(realpath) X(recvmsg) X(rename) X(rmdir) X(sendmsg) \
+    X(shutdown) X(socket) X(stat) X(unlink)
 
 #define NUMBER(name) F_##name,
 enum { FUNCTIONS(NUMBER) COUNT, NONE };
@@ -141,6 +141,8 @@ WRAP_AS(ssize_t, -1, read, (int fd, void *bytes, size_t size), (fd, bytes, size)
 WRAP_AS(struct dirent *, NULL, readdir, (DIR *folder), (folder))
 WRAP_AS(char *, NULL, realpath, (const char *path, char *resolved), (path, resolved))
 WRAP_AS(ssize_t, -1, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+WRAP(rename, (const char *from, const char *to), (from, to))
+WRAP(rmdir, (const char *path), (path))
 WRAP_AS(ssize_t, -1, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 WRAP(shutdown, (int fd, int how), (fd, how))
 WRAP(socket, (int domain, int type, int protocol), (domain, type, protocol))

@@ -1,7 +1,8 @@
-import FrameShare
 import Glibc
 import Synchronization
 import Testing
+
+@testable import FrameShare
 
 /// A source with a few controls that does as real ones do: rounds, refuses, goes away.
 private final class KnobSource: ControllableSource {
@@ -118,18 +119,15 @@ struct CameraControlTests {
     func longLists() throws {
         final class Wordy: ControllableSource {
             func listControls() throws(ControlError) -> [CameraControl] {
-                let word = String(repeating: "ä", count: 4000)
-                return (0..<1000).map {
-                    CameraControl(
-                        name: "\($0)",
-                        label: word,
-                        kind: .menu,
-                        items: (0..<300).map { .init(value: "\($0)", name: word) }
-                    )
-                }
+                // One text longer than may be, and two menus of which a message holds one.
+                let long = String(repeating: "ä", count: Message.maximumControlText)
+                let name = String(repeating: "n", count: 300)
+                let items = (0..<Message.maximumItems + 1).map { CameraControl.Item(value: "\($0)", name: name) }
+                return [CameraControl(name: "text", label: long, kind: .text)]
+                    + ["a", "b"].map { CameraControl(name: $0, kind: .menu, items: items) }
             }
             func setControl(_ setting: ControlSetting) throws(ControlError) -> String {
-                throw .refused(String(repeating: "no ", count: 1000))
+                throw .refused(String(repeating: "no ", count: Message.maximumControlText))
             }
         }
         let channel = try TestChannel()
@@ -137,7 +135,10 @@ struct CameraControlTests {
         let source = Wordy()
         try publisher.offerControls(of: source)
         let monitor = try channel.monitor()
-        #expect(try monitor.controls().allSatisfy { $0.items.count == 256 })
+        let controls = try monitor.controls()
+        #expect(controls.map(\.name) == ["text", "a"])
+        #expect(controls.map(\.items.count) == [0, Message.maximumItems])
+        #expect(controls.first?.label == String(repeating: "ä", count: Message.maximumControlText / 2))
         let outcomes = try monitor.setControls((0..<64).map { ControlSetting("\($0)", "1") })
         #expect(outcomes.count == 64)
         #expect(throws: ChannelError.self) { try monitor.setControls([]) }

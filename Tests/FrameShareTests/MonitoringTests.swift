@@ -1,9 +1,37 @@
 import FrameShare
 import Glibc
+import PeerTesting
 import Testing
 
 @Suite("Statistics and monitors", .timeLimit(.minutes(10)))
 struct MonitoringTests {
+    @Test("a monitor that has missed answers shows the present again, not what it has missed")
+    func missedAnswers() async throws {
+        let folder = try PeerFolder()
+        let publisher = try await folder.publisher("slots=4")
+        let monitor = try ChannelMonitor(
+            channel: "camera",
+            directory: ChannelDirectory(path: folder.path),
+            timeout: .milliseconds(100)
+        )
+        publisher.kill(SIGSTOP)
+        for _ in 0..<3 { #expect(throws: ChannelError.handshakeTimeout(channel: "camera")) { try monitor.snapshot() } }
+        publisher.kill(SIGCONT)
+        // It goes on, and a later look sees more.
+        var latest: UInt64 = 0
+        try await eventually {
+            guard let seen = try? monitor.snapshot() else { return false }
+            latest = seen.published
+            return true
+        }
+        _ = try await publisher.ask("pause", "paused")
+        let now = UInt64(try await publisher.report()["published"])
+        #expect(latest <= now)
+        try await eventually { (try? monitor.snapshot().published) == now }
+        // Nothing late is left to be taken for an answer.
+        #expect(try monitor.snapshot().published == now)
+    }
+
     @Test("a monitor sees what the publisher sees, and is no subscriber")
     func snapshot() throws {
         let channel = try TestChannel()

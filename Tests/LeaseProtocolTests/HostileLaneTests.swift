@@ -7,6 +7,25 @@ import Testing
 /// nor touch anyone else.
 @Suite("A lane full of lies")
 struct HostileLaneTests {
+    @Test("a publisher that counts offers as fast as it can keeps no subscriber looking for ever")
+    func endlessOffers() async {
+        let lane = PlainLane(depth: 3)
+        let memory = lane.memory
+        let isOver = Atomic(false)
+        let liar = Task.detached {
+            var offer: UInt64 = 0
+            while !isOver.load(ordering: .relaxed) {
+                offer &+= 1_000_003
+                memory.offered.pointee.store(offer, ordering: .relaxed)
+            }
+        }
+        var takes = LaneTakes(memory: memory, slots: 4)
+        for _ in 0..<2000 { #expect(takes.take() == nil) }
+        isOver.store(true, ordering: .relaxed)
+        await liar.value
+        withExtendedLifetime(lane) {}
+    }
+
     @Test("a subscriber that scribbles over its lane harms nobody else", arguments: 1...8 as ClosedRange<UInt64>)
     func hostileSubscriber(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)

@@ -28,6 +28,7 @@ struct PublisherLife {
         try runShort()
         try publisher.reconfigure(streams: [PublishRole.stream(128, 96)], slots: 4)
         try streamUntilRead()
+        try wakeEventLoop()
         try askGroup()
         answer()
     }
@@ -54,6 +55,38 @@ struct PublisherLife {
             usleep(500)
         }
         throw .timedOut
+    }
+
+    /// One frame wakes an event loop that has run empty. The loop is another side: its own calls are spared.
+    private func wakeEventLoop() throws(ChannelError) {
+        fault_spare(1)
+        defer { fault_spare(0) }
+        var options = Subscriber.Options()
+        options.directory = ChannelDirectory(path: arguments.folder)
+        options.pollable = true
+        let loop: Subscriber
+        do throws(ChannelError) {
+            loop = try Subscriber(channel: arguments.channel, options: options)
+        } catch { return }  // the fault kept it out
+        defer { loop.close() }
+        let publisher = publisher
+        for _ in 0..<3 {
+            do throws(ChannelError) {
+                while try loop.tryNext() != nil {}
+            } catch { return }
+            fault_spare(0)
+            let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
+            let sequence = publisher.statistics.published
+            slot["main"].withUnsafeMutableBytes { bytes in PixelPattern.fill(bytes, sequence: sequence) }
+            try publisher.publish(
+                slot,
+                FrameDescription(sequence: sequence),
+                metadata: ["Number": .int64(Int64(sequence))]
+            )
+            fault_spare(1)
+            var entry = pollfd(fd: try loop.pollDescriptor, events: Int16(POLLIN), revents: 0)
+            if poll(&entry, 1, 10_000) != 1 { throw .timedOut }
+        }
     }
 
     /// Until the worker outside, which comes back where a fault has cost it its connection, has answered.

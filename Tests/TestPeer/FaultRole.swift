@@ -32,7 +32,8 @@ struct FaultRole {
         ("pwrite", [ENOSPC, EINTR]),
         ("read", [EAGAIN]),
         ("readdir", [EIO]), ("realpath", [EACCES]), ("recvmsg", [EINTR, ENOMEM, ECONNRESET]),
-        ("sendmsg", [EAGAIN, EPIPE, ETOOMANYREFS]), ("shutdown", [ENOTCONN]), ("socket", [EMFILE, ENOBUFS]),
+        ("rename", [EACCES, EIO]), ("rmdir", [EBUSY]),
+        ("sendmsg", [EAGAIN, EPIPE, ETOOMANYREFS, ENOBUFS]), ("shutdown", [ENOTCONN]), ("socket", [EMFILE, ENOBUFS]),
         ("stat", [EACCES]), ("unlink", [EPERM]),
     ]
 
@@ -143,6 +144,13 @@ struct FaultRole {
             }
             unlink(file)
         }
+        // The folder in which the socket was made.
+        if access(path + ".new", F_OK) == 0, !["unlink", "rmdir"].contains(name) {
+            bad += 1
+            say("debris \(what): \(path).new")
+        }
+        unlink(path + ".new/s")
+        rmdir(path + ".new")
     }
 
     /// One life, with a fault or without.

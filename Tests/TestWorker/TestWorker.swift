@@ -26,7 +26,7 @@ struct TestWorker: FrameWorker {
         case 2: try await Task.sleep(for: .seconds(3600))
         case 3: throw Refusal(number: number)
         case 4: return .bytes(Array(repeating: UInt8(truncatingIfNeeded: number), count: 1_000_000))
-        case 5: for step in Int32(1)...3 { try request.progress(["step": .int32(step)]) }
+        case 5: for step in Int32(1)...3 { try await request.progress(["step": .int32(step)]) }
         case 6: usleep(200_000)
         default: break
         }

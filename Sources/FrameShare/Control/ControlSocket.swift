@@ -15,6 +15,8 @@ final class ControlSocket: Sendable {
         case sent
         /// The peer does not read: its queue is full.
         case full
+        /// The kernel has no memory for it at this moment. What must not be lost is to be sent again.
+        case noMemory
         /// The peer is gone, or the kernel refused.
         case failed(Errno)
     }
@@ -36,7 +38,22 @@ final class ControlSocket: Sendable {
         }
         if result >= 0 { return .sent }
         let error = Errno(rawValue: Int32(-result))
-        return error == .resourceTemporarilyUnavailable || error == .noBufferSpace ? .full : .failed(error)
+        switch error {
+        case .resourceTemporarilyUnavailable: return .full
+        case .noBufferSpace, .noMemory: return .noMemory
+        default: return .failed(error)
+        }
+    }
+
+    /// Sends a message that must not be lost: while the kernel has no memory for it, tries again for a tenth of a second.
+    @discardableResult
+    func sendPatiently(_ message: Message) -> SendOutcome {
+        let (bytes, deadline) = (message.encoded, Deadline(after: .milliseconds(100)))
+        while true {
+            let outcome = send(bytes: bytes)
+            if outcome != .noMemory || deadline.hasPassed { return outcome }
+            SubscriberLink.sleep(nanoseconds: 1_000_000)
+        }
     }
 
     /// What came in.

@@ -59,7 +59,7 @@ extension PublisherCore {
                     member: member,
                     slot: slot,
                     generation: state.generation.number,
-                    deadline: options.deadline.map { now &+ max(0, $0.nanosecondsClamped) },
+                    deadline: Deadline.moment(options.deadline, after: now),
                     options: options,
                     sinks: sinks
                 )
@@ -175,7 +175,7 @@ extension PublisherCore {
         if let descriptor = shared {
             guard reply.sharedSize > 0 else { return "it sent a descriptor with a reply that needs none" }
             do throws(MemoryError) {
-                storage = .shared(try SealedBytes(adopting: descriptor, size: reply.sharedSize))
+                storage = .shared(try ReceivedBytes(adopting: descriptor, size: reply.sharedSize))
             } catch {
                 return "its reply can't be read: \(error)"
             }
@@ -237,9 +237,13 @@ extension PublisherCore {
             else { return }
             message = Self.letGo(of: request, &state)
         }
-        if let (socket, frame) = message { socket.send(.cancel(frame: frame)) }
+        if let (socket, frame) = message { tellCancelled(frame, socket) }
         tellWork()
         slotMayBeFree()
+    }
+
+    private func tellCancelled(_ frame: UInt64, _ socket: ControlSocket) {
+        deliver(Message.cancel(frame: frame).encoded, to: socket, waitsForRoom: true)
     }
 
     /// A request is given up: what its worker has not taken is withdrawn; who works on it is to be told.
@@ -269,14 +273,15 @@ extension PublisherCore {
             return !overdue.isEmpty
         }
         guard any else { return }
-        for (socket, frame) in messages { socket.send(.cancel(frame: frame)) }
+        for (socket, frame) in messages { tellCancelled(frame, socket) }
         slotMayBeFree()
     }
 
     /// How long the control thread may sleep for the sake of deadlines, in ms; -1: for ever.
     var workWait: Int32 {
         guard let first = state.withLock({ $0.work.firstDeadline }) else { return -1 }
-        return Int32(clamping: max(0, (first - monotonicNow() + 999_999) / 1_000_000))
+        let left = first.subtractingClamped(monotonicNow())
+        return Int32(clamping: max(0, left.addingClamped(999_999) / 1_000_000))
     }
 
     /// Tells everyone what has become of their requests, and wakes members that were handed a frame. Never under a lock.
@@ -291,7 +296,7 @@ extension PublisherCore {
         for item in news { item.sink.receive(item.event) }
         guard handedOver else { return }
         page.wakeAll()
-        for socket in sockets { socket.send(.wake) }
+        for socket in sockets { deliver(Self.wakeMessage, to: socket) }
     }
 
     /// Bumps the word that readers sleep on, after the offer, and returns the sockets of event loops to be woken.

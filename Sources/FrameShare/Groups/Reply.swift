@@ -64,7 +64,7 @@ extension Reply {
 struct ReceivedReply: Sendable {
     enum Storage: Sendable {
         case inline([UInt8])
-        case shared(SealedBytes)
+        case shared(ReceivedBytes)
     }
     let content: Message.WorkerReply.Content
     let storage: Storage

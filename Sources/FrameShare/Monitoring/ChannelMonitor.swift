@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import SystemPackage
 
 /// Watches a channel without taking frames from it: what `list` and `top` use. Also the way to its source's controls:
 /// ``controls()``, ``setControls(_:)``. May be used from any thread; they take turns.
@@ -7,7 +8,13 @@ public final class ChannelMonitor: Sendable {
     public let channel: String
     private let socket: ControlSocket
     private let timeout: Duration
-    private let buffer = Mutex(ControlSocket.messageBuffer())
+    private struct State {
+        var buffer = ControlSocket.messageBuffer()
+        /// Snapshots that were asked for and have not come, in order. Those whose time was up come late: they answer for the
+        /// moment of their question, and are not taken for a later one's.
+        var snapshotsDue = 0
+    }
+    private let state = Mutex(State())
     /// Of the questions about controls.
     let nextNumber = Atomic<UInt32>(0)
 
@@ -23,7 +30,8 @@ public final class ChannelMonitor: Sendable {
         self.channel = channel
         self.timeout = timeout
         let directory = try ChannelDirectory.resolve(directory)
-        socket = try SubscriberLink.connectSocket(channel: channel, directory: directory)
+        let deadline = Deadline(after: timeout)
+        socket = try SubscriberLink.connectSocket(channel: channel, directory: directory, until: deadline)
         try SubscriberLink.sendHello(
             .init(
                 role: .monitor,
@@ -56,9 +64,9 @@ public final class ChannelMonitor: Sendable {
         timeout: Duration,
         isAnswer: (Message) -> Bool
     ) throws(ChannelError) -> Message {
-        let result: Result<Message, ChannelError> = buffer.withLock { buffer in
+        let result: Result<Message, ChannelError> = state.withLock { state in
             do throws(ChannelError) {
-                return .success(try askAlone(question, timeout, isAnswer, &buffer))
+                return .success(try askAlone(question, timeout, isAnswer, &state))
             } catch {
                 return .failure(error)
             }
@@ -70,19 +78,28 @@ public final class ChannelMonitor: Sendable {
         _ question: Message?,
         _ timeout: Duration,
         _ isAnswer: (Message) -> Bool,
-        _ buffer: inout [UInt8]
+        _ state: inout State
     ) throws(ChannelError) -> Message {
         if let question {
-            switch socket.send(question) {
-            case .sent: break
+            switch socket.sendPatiently(question) {
+            case .sent: if question == .statisticsRequest { state.snapshotsDue += 1 }
             case .full: throw .handshakeTimeout(channel: channel)
+            case .noMemory: throw .system(call: "sendmsg", .noBufferSpace)
             case .failed: throw .publisherLost(channel: channel)
             }
         }
         let deadline = Deadline(after: timeout)
         while true {
             try SubscriberLink.wait(for: socket, until: deadline, channel: channel)
-            if let message = try receiveOne(&buffer), isAnswer(message) { return message }
+            if let message = try receiveOne(&state.buffer) {
+                var isLate = false
+                if case .statistics = message {
+                    state.snapshotsDue = max(0, state.snapshotsDue - 1)
+                    // With more to come, it is the answer to a question before.
+                    isLate = state.snapshotsDue > 0
+                }
+                if !isLate, isAnswer(message) { return message }
+            }
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
         }
     }

@@ -15,15 +15,17 @@ final class ControlServer: Sendable {
     private let epoll: OwnedDescriptor
     private let stopping = Atomic<Bool>(false)
     private let finished: OwnedDescriptor
+    /// The thread of ``run()``, as a number; 0 before it runs.
+    private let thread = Atomic<UInt>(0)
 
     /// How long a peer may take from connecting to being ready, in ns.
     private static let handshakeLimit: Int64 = 5_000_000_000
     /// Connections beyond this many are turned away: subscribers, monitors and unfinished handshakes together.
     private static let maximumConnections = 256
-    /// Of one user, in unfinished handshakes. Whoever comes then takes the place of the one that has been silent for
-    /// longest: nobody is kept out by connections that say nothing.
-    private static let maximumUnfinished = 64
-    /// Taken in one go: fewer than may be unfinished, so that each is listened to before it could have to make way.
+    /// Of one user, connections that have said nothing. One more takes the place of the one that has been silent for
+    /// longest: nobody is kept out by connections that say nothing. Those that have said hello count as members.
+    private static let maximumSilent = 64
+    /// Taken in one go: fewer than may be silent, so that each is listened to before it could have to make way.
     private static let acceptedAtOnce = 16
 
     init(core: PublisherCore, listening: ListeningSocket) throws(ChannelError) {
@@ -46,6 +48,8 @@ final class ControlServer: Sendable {
     func stop() {
         // Whoever comes second waits for the end as well: when this returns, the files are gone.
         if !stopping.exchange(true, ordering: .sequentiallyConsistent) { PublisherCore.signal(core.controlEvent) }
+        // The last reference to a publisher may end on this very thread. Then the loop ends once this has returned.
+        if thread.load(ordering: .acquiring) == UInt(pthread_self()) { return }
         var entry = pollfd(fd: finished.number, events: Int16(POLLIN), revents: 0)
         while poll(&entry, 1, -1) < 0 && errno == EINTR {}
     }
@@ -69,6 +73,7 @@ final class ControlServer: Sendable {
             case .attached, .monitor: false
             }
         }
+        var isSilent: Bool { if case .awaitingHello = stage { true } else { false } }
         var isAttached: Bool { if case .attached = stage { true } else { false } }
         var subscriber: PublisherCore.SubscriberID? {
             switch stage {
@@ -79,6 +84,7 @@ final class ControlServer: Sendable {
     }
 
     private func run() {
+        thread.store(UInt(pthread_self()), ordering: .releasing)
         var connections: [Int32: Connection] = [:]
         var buffer = ControlSocket.messageBuffer()
         // Kept so that a connection can be taken and hung up on when descriptors have run out: else it would wait in
@@ -88,7 +94,7 @@ final class ControlServer: Sendable {
         var ready = [UInt64](repeating: 0, count: 64)
         while !stopping.load(ordering: .sequentiallyConsistent) {
             let unfinished = connections.values.contains(where: \.isUnfinished)
-            let pauses: [Int32] = [unfinished ? 250 : -1, core.leaseLookInterval, core.workWait]
+            let pauses: [Int32] = [unfinished ? 250 : -1, core.leaseLookInterval, core.workWait, core.unsentWait]
             let pause = pauses.filter { $0 >= 0 }.min() ?? -1
             let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), pause)
             for i in 0..<Int(max(0, count)) {
@@ -105,6 +111,8 @@ final class ControlServer: Sendable {
             core.cutOffOverdue()
             core.expireWork()
             core.tellWork()
+            core.sendUnsent()
+            core.noticeReleases()
             for item in core.takeDisconnects() {
                 item.socket.send(.ended(.disconnected(item.reason)))
                 core.log(.warning, "disconnected subscriber \(item.id): \(item.reason)")
@@ -162,13 +170,12 @@ final class ControlServer: Sendable {
             socket.send(.refused("user \(peer.uid) is not among those that this channel allows"))
             return
         }
-        var unfinished = connections.values.count { $0.isUnfinished && $0.peer.uid == peer.uid }
-        if unfinished >= Self.maximumUnfinished, let silent = longestSilent(of: peer.uid, connections) {
-            refuse(silent, "it has said nothing, and others of its user have come", &connections)
-            unfinished -= 1
+        let silent = connections.values.count { $0.isSilent && $0.peer.uid == peer.uid }
+        if silent >= Self.maximumSilent, let longest = longestSilent(of: peer.uid, connections) {
+            refuse(longest, "it has said nothing, and others of its user have come", &connections)
         }
-        guard connections.count < Self.maximumConnections, unfinished < Self.maximumUnfinished else {
-            socket.send(.refused("the channel has \(connections.count) connections, \(unfinished) of them unfinished"))
+        guard connections.count < Self.maximumConnections else {
+            socket.send(.refused("the channel has \(connections.count) connections, which is the most"))
             return
         }
         let result = fs_epoll_add(epoll.number, socket.number, FS_EPOLLIN, UInt64(socket.number))
@@ -177,9 +184,8 @@ final class ControlServer: Sendable {
     }
 
     private func longestSilent(of user: UInt32, _ connections: [Int32: Connection]) -> Int32? {
-        connections.filter { connection in
-            if case .awaitingHello = connection.value.stage { connection.value.peer.uid == user } else { false }
-        }.min { $0.value.since < $1.value.since }?.key
+        connections.filter { $0.value.isSilent && $0.value.peer.uid == user }
+            .min { $0.value.since < $1.value.since }?.key
     }
 
     private func serve(_ descriptor: Int32, _ connections: inout [Int32: Connection], _ buffer: inout [UInt8]) {
@@ -271,7 +277,8 @@ final class ControlServer: Sendable {
         case (.slotReleased, .attached), (.slotReleased, .awaitingReady):
             core.slotMayBeFree()
         case (.statisticsRequest, .monitor):
-            if connection.socket.send(.statistics(core.statistics)) == .full { hangUp(descriptor, &connections) }
+            // A monitor counts its answers: it must get each, or learn that it won't.
+            if connection.socket.send(.statistics(core.statistics)) != .sent { hangUp(descriptor, &connections) }
         case (.controlsQuery(let number, let query), .monitor):
             core.controls.answer(query, number: number, user: connection.peer.uid, on: connection.socket)
         case (.goodbye, .attached(let id)), (.goodbye, .awaitingReady(let id)):

@@ -29,33 +29,86 @@ final class ListeningSocket: Sendable {
         lock = held
     }
 
-    /// The name is ours: a socket that is still there belongs to a publisher that died.
+    /// The name is ours: a socket that is still there belongs to a publisher that died, and is replaced.
+    ///
+    /// The socket is made in a folder that nobody else may enter, and moved to its place when its group and mode are right
+    /// and it listens. So it is never there with other rights, and no name that others could put in its place is followed.
     private static func listen(at path: String, _ access: ChannelAccess) throws(ChannelError) -> OwnedDescriptor {
-        unlink(path)
+        let folder = path + ".new"
+        let inside = try openPrivate(folder)
+        defer { rmdir(folder) }
         let number = fs_seqpacket_socket()
         guard number >= 0 else { throw .failed("socket", errno: -number) }
         let socket = OwnedDescriptor(owning: number)
+        // By the folder's descriptor, whatever its name stands for meanwhile; by its name where there is no /proc.
+        var made = "/proc/self/fd/\(inside.number)/s"
+        var error = bind(number, to: made)
+        if error == ENOENT || error == EACCES {
+            made = folder + "/s"
+            error = made.utf8.count <= 107 ? bind(number, to: made) : ENAMETOOLONG
+        }
+        guard error == 0 else { throw .directory(path: path, Errno(rawValue: error)) }
+        do throws(ChannelError) {
+            try give(made, path, access)
+            guard Glibc.listen(number, SOMAXCONN) == 0 else {
+                throw .system(call: "listen", Errno(rawValue: errno))
+            }
+            guard rename(made, path) == 0 else { throw .directory(path: path, Errno(rawValue: errno)) }
+        } catch {
+            unlink(made)
+            throw error
+        }
+        return socket
+    }
+
+    /// A folder of this user's alone. One that a killed publisher has left is used again: the name's lock is held.
+    private static func openPrivate(_ path: String) throws(ChannelError) -> OwnedDescriptor {
+        if mkdir(path, 0o700) != 0 && errno != EEXIST { throw .directory(path: path, Errno(rawValue: errno)) }
+        let number = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard number >= 0 else {
+            let error = errno
+            rmdir(path)
+            if error == EMFILE || error == ENFILE { throw .outOfDescriptors }
+            throw .directory(path: path, Errno(rawValue: error))
+        }
+        let folder = OwnedDescriptor(owning: number)
+        var status = stat()
+        guard fstat(number, &status) == 0 else {
+            let error = errno
+            rmdir(path)
+            throw .system(call: "fstat \(path)", Errno(rawValue: error))
+        }
+        guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
+            throw .directory(path: path, .permissionDenied)
+        }
+        unlink(path + "/s")
+        return folder
+    }
+
+    /// Binds a socket. Returns 0 or the error's number.
+    private static func bind(_ number: Int32, to path: String) -> Int32 {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        // Nobody can connect before listen(), by when the mode is right.
-        let bound = withUnsafePointer(to: &address) {
+        let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                Glibc.bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard bound == 0 else { throw .directory(path: path, Errno(rawValue: errno)) }
+        return result == 0 ? 0 : errno
+    }
+
+    /// Gives the socket its group and its mode, in this order: for no moment a group may use it that should not.
+    private static func give(_ made: String, _ path: String, _ access: ChannelAccess) throws(ChannelError) {
         if let group = access.group {
             guard let gid = groupID(group) else { throw .unknownGroup(group) }
-            guard chown(path, uid_t.max, gid) == 0 else {
+            guard chown(made, uid_t.max, gid) == 0 else {
                 throw .system(call: "chown \(path) to group \(group)", Errno(rawValue: errno))
             }
         }
-        guard chmod(path, mode_t(access.mode & 0o777)) == 0 else {
+        guard chmod(made, mode_t(access.mode & 0o777)) == 0 else {
             throw .system(call: "chmod \(path)", Errno(rawValue: errno))
         }
-        guard Glibc.listen(number, 64) == 0 else { throw .system(call: "listen", Errno(rawValue: errno)) }
-        return socket
     }
 
     private static func acquireLock(

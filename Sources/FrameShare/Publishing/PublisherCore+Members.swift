@@ -175,6 +175,7 @@ extension PublisherCore {
         switch socket.send(message, descriptors: descriptors) {
         case .sent: return
         case .full: throw .refused("it does not read its control socket")
+        case .noMemory: throw .system(call: "sendmsg", .noBufferSpace)
         // In flight descriptors count against the user's limit of open files (ETOOMANYREFS).
         case .failed(.tooManyReferences):
             throw .refused("too many descriptors are on their way to this user's processes")

@@ -60,6 +60,8 @@ final class PublisherCore: Sendable {
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
         var toWake: [ControlSocket] = []
+        /// What could not be sent and is to be tried again by the control thread.
+        var unsent: [Unsent] = []
         /// Frames copied for subscribers that lag.
         var copied: UInt64 = 0
         /// What groups were asked.
@@ -287,7 +289,7 @@ final class PublisherCore: Sendable {
     @inline(__always)
     func tell(_ news: inout News) {
         if news.forFutex { page.wakeAll() }
-        for socket in news.sockets { socket.send(bytes: Self.wakeMessage) }
+        for socket in news.sockets { deliver(Self.wakeMessage, to: socket) }
         if news.sockets.capacity > 0 {
             news.sockets.removeAll(keepingCapacity: true)
             state.withLock { swap(&news.sockets, &$0.toWake) }
@@ -296,7 +298,7 @@ final class PublisherCore: Sendable {
         if news.ofWork { tellWork() }
     }
 
-    private static let wakeMessage = Message.wake.encoded
+    static let wakeMessage = Message.wake.encoded
 
     /// FILL: writes the frame's record, while its slot is nobody's but the source's.
     private static func fill(

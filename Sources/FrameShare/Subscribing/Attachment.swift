@@ -16,7 +16,7 @@ final class Attachment: @unchecked Sendable {
     private let buffersPerSlot: Int
     /// For each stream, where its buffers begin in a slot.
     private let firstBuffer: [Int]
-    /// For each slot, the streams (a bit each) whose CPU access was begun and is to be ended with the frame.
+    /// For each slot, the word of its ``CPUAccessGate``.
     private let syncMasks: UnsafeMutablePointer<Atomic<UInt32>>
     private let anyDMABuf: Bool
 
@@ -104,13 +104,14 @@ final class Attachment: @unchecked Sendable {
         views[slot * buffersPerSlot + firstBuffer[stream] + buffer]
     }
 
-    /// Begins the CPU's access to a stream of a frame, once per frame; ended when the frame is released.
+    /// Begins the CPU's access to a stream of a frame, once per frame; ended when the frame is released. Returns when it has
+    /// begun, whichever thread does that.
     func beginCPUAccess(slot: Int, stream: Int) {
         guard offer.streams[stream].memory.isDMABuf, !isCopy(slot) else { return }
-        let bit: UInt32 = 1 << UInt32(stream)
-        guard syncMasks[slot].bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue & bit == 0 else { return }
-        for i in offer.streams[stream].bufferSizes.indices {
-            try? buffer(slot: slot, stream: stream, buffer: i).buffer.beginCPUAccess(.read)
+        CPUAccessGate(syncMasks + slot).pass(stream: stream) {
+            for i in offer.streams[stream].bufferSizes.indices {
+                try? buffer(slot: slot, stream: stream, buffer: i).buffer.beginCPUAccess(.read)
+            }
         }
     }
 
@@ -143,7 +144,7 @@ final class Attachment: @unchecked Sendable {
     private static let slotReleased = Message.slotReleased.encoded
 
     private func endCPUAccess(_ slot: Int) {
-        let mask = syncMasks[slot].exchange(0, ordering: .acquiringAndReleasing)
+        let mask = CPUAccessGate(syncMasks + slot).close()
         guard mask != 0 else { return }
         for stream in offer.streams.indices where mask & (1 << UInt32(stream)) != 0 {
             for i in offer.streams[stream].bufferSizes.indices {

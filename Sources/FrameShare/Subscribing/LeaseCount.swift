@@ -7,12 +7,15 @@ final class LeaseCount: Sendable {
     let socket: ControlSocket
     /// What was cancelled of a member's requests; nil for who is in no group.
     let cancelled: CancelledRequests?
+    /// Where tasks of a member wait whose replies find no room; nil for who is in no group.
+    let replyThreads: WaiterThreads?
     private let held = Atomic<Int>(0)
     private let closing = Atomic<Bool>(false)
 
     init(socket: ControlSocket, isMember: Bool = false) {
         self.socket = socket
         cancelled = isMember ? CancelledRequests() : nil
+        replyThreads = isMember ? WaiterThreads(name: "fs-replies") : nil
     }
 
     var count: Int { held.load(ordering: .relaxed) }

@@ -31,6 +31,7 @@ extension Subscriber {
 
     func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
         var spinUntil = spinDeadline()
+        var silences = 0
         while true {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
@@ -63,7 +64,12 @@ extension Subscriber {
                 let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
                 let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
                 if let taken = try wakeUp() { return taken }
-                if result == -ETIMEDOUT { try lookAtSocket() }
+                if result == -ETIMEDOUT {
+                    try lookAtSocket()
+                    silences += 1
+                    // After a second.
+                    if silences == 10, deadline.isNever { logBudgetAdvice() }
+                }
             }
             spinUntil = spinDeadline()
         }
@@ -179,7 +185,7 @@ extension Subscriber {
     func spinDeadline() -> Int64 {
         switch options.wait {
         case .sleep: 0
-        case .spinThenSleep(let duration): monotonicNow() + duration.nanosecondsClamped
+        case .spinThenSleep(let duration): monotonicNow().addingClamped(duration.nanosecondsClamped)
         case .spin: .max
         }
     }

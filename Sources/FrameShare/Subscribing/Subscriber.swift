@@ -1,5 +1,6 @@
 internal import CLinuxMedia
 internal import Glibc
+public import Logging
 internal import Synchronization
 
 /// Reads a channel's frames in place.
@@ -36,6 +37,9 @@ public final class Subscriber: Sendable {
         /// The group whose work it shares: each frame goes to one member of it. A member answers with
         /// ``Frame/request``. Nil: it is offered every frame, as others are.
         public var group: String?
+        /// Where it says once that a wait without a time limit is in vain, as the whole budget is held; nil: a logger of its
+        /// own, "frameshare".
+        public var logger: Logger?
 
         public init() {}
     }
@@ -60,6 +64,8 @@ public final class Subscriber: Sendable {
     let state: Mutex<State>
     let waiters = WaiterThreads(name: "fs-frames")
     let interrupts = Atomic<UInt32>(0)
+    /// What threads sleep on that wait for a new connection: bumped when an attempt has ended, and when they must look.
+    let reconnection = FutexWord()
 
     /// A frame that was taken, before it becomes a `Frame`. Copyable only so that it can pass through a continuation;
     /// exactly one `Frame` is made of it.
@@ -93,6 +99,13 @@ public final class Subscriber: Sendable {
         var failure: ChannelError?
         /// When the control socket was looked at last, or a frame came, in ns.
         var lookedAt: Int64 = 0
+        /// Whether a thread connects again at this moment: one does it for all.
+        var isConnecting = false
+        /// When the next attempt may begin, in ns, and the pause after it, should it fail.
+        var nextAttempt: Int64 = 0
+        var attemptPause = Subscriber.shortestPause
+        /// Whether it was said that the whole budget is held.
+        var hasAdvised = false
 
         init(link: SubscriberLink, current: Attachment) {
             self.link = link
@@ -146,6 +159,7 @@ public final class Subscriber: Sendable {
             streams: streams
         )
         if let group = options.group, !ChannelName.isValid(group) { throw .badGroupName(group) }
+        try Self.check(hello.request)
         var link = try SubscriberLink.connect(
             channel: channel,
             directory: directory,
@@ -159,6 +173,16 @@ public final class Subscriber: Sendable {
 
     deinit { close() }
 
+    /// Refuses numbers that no publisher accepts, in the words that a publisher has for them.
+    private static func check(_ request: LeaseRequest) throws(ChannelError) {
+        if case .queue(let depth) = request.policy, !(1...LaneMemory.maximumDepth).contains(depth) {
+            throw .refused(AdmissionRefusal.badDepth(depth).description)
+        }
+        guard (1...SlotSet.capacity).contains(request.budget) else {
+            throw .refused(AdmissionRefusal.badBudget(request.budget, slots: SlotSet.capacity).description)
+        }
+    }
+
     private static var programName: String {
         String(cString: fs_program_name())
     }
@@ -168,7 +192,8 @@ public final class Subscriber: Sendable {
     /// The next frame; waits on a thread of the subscriber's own until there is one.
     /// - Parameter timeout: nil: for as long as it takes
     /// - Returns: nil when the channel has ended in order
-    /// - Throws: `timedOut`; `cancelled` when the task is; `sourceFailed`; `publisherLost`; `disconnected`
+    /// - Throws: `timedOut`, also where this subscriber holds its whole budget of frames (``statistics``);
+    ///   `cancelled` when the task is; `sourceFailed`; `publisherLost`; `disconnected`
     public func next(timeout: Duration? = nil) async throws(ChannelError) -> Frame? {
         try await next(passing: nil, timeout: timeout)
     }
@@ -337,6 +362,7 @@ public final class Subscriber: Sendable {
     private func wakeOwnSleepers() {
         // Other processes' sleepers on this word wake too, find nothing and sleep again.
         state.withLock { $0.current.page }.wakeAll()
+        reconnection.bump()
     }
 
     /// Leaves the channel. Frames that are still held stay valid; whoever waits gets `closed`.
@@ -397,6 +423,7 @@ public final class Subscriber: Sendable {
                 delivered: state.delivered,
                 lost: state.lost,
                 held: state.link.leases.count,
+                budget: hello.request.budget,
                 connections: state.connections,
                 latencyP50: state.latency.percentile(0.5),
                 latencyP99: state.latency.percentile(0.99),

@@ -71,14 +71,17 @@ struct SubscriberLink {
     // MARK: connecting
 
     /// Connects and shakes hands; returns once the first generation has arrived whole.
+    /// - Parameter isGivenUp: asked ten times a second, whether nobody wants the connection any more
+    /// - Throws: also `cancelled`, once it is given up.
     static func connect(
         channel: String,
         directory: ChannelDirectory,
         hello: Message.Hello,
-        timeout: Duration
+        timeout: Duration,
+        isGivenUp: () -> Bool = { false }
     ) throws(ChannelError) -> SubscriberLink {
         let deadline = Deadline(after: timeout)
-        let socket = try connectSocket(channel: channel, directory: directory)
+        let socket = try connectSocket(channel: channel, directory: directory, until: deadline, isGivenUp: isGivenUp)
         try sendHello(hello, on: socket)
         var buffer = ControlSocket.messageBuffer()
         let publisher = socket.peer() ?? (0, .max)
@@ -86,7 +89,7 @@ struct SubscriberLink {
         // All that follows the welcome is there with it, or a moment later.
         var isThere = false
         while link?.arrived.isEmpty ?? true {
-            if !isThere { try wait(for: socket, until: deadline, channel: channel) }
+            if !isThere { try wait(for: socket, until: deadline, channel: channel, isGivenUp: isGivenUp) }
             // Also when something has come: a publisher could go on for ever sending what is no generation.
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
             isThere = false
@@ -106,11 +109,17 @@ struct SubscriberLink {
             }
         }
         guard let link, let first = link.arrived.first else { throw .publisherLost(channel: channel) }
-        socket.send(.ready(generation: first.offer.generation))
+        socket.sendPatiently(.ready(generation: first.offer.generation))
         return link
     }
 
-    static func connectSocket(channel: String, directory: ChannelDirectory) throws(ChannelError) -> ControlSocket {
+    /// A connected socket. While the publisher has more connections waiting than it could take, this tries again.
+    static func connectSocket(
+        channel: String,
+        directory: ChannelDirectory,
+        until deadline: Deadline,
+        isGivenUp: () -> Bool = { false }
+    ) throws(ChannelError) -> ControlSocket {
         let path = try directory.socketPath(of: channel)
         let number = fs_seqpacket_socket()
         guard number >= 0 else {
@@ -121,6 +130,7 @@ struct SubscriberLink {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        var pause: Int64 = 1_000_000
         while true {
             let result = withUnsafePointer(to: &address) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -132,8 +142,12 @@ struct SubscriberLink {
             case EINTR: continue
             case ENOENT, ECONNREFUSED, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
             case EACCES, EPERM: throw .notAllowed(channel: channel, path: path)
-            // The publisher's backlog is full.
-            case EAGAIN: throw .refused("too many are connecting at this moment; try again")
+            // The publisher's backlog is full. No event tells when it has room.
+            case EAGAIN:
+                if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
+                if isGivenUp() { throw .cancelled }
+                sleep(nanoseconds: deadline.remaining(atMost: pause))
+                pause = min(pause * 2, 50_000_000)
             case EPROTOTYPE: throw .noSuchChannel(channel: channel, path: path)
             default: throw .system(call: "connect \(path)", Errno(rawValue: errno))
             }
@@ -141,21 +155,34 @@ struct SubscriberLink {
     }
 
     static func sendHello(_ hello: Message.Hello, on socket: ControlSocket) throws(ChannelError) {
-        switch socket.send(.hello(hello)) {
+        switch socket.sendPatiently(.hello(hello)) {
         case .sent: return
-        case .full: throw .system(call: "send", .resourceTemporarilyUnavailable)
+        case .full: throw .system(call: "sendmsg", .resourceTemporarilyUnavailable)
+        case .noMemory: throw .system(call: "sendmsg", .noBufferSpace)
         // Turned away at once: the reason is waiting to be read.
         case .failed(.brokenPipe), .failed(.connectionReset): return
-        case .failed(let error): throw .system(call: "send", error)
+        case .failed(let error): throw .system(call: "sendmsg", error)
         }
     }
 
-    static func wait(for socket: ControlSocket, until deadline: Deadline, channel: String) throws(ChannelError) {
+    static func wait(
+        for socket: ControlSocket,
+        until deadline: Deadline,
+        channel: String,
+        isGivenUp: () -> Bool = { false }
+    ) throws(ChannelError) {
         while true {
-            let left = deadline.remaining(atMost: 1_000_000_000)
-            if socket.waitReadable(milliseconds: Int32(left / 1_000_000)) { return }
+            let left = deadline.remaining(atMost: 100_000_000)
+            if socket.waitReadable(milliseconds: Int32((left + 999_999) / 1_000_000)) { return }
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
+            if isGivenUp() { throw .cancelled }
         }
+    }
+
+    /// Pauses for less than a second.
+    static func sleep(nanoseconds: Int64) {
+        var pause = timespec(tv_sec: 0, tv_nsec: Int(min(max(0, nanoseconds), 999_999_999)))
+        nanosleep(&pause, nil)
     }
 
     /// The first message: welcome with the channel page, or the reason why not.
@@ -275,7 +302,7 @@ struct SubscriberLink {
     /// publisher takes everything back when it ends.
     mutating func leave() {
         incoming = nil
-        socket.send(.goodbye)
+        socket.sendPatiently(.goodbye)
         leases.close()
     }
 }

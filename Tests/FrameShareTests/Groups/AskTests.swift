@@ -114,7 +114,7 @@ struct AskTests {
         let second = try publisher.submit(filledWith: 9)
         #expect(await failure(of: second) == .busy(group: "g", frame: second.frame))
         #expect(try plain.drain() == [7, 8, 9])
-        try held.request?.answer(.done)
+        try await held.request?.answer(.done)
         #expect(try await first.answer.reply == .done)
     }
 
@@ -127,7 +127,7 @@ struct AskTests {
         #expect(await failure(of: first) == .withdrawn(frame: first.frame))
         let frame = try present(try member.nextBlocking())
         #expect(frame.value() == 2)
-        try frame.request?.answer(.done)
+        try await frame.request?.answer(.done)
         #expect(try await second.answer.frame == frame.number)
     }
 
@@ -145,11 +145,11 @@ struct AskTests {
         try await eventually { request.isCancelled }
         // The late answer, and one more: neither is taken for the next frame's.
         let next = try publisher.submit(filledWith: 3)
-        try request.answer(.bytes([1]))
-        try request.answer(.bytes([1]))
+        try await request.answer(.bytes([1]))
+        try await request.answer(.bytes([1]))
         let other = try present(try member.nextBlocking())
         #expect(other.value() == 3)
-        try other.request?.answer(.bytes([3]))
+        try await other.request?.answer(.bytes([3]))
         #expect(try await next.answer.reply == .bytes([3]))
         #expect(publisher.statistics.groups.map(\.discarded) == [2])
     }
@@ -202,7 +202,7 @@ struct AskTests {
         let other = try GroupWorker(channel) { frame, request in try request.answer(.bytes([frame.value() ?? 0])) }
         leaver.close()
         #expect(try await queued.answer.reply == .bytes([2]))
-        try frame.request?.answer(.bytes([100]))
+        try await frame.request?.answer(.bytes([100]))
         #expect(try await held.answer.reply == .bytes([100]))
         _ = try await other.stop()
     }
@@ -216,7 +216,7 @@ struct AskTests {
         let frame = try present(try slow.nextBlocking())
         let other = try GroupWorker(channel) { frame, request in try request.answer(.bytes([frame.value() ?? 0])) }
         #expect(try await queued.answer.reply == .bytes([2]))
-        try frame.request?.answer(.bytes([1]))
+        try await frame.request?.answer(.bytes([1]))
         #expect(try await held.answer.reply == .bytes([1]))
         _ = try await other.stop()
     }
@@ -249,8 +249,8 @@ struct AskTests {
         try publisher.reconfigure(streams: [Stream(name: "main", layout: .grey(32, 8))], slots: 5)
         let new = try publisher.submit(filledWith: 2)
         let next = try present(try member.nextBlocking())
-        try next.request?.answer(.bytes([2]))
-        try frame.request?.answer(.bytes([1]))
+        try await next.request?.answer(.bytes([2]))
+        try await frame.request?.answer(.bytes([1]))
         #expect(try await new.answer.reply == .bytes([2]))
         #expect(try await old.answer.reply == .bytes([1]))
     }

@@ -113,7 +113,7 @@ struct HostileReplyTests {
         #expect(try await first.answer.reply == .bytes([1]))
         let frame = try present(try honest.nextBlocking())
         #expect(frame.value() == 2)
-        try frame.request?.answer(.bytes([2]))
+        try await frame.request?.answer(.bytes([2]))
         #expect(try await second.answer.reply == .bytes([2]))
         #expect(publisher.statistics.groups.map(\.discarded) == [4])
     }

@@ -34,7 +34,7 @@ struct RemoteFaultTests {
             // Of all frames the slow one alone is out.
             try await eventually { publisher.statistics.slotsFree == 7 }
         }
-        try held.request?.answer(.bytes([1]))
+        try await held.request?.answer(.bytes([1]))
         #expect(try await first.answer.reply == .bytes([1]))
         _ = try await quick.stop()
     }
@@ -63,14 +63,14 @@ struct RemoteFaultTests {
         let first = try present(try worker.nextBlocking())
         #expect(await failure(of: late) == .deadlinePassed(frame: late.frame))
         let next = try publisher.submit(filledWith: 2)
-        try first.request?.answer(.bytes([1]))
+        try await first.request?.answer(.bytes([1]))
         first.release()
         try await eventually { publisher.statistics.groups.first?.discarded == 1 }
         let second = try present(try worker.nextBlocking())
         // While it is worked on, its slot is no one else's, however many frames are published.
         for value in UInt8(10)...40 { _ = try publisher.trySend(value) }
         #expect(second.value() == 2)
-        try second.request?.answer(.bytes([2]))
+        try await second.request?.answer(.bytes([2]))
         #expect(try await next.answer.reply == .bytes([2]))
     }
 

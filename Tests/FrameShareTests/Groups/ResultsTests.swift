@@ -54,9 +54,9 @@ struct ResultsTests {
         for value in UInt8(1)...2 { try publisher.send(value) }
         let first = try present(try members[0].nextBlocking())
         let second = try present(try members[1].nextBlocking())
-        try second.request?.answer(.bytes([2]))
+        try await second.request?.answer(.bytes([2]))
         try await eventually { publisher.statistics.groups.first?.answered == 1 }
-        try first.request?.answer(.bytes([1]))
+        try await first.request?.answer(.bytes([1]))
         let iterator = results.makeAsyncIterator()
         let numbers = [await iterator.next()?.frame, await iterator.next()?.frame]
         #expect(numbers == (inOrder ? [first.number, second.number] : [second.number, first.number]))
@@ -79,7 +79,7 @@ struct ResultsTests {
         #expect(await iterator.next()?.frame == 2)
         let request = try present(frame.request)
         try await eventually { request.isCancelled }
-        try request.answer(.done)
+        try await request.answer(.done)
         try await eventually { publisher.statistics.groups.first?.discarded == 1 }
         _ = try await quick.stop()
     }
