@@ -243,7 +243,7 @@ extension PublisherCore {
     }
 
     private func tellCancelled(_ frame: UInt64, _ socket: ControlSocket) {
-        deliver(Message.cancel(frame: frame).encoded, to: socket, waitsForRoom: true)
+        deliver(Message.cancel(frame: frame).encoded, to: socket)
     }
 
     /// A request is given up: what its worker has not taken is withdrawn; who works on it is to be told.

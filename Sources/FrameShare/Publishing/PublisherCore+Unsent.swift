@@ -6,8 +6,6 @@ extension PublisherCore {
     struct Unsent {
         let socket: ControlSocket
         let bytes: [UInt8]
-        /// Whether it waits for a peer that does not read. A wake-up need not: what the peer has not read wakes it.
-        let waitsForRoom: Bool
     }
 
     /// The most that are kept. Beyond that the oldest are dropped: their peers read nothing.
@@ -20,10 +18,10 @@ extension PublisherCore {
 
     /// Sends a message, or leaves it to the control thread. Not under the lock.
     @inline(__always)
-    func deliver(_ bytes: [UInt8], to socket: ControlSocket, waitsForRoom: Bool = false) {
+    func deliver(_ bytes: [UInt8], to socket: ControlSocket) {
         let outcome = socket.send(bytes: bytes)
         if outcome == .sent { return }
-        keep(Unsent(socket: socket, bytes: bytes, waitsForRoom: waitsForRoom), outcome)
+        keep(Unsent(socket: socket, bytes: bytes), outcome)
     }
 
     @inline(never)
@@ -36,8 +34,15 @@ extension PublisherCore {
         Self.signal(controlEvent)
     }
 
+    /// A peer that can't be told is hung up on: it would wait for ever.
     private static func isWorthAnotherTry(_ message: Unsent, _ outcome: ControlSocket.SendOutcome) -> Bool {
-        outcome == .noMemory || outcome == .full && message.waitsForRoom
+        switch outcome {
+        case .sent: return false
+        case .full, .noMemory: return true
+        case .failed:
+            fs_hang_up(message.socket.number)
+            return false
+        }
     }
 
     /// Tries again what could not be sent. Called by the control thread.
