@@ -55,7 +55,6 @@ struct UsageTests {
         BadInput("publish --channel EMPTY", mentions: "channel's name"),
         BadInput("publish --channel .hidden", mentions: ".hidden"),
         BadInput("publish surplus", mentions: "surplus"),
-        BadInput("list surplus", mentions: "surplus"),
         BadInput("watch x --policy newest", mentions: "queue:N"),
         BadInput("watch x --policy queue:0", mentions: "queue:N"),
         BadInput("watch x --policy queue:99999", mentions: "queue:N"),
