@@ -1,9 +1,15 @@
 #if Snapshot
 import CTurboJPEG
+import PixelFormats
 
 /// Decompresses JPEG images, as MJPEG cameras give them, to RGB.
 struct JPEGDecoder {
-    func decode(_ jpeg: UnsafeRawBufferPointer) throws(SinkError) -> (rows: [UInt8], width: Int, height: Int) {
+    /// - Parameter layout: what the frame says of its size. An image may be somewhat larger, not many times: room for its
+    ///   pixels is made before they are read.
+    func decode(
+        _ jpeg: UnsafeRawBufferPointer,
+        _ layout: ImageLayout
+    ) throws(SinkError) -> (rows: [UInt8], width: Int, height: Int) {
         guard let handle = tjInitDecompress() else {
             throw .encoder(String(cString: tjGetErrorStr2(nil)))
         }
@@ -16,6 +22,10 @@ struct JPEGDecoder {
         let size = UInt(jpeg.count)
         guard tjDecompressHeader3(handle, start, size, &width, &height, &subsampling, &space) == 0 else {
             throw .encoder(String(cString: tjGetErrorStr2(handle)))
+        }
+        guard (1...2 * layout.width + 64).contains(Int(width)), (1...2 * layout.height + 64).contains(Int(height))
+        else {
+            throw .encoder("the JPEG image is \(width)x\(height), its frame \(layout.width)x\(layout.height)")
         }
         var rows = [UInt8](repeating: 0, count: 3 * Int(width) * Int(height))
         // A warning (a byte too many, say) leaves an image that is worth having.

@@ -5,7 +5,7 @@ public import PixelFormats
 /// Every uncompressed format of `PixelFormats` can be saved but `PISP_COMP1`. YUV is converted by the layout's colour
 /// space, BT.601 in limited range where it says nothing. Bayer images are interpolated to colours as a first look (no
 /// white balance, no gamma), or saved as the grey samples that they are. An MJPEG frame saved as JPEG is written as it
-/// came, byte by byte.
+/// came, byte by byte, but with the standard Huffman tables where the camera left them out.
 ///
 /// Needs the package trait `Snapshot` (libpng, libjpeg-turbo), but for MJPEG as JPEG.
 ///
@@ -63,7 +63,7 @@ public struct Snapshot: Sendable, Hashable {
         let layout = planes.layout
         if layout.format == .mjpeg {
             let size = layout.planes[0].size
-            return try encodeJPEG(planes.bytes(plane: 0, count: min(bytesUsed ?? size, size)))
+            return try encodeJPEG(planes.bytes(plane: 0, count: min(bytesUsed ?? size, size)), layout)
         }
         guard let converter = RGBConverter(layout, deep: type == .png, mosaicAsGrey: mosaicAsGrey) else {
             let isPackets = VideoCodec(layout.format) != nil
@@ -87,15 +87,16 @@ public struct Snapshot: Sendable, Hashable {
         #endif
     }
 
-    private func encodeJPEG(_ jpeg: UnsafeRawBufferPointer) throws(SinkError) -> [UInt8] {
+    private func encodeJPEG(_ jpeg: UnsafeRawBufferPointer, _ layout: ImageLayout) throws(SinkError) -> [UInt8] {
         guard jpeg.starts(with: [0xFF, 0xD8]) else {
             throw .encoder("the MJPEG frame does not start as a JPEG image does")
         }
-        if case .jpeg = type {
-            return Array(jpeg)
-        }
+        if case .jpeg = type { return StandardHuffmanTables.adding(to: jpeg) ?? Array(jpeg) }
         #if Snapshot
-        let (rows, width, height) = try JPEGDecoder().decode(jpeg)
+        let complete = StandardHuffmanTables.adding(to: jpeg) ?? Array(jpeg)
+        let (rows, width, height) = try complete.span.bytes.withUnsafeBytes { (jpeg) throws(SinkError) in
+            try JPEGDecoder().decode(jpeg, layout)
+        }
         return try PNGEncoder().encode(rows, RGBConverter.Output(channels: 3, bits: 8), width: width, height: height)
         #else
         throw .notInThisBuild("decoding MJPEG")

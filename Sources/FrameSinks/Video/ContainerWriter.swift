@@ -164,6 +164,24 @@ final class ContainerWriter {
         step: Int64,
         isKeyframe: Bool
     ) throws(VideoError) {
+        // Not all players know the Huffman tables that cameras leave out of MJPEG.
+        if stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MJPEG,
+            let complete = StandardHuffmanTables.adding(to: bytes)
+        {
+            return try complete.span.bytes.withUnsafeBytes { (bytes) throws(VideoError) in
+                try writeComplete(bytes, pts: pts, dts: dts, step: step, isKeyframe: isKeyframe)
+            }
+        }
+        try writeComplete(bytes, pts: pts, dts: dts, step: step, isKeyframe: isKeyframe)
+    }
+
+    private func writeComplete(
+        _ bytes: UnsafeRawBufferPointer,
+        pts: Int64,
+        dts: Int64,
+        step: Int64,
+        isKeyframe: Bool
+    ) throws(VideoError) {
         let nanoseconds = AVRational(num: 1, den: 1_000_000_000)
         let base = stream.pointee.time_base
         let decoding = av.pointee.av_rescale_q(dts, nanoseconds, base)
