@@ -156,7 +156,7 @@ def has_controls(monitor):
 def test_texts_stand_for_values_by_the_kind_of_the_control():
     for kind, text, value in [
         ("boolean", "on", True), ("boolean", "False", False), ("integer", " 12 ", 12), ("integer", "1,-2", (1, -2)),
-        ("number", "1.5", 1.5), ("number", "1,2.5", (1.0, 2.5)), ("bitmask", "0x10", 16), ("text", "a,b", "a,b"),
+        ("number", "1.5", 1.5), ("number", "1,2.5", (1.0, 2.5)), ("bitmask", "0x10", 16), ("text", "a,b", "a,b"), ("text", "  a ", "  a "),
         ("rectangle", "1,-2/30x40", Rectangle(1, -2, 30, 40)), ("size", "30x40", Size(30, 40)), ("menu", "3", "3"),
     ]:
         assert Control("c", kind).parse(text) == value, (kind, text)

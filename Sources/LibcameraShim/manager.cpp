@@ -1,6 +1,9 @@
 // Finding cameras, and what they say of themselves.
 #include "shim.h"
 
+#include <algorithm>
+#include <cstring>
+
 #ifdef HAVE_LIBCAMERA
 
 using namespace libcamera;
@@ -54,11 +57,19 @@ int fs_lc_properties(fs_lc_manager *manager, const char *id, fs_lc_values body, 
     return 0;
 }
 
+// As the value is set: without the brackets and spaces that libcamera prints.
+static std::string spelled(const ControlValue &value) {
+    std::string text = value.toString();
+    if (value.type() == ControlTypeString) return text;
+    text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return strchr("()[] ", c) != nullptr; }), text.end());
+    return text;
+}
+
 int fs_lc_camera_controls(fs_lc_manager *manager, const char *id, fs_lc_controls body, void *context) {
     auto camera = manager->find(id);
     if (!camera) return -ENODEV;
     for (const auto &[control, info] : camera->controls()) {
-        std::string minimum = info.min().toString(), maximum = info.max().toString(), standard = info.def().toString();
+        std::string minimum = spelled(info.min()), maximum = spelled(info.max()), standard = spelled(info.def());
         fs_lc_control told = { control->name().c_str(), fs_lc_type_of(control->type()), minimum.c_str(), maximum.c_str(),
                                standard.c_str() };
         body(context, &told);

@@ -38,6 +38,51 @@ extension RealDrivers {
             try scene.close()
         }
 
+        @Test("every control is set to what it shows, and shows that again", arguments: [false, true])
+        func roundTrip(multiPlanar: Bool) throws {
+            let folder = try ChannelFolder()
+            let path = try Guest.vivid(multiPlanar: multiPlanar)
+            let scene = try Scene(["--source", path, "--size", "640x360"], folder: folder)
+            func listed() throws -> [Document] {
+                let outcome = try frameshare("control", Scene.channel, "--json", in: folder)
+                try #require(outcome.code == 0, "\(outcome.errors)")
+                return try Document(outcome.output).elements
+            }
+            let before = try listed()
+            #expect(before.count > 30)
+            let names = try before.map { try $0["name"].text }
+            #expect(Set(names).count == names.count, "each name means one control")
+            var tried = 0
+            for control in before {
+                let name = try control["name"].text
+                guard let shown = try? control["value"].text, try !control["read_only"].bool else { continue }
+                let outcome = try frameshare("control", Scene.channel, "\(name)=\(shown)", in: folder)
+                #expect(outcome.code == 0, "\(name)=\(shown): \(outcome.errors)")
+                #expect(outcome.output == "\(name)=\(shown)\n")
+                tried += 1
+            }
+            #expect(tried > 20)
+            for (old, new) in zip(before, try listed()) {
+                let (name, before, after) = (try old["name"].text, try? old["value"].text, try? new["value"].text)
+                #expect(try new["name"].text == name)
+                #expect(before == after, "\(name)")
+            }
+            // Each entry of each menu, too: by its number.
+            for control in before {
+                let (name, kind) = (try control["name"].text, try control["kind"].text)
+                guard kind == "menu", try !control["read_only"].bool, name.contains("menu") else { continue }
+                let was = try control["value"].text
+                for item in try control["items"].elements {
+                    let value = try item["value"].text
+                    let outcome = try frameshare("control", Scene.channel, "\(name)=\(value)", in: folder)
+                    #expect(outcome.output == "\(name)=\(value)\n", "\(outcome.errors)")
+                    #expect(try self.value(of: name, in: folder) == value)
+                }
+                _ = try frameshare("control", Scene.channel, "\(name)=\(was)", in: folder)
+            }
+            try scene.close()
+        }
+
         @Test("each that can't be set is named with the reason, and the others are set")
         func refused() throws {
             let folder = try ChannelFolder()

@@ -44,7 +44,7 @@ class Control:
         """What a text stands for, by ``kind``: "8000" of an integer is 8000, "1.5,2" of a number (1.5, 2.0).
         ``InvalidArgument`` for what the control can't be set to."""
         try:
-            parsed = _parse(self.kind, value.strip())
+            parsed = _parse(self.kind, value if self.kind == "text" else value.strip())
         except ValueError:
             raise errors.InvalidArgument(f"'{value}' is no value of '{self.name}', a control of kind {self.kind}") from None
         for part in parsed if self.kind in ("integer", "number") and isinstance(parsed, tuple) else (parsed,):

@@ -7,9 +7,10 @@ struct ControlArgument: Sendable, Hashable {
     var value: String
 
     static func parse(_ text: String) throws -> ControlArgument {
-        guard let equals = text.firstIndex(of: "="), equals != text.startIndex,
-            text.index(after: equals) != text.endIndex
-        else { throw ValidationError("give NAME=VALUE, such as brightness=128") }
+        // The value may be empty: a text can be.
+        guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+            throw ValidationError("give NAME=VALUE, such as brightness=128")
+        }
         return ControlArgument(name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
     }
 }

@@ -51,7 +51,8 @@ struct Control: ParsableCommand {
         if controls.isEmpty { terminal.writeLine("the camera has no controls") }
         for control in controls {
             terminal.writeLine(
-                StyledText(control.name, .bold) + "=\(control.value ?? "?")  \(control.allowed)"
+                StyledText(control.name, .bold)
+                    + "=\(control.value ?? (control.kind == .button ? "1" : "?"))  \(control.allowed)"
                     + (control.isReadOnly ? ", read-only" : "") + (control.isInactive ? ", inactive now" : "")
             )
         }

@@ -21,7 +21,7 @@ extension V4L2Capture: ControllableSource {
             let control = try device.control(named: setting.name)
             let value = try device.set(control, to: .text(setting.value))
             if control.kind != .button { keep(V4L2ControlSetting(control.key, value)) }
-            return control.kind == .button ? "done" : control.text(of: value)
+            return control.kind == .button ? "done" : value.text
         } catch {
             throw ControlError(error)
         }
@@ -30,17 +30,6 @@ extension V4L2Capture: ControllableSource {
 
 extension ControlError {
     fileprivate init(_ error: V4L2Error) { self = error.isUnplugged ? .sourceGone : .refused(error.description) }
-}
-
-extension V4L2Control {
-    /// A value as ``CameraControl`` spells it.
-    fileprivate func text(of value: V4L2ControlValue) -> String {
-        switch value {
-        case .integer(let number): "\(number)"
-        case .boolean(let isOn): "\(isOn)"
-        case .text(let text): text
-        }
-    }
 }
 
 extension CameraControl {
@@ -69,7 +58,7 @@ extension CameraControl {
             minimum: isNumber ? "\(control.range.lowerBound)" : "",
             maximum: isNumber ? "\(control.range.upperBound)" : "",
             standard: standard,
-            value: value.map { control.text(of: $0) },
+            value: value?.text,
             items: control.items.map { Item(value: "\($0.index)", name: $0.text) },
             isReadOnly: control.isReadOnly,
             isInactive: control.isInactive

@@ -6,7 +6,7 @@ public struct V4L2Control: Sendable, Hashable {
     public enum Kind: Sendable, Hashable {
         case integer
         case boolean
-        /// One of ``V4L2Control/items``, by its number or its name.
+        /// One of ``V4L2Control/items``, by its number, or by its name where that is no entry's number.
         case menu
         /// A set of bits.
         case bitmask
@@ -135,10 +135,12 @@ public struct V4L2Control: Sendable, Hashable {
             }
         case (.menu, .integer(let index)): return items.contains { $0.index == index } ? index : nil
         case (.menu, .text(let text)):
+            // The number first: it is what is shown, and an integer menu's entries are called by other numbers.
+            if let index = Self.parse(text).flatMap({ number(for: .integer($0)) }) { return index }
             let item =
                 items.first { $0.text == text }
                 ?? items.first { Self.key(of: $0.text) == Self.key(of: text) && !Self.key(of: text).isEmpty }
-            return item?.index ?? Self.parse(text).flatMap { number(for: .integer($0)) }
+            return item?.index
         case (.integer, .integer(let number)): return range.contains(number) ? number : nil
         case (.bitmask, .integer(let number)):
             return number >= 0 && number & ~range.upperBound == 0 ? number : nil
@@ -160,6 +162,15 @@ public enum V4L2ControlValue: Sendable, Hashable, CustomStringConvertible {
     case boolean(Bool)
     /// A text control's text. Any other control reads it as what a person typed: a number, a menu's entry, "on".
     case text(String)
+
+    /// As a person may type it, and is shown it: what a control is set to by it is what it was.
+    public var text: String {
+        switch self {
+        case .integer(let number): "\(number)"
+        case .boolean(let isOn): "\(isOn)"
+        case .text(let text): text
+        }
+    }
 
     public var description: String {
         switch self {

@@ -98,7 +98,11 @@ extension V4L2Device {
     public func set(_ control: V4L2Control, to value: V4L2ControlValue) throws(V4L2Error) -> V4L2ControlValue {
         if control.isReadOnly { throw .controlNotAvailable(path: path, name: control.name, reason: "is read-only") }
         if control.kind == .text, case .text(let text) = value { return try set(control, text: text) }
-        guard var number = control.number(for: value) else { throw badValue(control, value) }
+        guard var number = control.number(for: value) else {
+            // Some drivers show values that are outside of what they say they take.
+            if let now = try? self.value(of: control), now.text == value.text { return now }
+            throw badValue(control, value)
+        }
         let result = raw { fs_v4l2_set_control(descriptor, control.id, control.isWide, &number) }
         if result == -ERANGE || result == -EINVAL { throw badValue(control, value) }
         guard result == 0 else { throw controlError(control, "VIDIOC_S_EXT_CTRLS", value.description, -result) }
@@ -140,7 +144,9 @@ extension V4L2Device {
         let reason: String
         switch code {
         case EBUSY: reason = "can't be changed while the device is streaming"
-        case EACCES: reason = control.isWriteOnly ? "is write-only" : "may not be changed"
+        case EACCES where control.isWriteOnly: reason = "is write-only"
+        case EACCES where control.isInactive: reason = "has no effect now, and its driver takes no value meanwhile"
+        case EACCES: reason = "may not be changed"
         default: return error(call, "\(control.name) \(value)", code)
         }
         return .controlNotAvailable(path: path, name: control.name, reason: reason)
