@@ -168,17 +168,20 @@ let package = Package(
         .testTarget(name: "FrameShareTestKitTests", dependencies: ["FrameShareTestKit", "FrameShare"]),
         .testTarget(
             name: "FrameSourcesTests",
-            dependencies: ["FrameSources", "FrameShare", "PixelFormats", system]
+            dependencies: ["CLinuxMedia", "FrameSources", "FrameShare", "PixelFormats", system]
         ),
         .testTarget(
             name: "FrameSinksTests",
-            dependencies: ["FrameSources", "FrameShare", "FrameSinks", "PixelFormats", system]
+            dependencies: ["FrameSources", "FrameShare", "FrameSinks", "PixelFormats", ffmpeg, ffmpegBridge, system]
         ),
         // Running the built command and reading what it printed.
         .target(name: "CommandTesting", path: "Tests/CommandTesting"),
         .testTarget(
             name: "FrameShareCLITests",
-            dependencies: ["CommandTesting", "FrameShareCLI", "FrameShare", "PixelFormats", "frameshare-test-worker"],
+            dependencies: [
+                "CommandTesting", "FrameShareCLI", "FrameShare", "FrameSources", "PixelFormats",
+                "frameshare-test-worker",
+            ],
             exclude: ["Snapshots"]
         ),
         // Nothing without the trait View.

@@ -80,6 +80,11 @@ enum FormatTable {
         packed(.yvyu, "YVYU", "YVYU", .yuv, [.y, .v, .y, .u], pixels: 2),
         packed(.uyvy, "UYVY", "UYVY", .yuv, [.u, .y, .v, .y], pixels: 2),
         packed(.vyuy, "VYUY", "VYUY", .yuv, [.v, .y, .u, .y], pixels: 2),
+        packed(.vuy888, "VUY888", "YUV3", .yuv, [.y, .u, .v]),
+        packed(.ayuv8888, "AYUV8888", "VUYA", .yuv, [.v, .u, .y, .a]),
+        packed(.xyuv8888, "XYUV8888", "VUYX", .yuv, [.v, .u, .y, .x]),
+        packed(.ayuv8888BigEndian, "AYUV8888_BE", "AYUV", .yuv, [.a, .y, .u, .v]),
+        packed(.xyuv8888BigEndian, "XYUV8888_BE", "XYUV", .yuv, [.x, .y, .u, .v], others: ["YUV4"]),
         packed(.avuy8888, "AVUY8888", "YUVA", .yuv, [.y, .u, .v, .a]),
         packed(.xvuy8888, "XVUY8888", "YUVX", .yuv, [.y, .u, .v, .x]),
     ]

@@ -32,6 +32,16 @@ extension PixelFormat {
     public static let yvyu = PixelFormat(code: "YVYU")
     /// V Y U Y: two pixels in four bytes.
     public static let vyuy = PixelFormat(code: "VYUY")
+    /// Y U V in memory. V4L2 `YUV3`.
+    public static let vuy888 = PixelFormat(code: "VU24")
+    /// V U Y A in memory: DRM's `AYUV`, which V4L2 calls `VUYA`.
+    public static let ayuv8888 = PixelFormat(code: "AYUV")
+    /// V U Y X in memory: DRM's `XYUV8888`, which V4L2 calls `VUYX`.
+    public static let xyuv8888 = PixelFormat(code: "XYUV")
+    /// A Y U V in memory: V4L2's `AYUV`, which is DRM's with the big-endian bit.
+    public static let ayuv8888BigEndian = PixelFormat(fourcc: FourCC(code: "AYUV").bigEndian)
+    /// X Y U V in memory: V4L2's `XYUV` and `YUV4`, which is DRM's `XYUV8888` with the big-endian bit.
+    public static let xyuv8888BigEndian = PixelFormat(fourcc: FourCC(code: "XYUV").bigEndian)
     /// Y U V A in memory. V4L2 `YUVA`.
     public static let avuy8888 = PixelFormat(code: "AVUY")
     /// Y U V X in memory. V4L2 `YUVX`.

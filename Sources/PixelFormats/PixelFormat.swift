@@ -21,7 +21,7 @@ public struct PixelFormat: Hashable, Sendable {
     /// The format of a V4L2 code (`v4l2_pix_format.pixelformat`), contiguous ("NV12") or with a buffer for each plane
     /// ("NM12"). Nil for a code this module doesn't know.
     ///
-    /// `JPEG` counts as MJPEG; `RGB4` and `BGR4` as the formats that ignore their fourth byte.
+    /// `JPEG` counts as MJPEG; `RGB4`, `BGR4` and `YUV4` as the formats that ignore their fourth byte.
     public init?(v4l2: FourCC) {
         guard let format = FormatTable.byV4L2[v4l2] else { return nil }
         self = format

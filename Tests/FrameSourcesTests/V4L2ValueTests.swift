@@ -75,7 +75,20 @@ struct V4L2ValueTests {
         let knowsContiguous = configuration.setFormat(named: "NV12")
         #expect(knowsContiguous)
         #expect(configuration.format == .nv12)
-        #expect(configuration.code == nil)
+        #expect(configuration.code == FourCC("NV12"))
+        // A code that is not known here, and one with another name.
+        for (name, format) in [("HSV3", nil), ("XR15-BE", nil), ("YUV4", .xyuv8888BigEndian)]
+            as [(String, PixelFormat?)]
+        {
+            let knowsCode = configuration.setFormat(named: name)
+            #expect(knowsCode)
+            #expect(configuration.format == format)
+            #expect(configuration.code == FourCC(name))
+        }
+        let knowsName = configuration.setFormat(named: "RGB888")
+        #expect(knowsName)
+        #expect(configuration.format == .rgb888 && configuration.code == nil)
+        _ = configuration.setFormat(named: "NV12")
         let knowsNothing = configuration.setFormat(named: "nothing")
         #expect(!knowsNothing)
         #expect(configuration.format == .nv12)
@@ -92,6 +105,8 @@ struct V4L2ValueTests {
         #expect(V4L2Format.format(of: try #require(FourCC("BGR3"))) == .rgb888)
         // RG24 is a DRM code only: from V4L2 it can't mean the same.
         #expect(V4L2Format.format(of: try #require(FourCC("RG24"))) == nil)
+        // As is BGRH, which is not known here by either meaning.
+        #expect(V4L2Format.format(of: try #require(FourCC("BGRH"))) == nil)
         let unknown = try #require(FourCC("HSV3"))
         #expect(V4L2Format.format(of: unknown) == PixelFormat(fourcc: unknown))
     }

@@ -41,7 +41,8 @@ struct PixelFormatTests {
             ("XB24", .xbgr8888), ("AB24", .abgr8888), ("BX24", .bgrx8888), ("RX24", .rgbx8888), ("BA24", .bgra8888),
             ("RA24", .rgba8888), ("RGB4", .bgrx8888), ("BGR4", .xrgb8888), ("Y10", .r10), ("Y12", .r12), ("Y16", .r16),
             ("H264", .h264), ("UYVY", .uyvy), ("YVYU", .yvyu), ("VYUY", .vyuy), ("Y10P", .r10csi2p),
-            ("PC1M", .monoPispComp1),
+            ("PC1M", .monoPispComp1), ("AYUV", .ayuv8888BigEndian), ("XYUV", .xyuv8888BigEndian),
+            ("YUV4", .xyuv8888BigEndian), ("VUYA", .ayuv8888), ("VUYX", .xyuv8888), ("YUV3", .vuy888),
         ] as [(String, PixelFormat)]
     )
     func v4l2Codes(text: String, format: PixelFormat) throws {
@@ -52,7 +53,10 @@ struct PixelFormatTests {
 
     @Test(
         "V4L2's and DRM's meanings of one code are kept apart",
-        arguments: [("RG16", "SRGGB16", "RGB565"), ("RGB6", "BGR161616", "SRGGB16")]
+        arguments: [
+            ("RG16", "SRGGB16", "RGB565"), ("RGB6", "BGR161616", "SRGGB16"), ("AYUV", "AYUV8888_BE", "AYUV8888"),
+            ("XYUV", "XYUV8888_BE", "XYUV8888"),
+        ]
     )
     func sameCodeOtherFormat(code: String, v4l2Name: String, drmName: String) throws {
         let code = try #require(FourCC(code))

@@ -1,19 +1,30 @@
 import ArgumentParser
 import FrameShare
 
-/// A pixel format by any of its usual names.
+/// A pixel format by any of its usual names, or by V4L2's code.
 struct FormatArgument: Sendable, Hashable {
     /// As it was given: V4L2 has several codes for some formats (`NV12`, `NM12`).
     var name: String
-    var format: PixelFormat
+    /// Nil for a code that only a V4L2 camera may know.
+    var format: PixelFormat?
 
     static func parse(_ text: String) throws -> FormatArgument {
-        guard let format = PixelFormat(name: text) else {
-            throw ValidationError(
-                "give a format's name as libcamera or V4L2 has it, such as YUV420, NV12, YUYV, RGB888, MJPEG, GREY"
-            )
-        }
+        let format = PixelFormat(name: text)
+        guard format != nil || FourCC(text) != nil else { throw unknown(text) }
         return FormatArgument(name: text, format: format)
+    }
+
+    /// For sources other than V4L2 cameras, which have no codes of their own.
+    func known() throws -> PixelFormat {
+        guard let format else { throw Self.unknown(name) }
+        return format
+    }
+
+    private static func unknown(_ text: String) -> ValidationError {
+        ValidationError(
+            "give a format's name as libcamera or V4L2 has it, such as YUV420, NV12, YUYV, RGB888, MJPEG, GREY; not "
+                + "'\(text)'. Codes of the camera's own, as 'frameshare cameras' shows them, are for V4L2 cameras alone"
+        )
     }
 }
 
@@ -58,7 +69,7 @@ struct ImageArgument: Sendable, Hashable {
         }
         return ImageArgument(
             size: size,
-            format: try parts.dropFirst().first.map { try FormatArgument.parse(String($0)).format }
+            format: try parts.dropFirst().first.map { try FormatArgument.parse(String($0)).known() }
         )
     }
 }

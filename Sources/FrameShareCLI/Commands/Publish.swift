@@ -45,7 +45,7 @@ struct Publish: ParsableCommand {
 
     @Option(
         help: .init(
-            "Pixel format, by libcamera's or V4L2's name. Left out: the camera's, or YUV420.",
+            "Pixel format: libcamera's name or V4L2's, or a code that 'cameras' shows. Left out: the camera's, or YUV420.",
             valueName: "format"
         ),
         transform: FormatArgument.parse
@@ -216,6 +216,7 @@ struct Publish: ParsableCommand {
         if !source.isLibcamera, main != nil || lores != nil || raw {
             throw ValidationError("--main, --lores, --raw: for cameras of libcamera's, see --source")
         }
+        if !source.isCamera || source.isLibcamera { _ = try format?.known() }
         if source.isCamera {
             guard stream.isEmpty else {
                 throw ValidationError(

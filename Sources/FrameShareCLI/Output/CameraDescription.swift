@@ -31,7 +31,7 @@ struct CameraDescription {
         }
         self.formats = formats
         controls = ((try? device.controls()) ?? []).map { control in
-            (control, (try? device.value(of: control)).map { "\($0)" })
+            (control, (try? device.value(of: control))?.text)
         }
     }
 
@@ -66,20 +66,29 @@ struct CameraDescription {
             }
         }
         for entry in formats {
-            let name = entry.format.format?.name ?? "unknown here"
+            let code = "\(entry.format.code)"
+            let name =
+                entry.format.refusal(path: info.path).map { "not to be had: \($0)" } ?? entry.format.format?.name
+                ?? code
             lines.append(
-                "  \(entry.format.code)  \(entry.format.text)" + ("\(entry.format.code)" == name ? "" : ", \(name)")
-                    + (entry.format.isEmulated ? ", converted in software" : "")
+                "  \(code.contains(" ") ? Self.quoted(code) : code)  \(entry.format.text)"
+                    + (code == name ? "" : ", \(name)") + (entry.format.isEmulated ? ", converted in software" : "")
             )
             for size in entry.sizes { lines.append("    \(size.text)  at \(size.rates)") }
         }
         for (control, value) in controls where control.kind != .compound {
+            let value = control.kind == .text ? value.map(Self.quoted) : value
             lines.append(
-                "  --control \(control.key)=\(value ?? "?")  \(control.allowedText)"
+                "  --control \(control.key)=\(value ?? (control.kind == .button ? "1" : "?"))  \(control.allowedText)"
                     + (control.isReadOnly ? ", read-only" : "") + (control.isInactive ? ", inactive now" : "")
             )
         }
         return lines
+    }
+
+    /// A text as a shell takes it.
+    private static func quoted(_ text: String) -> String {
+        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }
 
     var json: JSONValue {
@@ -99,6 +108,7 @@ struct CameraDescription {
                     .object([
                         "code": .string("\(entry.format.code)"), "text": .string(entry.format.text),
                         "name": (entry.format.format?.name).map(JSONValue.string),
+                        "refused": entry.format.refusal(path: info.path).map { .string("\($0)") },
                         "emulated": .bool(entry.format.isEmulated),
                         "sizes": .array(
                             entry.sizes.map { .object(["size": .string($0.text), "rates": .string($0.rates)]) }

@@ -92,7 +92,7 @@ struct PublishSession {
     }
 
     private func patternStreams() throws -> [Stream] {
-        let format = command.format?.format ?? .yuv420
+        let format = try command.format?.known() ?? .yuv420
         let main = command.size ?? ImageSize(width: 1280, height: 720)
         return try ([StreamArgument(name: "main", size: main, format: format)] + command.stream).map {
             Stream(name: $0.name, layout: try Self.layout($0.size, $0.format ?? format))

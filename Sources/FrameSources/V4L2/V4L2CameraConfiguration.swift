@@ -31,7 +31,8 @@ public struct V4L2CameraConfiguration: Sendable, Hashable {
     /// The pixel format; nil: as the device is set now.
     public var format: PixelFormat?
 
-    /// V4L2's own code, where a format has several: `NV12` has its planes in one buffer, `NM12` in two. Goes before ``format``.
+    /// V4L2's own code, where a format has several: `NV12` has its planes in one buffer, `NM12` in two. Goes before
+    /// ``format`` where the device offers it, and is all that counts where that is nil.
     public var code: FourCC?
 
     /// Frames a second; nil: as the device is set now.
@@ -75,14 +76,16 @@ public struct V4L2CameraConfiguration: Sendable, Hashable {
         return configuration
     }
 
-    /// Chooses the format by any of its names, or by V4L2's code where that says more ("NM12").
+    /// Chooses the format by any of its names, or by V4L2's code: for a format that has several ("NM12", "YUV4"), and for
+    /// one that is not known here ("HSV3"). A code is written as ``V4L2Format/code`` prints it ("XR15-BE").
     ///
-    /// - Returns: false if the name means nothing; the configuration is then as before.
+    /// - Returns: false if the name means nothing, and can't be a code; the configuration is then as before.
     public mutating func setFormat(named name: String) -> Bool {
-        guard let format = PixelFormat(name: name) else { return false }
-        let code = FourCC(name.uppercased())
-        self.format = format
-        self.code = code != nil && code == format.v4l2MultiPlanar ? code : nil
+        let format = PixelFormat(name: name)
+        let codes = [FourCC(name), FourCC(name.uppercased())].compactMap(\.self)
+        let code = codes.first { PixelFormat(v4l2: $0) == format }
+        guard format != nil || code != nil else { return false }
+        (self.format, self.code) = (format, code)
         return true
     }
 }

@@ -23,6 +23,7 @@ struct V4L2CameraPlan {
         let size = configuration.size ?? before.size
         format = try Self.possibleFormat(device, code, size)
         if format.code != code { note("format", asked: code, given: format.code) }
+        try forgetStrideOfCompressed(device)
         if let asked = configuration.size { note("size", asked: asked, given: format.size) }
         try setRate(device, configuration.framesPerSecond)
         for setting in configuration.controls {
@@ -62,6 +63,15 @@ struct V4L2CameraPlan {
         return try device.setFormat(code, size)
     }
 
+    /// Some drivers give the rows of compressed images a length. Of a format that is not known here only the driver's word
+    /// says that it is compressed.
+    private mutating func forgetStrideOfCompressed(_ device: V4L2Device) throws(V4L2Error) {
+        guard let unknown = V4L2Format.format(of: format.code), unknown.info == nil else { return }
+        let code = format.code
+        guard try device.formats().contains(where: { $0.code == code && $0.isCompressed }) else { return }
+        for index in format.planes.indices { format.planes[index].bytesPerLine = 0 }
+    }
+
     /// V4L2's code for the format that is asked for, nil if none is.
     private static func code(
         _ device: V4L2Device,
@@ -71,12 +81,18 @@ struct V4L2CameraPlan {
         guard let asked = configuration.format ?? unnamed else { return nil }
         let offered = try device.formats()
         if let code = configuration.code, offered.contains(where: { $0.code == code }) { return code }
-        let fitting = offered.filter { $0.format == asked }
+        let fitting = configuration.format == nil ? [] : offered.filter { $0.format == asked }
+        // Who asks for separate planes wants nothing else.
+        let isStrict = configuration.code != nil && configuration.code == asked.v4l2MultiPlanar
         // Contiguous planes are what most readers expect.
-        if configuration.code == nil, let best = fitting.first(where: { !$0.hasSeparatePlanes }) ?? fitting.first {
+        if !isStrict, let best = fitting.first(where: { !$0.hasSeparatePlanes }) ?? fitting.first {
             return best.code
         }
-        throw .formatNotOffered(path: device.path, asked: asked, offered: offered.compactMap(\.format))
+        throw .formatNotOffered(
+            path: device.path,
+            asked: asked,
+            offered: offered.map { $0.format ?? PixelFormat(fourcc: $0.code) }
+        )
     }
 
     private mutating func setRate(_ device: V4L2Device, _ framesPerSecond: Double?) throws(V4L2Error) {

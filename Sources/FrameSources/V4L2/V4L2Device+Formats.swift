@@ -31,7 +31,8 @@ extension V4L2Device {
                 V4L2Format(
                     code: FourCC(rawValue: entry.pixelformat),
                     text: cString(entry.description),
-                    isEmulated: entry.flags & UInt32(V4L2_FMT_FLAG_EMULATED) != 0
+                    isEmulated: entry.flags & UInt32(V4L2_FMT_FLAG_EMULATED) != 0,
+                    isCompressed: entry.flags & UInt32(V4L2_FMT_FLAG_COMPRESSED) != 0
                 )
             )
         }

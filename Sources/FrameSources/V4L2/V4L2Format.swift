@@ -7,17 +7,20 @@ public struct V4L2Format: Sendable, Hashable, CustomStringConvertible {
     /// The driver's name for it: "YUYV 4:2:2".
     public let text: String
     /// The format; nil if V4L2's code is the DRM code of another format, with which it would be confused. A code that
-    /// is unknown altogether is carried as it is, and the image is plain bytes.
+    /// is unknown altogether, or that means the same in DRM, is carried as it is, and the image is plain bytes.
     public let format: PixelFormat?
+    /// Whether the data is a compressed stream, to the driver's knowledge (`V4L2_FMT_FLAG_COMPRESSED`).
+    public let isCompressed: Bool
     /// Whether each plane has a buffer of its own ("NM12").
     public let hasSeparatePlanes: Bool
     /// Whether a library or the driver makes it from another format (`V4L2_FMT_FLAG_EMULATED`).
     public let isEmulated: Bool
 
-    init(code: FourCC, text: String, isEmulated: Bool) {
+    init(code: FourCC, text: String, isEmulated: Bool, isCompressed: Bool = false) {
         self.code = code
         self.text = text
         self.isEmulated = isEmulated
+        self.isCompressed = isCompressed
         format = Self.format(of: code)
         hasSeparatePlanes = format.map { $0.v4l2 != code && $0.v4l2MultiPlanar == code } ?? false
     }
@@ -26,7 +29,16 @@ public struct V4L2Format: Sendable, Hashable, CustomStringConvertible {
     static func format(of code: FourCC) -> PixelFormat? {
         if let known = PixelFormat(v4l2: code) { return known }
         let unknown = PixelFormat(fourcc: code)
-        return unknown.info == nil ? unknown : nil
+        return unknown.info == nil && !otherInDRM.contains(code) ? unknown : nil
+    }
+
+    /// V4L2's codes that are known neither here nor by their meaning in DRM, which has given them to another format: BGR666
+    /// is `BGR161616F` there.
+    private static let otherInDRM: Set<FourCC> = Set(["BGRH"].compactMap { FourCC($0) })
+
+    /// Why the device's images can't be published in this format; nil if they can.
+    public func refusal(path: String) -> V4L2Error? {
+        format == nil ? .ambiguousFormat(path: path, code: code) : nil
     }
 
     /// For people: "YUYV (YUYV 4:2:2)".
