@@ -18,6 +18,7 @@ extension ChannelStatistics {
             "lost": .object(["source": .number(lostBySource), "no_free_slot": .number(lostNoFreeSlot)]),
             "trouble": sourceTrouble.isEmpty ? .null : .string(sourceTrouble),
             "source_errors": .number(sourceErrors),
+            "damaged": .number(damaged),
             "pool": .object([
                 "slots": .number(slots), "free": .number(slotsFree), "at_source": .number(slotsAtSource),
                 "source_need": .number(sourceNeed), "reserved": .number(slotsReserved),

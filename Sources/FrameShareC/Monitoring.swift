@@ -179,6 +179,7 @@ private func tell(
     result.published = now.published
     result.lost_source = now.lostBySource
     result.lost_no_free_slot = now.lostNoFreeSlot
+    result.damaged = now.damaged
     result.age = now.age
     result.since_last_frame = now.sinceLastFrame
     withUnsafeMutableBytes(of: &result.source_name) { copy(now.sourceName, into: $0) }

@@ -13,10 +13,11 @@ extension ImagePlanes {
 }
 
 extension Snapshot {
-    /// Encodes a frame's image.
+    /// Encodes a frame's image. Pixels that it lacks (``FrameShare/Image/damage``) are 0.
     /// - Throws: as ``encode(_:_:bytesUsed:)``.
     public func encode(_ image: borrowing Image) throws(SinkError) -> [UInt8] {
-        try encode(ImagePlanes(image), bytesUsed: image.bytesUsed(plane: 0))
+        if let filled = FilledImage(image) { return try encode(filled.layout, filled.bytes.span.bytes) }
+        return try encode(ImagePlanes(image), bytesUsed: image.bytesUsed(plane: 0))
     }
 
     /// Encodes a frame's image and writes the file.
@@ -27,17 +28,19 @@ extension Snapshot {
 }
 
 extension Y4MWriter {
-    /// Writes a frame's image.
+    /// Writes a frame's image. Pixels that it lacks (``FrameShare/Image/damage``) are 0.
     /// - Throws: as ``write(_:_:)``.
     public mutating func write(_ image: borrowing Image) throws(SinkError) {
+        if let filled = FilledImage(image) { return try write(filled.layout, filled.bytes.span.bytes) }
         try write(ImagePlanes(image))
     }
 }
 
 extension RawWriter {
-    /// Writes a frame's image, a compressed one as far as it is used.
+    /// Writes a frame's image, a compressed one as far as it is used. Pixels that it lacks are 0.
     /// - Throws: as ``write(_:_:bytesUsed:)``.
     public mutating func write(_ image: borrowing Image) throws(SinkError) {
+        if let filled = FilledImage(image) { return try write(filled.layout, filled.bytes.span.bytes) }
         let planes = try ImagePlanes(image)
         let used = (image.bytesUsed(plane: 0), image.bytesUsed(plane: 1))
         try write(planes) { $0 == 0 ? used.0 : $0 == 1 ? used.1 : nil }

@@ -43,6 +43,12 @@ struct Metrics {
         )
         let trouble = "Whether something is amiss with the source, such as a camera that gives no frames."
         gauge("frameshare_source_trouble", trouble, channel, now.sourceTrouble.isEmpty ? 0 : 1)
+        counter(
+            "frameshare_frames_damaged_total",
+            "Frames published whose data is no whole image, or damaged to the driver's knowledge.",
+            channel,
+            now.damaged
+        )
         let slots = "Slots of the pool."
         gauge("frameshare_slots", slots, channel + [("state", "free")], UInt64(clamping: now.slotsFree))
         gauge("frameshare_slots", slots, channel + [("state", "at_source")], UInt64(clamping: now.slotsAtSource))

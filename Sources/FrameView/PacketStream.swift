@@ -12,6 +12,7 @@ struct PacketStream: Sendable {
     let channel: String
     let stream: String
     let directory: ChannelDirectory
+    let showsDamaged: Bool
     let place: PictureFeeds.Place
 
     #if FFmpeg
@@ -42,6 +43,10 @@ struct PacketStream: Sendable {
             do throws(FrameShare.ChannelError) {
                 // The publisher's end is this stream's; the page asks again.
                 guard let frame = try await subscriber.next(timeout: .seconds(1)) else { return }
+                guard showsDamaged || !frame.isDamaged else {
+                    continuity.leftOut()
+                    continue
+                }
                 if continuity.hasGap(before: frame) { muxer.noteLoss() }
                 bytes = try Self.mux(frame, muxer, video.codec)
             } catch {

@@ -166,6 +166,7 @@ final class PictureFeed: Sendable {
             throw error
         }
         guard let frame else { return false }
+        guard options.showsDamaged || !frame.isDamaged else { return true }
         let age = FrameTimestamp.now().nanoseconds.subtractingClamped(frame.publishTimestamp.nanoseconds)
         state.withLock { $0.figures.latency.add(age) }
         let interval = Duration.nanoseconds(1_000_000_000 / Int64(rate))

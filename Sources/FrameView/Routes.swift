@@ -25,7 +25,7 @@ struct Routes: Sendable {
     ) {
         (self.options, self.directory, self.watch, self.feeds) = (options, directory, watch, feeds)
         gate = RequestGuard(host: options.host, names: names, token: options.token)
-        snapshots = SnapshotTaker(directory: directory)
+        snapshots = SnapshotTaker(directory: directory, showsDamaged: options.showsDamaged)
     }
 
     func respond(to request: Request, over channel: any Channel) async -> Response {
@@ -206,8 +206,14 @@ struct Routes: Sendable {
             guard let place = feeds.takePlace(forPackets: .init(channel: name, stream: stream)) else {
                 throw .tooManyViewers
             }
-            return try PacketStream(channel: name, stream: stream, directory: directory, place: place)
-                .response(over: channel)
+            return try PacketStream(
+                channel: name,
+                stream: stream,
+                directory: directory,
+                showsDamaged: options.showsDamaged,
+                place: place
+            )
+            .response(over: channel)
         default:
             let rate = try number("fps", 1...60, request) ?? options.framesPerSecond
             let isHeaderAhead = try number("ahead", 0...1, request) == 1

@@ -10,10 +10,13 @@ internal import Synchronization
 /// Takes single pictures, a few at a time.
 final class SnapshotTaker: Sendable {
     private let directory: ChannelDirectory
+    private let showsDamaged: Bool
     private let atWork = Mutex(0)
     private static let most = 4
 
-    init(directory: ChannelDirectory) { self.directory = directory }
+    init(directory: ChannelDirectory, showsDamaged: Bool) {
+        (self.directory, self.showsDamaged) = (directory, showsDamaged)
+    }
 
     func take(channel: String, stream: String, quality: Int) async throws(Refusal) -> Response {
         let mayWork = atWork.withLock { count in
@@ -25,8 +28,8 @@ final class SnapshotTaker: Sendable {
         defer { atWork.withLock { $0 -= 1 } }
         let picture: Picture?
         do {
-            picture = try await NIOThreadPool.singleton.runIfActive { [directory] in
-                try Self.picture(channel, stream, quality, directory)
+            picture = try await NIOThreadPool.singleton.runIfActive { [self] in
+                try self.picture(channel, stream, quality)
             }
         } catch {
             throw .noSignal
@@ -44,21 +47,19 @@ final class SnapshotTaker: Sendable {
         return response
     }
 
-    /// The next frame's. Blocks.
-    private static func picture(
-        _ channel: String,
-        _ stream: String,
-        _ quality: Int,
-        _ directory: ChannelDirectory
-    ) throws -> Picture? {
+    /// The next whole frame's. Blocks.
+    private func picture(_ channel: String, _ stream: String, _ quality: Int) throws -> Picture? {
         var options = Subscriber.Options()
         options.directory = directory
         options.name = "view snapshot"
         options.connectTimeout = .seconds(2)
         let subscriber = try Subscriber(channel: channel, streams: [stream], policy: .latest, options: options)
         defer { subscriber.close() }
-        guard let frame = try subscriber.nextBlocking(timeout: .seconds(3)) else { return nil }
-        return try Picture(frame, quality: quality)
+        let deadline = ContinuousClock.now + .seconds(3)
+        while let frame = try subscriber.nextBlocking(timeout: max(.zero, deadline - .now)) {
+            if showsDamaged || !frame.isDamaged { return try Picture(frame, quality: quality) }
+        }
+        return nil
     }
 }
 #endif

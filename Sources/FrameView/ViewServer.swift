@@ -37,6 +37,8 @@ public final class ViewServer: Sendable {
         public var framesPerSecond = 30
         /// JPEG quality, 1 to 100.
         public var quality = 80
+        /// Whether damaged frames are shown too.
+        public var showsDamaged = false
         /// The most viewers of pictures at a time.
         public var maximumViewers = 64
         /// Where channels are; nil: ``ChannelDirectory/standard()``.

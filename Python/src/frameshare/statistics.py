@@ -101,6 +101,8 @@ class ChannelStatistics:
     #: Errors of the source that it went on after, and what is amiss with it now, in its own words; "" if nothing is.
     source_errors: int
     source_trouble: str
+    #: Frames that were published although their data is damaged, or no whole image.
+    damaged: int
     subscribers: tuple[SubscriberStatus, ...]
 
 

@@ -425,7 +425,8 @@ enum {
 
 /* What is particular about a frame. */
 enum {
-    /* The driver says that the data may be damaged. */
+    /* The data may be damaged: the driver says so, or it is no whole image (shorter than the layout's rows, JPEG without its
+     * start or end, H.264 without a start code). The publisher's side sets it by itself. */
     FRAMESHARE_FLAG_ERROR = 1,
     /* Exposure and white balance have not settled yet. */
     FRAMESHARE_FLAG_STARTUP = 2,
@@ -952,6 +953,8 @@ struct frameshare_channel_statistics {
     /* Errors of the source that it went on after, and what is amiss with it now, in its own words; "" if nothing is. */
     uint64_t source_errors;
     char source_trouble[256];
+    /* Frames that were published with FRAMESHARE_FLAG_ERROR. */
+    uint64_t damaged;
 };
 
 /* One subscriber, as the publisher sees it. */

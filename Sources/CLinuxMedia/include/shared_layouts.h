@@ -39,7 +39,8 @@ struct fs_channel_page {
     uint64_t published;                       // atomic; frames published so far
     uint64_t lost_source;                     // atomic; frames the source lost by itself
     uint64_t lost_no_slot;                    // atomic; frames lost since no slot was free
-    uint64_t pad3[4];
+    uint64_t damaged;                         // atomic; frames published whose data is damaged
+    uint64_t pad3[3];
 };
 #define FS_SHORT_FUTEX 1u                     // a thread waits on the lanes' `release_wake` words
 #define FS_SHORT_SOCKET 2u                    // an event loop waits: send FS message `slotReleased`

@@ -29,6 +29,8 @@ public struct ChannelStatistics: Sendable, Equatable {
     public var lostBySource: UInt64
     /// Frames that were lost since no slot was free to fill.
     public var lostNoFreeSlot: UInt64
+    /// Frames that were published with ``FrameFlags/error``: the driver says so, or their data is not a whole image.
+    public var damaged: UInt64 = 0
     /// How long the channel has existed, in ns.
     public var age: Int64
     /// How long ago the last frame was published, in ns; -1 before the first.
@@ -143,7 +145,7 @@ extension WireWriter {
             for n in [copies.slots, copies.free, copies.floor] { put(n) }
             put(copies.copied)
         }
-        for n in [s.published, s.lostBySource, s.lostNoFreeSlot] { put(n) }
+        for n in [s.published, s.lostBySource, s.lostNoFreeSlot, s.damaged] { put(n) }
         put(s.age)
         put(s.sinceLastFrame)
         put(UInt16(clamping: s.subscribers.count))
@@ -216,6 +218,7 @@ extension WireReader {
             published: try integer(),
             lostBySource: try integer(),
             lostNoFreeSlot: try integer(),
+            damaged: try integer(),
             age: try integer(),
             sinceLastFrame: try integer(),
             subscribers: try subscribers(),

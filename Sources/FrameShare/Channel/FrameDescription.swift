@@ -16,7 +16,8 @@ public struct FrameDescription: Sendable {
         self.flags = flags
     }
 
-    /// Says how many bytes of a plane hold data (a compressed image); a plane that is not mentioned is full.
+    /// Says how many bytes of a plane hold data (a compressed image); a plane that is not mentioned is full. Fewer than the
+    /// rows of the plane need make the frame a damaged one: it is published with ``FrameFlags/error``.
     /// - Parameters:
     ///   - bytes: from the plane's offset
     ///   - stream: the stream's place in the channel, from 0
@@ -27,6 +28,16 @@ public struct FrameDescription: Sendable {
         bytesUsed[stream * Int(FS_MAX_PLANES) + plane] = bytes <= 0 ? .max : min(UInt32(clamping: bytes), .max - 1)
         bytesUsedIsSet = true
     }
+
+    /// How many bytes of a plane hold data, of the `size` that it has.
+    func bytesUsed(stream: Int, plane: Int, of size: Int) -> Int {
+        guard bytesUsedIsSet, stream < Int(FS_MAX_STREAMS), plane < Int(FS_MAX_PLANES) else { return size }
+        return switch bytesUsed[stream * Int(FS_MAX_PLANES) + plane] {
+        case 0: size
+        case .max: 0
+        case let bytes: min(Int(bytes), size)
+        }
+    }
 }
 
 /// What is particular about a frame.
@@ -34,7 +45,8 @@ public struct FrameFlags: OptionSet, Sendable, Hashable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// The driver says that the data may be damaged (`V4L2_BUF_FLAG_ERROR`).
+    /// The data may be damaged: the driver says so (`V4L2_BUF_FLAG_ERROR`), or the publisher saw that it is no whole image
+    /// (`ImageDamage`).
     public static let error = FrameFlags(rawValue: 1)
     /// One of the first frames, before exposure and white balance have settled (libcamera `FrameStartup`).
     public static let startup = FrameFlags(rawValue: 2)

@@ -53,6 +53,7 @@ struct ChannelPage: @unchecked Sendable {
     var published: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
     var lostBySource: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
     var lostNoFreeSlot: UnsafeMutablePointer<Atomic<UInt64>> { word64(216) }
+    var damaged: UnsafeMutablePointer<Atomic<UInt64>> { word64(224) }
 
     /// What a reader sees; anything unknown counts as failed.
     var state: State {

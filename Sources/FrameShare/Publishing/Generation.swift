@@ -11,12 +11,27 @@ struct Generation {
         let pool: FramePool
         let copies: CopySlots?
         let frames: FrameTable
+        /// Mappings of compressed images that this process did not map for writing, made at their first use.
+        private let mappings = Mutex<[Int: Mapping]>([:])
 
         init(number: UInt32, pool: FramePool, copies: CopySlots?, frames: FrameTable) {
             self.number = number
             self.pool = pool
             self.copies = copies
             self.frames = frames
+        }
+
+        /// What the CPU can read of a stream's first buffer; nil where it can't map it.
+        func mapping(_ slot: Int, stream: Int) -> Mapping? {
+            let buffer = pool.slots[slot][stream][0]
+            if let mapping = buffer.writableMapping { return mapping }
+            return mappings.withLock { mappings in
+                let place = slot * pool.streams.count + stream
+                if let mapping = mappings[place] { return mapping }
+                let mapping = try? buffer.map(.read)
+                mappings[place] = mapping
+                return mapping
+            }
         }
     }
 

@@ -63,6 +63,7 @@ extension PublisherCore {
         state.withLock { state in
             var old = state.generation
             state.generation = prepared
+            holdsCompressed.store(pool.holdsCompressed, ordering: .relaxed)
             // Some may have gone, or said goodbye, while the lanes were made.
             for id in lanes.keys where !state.members.contains(where: { $0.id == id && !$0.isLeaving }) {
                 state.generation.remove(id)

@@ -40,6 +40,7 @@ extension PublisherCore {
                 published: page.published.pointee.load(ordering: .relaxed),
                 lostBySource: page.lostBySource.pointee.load(ordering: .relaxed),
                 lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed),
+                damaged: page.damaged.pointee.load(ordering: .relaxed),
                 age: now - startedAt,
                 sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1,
                 subscribers: subscribers,

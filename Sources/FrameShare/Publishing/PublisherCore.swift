@@ -83,6 +83,8 @@ final class PublisherCore: Sendable {
     let copying = Mutex<Void>(())
     /// Whether there are slots for copies.
     let makesCopies: Bool
+    /// Whether a stream is compressed, so that only the data says whether an image is whole.
+    let holdsCompressed: Atomic<Bool>
     /// Readable when a slot came free while an event-driven source was short.
     let freeSlotEvent: OwnedDescriptor
     /// Wakes the control thread.
@@ -100,6 +102,7 @@ final class PublisherCore: Sendable {
         self.channel = channel
         self.options = options
         makesCopies = options.lagCopies != nil
+        holdsCompressed = Atomic(pool.holdsCompressed)
         controls = ControlService(access: options.access.control)
         do throws(MemoryError) {
             page = try ChannelPage(creating: channel)
@@ -169,6 +172,21 @@ final class PublisherCore: Sendable {
         metadataSize: Int,
         _ description: FrameDescription,
         asking: Asking? = nil
+    ) throws(ChannelError) -> UInt64 {
+        if description.mayBeDamaged || holdsCompressed.load(ordering: .relaxed) {
+            return try publishLookingForDamage(slot, generation, metadataSize, description, asking)
+        }
+        return try publishAsDescribed(slot, generation, metadataSize, description, asking)
+    }
+
+    /// Publishes a frame whose description is final.
+    @inline(__always)
+    func publishAsDescribed(
+        _ slot: Int,
+        _ generation: UInt32?,
+        _ metadataSize: Int,
+        _ description: FrameDescription,
+        _ asking: Asking?
     ) throws(ChannelError) -> UInt64 {
         if makesCopies { return try publishMakingCopies(slot, generation, metadataSize, description, asking) }
         return try offer(slot, generation, metadataSize, description, asking)

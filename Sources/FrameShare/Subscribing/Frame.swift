@@ -49,6 +49,27 @@ public struct Frame: ~Copyable, Sendable {
     /// How many ``streams`` there are.
     public var streamCount: Int { attachment.offer.streams.count }
 
+    /// Whether its data may be damaged: the publisher says so (``FrameFlags/error``), or one of the images that were
+    /// subscribed to can't be whole (``Image/damage``).
+    ///
+    /// Recorders, encoders and pictures leave such frames out. Bytes behind ``Image/bytesUsed(plane:)`` are of an earlier
+    /// frame.
+    public var isDamaged: Bool {
+        if flags.contains(.error) { return true }
+        for index in 0..<streamCount {
+            if let image = image(at: index), image.damage != nil { return true }
+        }
+        return false
+    }
+
+    /// Whether an image holds less than its layout needs.
+    package var isShort: Bool {
+        for index in 0..<streamCount {
+            if let image = image(at: index), image.shortage != nil { return true }
+        }
+        return false
+    }
+
     /// The image of a stream. Traps for a name that was not subscribed to: see ``image(_:)``.
     public subscript(stream: String) -> Image {
         @_lifetime(borrow self)

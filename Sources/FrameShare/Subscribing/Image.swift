@@ -68,6 +68,28 @@ public struct Image: ~Escapable {
         return attachment.frames.bytesUsed(slot, stream: offer.index, plane: index, of: planes[index].size)
     }
 
+    /// Why the image can't be whole; nil if nothing speaks against it. Of a compressed image the beginning and the end of
+    /// its data are looked at, nothing is decoded. What a driver knows of damage is in ``Frame/flags``.
+    public var damage: ImageDamage? {
+        let layout = layout
+        if let shortage { return shortage }
+        guard layout.format.isCompressed else { return nil }
+        let data = plane(0)
+        // Memory that the CPU can't map is judged by its length alone.
+        guard data.byteCount > 0 else { return nil }
+        return layout.damage(of: data.extracting(first: bytesUsed(plane: 0)))
+    }
+
+    /// The first plane that holds less than its rows need: what is behind is of an earlier frame. Nil where there is none.
+    package var shortage: ImageDamage? {
+        let layout = layout
+        for index in layout.planes.indices {
+            let (bytes, needed) = (bytesUsed(plane: index), layout.leastBytes(plane: index))
+            if bytes < needed { return .short(plane: index, bytes: bytes, needed: needed) }
+        }
+        return nil
+    }
+
     /// The descriptors of the image's buffers (dma-buf or memfd), for import into a GPU, encoder or display. They are
     /// the library's: duplicate one to keep it. They are the same numbers each time the slot comes round.
     public var descriptors: [Int32] {

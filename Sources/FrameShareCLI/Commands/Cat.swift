@@ -15,7 +15,7 @@ struct Cat: ParsableCommand {
               frameshare cat camera0 | ffplay -
               frameshare cat camera0 --format raw --frames 1 > frame.bin
 
-            With --policy every-frame nothing is lost, but a reader that is slower than the camera slows it down. \
+            Damaged frames are left out, and counted on standard error at the end. With --policy every-frame nothing is lost, but a reader that is slower than the camera slows it down. \
             Exit code 3 when the channel is not there or ends otherwise than in order; 0 when the reader of the pipe \
             has had enough.
             """
@@ -52,6 +52,8 @@ struct Cat: ParsableCommand {
     )
     var rate: Double?
 
+    @OptionGroup var damage: DamageOption
+
     func validate() throws {
         guard rate != 0 else { throw ValidationError("--rate: more than 0") }
     }
@@ -70,8 +72,14 @@ struct Cat: ParsableCommand {
         }
         defer { subscriber.close() }
         stop.whenStopped { subscriber.interrupt() }
+        let damaged = DamagedFrames(damage)
+        defer {
+            if damaged.count > 0 {
+                Terminal.errors.writeLine("left out \(Quantities.counted(damaged.count, "damaged frame"))")
+            }
+        }
         do {
-            try copy(from: subscriber)
+            try copy(from: subscriber, damaged)
         } catch SinkError.readerClosed {
             return
         } catch ChannelError.cancelled {
@@ -79,10 +87,11 @@ struct Cat: ParsableCommand {
         }
     }
 
-    private func copy(from subscriber: Subscriber) throws {
+    private func copy(from subscriber: Subscriber, _ damaged: DamagedFrames) throws {
         var writer = FrameWriter(format: format, rate: rate)
         var left = frames ?? .max
         while left > 0, let frame = try subscriber.nextBlocking() {
+            guard !damaged.leaveOut(frame) else { continue }
             try writer.write(frame)
             left -= 1
         }

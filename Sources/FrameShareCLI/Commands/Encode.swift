@@ -50,6 +50,8 @@ struct Encode: ParsableCommand {
 
     @OptionGroup var encoding: EncodingOptions
 
+    @OptionGroup var damage: DamageOption
+
     @Option(
         help: .init("latest, queue:N, or every-frame. Left out: queue:4.", valueName: "policy"),
         transform: PolicyArgument.parse

@@ -12,7 +12,7 @@ struct Record: ParsableCommand {
             milliseconds, AVI whole frames. What was recorded before a kill or a full disk can be played: MP4 is \
             written in fragments of a second.
 
-            A recorder that is too slow loses packets or frames of its own, never the camera's, and begins again at a \
+            Damaged frames and packets are left out. A recorder that is too slow loses packets or frames of its own, never the camera's, and begins again at a \
             keyframe. --sidecar writes a line of JSON for each frame: number, time, metadata. With --on-trigger the \
             last seconds are kept in memory, and each trigger makes a file: clip-000.mp4, clip-001.mp4, ...
 
@@ -42,6 +42,8 @@ struct Record: ParsableCommand {
     var codec: VideoCodec?
 
     @OptionGroup var encoding: EncodingOptions
+
+    @OptionGroup var damage: DamageOption
 
     @Option(
         help: .init("A new file, at a keyframe, after so long.", valueName: "duration"),

@@ -43,6 +43,8 @@ struct SendStream: ParsableCommand {
 
     @OptionGroup var encoding: EncodingOptions
 
+    @OptionGroup var damage: DamageOption
+
     @Option(help: .init("FFmpeg's name of the container. Left out: what the address asks for.", valueName: "name"))
     var format: String?
 

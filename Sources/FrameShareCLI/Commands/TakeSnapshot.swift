@@ -9,7 +9,7 @@ struct TakeSnapshot: ParsableCommand {
         commandName: "snapshot",
         abstract: "Save the next frame as a picture.",
         discussion: """
-            The next frame that is published, as PNG or JPEG by the file's ending. The file appears when it is whole. \
+            The next frame that is published and not damaged, as PNG or JPEG by the file's ending. The file appears when it is whole. \
             Pictures need a build with --traits Snapshot (packages libpng-dev and libturbojpeg0-dev); without it, the \
             frames of MJPEG cameras can still be saved as .jpg, just as the camera made them.
 
@@ -42,6 +42,8 @@ struct TakeSnapshot: ParsableCommand {
     )
     var timeout: Duration = .seconds(10)
 
+    @OptionGroup var damage: DamageOption
+
     @Flag(help: "Print what was saved as one JSON object.")
     var json = false
 
@@ -60,21 +62,31 @@ struct TakeSnapshot: ParsableCommand {
         }
         defer { subscriber.close() }
         stop.whenStopped { subscriber.interrupt() }
-        let frame: Frame
+        let damaged = DamagedFrames(damage)
+        let deadline = ContinuousClock.now + timeout
         do {
             // A frame that was captured before the command was given is not what its user wants to see.
-            guard let next = try subscriber.nextBlocking(timeout: timeout) else {
-                throw CommandFailure("channel '\(name)' ended before a frame came", code: .channelLost)
+            while true {
+                let left = max(.zero, deadline - .now)
+                guard let frame = try subscriber.nextBlocking(timeout: left) else {
+                    throw CommandFailure(
+                        "channel '\(name)' ended before a frame came\(damaged.text)",
+                        code: .channelLost
+                    )
+                }
+                guard !damaged.leaveOut(frame) else { continue }
+                return try save(frame)
             }
-            frame = next
         } catch ChannelError.cancelled {
             return try stop.throwIfInterrupted()
         } catch ChannelError.timedOut {
+            let time = Quantities.time(nanoseconds: timeout.nanoseconds)
             throw CommandFailure(
-                "no frame came in \(Quantities.time(nanoseconds: timeout.nanoseconds)). See 'frameshare top \(name)'"
+                damaged.count > 0
+                    ? "only damaged frames came in \(time) (\(damaged.count)). --damaged saves one as it is"
+                    : "no frame came in \(time). See 'frameshare top \(name)'"
             )
         }
-        try save(frame)
     }
 
     private func save(_ frame: borrowing Frame) throws {

@@ -74,6 +74,9 @@ struct View: ParsableCommand {
     @Option(help: .init("JPEG quality, 1 to 100.", valueName: "quality"))
     var quality = 80
 
+    @Flag(help: "Show damaged frames too.")
+    var damaged = false
+
     @Flag(help: "Print one JSON line when browsers can connect.")
     var json = false
 
@@ -82,6 +85,7 @@ struct View: ParsableCommand {
         (options.host, options.port, options.channels) = (listen.host, listen.port, channels)
         (options.framesPerSecond, options.quality, options.names) = (fps, quality, hostNames)
         options.basePath = basePath
+        options.showsDamaged = damaged
         options.token = try chosenToken()
         let (server, token) = try ViewSession.server(options)
         let stop = try StopRequest()

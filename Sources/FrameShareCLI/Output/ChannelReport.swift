@@ -37,6 +37,7 @@ struct ChannelReport {
         let lost =
             "lost by the source \(now.lostBySource), for want of a free slot \(now.lostNoFreeSlot)"
             + (now.sourceErrors > 0 ? "; \(now.sourceErrors) errors of the source" : "")
+            + (now.damaged > 0 ? "; damaged \(now.damaged)" : "")
         let held = max(0, now.slots - now.slotsFree - now.slotsAtSource)
         var pool =
             "pool of \(now.slots): \(now.slotsFree) free, \(now.slotsAtSource) at the source (needs \(now.sourceNeed)), "

@@ -45,6 +45,7 @@ struct EncodeSession {
         options.sourceName = "\(command.codec.codec.rawValue) of \(source)"
         let channel = try PacketChannel(name, encoder.stream, slots: command.slots, options: options)
         begin(encoder, layout)
+        let damaged = DamagedFrames(command.damage)
         var wasInPlace = encoder.intake.isInPlace
         do {
             let follower = FrameFollower(subscriber, stop: stop, frames: command.frames, seconds: command.seconds)
@@ -53,6 +54,7 @@ struct EncodeSession {
             }) { frame in
                 notes.look(frame.timestamp.nanoseconds)
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
+                if damaged.leaveOut(frame, encoding: true) { return channel.publisher.countLost(source: 1) }
                 try encoder.encode(frame) { packet throws(VideoError) in try channel.publish(packet) }
                 if wasInPlace, !encoder.intake.isInPlace {
                     wasInPlace = false
@@ -61,11 +63,11 @@ struct EncodeSession {
             }
             try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
         } catch {
-            end(encoder, channel, subscriber, notes)
+            end(encoder, channel, subscriber, notes, damaged)
             channel.publisher.fail("\(error)")
             throw error
         }
-        end(encoder, channel, subscriber, notes)
+        end(encoder, channel, subscriber, notes, damaged)
         channel.publisher.close()
     }
 
@@ -119,7 +121,8 @@ struct EncodeSession {
         _ encoder: ChannelEncoder,
         _ channel: PacketChannel,
         _ subscriber: Subscriber,
-        _ notes: DiscontinuityNotes
+        _ notes: DiscontinuityNotes,
+        _ damaged: DamagedFrames
     ) {
         let (out, taken) = (channel.publisher.statistics, subscriber.statistics)
         if command.json {
@@ -128,7 +131,8 @@ struct EncodeSession {
                     "event": "end", "frames": .number(taken.delivered),
                     "imported": encoder.device.map { .number($0.imported) },
                     "copied": encoder.device.map { .number($0.copied) },
-                    "damaged": encoder.device.map { .number($0.damaged) }, "packets": .number(out.published),
+                    "damaged": .number(damaged.count + UInt64(encoder.device?.damaged ?? 0)),
+                    "packets": .number(out.published),
                     "discontinuities": .number(notes.count),
                     "lost": .object([
                         "source": .number(taken.lost.source), "no_free_slot": .number(taken.lost.noFreeSlot),
@@ -141,7 +145,7 @@ struct EncodeSession {
                 "encoded \(Quantities.counted(out.published, "frame")); lost by the source \(taken.lost.source), there for "
                     + "want of a free slot \(taken.lost.noFreeSlot), as the encoder was too slow \(taken.lost.policy), "
                     + "packets for want of a free slot \(out.lostNoFreeSlot)"
-                    + (encoder.device.map(Self.counts) ?? "")
+                    + damaged.text + (encoder.device.map(Self.counts) ?? "")
                     + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
             )
         }

@@ -12,6 +12,8 @@ struct PacketSource {
     private let encoder: VideoEncoder?
     private let layout: ImageLayout
     private let connect: () throws -> Subscriber
+    /// Those that are left out.
+    let damaged: DamagedFrames
 
     /// - Parameters:
     ///   - codec: what frames are encoded to; nil: H.264
@@ -23,12 +25,14 @@ struct PacketSource {
         codec: VideoCodec?,
         policy: Policy?,
         encoding: EncodingOptions,
+        damage: DamageOption,
         name: String,
         reconnect: Bool,
         needsRate: Bool,
         status: ChannelStatistics
     ) throws {
         let wanted = stream.map { name in status.streams.first { $0.stream.name == name } } ?? status.streams.first
+        damaged = DamagedFrames(damage)
         let isPackets = wanted.flatMap { VideoCodec($0.stream.layout.format) } != nil
         // Packets are small and many may wait; of frames the camera needs its own.
         let policy = policy ?? .queue(isPackets ? max(1, status.slots / 2) : 4)
@@ -86,6 +90,11 @@ struct PacketSource {
         do {
             try follower.follow(idle: idle) { frame in
                 notes.look(Self.stamp(frame))
+                if damaged.leaveOut(frame, encoding: encoder != nil) {
+                    // What follows a packet that is left out refers to it.
+                    if encoder == nil { continuity.leftOut() }
+                    return
+                }
                 guard let encoder else {
                     if continuity.hasGap(before: frame) { noteLoss() }
                     try checkLayout(frame)

@@ -65,6 +65,7 @@ struct PublishReport {
                     "lost": .object([
                         "source": .number(statistics.lostBySource), "no_free_slot": .number(statistics.lostNoFreeSlot),
                     ]),
+                    "damaged": .number(statistics.damaged),
                     "copied": statistics.copies.map { .number($0.copied) },
                 ]).text
             )
@@ -74,6 +75,7 @@ struct PublishReport {
             "published \(Quantities.counted(statistics.published, "frame")) in "
                 + "\(Quantities.time(nanoseconds: statistics.age)); lost by the source \(statistics.lostBySource), "
                 + "for want of a free slot \(statistics.lostNoFreeSlot)"
+                + (statistics.damaged > 0 ? "; damaged \(statistics.damaged)" : "")
                 + (statistics.copies.map { "; copied for readers that lagged \($0.copied)" } ?? "")
         )
     }

@@ -59,7 +59,12 @@ final class RecordProgress {
         }
     }
 
-    func end(_ output: RecordOutput, _ subscriber: Subscriber, _ notes: DiscontinuityNotes) {
+    func end(
+        _ output: RecordOutput,
+        _ subscriber: Subscriber,
+        _ notes: DiscontinuityNotes,
+        _ damaged: DamagedFrames
+    ) {
         tellFiles(output.files)
         let (frames, lost) = (output.files.reduce(0) { $0 + $1.frames }, subscriber.statistics.lost)
         if command.json {
@@ -67,6 +72,7 @@ final class RecordProgress {
                 JSONValue.object([
                     "event": "end", "files": .number(output.files.count), "frames": .number(frames),
                     "skipped": .number(output.skipped), "discontinuities": .number(notes.count),
+                    "damaged": .number(damaged.count),
                     "left_out_seconds": .number(Double(output.leftOut) / 1e9, digits: 3),
                     "lost": .object([
                         "source": .number(lost.source), "no_free_slot": .number(lost.noFreeSlot),
@@ -79,7 +85,7 @@ final class RecordProgress {
         terminal.writeLine(
             "recorded \(Quantities.counted(frames, "frame")); lost by the source \(lost.source), there for want of a free "
                 + "slot \(lost.noFreeSlot), as the recorder was too slow \(lost.policy)"
-                + (output.skipped > 0 ? "; \(output.skipped) left out before a keyframe" : "")
+                + (output.skipped > 0 ? "; \(output.skipped) left out before a keyframe" : "") + damaged.text
                 + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
                 + (output.leftOut > 0
                     ? ", of which the files leave out \(Quantities.time(nanoseconds: output.leftOut))" : "")

@@ -17,6 +17,7 @@ struct RecordSession {
                 codec: command.codec,
                 policy: command.policy,
                 encoding: command.encoding,
+                damage: command.damage,
                 name: "record",
                 reconnect: command.reconnect,
                 // Nothing else needs to know it.
@@ -30,7 +31,7 @@ struct RecordSession {
         let notes = DiscontinuityNotes(json: command.json)
         let progress = RecordProgress(command: command, terminal: .output)
         progress.begin(channel, subscriber.streams[0].layout)
-        defer { progress.end(output, subscriber, notes) }
+        defer { progress.end(output, subscriber, notes, source.damaged) }
         do {
             try source.follow(
                 subscriber,

@@ -16,6 +16,7 @@ struct StreamSession {
                 codec: command.codec,
                 policy: nil,
                 encoding: command.encoding,
+                damage: command.damage,
                 name: "stream",
                 reconnect: command.reconnect,
                 needsRate: command.encoding.bitRate != nil,
@@ -33,7 +34,7 @@ struct StreamSession {
         defer { subscriber.close() }
         let notes = DiscontinuityNotes(json: command.json)
         let report = StreamReport(json: command.json)
-        defer { report.end(streamer, subscriber, notes) }
+        defer { report.end(streamer, subscriber, notes, source.damaged) }
         do {
             try source.follow(
                 subscriber,
@@ -90,13 +91,19 @@ final class StreamReport {
         terminal.writeLine(json ? JSONValue.object(["event": .string(event), "text": .string(text)]).text : text)
     }
 
-    func end(_ streamer: VideoStreamer, _ subscriber: Subscriber, _ notes: DiscontinuityNotes) {
+    func end(
+        _ streamer: VideoStreamer,
+        _ subscriber: Subscriber,
+        _ notes: DiscontinuityNotes,
+        _ damaged: DamagedFrames
+    ) {
         let (sent, lost) = (streamer.statistics, subscriber.statistics.lost)
         if json {
             terminal.writeLine(
                 JSONValue.object([
                     "event": "end", "sent": .number(sent.sent), "bytes": .number(sent.bytes),
                     "connections": .number(sent.connections), "discontinuities": .number(notes.count),
+                    "damaged": .number(damaged.count),
                     "left_out_seconds": .number(Double(sent.leftOut) / 1e9, digits: 3),
                     "lost": .object([
                         "source": .number(lost.source), "no_free_slot": .number(lost.noFreeSlot),
@@ -109,7 +116,7 @@ final class StreamReport {
                 "sent \(Quantities.counted(sent.sent, "frame")), \(Quantities.bytes(sent.bytes)); lost while there was no "
                     + "connection \(sent.lost), by the source \(lost.source), there for want of a free slot "
                     + "\(lost.noFreeSlot), as the network was too slow \(lost.policy)"
-                    + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
+                    + damaged.text + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
             )
         }
     }

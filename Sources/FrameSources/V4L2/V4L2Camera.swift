@@ -48,6 +48,9 @@ public final class V4L2Camera: Sendable {
         let forDequeueing: fs_v4l2_buffer
         /// By V4L2's plane.
         let dataOffsets: [Int]
+        /// Whether the driver has said how many bytes a buffer holds, by V4L2's plane. Some drivers leave it 0 in
+        /// multi-planar buffers, for all frames.
+        var tellsLength: [Bool]
     }
 
     /// Sets the device up and allocates its buffers.
@@ -92,7 +95,8 @@ public final class V4L2Camera: Sendable {
                 counter: SequenceCounter(driver: device.info.driver),
                 forQueueing: set.buffers.indices.map { set.flat($0, device) },
                 forDequeueing: device.flatBuffer(set.memory, planes: plan.format.planes.count),
-                dataOffsets: plan.format.planes.map(\.dataOffset)
+                dataOffsets: plan.format.planes.map(\.dataOffset),
+                tellsLength: plan.format.planes.map { _ in !device.info.isMultiPlanar }
             )
         )
     }
@@ -213,7 +217,10 @@ public final class V4L2Camera: Sendable {
                     throw .unexpectedDataOffset(path: device.path, plane: plane, offset: offset)
                 }
             }
-            return V4L2Frame(flat, layout: setup.layout, count: count)
+            for plane in state.tellsLength.indices where element(flat.bytesused, plane) > 0 {
+                state.tellsLength[plane] = true
+            }
+            return V4L2Frame(flat, layout: setup.layout, count: count, tellsLength: state.tellsLength)
         }
     }
 

@@ -21,7 +21,8 @@ public struct V4L2Frame: Sendable {
     /// driver says that it is the monotonic one, and the time is not one that is still to come.
     public let timestamp: FrameTimestamp?
 
-    /// `FrameFlags.error` if the data may be damaged, `FrameFlags.keyframe`.
+    /// `FrameFlags.error` if the driver says that the data may be damaged, `FrameFlags.keyframe`. A publisher adds the first
+    /// where the bytes are too few for the image.
     public let flags: FrameFlags
 
     /// Which field of an interlaced picture it is, or how both lie in it.
@@ -36,7 +37,8 @@ public struct V4L2Frame: Sendable {
         plane >= 0 && plane < planes ? Int(used[plane]) : 0
     }
 
-    init(_ flat: fs_v4l2_buffer, layout: ImageLayout, count: SequenceCounter.Frame) {
+    /// - Parameter tellsLength: whether the driver has ever said how many bytes a buffer holds, by V4L2's plane
+    init(_ flat: fs_v4l2_buffer, layout: ImageLayout, count: SequenceCounter.Frame, tellsLength: [Bool]) {
         buffer = Int(flat.index)
         sequence = count.sequence
         lost = count.lost
@@ -57,8 +59,12 @@ public struct V4L2Frame: Sendable {
         planes = min(layout.planes.count, 4)
         for index in 0..<planes {
             let plane = layout.planes[index]
-            let bytes = Int(element(flat.bytesused, plane.buffer)) - plane.offset
-            used[index] = UInt32(clamping: min(max(0, bytes), plane.size))
+            if tellsLength.indices.contains(plane.buffer), tellsLength[plane.buffer] {
+                let bytes = Int(element(flat.bytesused, plane.buffer)) - plane.offset
+                used[index] = UInt32(clamping: min(max(0, bytes), plane.size))
+            } else {
+                used[index] = UInt32(clamping: plane.size)
+            }
             if Int(used[index]) != plane.size { isPartial = true }
         }
         self.used = used
