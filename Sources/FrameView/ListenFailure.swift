@@ -19,7 +19,9 @@ enum ListenFailure {
                 return "this machine has no such address; 'ip address' shows those it has, 0.0.0.0 is all of them"
             default: return String(cString: strerror(error.errnoCode))
             }
-        case is SocketAddressError: return "no address is known for that name; give an address, such as 127.0.0.1"
+        // NIO's error for a name is a type of its own inside the other.
+        case is SocketAddressError, is SocketAddressError.UnknownHost:
+            return "no address is known for that name; give an address, such as 127.0.0.1"
         default: return "\(error)"
         }
     }

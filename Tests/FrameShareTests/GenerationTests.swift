@@ -49,6 +49,100 @@ struct GenerationTests {
         #expect(try await asTask?.value ?? 2 == 2)
     }
 
+    @Test("who does not fit a new pool waits for one that it fits, where the channel keeps misfits")
+    func keptMisfits() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(["main": .small, "lores": .small]) { $0.keepsMisfits = true }
+        let (lores, main) = (try channel.subscriber(["lores"]), try channel.subscriber(["main"]))
+        let reserved = try channel.subscriber([], .queue(2)) {
+            $0.budget = 3
+            $0.reserve = true
+        }
+        try publisher.send(1)
+        let held = try present(await lores.next())
+        try publisher.reconfigure(streams: streams(32, "main"), slots: 3)
+        try publisher.send(2)
+        let generation = try present(await main.next()).generation
+        #expect(generation == 2)
+        #expect(try lores.drain() == [])
+        let (value, isRevoked) = (held.value(of: "lores"), held.isRevoked)
+        #expect(value == 1 && !isRevoked)
+        await #expect(throws: ChannelError.timedOut) { _ = try await lores.next(timeout: .milliseconds(50)) }
+        #expect(publisher.statistics.subscribers.count == 3)
+        try publisher.reconfigure(streams: streams(16, "main", "lores"), slots: 4)
+        try publisher.send(3)
+        for subscriber in [lores, main, reserved] {
+            var frame = try present(await subscriber.next())
+            while frame.generation != 3 { frame = try present(await subscriber.next()) }
+            let number = frame.number
+            #expect(number == 3)
+        }
+    }
+
+    @Test("a source is told which slots of an earlier generation are held; frames get more room for metadata")
+    func heldSlots() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 4) { $0.metadataCapacity = 64 }
+        let subscriber = try channel.subscriber()
+        try publisher.send(1)
+        let held = try present(await subscriber.next())
+        #expect(publisher.heldSlots(ofGeneration: 1) == [0])
+        try publisher.setMetadataCapacity(4096)
+        try publisher.reconfigure(streams: streams(16), slots: 4)
+        #expect(publisher.heldSlots(ofGeneration: 1) == [0] && publisher.heldSlots(ofGeneration: 2) == [])
+        try publisher.send(metadata: ["k": .bytes(Array(repeating: 7, count: 4000))])
+        let large = try present(await subscriber.next()).metadata["k"]
+        #expect(large == .bytes(Array(repeating: 7, count: 4000)))
+        held.release()
+        #expect(publisher.heldSlots(ofGeneration: 1) == [])
+        #expect(throws: ChannelError.badMetadataCapacity(-1)) { try publisher.setMetadataCapacity(-1) }
+    }
+
+    @Test("a channel that ends revoking tells those who hold frames")
+    func revokingEnd() async throws {
+        for revoking in [true, false] {
+            let channel = try TestChannel()
+            let publisher = try channel.publisher()
+            let subscriber = try channel.subscriber()
+            try publisher.send(1)
+            let held = try present(await subscriber.next())
+            publisher.close(revoking: revoking)
+            let isRevoked = held.isRevoked
+            #expect(isRevoked == revoking)
+            let end = try await subscriber.nextValue()
+            #expect(end == nil)
+        }
+    }
+
+    @Test("a publisher waits for subscribers, and what it publishes then is theirs", arguments: [true, false])
+    func waitingForSubscribers(blocking: Bool) async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher()
+        #expect(throws: ChannelError.timedOut) {
+            try publisher.waitForSubscribersBlocking(timeout: .milliseconds(20))
+        }
+        for count in [0, 121] {
+            #expect(throws: ChannelError.badSubscriberCount(count)) {
+                try publisher.waitForSubscribersBlocking(count)
+            }
+        }
+        let reading = [0, 1].map { _ in
+            Task.detached { try await channel.subscriber([], .queue(2)).nextValue() }
+        }
+        if blocking {
+            try await OwnThread { try publisher.waitForSubscribersBlocking(2) }.value
+        } else {
+            try await publisher.waitForSubscribers(2)
+        }
+        try publisher.send(5)
+        for task in reading { #expect(try await task.value == 5) }
+        let waiting = Task.detached { try await publisher.waitForSubscribers(100) }
+        waiting.cancel()
+        await #expect(throws: ChannelError.cancelled) { try await waiting.value }
+        publisher.close()
+        #expect(throws: ChannelError.closed) { try publisher.waitForSubscribersBlocking() }
+    }
+
     @Test("buffers of the old pool go once nobody holds a frame of it")
     func retirement() async throws {
         let channel = try TestChannel()

@@ -65,7 +65,8 @@ struct BenchPublishing {
             guard let slot else { break }
             if fill == .all { Self.fillAll(slot, UInt8(truncatingIfNeeded: i)) }
             if period > 0 {
-                Self.sleep(until: due)
+                Self.sleep(until: due, stop)
+                if stop.isStopped { break }
                 due += period
             }
             let stamp = ProcessUsage.now
@@ -137,8 +138,13 @@ struct BenchPublishing {
         }
     }
 
-    static func sleep(until moment: Int64) {
-        var time = timespec(tv_sec: Int(moment / 1_000_000_000), tv_nsec: Int(moment % 1_000_000_000))
-        while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+    /// Sleeps until a moment, or until the command is to stop: a low rate has moments far apart.
+    static func sleep(until moment: Int64, _ stop: StopRequest) {
+        while !stop.isStopped {
+            let next = min(moment, ProcessUsage.now + 100_000_000)
+            var time = timespec(tv_sec: Int(next / 1_000_000_000), tv_nsec: Int(next % 1_000_000_000))
+            while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+            if next == moment { return }
+        }
     }
 }

@@ -88,7 +88,8 @@ struct HandOverRun {
             try check(hand_over_wait_room(side))
             if cell.touch == .all { memset(start, Int32(i & 0xFF), cell.size) }
             if period > 0 {
-                BenchPublishing.sleep(until: due)
+                BenchPublishing.sleep(until: due, stop)
+                if stop.isStopped { break }
                 due += period
             }
             let stamp = ProcessUsage.now

@@ -95,7 +95,10 @@ struct View: ParsableCommand {
                     ? JSONValue.object(["address": .string(address)]).text
                     : "watch at \(address)   (Ctrl-C ends it)"
             )
+            // Nobody could learn the address, and nothing else is written until the end.
+            if OutputFailure.isKnown { stop.outputClosed() }
         }
+        try OutputFailure.check()
         try stop.throwIfInterrupted()
     }
 

@@ -11,6 +11,8 @@ enum OutputFailure {
         _ = first.compareExchange(expected: 0, desired: code, ordering: .relaxed)
     }
 
+    static var isKnown: Bool { first.load(ordering: .relaxed) != 0 }
+
     /// - Throws: the first failure
     static func check() throws(CommandFailure) {
         let code = first.load(ordering: .relaxed)

@@ -72,7 +72,7 @@ public final class PreEventRecorder {
         // In order of decoding: a later packet may be shown earlier, but not before one that was decoded at the end.
         try close { info.dts > $0 }
         // Of pictures that stand alone, none from before a pause is needed after it.
-        if place.discontinuity != nil, stream.codec.isIntra { kept = [] }
+        if case .pause? = place.discontinuity, stream.codec.isIntra { kept = [] }
         kept.append(new)
         cameAt = FrameTimestamp.now().nanoseconds
         forget(before: info.pts - pre)
