@@ -91,7 +91,8 @@ struct GenerationTests {
         try publisher.reconfigure(streams: streams(16), slots: 4)
         #expect(publisher.heldSlots(ofGeneration: 1) == [0] && publisher.heldSlots(ofGeneration: 2) == [])
         try publisher.send(metadata: ["k": .bytes(Array(repeating: 7, count: 4000))])
-        let large = try present(await subscriber.next()).metadata["k"]
+        let frame = try present(await subscriber.next())
+        let large = frame.metadata["k"]
         #expect(large == .bytes(Array(repeating: 7, count: 4000)))
         held.release()
         #expect(publisher.heldSlots(ofGeneration: 1) == [])
