@@ -91,6 +91,17 @@ public final class CommandRun: Sendable {
 
     public func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
+    /// Sends SIGSTOP, and waits until the kernel says that it is stopped.
+    public func stop() {
+        send(SIGSTOP)
+        // After the name in parentheses.
+        func state() -> Character? {
+            let stat = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+            return stat?.split(separator: ")").last?.dropFirst().first
+        }
+        while process.isRunning, state() != "T" { usleep(2000) }
+    }
+
     public func closeInput() { try? input.fileHandleForWriting.close() }
 
     public func wait() -> Outcome {

@@ -85,7 +85,7 @@ struct CommandOutputTests {
         let top = try CommandRun(["top", "cam", "--every", "20ms"], in: folder)
         let watch = try CommandRun(["watch", "cam", "--json"], in: folder)
         eventually { top.outputSoFar.contains("cam") && watch.outputSoFar.contains("second") }
-        camera.send(SIGSTOP)
+        camera.stop()
         defer {
             camera.send(SIGCONT)
             camera.send(SIGTERM)
@@ -122,7 +122,7 @@ struct CommandOutputTests {
             try CommandRun(["publish", "--channel", "x\($0)", "--size", "16x16"], in: folder)
         }
         for run in stopped { eventually { run.outputSoFar.contains("Ctrl-C") } }
-        for run in stopped { run.send(SIGSTOP) }
+        for run in stopped { run.stop() }
         defer { for run in stopped { run.send(SIGKILL) } }
         // One after the other they would take 24 s.
         func soon(_ command: String) throws -> CommandRun.Outcome {

@@ -15,6 +15,7 @@ struct MonitoringTests {
             timeout: .milliseconds(100)
         )
         publisher.kill(SIGSTOP)
+        try await publisher.becomes("T")
         for _ in 0..<3 { #expect(throws: ChannelError.handshakeTimeout(channel: "camera")) { try monitor.snapshot() } }
         publisher.kill(SIGCONT)
         // It goes on, and a later look sees more.

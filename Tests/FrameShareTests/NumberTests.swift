@@ -7,7 +7,9 @@ import Testing
 struct NumberTests {
     /// The numbers at which arithmetic breaks.
     static let whole: [Int] = [0, 1, -1, .max, .min, .max - 1, 1 << 32, 1 << 62]
-    static let broken: [Double] = [0, 1, -1, .nan, .infinity, -.infinity, 1e308, -1e308, 1e-308, .leastNonzeroMagnitude]
+    static let broken: [Double] = [
+        0, 1, -1, .nan, .infinity, -.infinity, 1e308, -1e308, 1e-308, .leastNonzeroMagnitude,
+    ]
     static let durations: [Duration] =
         whole.map { .nanoseconds(Int64($0)) } + [
             Duration(secondsComponent: .max, attosecondsComponent: 0),

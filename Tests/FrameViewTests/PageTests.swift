@@ -99,7 +99,7 @@ struct PageTests {
         defer { for run in stopped { run.send(SIGKILL) } }
         try scene.publish("cam", "--rate", "20")
         for number in 0..<12 { try eventually { try scene.state(of: "x\(number)") == "live" } }
-        for run in stopped { run.send(SIGSTOP) }
+        for run in stopped { run.stop() }
         for number in 0..<12 { try eventually { try scene.state(of: "x\(number)") == "noSignal" } }
         // One after the other the twelve would take 6 s for each look: 140 frames from one look to the next.
         func published() throws -> Int {

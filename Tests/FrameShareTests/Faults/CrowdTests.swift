@@ -14,6 +14,7 @@ extension FaultTests {
             let directory = ChannelDirectory(path: folder.path)
             let channel = "camera"
             publisher.kill(SIGSTOP)
+            try await publisher.becomes("T")
             let monitors = (0..<110).map { _ in
                 OwnThread { try ChannelMonitor(channel: channel, directory: directory, timeout: .seconds(300)) }
             }

@@ -19,6 +19,7 @@ struct FullSocketTests {
             while true { if let request = try subscriber.nextBlocking()?.request { return request } }
         }.value
         publisher.kill(SIGSTOP)
+        try await publisher.becomes("T")
         // More waiting replies than Swift has threads: each would hold one of them.
         let bytes = Reply.bytes([UInt8](repeating: 1, count: 16_000))
         final class Count: Sendable { let value = Atomic(0) }
