@@ -8,6 +8,9 @@ enum FuzzTarget: String, CaseIterable {
     case subscriberLane = "subscriber-lane"
     case names
     case layouts
+    /// With FFmpeg's headers alone, as `sidecars`.
+    case media
+    case sidecars
     case seededBug = "seeded-bug"
 
     static let chosen: FuzzTarget = {
@@ -34,6 +37,12 @@ enum FuzzTarget: String, CaseIterable {
         case .subscriberLane: fuzzSubscriberLane(bytes)
         case .names: fuzzNames(bytes)
         case .layouts: fuzzLayouts(bytes)
+        #if FFmpeg
+        case .media: fuzzMedia(bytes)
+        case .sidecars: fuzzSidecars(bytes)
+        #else
+        case .media, .sidecars: preconditionFailure("built without FFmpeg")
+        #endif
         case .seededBug: fuzzSeededBug(bytes)
         }
     }
