@@ -60,7 +60,7 @@ struct GenerationTests {
         }
         try publisher.send(1)
         let held = try present(await lores.next())
-        try publisher.reconfigure(streams: streams(32, "main"), slots: 3)
+        try publisher.reconfigure(streams: streams(32, "main"), slots: 2)
         try publisher.send(2)
         let generation = try present(await main.next()).generation
         #expect(generation == 2)
@@ -69,7 +69,7 @@ struct GenerationTests {
         #expect(value == 1 && !isRevoked)
         await #expect(throws: ChannelError.timedOut) { _ = try await lores.next(timeout: .milliseconds(50)) }
         #expect(publisher.statistics.subscribers.count == 3)
-        try publisher.reconfigure(streams: streams(16, "main", "lores"), slots: 4)
+        try publisher.reconfigure(streams: streams(16, "main", "lores"), slots: 8)
         try publisher.send(3)
         for subscriber in [lores, main, reserved] {
             var frame = try present(await subscriber.next())

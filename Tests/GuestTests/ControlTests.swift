@@ -52,20 +52,27 @@ extension RealDrivers {
             #expect(before.count > 30)
             let names = try before.map { try $0["name"].text }
             #expect(Set(names).count == names.count, "each name means one control")
-            var tried = 0
+            // In one go: here each start of the command takes its time.
+            var settings: [String] = []
             for control in before {
                 let name = try control["name"].text
                 guard let shown = try? control["value"].text, try !control["read_only"].bool else { continue }
-                let outcome = try frameshare("control", Scene.channel, "\(name)=\(shown)", in: folder)
-                #expect(outcome.code == 0, "\(name)=\(shown): \(outcome.errors)")
-                #expect(outcome.output == "\(name)=\(shown)\n")
-                tried += 1
+                guard !name.hasPrefix("enable_capture_") else {
+                    let outcome = try frameshare("control", Scene.channel, "\(name)=\(shown)", in: folder)
+                    #expect(outcome.errors.contains("while the device is streaming"), "\(name): \(outcome.errors)")
+                    continue
+                }
+                settings.append("\(name)=\(shown)")
             }
-            #expect(tried > 20)
+            #expect(settings.count > 20)
+            let outcome = try CommandRun(["control", Scene.channel] + settings, in: folder).wait()
+            #expect(outcome.code == 0, "\(outcome.errors)")
+            #expect(outcome.output == settings.map { $0 + "\n" }.joined())
             for (old, new) in zip(before, try listed()) {
                 let (name, before, after) = (try old["name"].text, try? old["value"].text, try? new["value"].text)
                 #expect(try new["name"].text == name)
-                #expect(before == after, "\(name)")
+                // The driver changes these two by itself.
+                #expect(before == after || ["gain", "read_only_integer_32_bits"].contains(name), "\(name)")
             }
             // Each entry of each menu, too: by its number.
             for control in before {
