@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameShare
 import Glibc
 
 /// The command `frameshare`.
@@ -74,7 +75,7 @@ enum EntryPoint {
                 do { try OutputFailure.check() } catch { end(with: error) }
             } else {
                 if message.hasPrefix("Error: ") { message.removeFirst("Error: ".count) }
-                Terminal.errors.writeLines(of: "frameshare: " + message)
+                Terminal.errors.writeLines(of: "frameshare: " + ShownAddress.redacting(message))
             }
             exit(code.rawValue)
         }
@@ -82,7 +83,8 @@ enum EntryPoint {
     }
 
     private static func end(with failure: CommandFailure) -> Never {
-        Terminal.errors.writeLine("frameshare: " + failure.message)
+        // Whatever the error is about: an address given where another word belongs has its secrets, too.
+        Terminal.errors.writeLine("frameshare: " + ShownAddress.redacting(failure.message))
         exit(failure.code.rawValue)
     }
 }

@@ -13,8 +13,11 @@ enum NewFile {
     /// - Parameter overwrite: whether one that is there is emptied and used
     /// - Returns: a descriptor; or the negative number of what failed, `-EEXIST` where the file is there
     static func open(_ path: String, overwrite: Bool) -> Int32 {
-        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (overwrite ? O_TRUNC : O_EXCL)
+        // Without O_NONBLOCK, opening a pipe that nobody reads would wait for ever.
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | (overwrite ? O_TRUNC : O_EXCL)
         let descriptor = Glibc.open(PathText.cString(path), flags, 0o666)
-        return descriptor >= 0 ? descriptor : -errno
+        guard descriptor >= 0 else { return -errno }
+        _ = fcntl(descriptor, F_SETFL, 0)
+        return descriptor
     }
 }

@@ -10,8 +10,10 @@ struct WholeFile {
         var status = stat()
         if stat(PathText.cString(path), &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             // A pipe, terminal or device can't be replaced, only written to.
-            let descriptor = open(PathText.cString(path), O_WRONLY | O_CLOEXEC)
+            // Without O_NONBLOCK, opening a pipe that nobody reads would wait for ever.
+            let descriptor = open(PathText.cString(path), O_WRONLY | O_CLOEXEC | O_NONBLOCK)
             guard descriptor >= 0 else { throw .system(call: "open", path: path, Errno(rawValue: errno)) }
+            _ = fcntl(descriptor, F_SETFL, 0)
             return try write(bytes, to: descriptor, isFile: false)
         }
         let place = target

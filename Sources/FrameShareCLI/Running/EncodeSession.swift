@@ -63,6 +63,12 @@ struct EncodeSession {
             }
             try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
         } catch {
+            // What came before is not lost with the channel, nor when frames of another size come.
+            switch error {
+            case is ChannelError, VideoError.layoutChanged:
+                try? encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
+            default: break
+            }
             end(encoder, channel, subscriber, notes, damaged)
             channel.publisher.fail("\(error)")
             throw error

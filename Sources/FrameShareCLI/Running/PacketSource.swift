@@ -106,6 +106,10 @@ struct PacketSource {
             // A channel that was lost: what came before is not.
             try encoder?.finish(write)
             throw error
+        } catch VideoError.layoutChanged(let before, let now) {
+            // Nor is it when frames of another size come.
+            try encoder?.finish(write)
+            throw VideoError.layoutChanged(from: before, to: now)
         }
         try encoder?.finish(write)
     }
