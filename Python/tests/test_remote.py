@@ -441,3 +441,33 @@ def test_many_threads_send_at_once() -> None:
             thread.join()
         assert len(results) == 160 and all(results)
         all_back(camera, 6)
+
+
+def test_frames_that_a_watcher_holds_are_revoked_before_a_closing_pool_gives_their_buffers_back() -> None:
+    camera = Camera()
+    with Process(jobs.value, camera) as process:
+        channel, directory = process.channel
+        with frameshare.Subscriber(channel, directory=directory) as watcher:
+            sent(process, camera).result(PATIENCE)
+            frame = watcher.next(PATIENCE)
+            assert not frame.revoked and len(camera.queued) == 3
+            process.close()
+            assert frame.revoked and len(camera.queued) == 4
+
+
+def test_a_request_that_the_camera_does_not_take_back_costs_no_other_its_buffer(caplog) -> None:
+    camera = Camera()
+
+    def fail():
+        raise RuntimeError("the camera does not run")
+
+    with Pool(jobs.value, 2, camera) as pool:
+        bad = camera.capture()
+        bad.acquire()
+        future = pool.send(bad)
+        bad.release, release = fail, bad.release
+        release()
+        assert future.result(PATIENCE) == 1
+        until(lambda: "could not be given back to the camera" in caplog.text)
+        assert [sent(pool, camera).result(PATIENCE) for _ in range(6)] == [2, 3, 4, 5, 6, 7]
+        all_back(camera, 3)

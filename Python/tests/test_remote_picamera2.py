@@ -4,6 +4,7 @@ anew, stopped and switched: in random order for FRAMESHARE_REMOTE_SECONDS (3) se
 
 import contextlib
 import json
+import logging
 import os
 import random
 import re
@@ -13,8 +14,9 @@ from pathlib import Path
 import fake_libcamera
 import pytest
 import remote_jobs as jobs
-from conftest import EXAMPLES, PATIENCE
+from conftest import EXAMPLES, PATIENCE, until
 
+import frameshare
 from frameshare.remote import Picamera2Proxy, Pool, Process
 
 try:
@@ -202,3 +204,58 @@ def test_dng_files_are_written_or_it_is_said_that_pidng_does_not_fit_picamera2(p
             assert (tmp_path / "a.dng").read_bytes() == (tmp_path / "own.dng").read_bytes()
         request.release()
     picam2.stop()
+
+
+def test_what_comes_free_while_the_camera_starts_is_queued_once_it_has_started(picam2, tmp_path) -> None:
+    picam2.configure(video(picam2, buffer_count=1))
+    flag, log = tmp_path / "flag", logging.getLogger("picamera2")
+    with Process(jobs.pixels_after, picam2, jobs.with_fake_camera, timeout=None) as process:
+        picam2.start()
+        request, number, size = captured(picam2)
+        future = process.send(request, path=str(flag))
+        request.release()
+        picam2.stop()
+
+        class Starting(logging.Handler):
+            def emit(self, record):
+                # The camera has its requests, but for the one that a worker reads.
+                if "Camera started" in record.getMessage():
+                    flag.touch()
+                    until(lambda: not process._dispatcher._out)
+                    time.sleep(0.05)
+
+        handler, level = Starting(), log.level
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        try:
+            picam2.start()
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level)
+        assert future.result(PATIENCE) == (number, list(size))
+        picam2.capture_request(wait=PATIENCE).release()
+        picam2.stop()
+
+
+def test_a_request_whose_buffer_the_camera_had_again_is_refused(picam2) -> None:
+    picam2.configure(video(picam2))
+    with Process(jobs.pixels_after, picam2, jobs.with_fake_camera) as process:
+        picam2.start()
+        request, number, size = captured(picam2)
+        picam2.stop()
+        # Nothing has been written to it yet, and it is kept from the next start.
+        future = process.send(request)
+        assert future.result(PATIENCE) == (number, list(size))
+        picam2.start()
+        for restarts in range(2):
+            with pytest.raises(frameshare.InvalidArgument, match="stopped and started since this request was captured"):
+                process.send(request)
+            if restarts:
+                picam2.start()
+            else:
+                picam2.stop()
+        request.release()
+        request, number, size = captured(picam2)
+        assert process.send(request).result(PATIENCE) == (number, list(size))
+        request.release()
+        picam2.stop()

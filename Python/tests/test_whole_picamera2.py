@@ -6,6 +6,7 @@ Below it is a libcamera without a camera, whose frames say in each pixel which f
 import contextlib
 import logging
 import threading
+import time
 
 import fake_libcamera
 import pytest
@@ -22,6 +23,8 @@ except ImportError as error:
 
 from picamera2 import MappedArray, Picamera2
 from picamera2.allocators import PersistentAllocator
+from picamera2.controls import Controls
+from picamera2.request import CompletedRequest
 
 SMALL = {"size": (128, 96)}
 LORES = {"size": (64, 48), "format": "YUV420"}
@@ -374,3 +377,63 @@ def test_a_usb_cameras_pictures_have_the_bytes_that_they_use(ring):
                 array = frame["main"].array
                 assert pixels(array) == (number, "main") and array.size == 4 * (1000 + number % 10)
                 del array
+
+
+def test_the_camera_neither_stops_nor_starts_while_a_request_goes_back(picam2, monkeypatch):
+    # Slow enough that frames are given back between two, and not with the next; nor does picamera2 keep the last one.
+    picam2.configure(video(picam2, queue=False, controls={"FrameDurationLimits": (100_000, 100_000)}))
+    original, restarts, failures = Controls.get_libcamera_controls, [], []
+
+    def restart():
+        try:
+            picam2.stop()
+            picam2.start()
+        except BaseException as failure:  # for the test to raise
+            failures.append(failure)
+
+    def slowly(controls):
+        # picamera2 has seen that the camera runs, and is about to queue the request.
+        if threading.current_thread().name == "frameshare-requests" and not restarts:
+            restarts.append(threading.Thread(target=restart))
+            restarts[0].start()
+            restarts[0].join(0.3)
+        return original(controls)
+
+    monkeypatch.setattr(Controls, "get_libcamera_controls", slowly)
+    with frameshare.picamera2.publish(picam2, "pi") as sharing, frameshare.Subscriber("pi") as subscriber:
+        picam2.start()
+        while not restarts:
+            frame = subscriber.next(PATIENCE)
+            time.sleep(0.01)
+            frame.release()
+        restarts[0].join(PATIENCE)
+        assert not failures and not restarts[0].is_alive()
+        for _ in range(5):
+            check(subscriber.next(PATIENCE))
+            picam2.capture_request(wait=PATIENCE).release()
+        assert sharing._thread.is_alive()
+        picam2.stop()
+
+
+def test_requests_go_back_after_one_that_could_not(picam2, monkeypatch, caplog):
+    # Slow enough that frames are given back between two, and not with the next; nor does picamera2 keep the last one.
+    picam2.configure(video(picam2, queue=False, controls={"FrameDurationLimits": (100_000, 100_000)}))
+    original, failed = CompletedRequest.release, []
+
+    def release(request):
+        original(request)
+        if threading.current_thread().name == "frameshare-requests" and not failed:
+            failed.append(request)
+            raise RuntimeError("the camera does not run")
+
+    monkeypatch.setattr(CompletedRequest, "release", release)
+    with frameshare.picamera2.publish(picam2, "pi") as sharing, frameshare.Subscriber("pi") as subscriber:
+        picam2.start()
+        while not failed:
+            frame = subscriber.next(PATIENCE)
+            time.sleep(0.01)
+            frame.release()
+        for _ in range(5):
+            check(subscriber.next(PATIENCE))
+        assert sharing._thread.is_alive() and "could not be given back to the camera" in caplog.text
+        picam2.stop()

@@ -1,4 +1,4 @@
-"""A tap on a Picamera2: its completed requests, and the requests that it queues when it starts.
+"""A tap on a Picamera2: its completed requests, the requests that it queues when it starts, and its starts and stops.
 
 picamera2 has one ``pre_callback``, which is the user's. The tap is between the camera's methods and that: it gives the camera
 object a class of its own, derived from the one that it has, until the last who listens has gone. What users set stays
@@ -45,6 +45,11 @@ class Tap:
         self._told: list[Any] = []
         # Requests that start() was not given, with the camera's count of stops then.
         self._kept_back: list[tuple[int, Any]] = []
+        #: Held while the camera starts or stops, and while FrameShare gives a request back: picamera2 itself looks whether
+        #: the camera runs, and queues the request, under no lock of these. It comes after the listeners' locks that are held
+        #: while they give back, and before picamera2's ``request_lock`` and the locks that ``holds`` takes. Nobody waits for
+        #: the camera's thread while holding it.
+        self.turning = threading.RLock()
 
     @staticmethod
     def of(picam2: Any) -> Tap:
@@ -99,25 +104,27 @@ class Tap:
     def requests(self, made: list[Any]) -> list[Any]:
         """What start() may queue of the requests that it has made: those whose buffers nobody reads."""
         stops = self._picam2.stop_count
-        self._kept_back = []
-        result = []
-        for request in made:
-            if self._is_held(request):
-                self._kept_back.append((stops, request))
-            else:
-                result.append(request)
-        return result
+        with self.turning:
+            self._kept_back = []
+            result = []
+            for request in made:
+                if self._is_held(request):
+                    self._kept_back.append((stops, request))
+                else:
+                    result.append(request)
+            return result
 
     def _is_held(self, request: Any) -> bool:
         return any(listener.holds(request.buffers) for listener in self._listeners)
 
     def resume(self) -> None:
-        """Queues what was kept back and is held no longer. From any thread."""
+        """Queues what was kept back and is held no longer. From any thread. What comes free while the camera starts is queued
+        once it has started."""
         if not self._kept_back:
             return
         picam2 = self._picam2
         # As CompletedRequest.release() does.
-        with picam2.request_lock:
+        with self.turning, picam2.request_lock:
             left = []
             for stops, request in self._kept_back:
                 if picam2.camera is None or stops != picam2.stop_count:
@@ -127,10 +134,22 @@ class Tap:
                     continue
                 try:
                     picam2.camera.queue_request(request)
-                except RuntimeError as error:
-                    # stop() was faster.
-                    _log.debug("a request was not queued: %s", error)
+                except Exception:
+                    # The next start makes others.
+                    _log.exception("a request was not queued")
             self._kept_back = left
+
+    def start(self, starting: Any) -> Any:
+        """Calls start_: nobody gives requests back meanwhile."""
+        with self.turning:
+            result = starting(self._picam2)
+            self.resume()
+            return result
+
+    def stop(self, stopping: Any, *arguments: Any, **options: Any) -> Any:
+        """Calls stop_: nobody gives requests back meanwhile."""
+        with self.turning:
+            return stopping(self._picam2, *arguments, **options)
 
     def close(self, closing: Any) -> None:
         """Calls close, and says so before and after."""
@@ -193,6 +212,16 @@ def _tapped(base: Any) -> Any:
         with self.request_lock:
             return base.configure_(self, *arguments, **options)
 
+    def start(self: Any) -> Any:
+        tap = self.__dict__.get(_NAME)
+        return base.start_(self) if tap is None else tap.start(base.start_)
+
+    def stop(self: Any, *arguments: Any, **options: Any) -> Any:
+        tap = self.__dict__.get(_NAME)
+        if tap is None:
+            return base.stop_(self, *arguments, **options)
+        return tap.stop(base.stop_, *arguments, **options)
+
     def close(self: Any) -> None:
         tap = self.__dict__.get(_NAME)
         if tap is None:
@@ -209,6 +238,8 @@ def _tapped(base: Any) -> Any:
         "process_requests": process_requests,
         "_make_requests": make_requests,
         "configure_": configure,
+        "start_": start,
+        "stop_": stop,
         "close": close,
     }
     return type(base.__name__, (base,), members)

@@ -287,6 +287,9 @@ class Sharing:
                 self._collect()
             except errors.Released:
                 return
+            except Exception as error:
+                # The camera needs its other requests.
+                self._say(f"requests could not be given back to the camera: {error}")
 
     def _set_controls(self) -> None:
         """Sets what others ask for. picamera2 gives it to the camera with its next request."""
@@ -298,10 +301,17 @@ class Sharing:
                 setting.refuse(str(error))
 
     def _release(self, generation: _Generation, slot: int) -> None:
-        with self._lock:
-            request = generation.out.pop(slot, None)
-        if request is not None:
-            request.release()
+        # A start asks for what is held under the same lock: it never sees a buffer as free whose request is still to go back.
+        with self._tap.turning:
+            with self._lock:
+                request = generation.out.pop(slot, None)
+            if request is None:
+                return
+            try:
+                request.release()
+            except Exception as error:
+                # Those of other requests go back all the same.
+                self._say(f"a request could not be given back to the camera: {error}")
 
     def _lose(self, **counts: int) -> None:
         try:

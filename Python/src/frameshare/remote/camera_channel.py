@@ -139,6 +139,16 @@ def buffer_of(request: Any) -> tuple[int, int]:
     return _inode(request.request.buffers[stream].planes[0].fd)
 
 
+def was_given_away(request: Any) -> bool:
+    """Whether the camera was started again with the request's buffer since it was captured: picamera2 queues all buffers of a
+    configuration when it starts, also those of requests that a program holds. To be asked once the request is kept."""
+    picam2, stops = request.picam2, getattr(request, "stop_count", None)
+    if stops is None or getattr(request, "configure_count", 0) != getattr(picam2, "configure_count", 0):
+        return False
+    # A camera that was stopped, and not started yet, has not touched it.
+    return bool(picam2.stop_count - stops > (0 if picam2.started else 1))
+
+
 def _slots(pool: CameraPool) -> dict[tuple[int, int], int]:
     each = len(pool.buffers) // pool.count
     return {_inode(pool.buffers[slot * each][0]): slot for slot in range(pool.count)}

@@ -15,7 +15,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, Callable
 
 from .. import errors
-from .camera_channel import CameraChannel
+from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried
 from .child import Arguments
 from .job import Job, RemoteTraceback, RequestFuture
@@ -97,6 +97,13 @@ class Dispatcher:
             except BaseException:
                 self.channel.arena.free(job.place)
                 raise
+            if was_given_away(request):
+                self.channel.arena.free(job.place)
+                job.release()
+                raise errors.InvalidArgument(
+                    "the camera was stopped and started since this request was captured: its buffer was the camera's again, "
+                    "and another frame may be in it; send a request before stop(), or capture one anew"
+                )
             job.future.add_done_callback(lambda future: self._kick() if future.cancelled() else None)
             self._backlog.append(job)
             self._submit()
@@ -221,6 +228,8 @@ class Dispatcher:
             return  # that was all for now
         except errors.FrameShareError as error:
             self._land(fd, job)
+            # Those that wait have their time from here: that the worker has ended may be told a little later.
+            self._last_sign = time.monotonic()
             self._failed(job, error)
             return
         self._land(fd, job)
@@ -344,7 +353,8 @@ class Dispatcher:
             patience = _GRACE
         finally:
             # Also where Ctrl-C comes once more: then nobody waits for anything.
-            self.channel.publisher.close()
+            # What somebody still holds is revoked before the camera can write to it.
+            self.channel.publisher.close(revoke=True)
             with self._lock:
                 self._closed = True
             self._kick()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import threading
 from typing import Any
 
 from .._tap import Tap
 
+_log = logging.getLogger("frameshare")
+
 
 class HeldBuffers:
     """picamera2 queues all of its buffers when it starts, also those of requests that are held. The tap keeps these back.
 
-    Its lock is its own, and nothing is called under it: the camera asks under locks of its own.
+    Its lock is its own, and nothing is called under it: the camera asks under locks of its own. Requests go back under the
+    tap's, which a start has while it asks: it never sees a buffer as free whose request is still to go back.
     """
 
     def __init__(self) -> None:
@@ -29,16 +34,20 @@ class HeldBuffers:
             tap.add(self)
             self._taps[id(picam2)] = tap
 
-    def let_go(self, buffer: tuple[int, int]) -> None:
-        with self._lock:
-            self._counts[buffer] -= 1
-            if self._counts[buffer] == 0:
-                del self._counts[buffer]
-
-    def resume(self) -> None:
-        """The cameras may have what was let go."""
-        for tap in self._taps.values():
-            tap.resume()
+    def give_back(self, request: Any, buffer: tuple[int, int]) -> None:
+        """The camera may have it. What goes wrong is logged: the camera needs its other requests."""
+        tap = self._taps.get(id(request.picam2))
+        with contextlib.nullcontext() if tap is None else tap.turning:
+            with self._lock:
+                self._counts[buffer] -= 1
+                if self._counts[buffer] == 0:
+                    del self._counts[buffer]
+            try:
+                request.release()
+            except Exception:
+                _log.exception("a request could not be given back to the camera")
+            if tap is not None:
+                tap.resume()
 
     def close(self) -> None:
         for tap in self._taps.values():

@@ -106,6 +106,4 @@ class Job:
         """The request is the camera's again."""
         if not self._released:
             self._released = True
-            self._held.let_go(self.buffer)
-            self.request.release()
-            self._held.resume()
+            self._held.give_back(self.request, self.buffer)
