@@ -54,11 +54,12 @@ def _serve(parent: socket.socket, arguments: child.Arguments) -> None:
     with child.failures_told(parent):
         arguments.work["run"]  # imports all that the workers need
     context = multiprocessing.get_context("fork")
-    workers: dict[int, Any] = {}  # by the descriptor that tells of their end
+    workers: dict[int, Any] = {}  # by the pidfd that tells of their end, whatever children they leave
     while True:
         ready = connection.wait([parent, *workers, *([] if watch is None else [watch])])
-        for sentinel in [each for each in ready if each in workers]:
-            process = workers.pop(sentinel)
+        for pidfd in [each for each in ready if each in workers]:
+            process = workers.pop(pidfd)
+            os.close(pidfd)
             process.join()
             try:
                 parent.send(pickle.dumps(("ended", process.pid, process.exitcode)))
@@ -77,7 +78,6 @@ def _serve(parent: socket.socket, arguments: child.Arguments) -> None:
             process = context.Process(target=child.main, args=(parent, arguments), name="frameshare-worker")
             process.start()
             assert process.pid is not None
-            workers[process.sentinel] = process
             pidfd = os.pidfd_open(process.pid)
+            workers[pidfd] = process
             socket.send_fds(parent, [pickle.dumps(("started", process.pid, None))], [pidfd])
-            os.close(pidfd)

@@ -25,16 +25,13 @@ class _Process:
     """A worker."""
 
     pid: int
-    #: Tells of its end: a process's sentinel, or a pidfd.
+    #: A pidfd: it tells of the process's end also where a child of the process lives on, which has its sentinel's pipe.
     descriptor: int
     #: Where it was spawned by this process itself.
     spawned: Any = None
     ready: bool = False
 
     def kill(self) -> None:
-        if self.spawned is not None:
-            self.spawned.kill()
-            return
         try:
             signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
         except ProcessLookupError:
@@ -96,8 +93,10 @@ class Workers:
         process = self._context.Process(target=child.main, args=arguments, name="frameshare-worker")
         fork_server.started(process)
         assert process.pid is not None
-        self._running[process.pid] = _Process(process.pid, process.sentinel, process)
-        self._epoll.register(process.sentinel, select.EPOLLIN)
+        # Nobody waits for it before this process does: its number is its own.
+        descriptor = os.pidfd_open(process.pid)
+        self._running[process.pid] = _Process(process.pid, descriptor, process)
+        self._epoll.register(descriptor, select.EPOLLIN)
 
     def _ask_server(self) -> None:
         if self._server is None:
@@ -173,8 +172,7 @@ class Workers:
 
     def _ended(self, pid: int, exit_code: int | None) -> None:
         process = self._running.pop(pid)
-        if process.spawned is None:
-            os.close(process.descriptor)
+        os.close(process.descriptor)
         self.members = min(self.members, len(self._running))
         self.exit_code = exit_code
         if not self._restart:
@@ -233,9 +231,8 @@ class Workers:
             os.close(self._server_end)
         for process in self._running.values():
             process.wait(time.monotonic() + _PATIENCE)
-            if process.spawned is None:
-                os.close(process.descriptor)
-            else:
+            os.close(process.descriptor)
+            if process.spawned is not None:
                 process.spawned.join()
                 self.exit_code = process.spawned.exitcode
         self._running = {}
