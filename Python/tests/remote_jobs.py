@@ -205,3 +205,16 @@ def pixels_after(request, path=None):
         assert (number, name) == (request.get_metadata()["FocusFoM"], "main")
         assert m.array.shape[1::-1] == tuple(request.config["main"]["size"])
         return number, list(m.array.shape[1::-1])
+
+
+def die_with_a_child(request, pids=None):
+    """A child of this worker lives on."""
+    if pids is None:
+        return value(request)
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+        os._exit(0)
+    with open(pids, "w") as output:
+        output.write(str(child))
+    os.kill(os.getpid(), signal.SIGKILL)

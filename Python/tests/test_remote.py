@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -471,3 +472,18 @@ def test_a_request_that_the_camera_does_not_take_back_costs_no_other_its_buffer(
         until(lambda: "could not be given back to the camera" in caplog.text)
         assert [sent(pool, camera).result(PATIENCE) for _ in range(6)] == [2, 3, 4, 5, 6, 7]
         all_back(camera, 3)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_worker_that_dies_is_noticed_while_a_child_of_it_lives_on(count, tmp_path) -> None:
+    camera, pids = Camera(), tmp_path / "pids"
+    with Pool(jobs.die_with_a_child, count, camera, timeout=None) as pool:
+        with pytest.raises(frameshare.WorkerLost):
+            sent(pool, camera, pids=str(pids)).result(PATIENCE / 2)
+        try:
+            # It has been replaced, and its buffer is the camera's.
+            all_back(camera)
+            assert [sent(pool, camera).result(PATIENCE) for _ in range(5)] == [2, 3, 4, 5, 6]
+            os.kill(int(pids.read_text()), 0)
+        finally:
+            os.kill(int(pids.read_text()), signal.SIGKILL)

@@ -437,3 +437,28 @@ def test_requests_go_back_after_one_that_could_not(picam2, monkeypatch, caplog):
             check(subscriber.next(PATIENCE))
         assert sharing._thread.is_alive() and "could not be given back to the camera" in caplog.text
         picam2.stop()
+
+
+def test_metadata_with_names_that_can_not_be_are_left_out_and_the_frame_is_shared(picam2, camera, caplog):
+    picam2.configure(video(picam2))
+    camera.extra = {"": 1, "k" * 256: 2, "é" * 128: 3, "a\0b": 4, "k" * 255: 5}
+    with frameshare.picamera2.publish(picam2, "pi") as sharing, frameshare.Subscriber("pi") as subscriber:
+        picam2.start()
+        for _ in range(3):
+            frame = subscriber.next(PATIENCE)
+            check(frame)
+        assert frame.metadata["k" * 255] == 5 and not {"", "k" * 256, "é" * 128, "a\0b"} & set(frame.metadata)
+        picam2.stop()
+        assert sharing.publisher.statistics.lost_source == 0
+    assert caplog.text.count("a name has 1 to 255 bytes") == 4
+
+
+def test_the_largest_of_many_metadata_are_left_out(picam2, camera):
+    picam2.configure(video(picam2))
+    camera.extra = {f"k{i}": i for i in range(3000)} | {"Large": b"x" * 10_000}
+    with frameshare.picamera2.publish(picam2, "pi", metadata_limit=20_000), frameshare.Subscriber("pi") as subscriber:
+        picam2.start()
+        frame = subscriber.next(PATIENCE)
+        check(frame)
+        assert "Large" not in frame.metadata and 1000 < sum(key.startswith("k") for key in frame.metadata) < 3000
+        picam2.stop()

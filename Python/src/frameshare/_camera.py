@@ -20,6 +20,9 @@ from .streams import Stream
 #: Controls that libcamera defines as rectangles, which picamera2 gives as plain tuples.
 _RECTANGLES = frozenset({"ScalerCrop", "ScalerCrops", "AfWindows", "ScalerCropMaximum"})
 
+#: The most bytes that the name of a value of metadata has.
+LONGEST_KEY = 255
+
 
 @dataclass(frozen=True)
 class CameraPool:
@@ -226,10 +229,20 @@ def control_value(setting: Setting) -> Any:
     return value
 
 
-def typed_metadata(values: dict[str, Any]) -> dict[str, Encoded | int]:
-    """picamera2's metadata, as it travels, plain numbers apart; what no metadata type can hold is left out."""
+def is_key(key: str) -> bool:
+    """Whether metadata can have such a name."""
+    return 0 < len(key.encode("utf-8", "surrogateescape")) <= LONGEST_KEY and "\0" not in key
+
+
+def typed_metadata(values: dict[str, Any], left_out: list[str] | None = None) -> dict[str, Encoded | int]:
+    """picamera2's metadata, as it travels, plain numbers apart; what no metadata type can hold is left out. So are names
+    that metadata can't have, which are put into ``left_out``."""
     result: dict[str, Encoded | int] = {}
     for key, value in values.items():
+        if not is_key(key):
+            if left_out is not None:
+                left_out.append(key)
+            continue
         try:
             encoded = encode(_value(key, value))
         except (TypeError, ValueError, OverflowError):

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import errors
-from ._camera import CameraPool, camera_pool, control_value, controls, typed_metadata
+from ._camera import LONGEST_KEY, CameraPool, camera_pool, control_value, controls, typed_metadata
 from ._tap import Tap
 from .metadata import Encoded, encode, encoded_size
 from .publisher import Publisher
@@ -125,7 +125,10 @@ class Sharing:
                 return
             # No longer than stall_limit, after which a recorder that does not keep up is cut off.
             self.publisher.wait_for_room()
-            metadata = self._fitting(typed_metadata(request.get_metadata()))
+            nameless: list[str] = []
+            metadata = self._fitting(typed_metadata(request.get_metadata(), nameless))
+            for key in nameless:
+                self._say(f"metadata named {key[:40]!r} are left out: a name has 1 to {LONGEST_KEY} bytes, none of them zero")
             if self._now.copies:
                 self._publish_copy(request, metadata)
             else:
@@ -195,13 +198,17 @@ class Sharing:
         """Metadata that the slots have room for: they are made larger, up to the limit, or the largest values left out."""
         size = encoded_size(metadata)
         left_out = []
-        while size > self._limit:
-            key = max(metadata, key=lambda key: len(encode(metadata[key]).data))
-            size -= encoded_size({key: metadata.pop(key)})
-            left_out.append(key)
+        if size > self._limit:
+            lengths = {key: len(encode(value).data) for key, value in metadata.items()}
+            # Of those of one size the last ones.
+            for key in sorted(reversed(lengths), key=lambda key: lengths[key], reverse=True):
+                if size <= self._limit:
+                    break
+                size -= encoded_size({key: metadata.pop(key)})
+                left_out.append(key)
         if left_out:
             self._say(
-                f"metadata of more than {self._limit} bytes: {', '.join(left_out)} left out; "
+                f"metadata of more than {self._limit} bytes: {_names(left_out)} left out; "
                 "give frameshare.picamera2.publish a larger metadata_limit"
             )
         if size > self._room:
@@ -391,6 +398,12 @@ def publish(
     group, lease_limit, copies and others.
     """
     return Sharing(picam2, channel, source_need, ring, metadata_capacity, metadata_limit, options)
+
+
+def _names(keys: list[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(keys) - 8} more" if len(keys) > 8 else ""
+    return ", ".join(keys[:8]) + more
 
 
 def _description(request: Any, metadata: dict[str, Encoded | int]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from .. import errors
-from .._camera import CameraPool, camera_pool, pool_of_requests, typed_metadata
+from .._camera import CameraPool, camera_pool, is_key, pool_of_requests, typed_metadata
 from ..groups import Pending
 from ..publisher import Publisher
 from .arena import Arena
@@ -161,14 +161,14 @@ def _inode(fd: int) -> tuple[int, int]:
 
 def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Metadata that go with a frame, and those that are too large for that."""
-    small = {key: value for key, value in values.items() if not is_large(value)}
+    small = {key: value for key, value in values.items() if is_key(key) and not is_large(value)}
     large, room = {}, _LARGEST_BYTES
     metadata: dict[str, Any] = {}
     for key, value in values.items():
-        if key in small:
+        if key in small or not is_key(key) and not typed_metadata({"any": value}):
             continue
         kind, content = packed(value)
-        if kind is not None and content.dtype == np.uint8 and content.size <= room:
+        if is_key(key) and kind is not None and content.dtype == np.uint8 and content.size <= room:
             # As a Pi 5's statistics are: every reader of the channel gets these.
             metadata[key], room = content.tobytes(), room - content.size
         else:

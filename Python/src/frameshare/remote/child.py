@@ -8,6 +8,7 @@ import pickle
 import select
 import signal
 import socket
+import stat
 import threading
 import time
 import traceback
@@ -103,6 +104,33 @@ def _end_with_parent(arguments: Arguments) -> None:
     threading.Thread(target=wait, name="frameshare-parent", daemon=True).start()
 
 
+def _sockets() -> set[int]:
+    """This process's sockets."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                found.add(int(name))
+    return found
+
+
+def _leave_to_this_process(sockets: set[int]) -> None:
+    """A child that ``run`` forks has none of the connections by which the pool sees that this worker lives. Their numbers
+    stay taken there: the library's copies in the child still know them."""
+    worker = os.getpid()
+
+    def part() -> None:
+        if os.getppid() != worker:
+            return  # a child's own child: they are not connections any more
+        with contextlib.suppress(OSError):
+            nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            for each in sockets:
+                os.dup2(nothing, each, inheritable=False)
+            os.close(nothing)
+
+    os.register_at_fork(after_in_child=part)
+
+
 class Taker:
     """Takes a worker's frames, one at a time."""
 
@@ -111,12 +139,14 @@ class Taker:
         self._images = PrivateImages()
         self._current: RemoteRequest | None = None
         self._subscriber: Subscriber | None = None
+        before = _sockets()
         try:
             self._subscriber = Subscriber(
                 CHANNEL, group=GROUP, policy="queue:1", budget=2, directory=arguments.directory, name="worker"
             )
         except _ENDS:
             pass  # the pool was closed meanwhile
+        _leave_to_this_process(_sockets() - before)
 
     def next(self) -> RemoteRequest | None:
         """The next request; waits for it. None when there will be no more."""

@@ -55,7 +55,7 @@ def is_large(value: Any) -> bool:
 
 def packed(value: Any) -> Any:
     """A large value, numbers as one buffer. See `restored`."""
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list)) and value:
         try:
             # libcamera's arrays are of one type. Whatever differs is as it is.
             if type(value[0]) is int:
