@@ -9,7 +9,7 @@ from collections import deque
 
 import numpy as np
 
-from frameshare.remote import RemoteMappedArray, writable
+from frameshare.remote import Picamera2Proxy, RemoteMappedArray, writable
 
 STATE = {"init": 0}
 KEPT = deque(maxlen=3)
@@ -218,3 +218,15 @@ def die_with_a_child(request, pids=None):
     with open(pids, "w") as output:
         output.write(str(child))
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+class RaisesAtTheSecond(Picamera2Proxy):
+    def run(self):
+        self.capture_array()
+        self.capture_array()
+        raise ValueError("no more of these")
+
+
+class NeverTakes(Picamera2Proxy):
+    def run(self):
+        time.sleep(600)

@@ -487,3 +487,32 @@ def test_a_worker_that_dies_is_noticed_while_a_child_of_it_lives_on(count, tmp_p
             os.kill(int(pids.read_text()), 0)
         finally:
             os.kill(int(pids.read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("options", [{"timeout": float("nan")}, {"timeout": 0}, {"timeout": -1}, {"count": 1.5}, {"count": 0}, {"count": True}])
+def test_impossible_numbers_of_a_pool_are_refused_in_words(options) -> None:
+    with pytest.raises(frameshare.InvalidArgument, match="is not possible; (ask for|give)"):
+        Pool(jobs.value, picam2=Camera(), **{"count": 1, **options})
+
+
+def test_a_proxy_whose_run_raises_fails_its_futures_with_that() -> None:
+    camera = Camera()
+    proxy = jobs.RaisesAtTheSecond(camera)
+    futures = [proxy.send(camera.capture()) for _ in range(3)]
+    assert futures[0].result(PATIENCE) is None
+    with pytest.raises(ValueError, match="no more of these"):
+        futures[1].result(PATIENCE)
+    with pytest.raises((RuntimeError, frameshare.WorkError)):
+        futures[2].result(PATIENCE)
+    proxy.close()
+    all_back(camera)
+
+
+def test_closing_a_proxy_that_takes_nothing_ends_after_the_timeout() -> None:
+    camera = Camera()
+    proxy = jobs.NeverTakes(camera)
+    future = proxy.send(camera.capture())
+    proxy.close(timeout=0.2)
+    with pytest.raises(frameshare.Cancelled):
+        future.result(0)
+    assert not proxy.is_alive() and len(camera.queued) == 4

@@ -456,3 +456,8 @@ def test_reconfiguring_keeps_held_frames(publisher) -> None:
         new = camera.next(PATIENCE)
         assert (new.generation, new["main"].array.shape) == (2, (16, 32))
         np.testing.assert_array_equal(old["main"].array, PICTURE)
+
+
+def test_waiting_for_subscribers_in_vain_says_what_was_waited_for(publisher) -> None:
+    with Subscriber("camera"), pytest.raises(frameshare.TimedOut, match="2 subscribers of 'camera' were waited for 0.01 s; 1 are there"):
+        publisher.wait_for_subscriber(2, timeout=0.01)

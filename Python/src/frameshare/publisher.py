@@ -344,7 +344,13 @@ class Publisher:
         handle = self._open()
         if not 0 <= count < 2**32:
             raise errors.InvalidArgument(f"{count} subscribers can't be waited for; ask for 1 to 120")
-        wait(lambda part: int(lib.frameshare_publisher_wait_for_subscribers(handle, count, part)), timeout)
+        try:
+            wait(lambda part: int(lib.frameshare_publisher_wait_for_subscribers(handle, count, part)), timeout)
+        except errors.TimedOut as error:
+            raise errors.TimedOut(
+                f"{count} subscribers of '{self.channel}' were waited for {timeout} s; {len(self.statistics.subscribers)} are there",
+                error.code,
+            ) from None
 
     def _room(self, metadata_capacity: int | None) -> None:
         """What the next generation's frames have room for."""

@@ -54,7 +54,8 @@ def main(parent: socket.socket, arguments: Arguments) -> None:
             init()
     taker = Taker(arguments)
     if hasattr(run, "take_from"):
-        run.take_from(taker)
+        with failures_told(parent):
+            run.take_from(taker)
         return
     while (request := taker.next()) is not None:
         taker.answer(run, request)
@@ -178,6 +179,11 @@ class Taker:
         """Ends the request that was taken last, if nobody has."""
         if self._current is not None:
             self._end(pickle.dumps((True, None)))
+
+    def fail(self, error: Exception) -> None:
+        """Ends the request that was taken last with what went wrong."""
+        if self._current is not None:
+            self._end(_failure(explained(error)))
 
     def _end(self, reply: bytes) -> None:
         request, self._current = self._current, None

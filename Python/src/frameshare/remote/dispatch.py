@@ -15,6 +15,7 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, Callable
 
 from .. import errors
+from .._library import LONGEST, bounded
 from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried
 from .child import Arguments
@@ -48,8 +49,10 @@ class Dispatcher:
         *,
         restart: bool = True,
     ) -> None:
-        if count < 1:
-            raise ValueError(f"a pool of {count} processes is not possible")
+        if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
+            raise errors.InvalidArgument(f"a pool of {count!r} processes is not possible; ask for 1 or more")
+        if timeout is not None and not timeout > 0:
+            raise errors.InvalidArgument(f"timeout={timeout!r} is not possible; give seconds above 0, or None for no limit")
         self._timeout, self._limit, self._pid = timeout, limit, os.getpid()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
@@ -336,8 +339,10 @@ class Dispatcher:
             except InvalidStateError:
                 pass  # it was cancelled
 
-    def close(self) -> None:
-        """Waits for what was sent. After Ctrl-C, only for what workers are at, and not for long."""
+    def close(self, timeout: float | None = None) -> None:
+        """Waits for what was sent, no longer than ``timeout`` seconds. After Ctrl-C, only for what workers are at, and not for
+        long."""
+        end = None if timeout is None else time.monotonic() + bounded(timeout)
         if threading.current_thread() is self._thread:
             raise RuntimeError("a pool can't be closed by the callback of one of its Futures")
         if os.getpid() != self._pid:
@@ -349,14 +354,14 @@ class Dispatcher:
         atexit.unregister(self.close)
         patience = 0.0
         try:
-            self._finish(_GRACE if _was_interrupted() else None)
-            patience = _GRACE
+            self._finish(_GRACE if _was_interrupted() else None, end)
+            patience = _GRACE if end is None else min(_GRACE, max(0.0, end - time.monotonic()))
         finally:
             # Also where Ctrl-C comes once more: then nobody waits for anything.
+            with self._lock:
+                self._closed = True  # nobody listens to what ends with the channel
             # What somebody still holds is revoked before the camera can write to it.
             self.channel.publisher.close(revoke=True)
-            with self._lock:
-                self._closed = True
             self._kick()
             self._thread.join()
             self.workers.join(patience=patience)
@@ -367,12 +372,13 @@ class Dispatcher:
             self._tell()
             self._tidy()
 
-    def _finish(self, grace: float | None) -> None:
-        """Waits until all is done that was sent. With a grace, what no worker has begun with is cancelled, and the rest
-        has so many seconds."""
-        end = None if grace is None else time.monotonic() + grace
+    def _finish(self, grace: float | None, end: float | None) -> None:
+        """Waits until all is done that was sent, or the end has come. With a grace, what no worker has begun with is cancelled,
+        and the rest has so many seconds."""
+        if grace is not None:
+            end = min(time.monotonic() + grace, end or LONGEST)
         with self._lock:
-            if end is not None:
+            if grace is not None:
                 for job in [*self._backlog, *self._flying.values()]:
                     if job.begun is None:
                         job.future.cancel()

@@ -82,6 +82,9 @@ class Picamera2Proxy:
         try:
             self.run()
             taker.done()
+        except Exception as error:
+            taker.fail(error)
+            raise
         finally:
             taker.close()
 
@@ -105,10 +108,11 @@ class Picamera2Proxy:
         finally:
             request.release()
 
-    def close(self) -> None:
-        """Waits until the process has had all that was sent, lets ``capture_array`` give None, and waits for its end."""
+    def close(self, timeout: float | None = None) -> None:
+        """Waits until the process has had all that was sent, lets ``capture_array`` give None, and waits for its end. With a
+        ``timeout`` in seconds, what it has not had by then is given up, and a process that goes on is killed."""
         if self._dispatcher is not None:
-            self._dispatcher.close()
+            self._dispatcher.close(timeout)
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the end of the process."""
