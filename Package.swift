@@ -232,7 +232,7 @@ for target in package.targets where !inC.contains(target.name) && target.type !=
 // sanitizer need not compile what it does not run (Scripts/run-tests).
 if let suites = Context.environment["FRAMESHARE_SUITES"] {
     var wanted: Set<String> = []
-    var following = suites.split(separator: " ").map(String.init)
+    var following = suites.split(whereSeparator: \.isWhitespace).map(String.init)
     while let name = following.popLast() {
         guard wanted.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else {
             continue
