@@ -48,7 +48,8 @@ struct NumericOptionTests {
     ]
     /// Those that take none.
     private static let others: Set<String> = [
-        "channel", "codec", "file", "fill", "format", "input", "memory", "name", "name=value", "path", "preset", "profile",
+        "channel", "codec", "file", "fill", "format", "input", "memory", "name", "name=value", "path", "preset",
+        "profile",
         "publisher",
         "reader", "source", "text", "touch", "way", "who",
     ]

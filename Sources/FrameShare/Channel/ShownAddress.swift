@@ -99,8 +99,12 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
             let before = rest[..<marks.lowerBound]
             let start =
                 before.lastIndex { !$0.isLetter && !$0.isNumber }.map { before.index(after: $0) } ?? before.startIndex
-            let end =
+            var end =
                 rest[marks.upperBound...].firstIndex { $0.isWhitespace || "'\"<>)]".contains($0) } ?? rest.endIndex
+            // The sentence's own, not the address's.
+            while end > marks.upperBound, ":,.;".contains(rest[rest.index(before: end)]) {
+                end = rest.index(before: end)
+            }
             result += rest[..<start]
             result += ShownAddress(String(rest[start..<end])).description
             rest = rest[end...]
