@@ -245,7 +245,10 @@ if let suites = Context.environment["FRAMESHARE_SUITES"] {
         }
     }
     package.targets.removeAll { !wanted.contains($0.name) }
-    package.products = []
+    package.products.removeAll { product in
+        let targets = (product as? Product.Executable)?.targets ?? (product as? Product.Library)?.targets ?? []
+        return !wanted.isSuperset(of: targets)
+    }
 }
 
 // The documentation's plugin is a dependency only while documentation is made.
