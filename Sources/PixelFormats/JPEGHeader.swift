@@ -32,7 +32,7 @@ package struct JPEGHeader: Sendable {
             guard length >= 2, at + length <= bytes.count else { throw .noEnd(.mjpeg) }
             switch code {
             case 0xC4: hasTables = true
-            // SOF: all of C0 to CF but DHT, JPG and DAC.
+            // The start of a frame (SOF): all of C0 to CF but DHT, JPG and DAC.
             case 0xC0...0xC3, 0xC5...0xC7, 0xC9...0xCB, 0xCD...0xCF:
                 hasFrame = true
                 isSequential = code <= 0xC1 && length > 2 && bytes[at + 2] == 8
