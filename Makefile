@@ -42,7 +42,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/pkgconfig/frameshare.pc lib/cmake/frameshare/frameshare-config.cmake \
 	lib/cmake/frameshare/frameshare-config-version.cmake
 
-.PHONY: help build c-library python demo test prove fuzz soak bench bench-micro lint format docs install uninstall clean
+.PHONY: help build c-library python demo check test prove fuzz soak bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -61,6 +61,18 @@ python: c-library ## the Python package's wheel, with the C library inside, in .
 
 demo: build ## see it work: a publisher, three subscribers, ten seconds
 	$(command) demo
+
+# Neither traits nor the command: what is built is the core and its tests alone. Left out are tests that take longest:
+# every interleaving, injected faults, programs that must not compile.
+core := PixelFormatsTests LeaseProtocolTests FrameMemoryTests FrameShareTestKitTests FrameShareTests
+check: export FRAMESHARE_SUITES := $(core)
+check: check_options := --scratch-path .build-check --disable-default-traits
+check: ## the core alone, built and tested, in under a minute once its dependencies are built
+	$(SWIFT) build --build-tests $(check_options)
+	@for suite in $(core); do \
+		$(SWIFT) test --quiet --skip-build --disable-xctest $(check_options) --filter "^$$suite\." \
+			--skip 'ExplorationTests|\.FaultTests|MisuseTests' || exit; \
+	done
 
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about half an hour on 2 cores)
 	@Scripts/install-packages build test view
