@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ import pytest
 import frameshare
 
 PATIENCE = 60.0
+
+# A shell's jobs in the background ignore Ctrl-C, and so would all programs that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 EXAMPLES = Path(os.environ.get("FRAMESHARE_EXAMPLES", Path(__file__).parents[2] / "Examples" / "Python"))
 
 

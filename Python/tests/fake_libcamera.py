@@ -200,7 +200,7 @@ class Camera:
         #: How many frames after a start are of no use, as picamera2 is told of them.
         self.bad_frames = 0
         #: Frames that were made, and those for which no request was queued.
-        self.made = self.starved = 0
+        self.made = 0
         self.running = False
         self.queued: collections.deque[Request] = collections.deque()
         #: What was set, last values by name.
@@ -298,7 +298,6 @@ class Camera:
             request = self.queued[0] if self.queued else None
             self.made += 1
             if request is None:
-                self.starved += 1
                 continue
             # The upper half, and then the lower one: a frame takes its time.
             for part in (0, 1):

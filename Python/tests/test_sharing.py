@@ -234,10 +234,11 @@ def test_a_subscriber_reconnects_and_sees_another_layout() -> None:
         first.close()
         with Publisher("camera", {"main": (32, 16, "R8")}) as second:
 
+            seen = threading.Event()
+
             def publish_slowly() -> None:
-                for _ in range(40):
+                while not seen.wait(0.05):
                     second.publish(np.ones((16, 32), np.uint8))
-                    time.sleep(0.05)
 
             feed = threading.Thread(target=publish_slowly)
             feed.start()
@@ -245,6 +246,7 @@ def test_a_subscriber_reconnects_and_sees_another_layout() -> None:
             assert frame["main"].array.shape == (16, 32)
             assert asyncio.run(camera.anext(PATIENCE))["main"].width == 32
             assert camera.statistics.connections == 2
+            seen.set()
             feed.join()
 
 

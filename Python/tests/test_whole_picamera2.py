@@ -122,8 +122,8 @@ def test_a_subscriber_to_a_stream_waits_for_a_configuration_that_has_it(picam2):
             while frame["main"].width != 192:
                 frame = main.next(PATIENCE)
             with contextlib.suppress(frameshare.TimedOut):
-                while True:  # what was on its way
-                    lores.next(0.2)
+                while True:  # what was on its way: main's frame came after it
+                    lores.next(0)
             picam2.switch_mode(video(picam2, lores=LORES))
             check(lores.next(PATIENCE))
 
@@ -279,11 +279,9 @@ def test_a_ring_keeps_the_cameras_buffers_from_slow_readers(picam2, camera):
         picam2.start()
         held = [slow.next(PATIENCE) for _ in range(6)]
         numbers = [check(frame) for frame in held]
-        starved, made = camera.starved, camera.made
-        until(lambda: camera.made > made + 20)
+        published = sharing.publisher.statistics.published
+        until(lambda: sharing.publisher.statistics.published > published + 20)
         assert [check(frame) for frame in held] == numbers == sorted(numbers) and not sharing._now.out
-        # A camera of two buffers misses some by itself.
-        assert camera.starved - starved < 20
 
 
 def test_metadata_of_an_ai_camera_have_room(picam2, camera, caplog):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import threading
 import time
-from typing import Callable
+from typing import Any, Callable, Iterator
 
 from ._library import bounded, check, lib, nanoseconds
 
@@ -28,6 +30,63 @@ def wait(call: Callable[[int], int], timeout: float | None) -> int:
         over = end is not None and time.monotonic() >= end
         if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
             return check(result)
+
+
+class Condition(threading.Condition):
+    """A condition at which Ctrl-C always arrives.
+
+    Python's own sleeps on where a signal comes in the last moment before it sleeps. It also leaves its lock taken, or takes it
+    no more, where a signal comes between two of its steps.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(threading.RLock())
+
+    # The lock's own methods: there is no moment for a signal between the lock and the block that it guards.
+    __enter__: Any = property(lambda self: self._lock.__enter__)
+    __exit__: Any = property(lambda self: self._lock.__exit__)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        end = None if timeout is None else time.monotonic() + timeout
+        try:
+            while True:
+                left = SLICE if end is None else min(SLICE, max(0.0, end - time.monotonic()))
+                if super().wait(left):
+                    return True
+                if end is not None and time.monotonic() >= end:
+                    return False
+        finally:
+            while not self._is_owned():  # type: ignore[attr-defined]
+                self.acquire()
+
+
+def join(thread: threading.Thread, timeout: float | None = None) -> None:
+    """Waits for a thread's end; Ctrl-C ends the waiting."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while thread.is_alive() and (end is None or time.monotonic() < end):
+        thread.join(SLICE)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C comes after the block, which so begins and ends as a whole; and never to processes that are started in it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    handler: Any = None
+    came: list[Any] = []
+    if threading.current_thread() is threading.main_thread():
+        # The mask of this thread does not do: another thread may have the signal, and Python raises it in this one.
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if callable(handler):
+            signal.signal(signal.SIGINT, handler)
+            if came:
+                handler(signal.SIGINT, came[0])
 
 
 class Readable:

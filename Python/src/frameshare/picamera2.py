@@ -32,6 +32,7 @@ from typing import Any
 from . import errors
 from ._camera import LONGEST_KEY, CameraPool, camera_pool, control_value, controls, typed_metadata
 from ._tap import Tap
+from ._waiting import join
 from .metadata import Encoded, encode, encoded_size
 from .publisher import Publisher
 
@@ -353,10 +354,10 @@ class Sharing:
             self._closed = True
         os.write(self._wake, b"x")
         if threading.current_thread() is not self._thread:
-            self._thread.join()
+            join(self._thread)
         self.publisher.close(revoke=revoke)
         if threading.current_thread() is not self._setter:
-            self._setter.join()
+            join(self._setter)
         self._settings.close()
         os.close(self._stop)
         os.close(self._wake)

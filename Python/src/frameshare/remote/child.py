@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
 from typing import Any, Iterator
 
 from .. import errors
@@ -20,7 +21,6 @@ from ..frames import Frame
 from ..subscriber import Subscriber
 from .arena import Arena
 from .carrying import Carried, explained
-from .folder import remove
 from .request import ARGUMENTS, RemoteRequest
 from .writable import PrivateImages
 
@@ -30,13 +30,30 @@ CHANNEL, GROUP = "pool", "workers"
 _GRACE = 5.0
 
 
+class Parent:
+    """The pool's process, as its workers know it: by a descriptor, for its number may soon be another's."""
+
+    def __init__(self, descriptor: int | None = None) -> None:
+        #: Readable when the process has ended.
+        self.descriptor = os.pidfd_open(os.getpid()) if descriptor is None else descriptor
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (DupFd(self.descriptor),)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+def _received(descriptor: Any) -> Parent:
+    return Parent(descriptor.detach())
+
+
 @dataclass
 class Arguments:
     """What every worker of a pool is started with."""
 
     directory: str
-    #: The pool's process.
-    parent: int
+    parent: Parent
     #: The functions `run` and `init`; or a proxy as `run`, which takes its frames by itself.
     work: Carried
     #: What picamera2's helpers want to know of the camera.
@@ -47,7 +64,7 @@ class Arguments:
 def main(parent: socket.socket, arguments: Arguments) -> None:
     """Works until the pool closes, or its process ends."""
     leave_interrupts_alone()
-    _end_with_parent(arguments)
+    _end_with_parent(arguments.parent)
     with failures_told(parent):
         run, init = arguments.work["run"], arguments.work["init"]
         if init is not None:
@@ -79,26 +96,14 @@ def failures_told(parent: socket.socket) -> Iterator[None]:
         raise
 
 
-def pidfd_of_parent(parent: int) -> int | None:
-    """Readable when the pool's process has ended. None where the kernel has no such descriptors."""
-    try:
-        return os.pidfd_open(parent)
-    except ProcessLookupError:
-        os._exit(1)
-    except OSError:
-        return None
-
-
-def _end_with_parent(arguments: Arguments) -> None:
-    watch = pidfd_of_parent(arguments.parent)
-    if watch is None:
-        return
+def _end_with_parent(parent: Parent) -> None:
+    poll = select.poll()
+    poll.register(parent.descriptor, select.POLLIN)
+    if poll.poll(0):
+        os._exit(1)  # while this process imported
 
     def wait() -> None:
-        poll = select.poll()
-        poll.register(watch, select.POLLIN)
         poll.poll()
-        remove(arguments.directory)
         time.sleep(_GRACE)
         os._exit(1)
 

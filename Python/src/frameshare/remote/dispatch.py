@@ -16,9 +16,10 @@ from typing import Any, Callable
 
 from .. import errors
 from .._library import LONGEST, bounded
+from .._waiting import Condition, interrupts_held, join
 from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried
-from .child import Arguments
+from .child import Arguments, Parent
 from .job import Job, RemoteTraceback, RequestFuture
 from .workers import Workers
 
@@ -54,8 +55,7 @@ class Dispatcher:
         if timeout is not None and not timeout > 0:
             raise errors.InvalidArgument(f"timeout={timeout!r} is not possible; give seconds above 0, or None for no limit")
         self._timeout, self._limit, self._pid = timeout, limit, os.getpid()
-        self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
+        self._idle = self._lock = Condition()
         self._backlog: deque[Job] = deque()
         self._flying: dict[int, Job] = {}  # by the descriptor that tells of news
         self._out: dict[int, Job] = {}  # by the slot that is out
@@ -63,20 +63,30 @@ class Dispatcher:
         self._told: list[tuple[RequestFuture, Any, BaseException | None]] = []
         self._closing = self._closed = False
         self._last_sign = time.monotonic()
+        self._thread = threading.Thread(target=self._listen, name="frameshare-pool", daemon=True)
+        work = Carried(run=run, init=init)
+        try:
+            with interrupts_held():
+                self._begin(count, work, _about(picam2), restart)
+        except KeyboardInterrupt:
+            if self._thread.is_alive():
+                self.close()  # nobody else has this pool
+            raise
+
+    def _begin(self, count: int, work: Carried, camera: dict[str, Any], restart: bool) -> None:
         self.channel = CameraChannel()
         self._epoll = select.epoll()
         self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN)
-        work = Carried(run=run, init=init)
-        arguments = Arguments(self.channel.directory, os.getpid(), work, _about(picam2), self.channel.arena)
+        self._parent = Parent()
+        arguments = Arguments(self.channel.directory, self._parent, work, camera, self.channel.arena)
         self.workers = Workers(count, arguments, self._epoll, restart=restart)
         try:
             self.workers.start()
         except BaseException:
-            self.workers.join(patience=0)
+            self.workers.join()
             self._tidy()
             raise
-        self._thread = threading.Thread(target=self._listen, name="frameshare-pool", daemon=True)
         self._thread.start()
         # Before multiprocessing waits for the processes, which wait for us.
         atexit.register(self.close)
@@ -352,25 +362,33 @@ class Dispatcher:
                 return
             self._closing = True
         atexit.unregister(self.close)
-        patience = 0.0
         try:
             self._finish(_GRACE if _was_interrupted() else None, end)
-            patience = _GRACE if end is None else min(_GRACE, max(0.0, end - time.monotonic()))
+            self._leave()
+            self.workers.wait(_GRACE if end is None else min(_GRACE, max(0.0, end - time.monotonic())))
         finally:
             # Also where Ctrl-C comes once more: then nobody waits for anything.
-            with self._lock:
-                self._closed = True  # nobody listens to what ends with the channel
-            # What somebody still holds is revoked before the camera can write to it.
-            self.channel.publisher.close(revoke=True)
-            self._kick()
-            self._thread.join()
-            self.workers.join(patience=patience)
-            for job in [*self._backlog, *self._flying.values()]:
-                self._end(job, error=errors.Cancelled("the pool was closed before a worker had done with this request"))
-            for job in [*self._out.values(), *self._retired, *self._flying.values()]:
-                job.release()
-            self._tell()
-            self._tidy()
+            with interrupts_held():
+                self._clear_away()
+
+    def _leave(self) -> None:
+        """Ends the channel."""
+        with self._lock:
+            self._closed = True  # nobody listens to what ends with the channel
+        # What somebody still holds is revoked before the camera can write to it.
+        self.channel.publisher.close(revoke=True)
+        self._kick()
+        join(self._thread)
+
+    def _clear_away(self) -> None:
+        self._leave()
+        self.workers.join()
+        for job in [*self._backlog, *self._flying.values()]:
+            self._end(job, error=errors.Cancelled("the pool was closed before a worker had done with this request"))
+        for job in [*self._out.values(), *self._retired, *self._flying.values()]:
+            job.release()
+        self._tell()
+        self._tidy()
 
     def _finish(self, grace: float | None, end: float | None) -> None:
         """Waits until all is done that was sent, or the end has come. With a grace, what no worker has begun with is cancelled,
@@ -390,6 +408,7 @@ class Dispatcher:
 
     def _tidy(self) -> None:
         self.channel.close()
+        self._parent.close()
         self._epoll.close()
         os.close(self._wake)
         os.close(self._waker)
@@ -397,9 +416,13 @@ class Dispatcher:
 
 def _was_interrupted() -> bool:
     """Whether it is Ctrl-C that the program ends by: handled at this moment, or by nobody."""
-    return isinstance(sys.exc_info()[1], KeyboardInterrupt) or (
-        getattr(sys, "last_type", None) is KeyboardInterrupt and not threading.main_thread().is_alive()
-    )
+    error: BaseException | None = sys.exc_info()[1]
+    if error is None and not threading.main_thread().is_alive():
+        error = getattr(sys, "last_value", None)
+    # Also where what failed by it is another error.
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _about(picam2: Any) -> dict[str, Any]:

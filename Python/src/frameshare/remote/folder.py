@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from .._waiting import interrupts_held
 
 _PREFIX = "frameshare-pool-"
 # Younger folders are left alone: theirs may not be locked yet.
@@ -15,23 +19,80 @@ _AGE = 60.0
 
 
 class Folder:
-    """Locked while its process lives. Left ones are removed by the workers, or else when the next pool is made."""
+    """Locked while its process lives. A guard removes it where that process is killed; where the guard is killed too, the
+    next pool does."""
 
     def __init__(self) -> None:
         # A socket's path has 107 bytes at most.
         parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 70 else "/tmp"
         _sweep(Path(parent))
-        self.path = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+        self.path = os.path.join(parent, _PREFIX + secrets.token_hex(6))
+        # First the guard: there is no moment in which the folder is there and nobody would remove it.
+        self._guard = _Guard(self.path)
+        try:
+            os.mkdir(self.path, 0o700)
+        except BaseException:
+            self._guard.dismiss()
+            raise
         self._fd = _locked(self.path)
 
     def remove(self) -> None:
-        remove(self.path)
+        _remove(self.path)
+        self._guard.dismiss()
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
 
 
-def remove(path: str) -> None:
+class _Guard:
+    """A shell that removes a folder when the process that started it has ended, however that ends.
+
+    It sees the end of a pipe. The workers can't do it: for a while they import what may fail, or take minutes.
+    """
+
+    _SCRIPT = 'read -r nothing; rm -rf -- "$1"'
+
+    def __init__(self, path: str) -> None:
+        read, self._write = os.pipe()
+        _pipes.add(self._write)
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            with interrupts_held():
+                # In a session of its own: what is sent to the program's group of processes does not end it.
+                self._process = subprocess.Popen(
+                    ["/bin/sh", "-c", self._SCRIPT, "frameshare-pool", path], stdin=read, stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL, cwd="/", start_new_session=True,
+                )
+        except OSError:
+            pass  # no shell: the next pool removes the folder
+        finally:
+            os.close(read)
+
+    def dismiss(self) -> None:
+        """Ends the guard, with the folder removed or never made."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        if self._write in _pipes:
+            _pipes.remove(self._write)
+            os.close(self._write)
+
+
+#: The ends of pipes that guards look at.
+_pipes: set[int] = set()
+
+
+def _leave_to_parent() -> None:
+    """A fork of the program is not what its guards look at."""
+    while _pipes:
+        os.close(_pipes.pop())
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
+def _remove(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -60,5 +121,5 @@ def _sweep(parent: Path) -> None:
             continue
         fd = _locked(path)
         if fd is not None:
-            remove(str(path))
+            _remove(str(path))
             os.close(fd)

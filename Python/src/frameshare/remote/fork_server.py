@@ -5,13 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
-import signal
 import socket
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import Any
 
+from .._waiting import interrupts_held
 from . import child
-from .folder import remove
 
 _START = b"start"
 
@@ -28,11 +27,10 @@ def start(context: Any, arguments: child.Arguments) -> tuple[Any, socket.socket]
 
 def started(process: Any) -> None:
     """Starts a process that Ctrl-C does not reach, also while it imports: that is the parent's to answer."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    # Started with the first process, it would unblock the signal before that.
+    resource_tracker.ensure_running()
+    with interrupts_held():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ask_for_worker(server: socket.socket) -> None:
@@ -50,13 +48,13 @@ def news(server: socket.socket) -> tuple[tuple[str, Any, Any], list[int]] | None
 
 def _serve(parent: socket.socket, arguments: child.Arguments) -> None:
     child.leave_interrupts_alone()
-    watch = child.pidfd_of_parent(arguments.parent)
+    watch = arguments.parent.descriptor
     with child.failures_told(parent):
         arguments.work["run"]  # imports all that the workers need
     context = multiprocessing.get_context("fork")
     workers: dict[int, Any] = {}  # by the pidfd that tells of their end, whatever children they leave
     while True:
-        ready = connection.wait([parent, *workers, *([] if watch is None else [watch])])
+        ready = connection.wait([parent, *workers, watch])
         for pidfd in [each for each in ready if each in workers]:
             process = workers.pop(pidfd)
             os.close(pidfd)
@@ -66,7 +64,6 @@ def _serve(parent: socket.socket, arguments: child.Arguments) -> None:
             except OSError:
                 return  # the pool was closed
         if watch in ready:
-            remove(arguments.directory)
             return
         if parent in ready:
             try:

@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from .. import errors
+from .._waiting import Condition
 from ..groups import Pending
 from .held import HeldBuffers
 
@@ -28,6 +29,8 @@ class RequestFuture(Future[Any]):
 
     def __init__(self) -> None:
         super().__init__()
+        # Programs spend their time here, and are interrupted here.
+        self._condition = Condition()
         self._asked = False
 
     def result(self, timeout: float | None = None) -> Any:

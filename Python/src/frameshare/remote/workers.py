@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import select
@@ -216,19 +217,28 @@ class Workers:
         if pid in self._running:
             self._running[pid].kill()
 
-    def join(self, *, patience: float = _PATIENCE) -> None:
-        """Waits for all to end, not for ever: the channel that they read is closed. Those that were never ready have
-        nothing to finish."""
+    def wait(self, patience: float) -> None:
+        """Gives all so many seconds to end by themselves: the channel that they read is closed. Those that were never ready
+        have nothing to finish."""
         end = time.monotonic() + patience
         for process in self._running.values():
             if not process.ready or not process.wait(end):
                 process.kill()
         if self._server is not None:
-            self._news.close()
+            with contextlib.suppress(OSError):
+                self._news.shutdown(socket.SHUT_WR)
+            # As long as it imports it hears of nothing.
             self._server.join(0 if self._asked else max(0.0, end - time.monotonic()))
+
+    def join(self) -> None:
+        """Ends those that have not ended by themselves."""
+        if self._server is not None:
             self._server.kill()
             self._server.join()
             os.close(self._server_end)
+            self._server = None
+            self._hear()  # of those that it has started last
+        self.wait(0)
         for process in self._running.values():
             process.wait(time.monotonic() + _PATIENCE)
             os.close(process.descriptor)
