@@ -117,7 +117,7 @@ public final class FakeCamera: Sendable {
         _ content: FakeImage = .pattern,
         flags: FrameFlags = [],
         metadata: Metadata = [:],
-        timeout: Duration = .seconds(10)
+        timeout: Duration = .seconds(60)
     ) async throws(ChannelError) -> SentFrame {
         let slot = try await publisher.nextSlot(timeout: timeout)
         return try publish(slot, content, flags, metadata)
@@ -200,7 +200,7 @@ public final class FakeCamera: Sendable {
     /// - Throws: `timedOut`; `cancelled` when the task is
     @discardableResult
     public func wait(
-        timeout: Duration = .seconds(10),
+        timeout: Duration = .seconds(60),
         until condition: (ChannelStatistics) -> Bool
     ) async throws(ChannelError) -> ChannelStatistics {
         let patience = Patience(timeout)

@@ -78,7 +78,7 @@ public final class FrameRecorder: Sendable {
     /// - Throws: `timedOut`; what ended the subscription, where it ended before (`closed`: in order)
     public func frames(
         atLeast count: Int,
-        timeout: Duration = .seconds(10)
+        timeout: Duration = .seconds(60)
     ) async throws(ChannelError) -> [RecordedFrame] {
         let patience = Patience(timeout)
         while true {
@@ -94,7 +94,7 @@ public final class FrameRecorder: Sendable {
 
     /// Waits for the end of the subscription, and says which it was.
     /// - Throws: `timedOut` while it goes on
-    public func end(timeout: Duration = .seconds(10)) async throws(ChannelError) -> End {
+    public func end(timeout: Duration = .seconds(60)) async throws(ChannelError) -> End {
         let patience = Patience(timeout)
         while true {
             if let end = state.state.withLock({ $0.end }) { return end }

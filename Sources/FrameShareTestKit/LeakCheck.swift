@@ -28,7 +28,7 @@ public struct LeakCheck: Sendable {
     ///
     /// A channel's own thread notices a moment later that someone has left: so this waits until there is nothing.
     /// - Parameter timeout: how long to wait before it counts as a leak
-    public func leaks(timeout: Duration = .seconds(10)) async -> [String] {
+    public func leaks(timeout: Duration = .seconds(60)) async -> [String] {
         let patience = Patience(timeout)
         while true {
             let found = leaksNow()

@@ -29,7 +29,9 @@ extension FrameWorker {
                 for await _ in signals { runner.stop() }
             }
             // Started by 'frameshare workers': its end, however it comes, is ours.
-            if environment("FRAMESHARE_WORKER") != nil { startThread { stopAtEndOfInput(runner) } }
+            if environment("FRAMESHARE_WORKER") != nil {
+                try BackgroundThread.start(name: "fs-input") { stopAtEndOfInput(runner) }
+            }
             try await runner.run()
             stopping.cancel()
         } catch let error as ChannelError {
@@ -78,26 +80,6 @@ private func stopAtEndOfInput<Worker: FrameWorker>(_ runner: WorkerRunner<Worker
         if count <= 0 { break }
     }
     runner.stop()
-}
-
-/// Runs `body` on a thread of its own, for it blocks.
-private func startThread(_ body: @escaping @Sendable () -> Void) {
-    final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    let argument = Unmanaged.passRetained(Body(body))
-    var thread = pthread_t()
-    let result = pthread_create(
-        &thread,
-        nil,
-        { argument in
-            argument.map { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run() }
-            return nil
-        },
-        argument.toOpaque()
-    )
-    if result == 0 { pthread_detach(thread) } else { argument.release() }
 }
 
 extension ChannelError {

@@ -60,7 +60,7 @@ struct StreamTests {
             at: home.appendingPathComponent("taken"),
             withIntermediateDirectories: true
         )
-        let port = try port ?? MediaServer.freePort()
+        let port = try port ?? freePort()
         let program = """
             import http.server, os, sys
             class Files(http.server.BaseHTTPRequestHandler):
@@ -107,7 +107,7 @@ struct StreamTests {
                 in: folder
             )
         }
-        var run = try send("http://me:secret@127.0.0.1:\(try MediaServer.freePort())/x.m3u8")
+        var run = try send("http://me:secret@127.0.0.1:\(try freePort())/x.m3u8")
         #expect(run.code == 1)
         #expect(run.errors.contains("Connection refused"), "\(run.errors)")
         #expect(!run.errors.contains("secret") && !run.output.contains("secret"))
@@ -126,7 +126,7 @@ struct StreamTests {
         run = try frameshare(
             "stream",
             "cam",
-            "udp://127.0.0.1:\(try MediaServer.freePort())",
+            "udp://127.0.0.1:\(try freePort())",
             "--frames",
             "20",
             in: folder
@@ -141,7 +141,7 @@ struct StreamTests {
     func hlsAgain() throws {
         let folder = try ChannelFolder()
         let camera = try publisher(folder)
-        let port = try MediaServer.freePort()
+        let port = try freePort()
         let run = try CommandRun(
             [
                 "stream", "cam", "http://127.0.0.1:\(port)/taken/x.m3u8", "--wait", "--json", "--keyframe-interval",

@@ -135,11 +135,12 @@ struct CameraControlTests {
         let source = Wordy()
         try publisher.offerControls(of: source)
         let monitor = try channel.monitor()
-        let controls = try monitor.controls()
+        // Long texts take their time under a sanitizer, on a slow machine.
+        let controls = try monitor.controls(timeout: .seconds(120))
         #expect(controls.map(\.name) == ["text", "a"])
         #expect(controls.map(\.items.count) == [0, Message.maximumItems])
         #expect(controls.first?.label == String(repeating: "ä", count: Message.maximumControlText / 2))
-        let outcomes = try monitor.setControls((0..<64).map { ControlSetting("\($0)", "1") })
+        let outcomes = try monitor.setControls((0..<64).map { ControlSetting("\($0)", "1") }, timeout: .seconds(120))
         #expect(outcomes.count == 64)
         #expect(throws: ChannelError.self) { try monitor.setControls([]) }
         #expect(throws: ChannelError.self) {

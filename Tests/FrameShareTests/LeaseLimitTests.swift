@@ -28,7 +28,7 @@ struct LeaseLimitTests {
         #expect(late)
         let error = #expect(throws: ChannelError.self) {
             while try slow.tryNext() != nil {}
-            _ = try slow.nextBlocking(timeout: .seconds(10))
+            _ = try slow.nextBlocking(timeout: .seconds(60))
         }
         guard case .disconnected(let reason)? = error else {
             Issue.record("\(String(describing: error))")
@@ -51,7 +51,7 @@ struct LeaseLimitTests {
         for value in 4...8 { try publisher.send(UInt8(value)) }
         var frames = 0
         let error = #expect(throws: ChannelError.self) {
-            while try slow.nextBlocking(timeout: .seconds(10)) != nil { frames += 1 }
+            while try slow.nextBlocking(timeout: .seconds(60)) != nil { frames += 1 }
         }
         #expect(frames == 0)
         guard case .disconnected? = error else {

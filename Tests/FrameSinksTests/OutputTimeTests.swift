@@ -80,11 +80,11 @@ struct OutputTimeTests {
             packets.append((bytes.withUnsafeBytes { Array($0) }, info))
         }
         for (number, stamp) in stamps.enumerated() {
-            let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
+            let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
             slot["main"].withUnsafeMutableBytes { $0.initializeMemory(as: UInt8.self, repeating: UInt8(number * 9)) }
             let time = FrameTimestamp(nanoseconds: stamp, clock: .realtime)
             try publisher.publish(slot, FrameDescription(timestamp: time))
-            guard let frame = try camera.nextBlocking(timeout: .seconds(10)) else { throw ChannelError.closed }
+            guard let frame = try camera.nextBlocking(timeout: .seconds(60)) else { throw ChannelError.closed }
             try encoder.encode(frame) { packet throws(VideoError) in keep(packet) }
         }
         try encoder.finish { packet throws(VideoError) in keep(packet) }

@@ -56,7 +56,7 @@ struct VideoEncoderTests {
 
     /// A frame of noise, which takes many bytes, every fourth time.
     private func send(_ publisher: Publisher, _ number: Int) throws {
-        let slot = try publisher.nextSlotBlocking(timeout: .seconds(10))
+        let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
         slot["main"].withUnsafeMutableBytes { bytes in
             var state = UInt32(number + 1)
             for i in 0..<bytes.count {
@@ -76,7 +76,7 @@ struct VideoEncoderTests {
         _ encoder: VideoEncoder,
         _ body: (borrowing VideoPacket) throws -> Void
     ) throws {
-        guard let frame = try camera.nextBlocking(timeout: .seconds(10)) else { throw ChannelError.closed }
+        guard let frame = try camera.nextBlocking(timeout: .seconds(60)) else { throw ChannelError.closed }
         var failure: (any Error)?
         try encoder.encode(frame) { packet throws(VideoError) in
             do { try body(packet) } catch { failure = error }
@@ -198,7 +198,7 @@ struct VideoEncoderTests {
             }
             let packet = try #require(sent.first)
             largest = max(largest, packet.bytes.count)
-            guard let frame = try reader.nextBlocking(timeout: .seconds(10)) else { throw ChannelError.closed }
+            guard let frame = try reader.nextBlocking(timeout: .seconds(60)) else { throw ChannelError.closed }
             let got = Seen(try VideoPacket(frame, .h264))
             #expect(got == packet)
             #expect(frame.flags.contains(.keyframe) == packet.info.isKeyframe)

@@ -75,7 +75,7 @@ private final class Proxy {
     init(_ locations: String, in folder: ChannelFolder) throws {
         let home = folder.scratchFile()
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        port = try Self.freePort()
+        port = try freePort()
         // As root it would change to another user, who may not write here.
         let user = geteuid() == 0 ? "user root;" : ""
         let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(home.path)/\($0);" }
@@ -108,22 +108,6 @@ private final class Proxy {
         let connection = try HTTPConnection(port: port)
         try connection.send("GET \(path) HTTP/1.1\r\nConnection: close\r\n\(headers.joined(separator: "\r\n"))\r\n\r\n")
         return try #require(HTTPAnswer(connection.readToEnd()), "no answer to \(path)")
-    }
-
-    private static func freePort() throws -> UInt16 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, size) == 0 && getsockname(socket, $0, &size) == 0
-            }
-        }
-        try #require(result)
-        return UInt16(bigEndian: address.sin_port)
     }
 }
 #endif

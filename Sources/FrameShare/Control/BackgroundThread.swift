@@ -1,12 +1,20 @@
-internal import CLinuxMedia
-internal import Glibc
+package import CLinuxMedia
+package import Glibc
 internal import SystemPackage
 
 /// A thread of the library's own: blocking work never goes onto Swift's cooperative pool.
-enum BackgroundThread {
+package enum BackgroundThread {
     /// Starts a detached thread named `name` (at most 15 bytes are kept), with all signals blocked, so that a
     /// program's handlers run on its own threads.
-    static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ChannelError) {
+    package static func start(name: String, _ body: @escaping @Sendable () -> Void) throws(ChannelError) {
+        pthread_detach(try startJoinable(name: name, body))
+    }
+
+    /// As ``start(name:_:)``, for who joins the thread.
+    package static func startJoinable(
+        name: String,
+        _ body: @escaping @Sendable () -> Void
+    ) throws(ChannelError) -> pthread_t {
         final class Box: Sendable {
             let name: String
             let body: @Sendable () -> Void
@@ -35,6 +43,6 @@ enum BackgroundThread {
             box.release()
             throw .system(call: "pthread_create", Errno(rawValue: result))
         }
-        pthread_detach(thread)
+        return thread
     }
 }

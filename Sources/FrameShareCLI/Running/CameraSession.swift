@@ -20,13 +20,13 @@ struct CameraSession {
     }
 
     func run() throws {
-        if let seconds = command.seconds { stop.after(seconds) { [signal] in signal.stop() } }
+        if let seconds = command.seconds { try stop.after(seconds) { [signal] in signal.stop() } }
         guard let capture = try openWhenThere() else {
             if stop.isStopped { return }
             throw CommandFailure("the camera \(device) did not come in the time that --seconds gives")
         }
         report.started(capture.publisher, notes: capture.camera.map { notes($0.setup) } ?? [])
-        if let frames = command.frames { stopAfter(UInt64(frames), of: capture) }
+        if let frames = command.frames { try stopAfter(UInt64(frames), of: capture) }
         do {
             try capture.run(until: signal)
         } catch {
@@ -114,8 +114,8 @@ struct CameraSession {
 
     /// The capture's loop sleeps in the kernel and takes no orders but to stop, so its count is looked at from outside: a
     /// few frames more than asked for may be published.
-    private func stopAfter(_ frames: UInt64, of capture: V4L2Capture) {
-        stop.after(.zero) { [stop, signal] in
+    private func stopAfter(_ frames: UInt64, of capture: V4L2Capture) throws {
+        try stop.after(.zero) { [stop, signal] in
             while stop.sleep(nanoseconds: 5_000_000) {
                 guard capture.publisher.statistics.published >= frames else { continue }
                 return signal.stop()

@@ -11,7 +11,7 @@ enum ChannelLooks {
         _ look: @escaping @Sendable (String) throws(ChannelError) -> Seen
     ) -> [(name: String, result: Result<Seen, ChannelError>)] {
         let looks = names.map { Look($0, look) }
-        let threads = looks.map { look in Self.start { look.run() } }
+        let threads = looks.map { look in try? BackgroundThread.startJoinable(name: "fs-look") { look.run() } }
         for (look, thread) in zip(looks, threads) {
             if let thread { pthread_join(thread, nil) } else { look.run() }
         }
@@ -36,27 +36,5 @@ enum ChannelLooks {
             let seen = Result { () throws(ChannelError) in try look(name) }
             result.withLock { $0 = seen }
         }
-    }
-
-    /// Nil where there is no thread to be had.
-    private static func start(_ body: @escaping @Sendable () -> Void) -> pthread_t? {
-        final class Body: Sendable {
-            let run: @Sendable () -> Void
-            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-        }
-        var thread = pthread_t()
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        let failure = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                argument.map { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run() }
-                return nil
-            },
-            argument
-        )
-        guard failure != 0 else { return thread }
-        Unmanaged<Body>.fromOpaque(argument).release()
-        return nil
     }
 }

@@ -36,7 +36,7 @@ struct LibcameraSession {
         var notes = setup.adjustments.map { "not as asked: \($0)" } + setup.notes
         if command.rate != nil, !takesRate { notes.append("not as asked: this camera's rate can't be set") }
         report.started(capture.publisher, notes: notes)
-        if let seconds = command.seconds { stop.after(seconds) { [signal] in signal.stop() } }
+        if let seconds = command.seconds { try stop.after(seconds) { [signal] in signal.stop() } }
         do {
             try capture.run(until: signal)
         } catch {

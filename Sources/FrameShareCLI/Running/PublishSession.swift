@@ -42,7 +42,7 @@ struct PublishSession {
             file.stop()
             publisher.close()
         }
-        if let seconds = command.seconds { stop.after(seconds) { file.stop() } }
+        if let seconds = command.seconds { try stop.after(seconds) { file.stop() } }
         let report = PublishReport(command: command, terminal: terminal)
         report.started(publisher, notes: file.notes)
         defer {
@@ -82,7 +82,7 @@ struct PublishSession {
             pattern.stop()
             publisher.close()
         }
-        if let seconds = command.seconds { stop.after(seconds) { pattern.stop() } }
+        if let seconds = command.seconds { try stop.after(seconds) { pattern.stop() } }
         let report = PublishReport(command: command, terminal: terminal)
         report.started(publisher, notes: [])
         try pattern.run(on: publisher)

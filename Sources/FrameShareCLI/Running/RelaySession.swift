@@ -19,7 +19,7 @@ struct RelaySession {
     func run() throws {
         let stage = try stop.leavingAtOnce { try CopyStage(of: source, options: try options()) }
         stop.whenStopped { stage.stop() }
-        if let seconds = command.seconds { stop.after(seconds) { stage.stop() } }
+        if let seconds = command.seconds { try stop.after(seconds) { stage.stop() } }
         tell(stage.plan)
         let publisher = try stage.open(as: name)
         if command.json { terminal.writeLine(JSONValue.object(["event": "start", "as": .string(name)]).text) }

@@ -1,3 +1,4 @@
+import FrameShare
 import Glibc
 import Synchronization
 
@@ -39,7 +40,7 @@ final class StopRequest: Sendable {
         sigemptyset(&signals)
         for number in [SIGINT, SIGTERM, SIGHUP] where !Self.isIgnored(number) { sigaddset(&signals, number) }
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        Self.startThread { [self, signals] in
+        try Self.onThread { [self, signals] in
             var (signals, number) = (signals, Int32(0))
             while true {
                 guard sigwait(&signals, &number) == 0 else { continue }
@@ -49,7 +50,7 @@ final class StopRequest: Sendable {
             }
         }
         guard input else { return }
-        Self.startThread { [self] in
+        try Self.onThread { [self] in
             var byte: UInt8 = 0
             while true {
                 let count = read(STDIN_FILENO, &byte, 1)
@@ -111,8 +112,8 @@ final class StopRequest: Sendable {
     }
 
     /// Runs `action` on a thread of its own after a while, unless the command is stopped before.
-    func after(_ duration: Duration, _ action: @escaping @Sendable () -> Void) {
-        Self.startThread { [self] in
+    func after(_ duration: Duration, _ action: @escaping @Sendable () -> Void) throws(CommandFailure) {
+        try Self.onThread { [self] in
             if sleep(nanoseconds: duration.nanoseconds) { action() }
         }
     }
@@ -147,23 +148,12 @@ final class StopRequest: Sendable {
             == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
-    private static func startThread(_ body: @escaping @Sendable () -> Void) {
-        final class Body: Sendable {
-            let run: @Sendable () -> Void
-            init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    private static func onThread(_ body: @escaping @Sendable () -> Void) throws(CommandFailure) {
+        do throws(ChannelError) {
+            try BackgroundThread.start(name: "fs-stop", body)
+        } catch {
+            throw CommandFailure("no thread can be started to end in order: \(error)")
         }
-        var thread = pthread_t()
-        let argument = Unmanaged.passRetained(Body(body)).toOpaque()
-        let failure = pthread_create(
-            &thread,
-            nil,
-            { argument in
-                argument.map { Unmanaged<Body>.fromOpaque($0).takeRetainedValue().run() }
-                return nil
-            },
-            argument
-        )
-        if failure == 0 { pthread_detach(thread) } else { Unmanaged<Body>.fromOpaque(argument).release() }
     }
 }
 

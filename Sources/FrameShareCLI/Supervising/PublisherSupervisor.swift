@@ -33,7 +33,7 @@ struct PublisherSupervisor {
         let task = try BlockingTask { try await supervisor.run() }
         stop.whenStopped { task.cancel() }
         // A publisher whose camera did not come in that time has failed: it would be started again.
-        if let seconds { stop.after(seconds) { task.cancel() } }
+        if let seconds { try stop.after(seconds) { task.cancel() } }
         try task.wait()
         // What was wrong, the publisher has said itself.
         if last.withLock({ $0 }) == .exited(CommandFailure.Code.usage.rawValue) {

@@ -14,7 +14,7 @@ final class MediaServer {
         self.folder = folder
         home = folder.scratchFile()
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
-        let port = try Self.freePort()
+        let port = try freePort()
         address = "rtmp://127.0.0.1:\(port)/live/door"
         // As root it would change to another user, who may not write here.
         let user = geteuid() == 0 ? "user root;" : ""
@@ -57,21 +57,5 @@ final class MediaServer {
             in: folder
         ).wait()
         return run.code == 0 ? run.errors : "code \(run.code): \(run.errors)"
-    }
-
-    static func freePort() throws -> UInt16 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, size) == 0 && getsockname(socket, $0, &size) == 0
-            }
-        }
-        try #require(result)
-        return UInt16(bigEndian: address.sin_port)
     }
 }

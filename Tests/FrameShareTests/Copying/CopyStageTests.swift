@@ -165,7 +165,7 @@ struct CopyStageTests {
         let copies = try stage.open(as: copied.name)
         let reader = try copied.subscriber([], .latest)
         try stage.start(on: copies)
-        let slot = try publisher.nextSlotBlocking(timeout: .seconds(5))
+        let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
         slot["lores"].withUnsafeMutableBytes { for i in 0..<$0.count { $0[i] = UInt8(i / 64 &+ i % 64) } }
         try publisher.publish(slot)
         let frame = try present(await reader.next(timeout: .seconds(20)))

@@ -22,7 +22,7 @@ struct ImageCopyTests {
             let publisher = try channel.publisher(["main": layout], slots: 2)
             let subscriber = try channel.subscriber()
             var generator = SeededGenerator(seed: 7)
-            let slot = try publisher.nextSlotBlocking(timeout: .seconds(5))
+            let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
             var written: [[UInt8]] = []
             for buffer in 0..<layout.bufferCount {
                 let noise = (0..<layout.bufferSize(buffer)).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -38,7 +38,7 @@ struct ImageCopyTests {
         func copy(_ copy: ImageCopy) throws -> [UInt8] {
             let channel = try TestChannel()
             let target = try channel.publisher(["main": copy.destination], slots: 2)
-            let slot = try target.nextSlotBlocking(timeout: .seconds(5))
+            let slot = try target.nextSlotBlocking(timeout: .seconds(60))
             let count = copy.copy(frame["main"], into: slot["main"])
             try #require(count != nil)
             return try #require(
@@ -172,7 +172,7 @@ struct ImageCopyTests {
         let copy = try ImageCopy(of: layout)
         let other = try TestChannel()
         let target = try other.publisher(["main": copy.destination])
-        let slot = try target.nextSlotBlocking(timeout: .seconds(5))
+        let slot = try target.nextSlotBlocking(timeout: .seconds(60))
         let count = copy.copy(frame["main"], into: slot["main"])
         #expect(count == 300)
         let sum = slot["main"].withUnsafeMutableBytes { $0.reduce(0) { $0 + Int($1) } }

@@ -54,7 +54,9 @@ final class TestChannel: Sendable {
         return try Subscriber(channel: name, streams: streams, policy: policy, options: options)
     }
 
-    func monitor() throws -> ChannelMonitor { try ChannelMonitor(channel: name, directory: directory) }
+    func monitor() throws -> ChannelMonitor {
+        try ChannelMonitor(channel: name, directory: directory, timeout: .seconds(30))
+    }
 
     /// How many of this process's descriptors are memory of this channel whose name begins so: `:main` for a stream's
     /// buffers, `:lane`, `:frames`.
