@@ -10,6 +10,8 @@
  *  - nobody pins more than its budget
  *  - no wake-up is lost, on either side: nobody sleeps for ever
  *  - with LATEST the publisher always finds a free slot: it never waits for anyone
+ *  - with EVERY_FRAME and LIVE it never waits either: a subscriber without room loses the new frame, and nothing that was
+ *    queued for it is withdrawn
  *  - in the end every slot is free again
  *
  * Each MUTANT_... takes one step away, and must fail.
@@ -140,6 +142,9 @@ inline OFFER(i) {
         if
         :: old == EMPTY          /* it was taken, or never there */
         :: old != EMPTY ->
+#ifdef EVERY_FRAME
+            assert(false);       /* nothing gives way */
+#endif
             assert(old == mine[i].expected[c]);
             mine[i].outstanding[mine[i].expectedSlot[c]] = false;
             mine[i].count--
@@ -193,12 +198,13 @@ inline COLLECT_ALL() {
     od
 }
 
-/* Whether the next frame can be published: a free slot, and room in every lane that wants every frame. */
+/* Whether the next frame can be published: a free slot, and, where the source may wait, room in every lane that wants every
+ * frame. */
 inline HAS_ROOM() {
     COLLECT_ALL();
     FIND_FREE();
     room = slot != EMPTY;
-#ifdef EVERY_FRAME
+#if defined(EVERY_FRAME) && (!defined(LIVE) || defined(MUTANT_LIVE_WAITS))
     i = 0;
     do
     :: i < SUBSCRIBERS -> room = room && (mine[i].gone || mine[i].count < BUDGET); i++
@@ -219,7 +225,7 @@ proctype Publisher() {
         do
         :: room -> break
         :: else ->
-#ifndef EVERY_FRAME
+#if !defined(EVERY_FRAME) || defined(LIVE)
             assert(false);       /* a camera never waits for a reader */
 #endif
             /* SLEEP: the publisher's. Announce, snapshot the words, re-check, sleep; the kernel compares once more. */
@@ -261,7 +267,15 @@ proctype Publisher() {
                 COLLECT(i);
 #ifndef MUTANT_NO_BUDGET
                 if
-                :: mine[i].count >= BUDGET -> WITHDRAW(i)
+#if defined(EVERY_FRAME) && !defined(MUTANT_LIVE_WITHDRAWS)
+                :: mine[i].count >= BUDGET -> skip
+#else
+                :: mine[i].count >= BUDGET ->
+                    WITHDRAW(i);
+#ifdef EVERY_FRAME
+                    assert(!withdrawn)
+#endif
+#endif
                 :: else -> skip
                 fi;
 #endif
@@ -270,7 +284,7 @@ proctype Publisher() {
                 :: true -> OFFER(i)
 #else
                 :: mine[i].count < BUDGET -> OFFER(i)
-                :: else -> skip  /* its whole budget is leased: this frame is its loss */
+                :: else -> skip  /* its whole budget is leased, or queued for every frame: this frame is its loss */
 #endif
                 fi
             :: else -> skip

@@ -19,7 +19,8 @@ PICTURE = np.arange(64 * 48 * 3, dtype=np.uint8).reshape(48, 64, 3)
 
 @pytest.fixture
 def publisher():
-    with Publisher("camera", {"main": (64, 48, "BGR888")}) as publisher:
+    # It waits for whoever wants every frame, so that none is lost on a slow machine.
+    with Publisher("camera", {"main": (64, 48, "BGR888")}, stall_limit=None) as publisher:
         yield publisher
 
 
@@ -428,6 +429,23 @@ def test_statistics_and_channels(publisher) -> None:
         assert [(s.name, s.held, s.dropped_by_policy) for s in channel.subscribers] == [("tester", 1, 2)]
         assert frameshare.channels() == ["camera"]
         assert camera.streams[0].format.name == "BGR888" and camera.streams[0].planes[0][1] == 192
+
+
+def test_a_live_source_waits_for_nobody() -> None:
+    with Publisher("live", {"main": (64, 48, "BGR888")}) as publisher:
+        full = Subscriber("live", policy="every-frame")
+        for _ in range(10):
+            publisher.wait_for_room(0)
+            publisher.publish(PICTURE)
+        now = publisher.statistics
+        assert now.lost_no_free_slot == 0
+        assert [(one.queued, one.dropped_by_budget) for one in now.subscribers] == [(2, 8)]
+        full.next(PATIENCE).release()
+        publisher.publish(PICTURE)
+        full.next(PATIENCE).release()
+        with full.next(PATIENCE) as frame:
+            assert (frame.number, frame.lost.policy) == (11, 8)
+        full.close()
 
 
 def test_who_lags_is_given_copies() -> None:

@@ -75,6 +75,24 @@ def test_every_stream_of_every_frame_is_shared(picam2):
         picam2.stop()
 
 
+def test_a_reader_of_every_frame_that_takes_none_costs_the_camera_nothing(picam2):
+    picam2.configure(video(picam2, buffer_count=6))
+    with pytest.raises(frameshare.InvalidArgument, match="a camera waits for nobody"):
+        frameshare.picamera2.publish(picam2, "pi", stall_limit=1)
+    with frameshare.picamera2.publish(picam2, "pi") as sharing, frameshare.Subscriber("pi") as reader:
+        picam2.start()
+        for _ in range(3):
+            # It joins again and again; each time it stays, loses its own frames, and the camera goes on.
+            with frameshare.Subscriber("pi", policy="every-frame", budget=2, name="idle"):
+                seen = 0
+                while seen < 3 or not any(
+                    one.name == "idle" and one.dropped_by_budget > 3 for one in sharing.publisher.statistics.subscribers
+                ):
+                    check(reader.next(PATIENCE))
+                    seen += 1
+        picam2.stop()
+
+
 def still(picam2, **options):
     # picamera2's default: one buffer.
     return picam2.create_still_configuration(**{"main": {"size": (256, 192)}, "raw": None, **options})

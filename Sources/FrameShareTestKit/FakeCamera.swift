@@ -32,9 +32,9 @@ public final class FakeCamera: Sendable {
         public var frameInterval: Duration = .nanoseconds(33_333_333)
         /// When the first frame is captured.
         public var firstTimestamp = FrameTimestamp(nanoseconds: 1_000_000_000, clock: .boottime)
-        /// How everything else of the channel is to be; the folder set here is not used. Here nobody is cut off for
-        /// stalling (`stallLimit` is nil), as a busy test machine would have it: ``FakeCamera/send(_:flags:metadata:timeout:)``
-        /// times out instead.
+        /// How everything else of the channel is to be; the folder set here is not used. Here whoever asks for every frame is
+        /// waited for (`stallLimit` is nil), as a busy test machine would have it: ``FakeCamera/send(_:flags:metadata:timeout:)``
+        /// times out. With `.zero` it is as live as a real camera, and such a subscriber loses frames.
         public var publishing = Publisher.Options()
 
         public init() {

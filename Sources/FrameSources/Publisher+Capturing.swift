@@ -1,21 +1,23 @@
 internal import FrameShare
 internal import Glibc
 
-// What every capture's loop needs of its publisher.
+// What the loops of sources need of their publisher.
 extension Publisher {
-    /// The back-pressure of subscribers that want every frame. The publisher cuts off who stalls too long; where they may
-    /// stall for ever, `stop` must still be heard.
-    /// - Returns: false if `stop` was raised meanwhile
-    func waitForRoom(hearing stop: StopSignal, mayStallForEver: Bool) throws(ChannelError) -> Bool {
-        while true {
+    /// Waits for subscribers that asked for every frame, where the publisher waits for any, and looks every two seconds
+    /// whether to stop.
+    /// - Returns: how long it waited, in ns; 0 where it did not have to, however long this thread was kept from running
+    func timeWaitingForRoom(stopped: () -> Bool) throws(ChannelError) -> Int64 {
+        let began = FrameTimestamp.now().nanoseconds
+        var patience = Duration.zero
+        while !stopped() {
             do throws(ChannelError) {
-                try waitForRoom(timeout: mayStallForEver ? .milliseconds(200) : nil)
-                return true
-            } catch {
-                guard error == .timedOut else { throw error }
-                if stop.isStopped { return false }
+                try waitForRoom(timeout: patience)
+                break
+            } catch .timedOut {
+                patience = .seconds(2)
             }
         }
+        return patience > .zero ? FrameTimestamp.now().nanoseconds - began : 0
     }
 
     /// Makes ``freeSlotDescriptor`` unreadable until the next slot comes free.

@@ -4,7 +4,8 @@ public enum DeliveryPolicy: Sendable, Hashable {
     case latest
     /// Up to this many frames wait; then the oldest is withdrawn.
     case queue(Int)
-    /// Nothing is ever withdrawn: a source without room waits. Always reserves its budget.
+    /// Nothing is ever withdrawn. A source that may wait does so while there is no room; one that may not, such as a
+    /// camera, goes on, and a frame without room is lost. Always reserves its budget.
     case everyFrame
 
     /// The cells of its lane, given the budget.

@@ -39,7 +39,7 @@ public struct LaneMemory: @unchecked Sendable {
     var offered: UnsafeMutablePointer<Atomic<UInt64>> { word64(256) }
     /// Frames withdrawn since a newer one took their place.
     public var droppedByPolicy: UnsafeMutablePointer<Atomic<UInt64>> { word64(192) }
-    /// Frames not offered since the subscriber held its whole budget.
+    /// Frames not offered since the subscriber held its whole budget, or had it queued and asked for every frame.
     public var droppedByBudget: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
     /// Frames withdrawn or not offered since the pool ran short.
     public var droppedByShortage: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }

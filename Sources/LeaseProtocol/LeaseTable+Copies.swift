@@ -45,7 +45,7 @@ extension LeaseTable {
             } else {
                 entries[i].getsCopies = isShort && out > 1
             }
-            isWanted = isWanted || mustSpare || entries[i].getsCopies
+            isWanted = isWanted || (mustSpare || entries[i].getsCopies) && mayBeOffered(i)
         }
         guard isWanted else { return nil }
         // Copies that this frame will replace go first: their slots count as free before the source's are given away.
@@ -56,6 +56,13 @@ extension LeaseTable {
             if let copy = freeCopies.first { return Copying(slot: slot, copy: copy, replacesFrame: mustSpare) }
             guard withdrawOldestShared(from: .copies, countedAsShortage: false) else { return nil }
         }
+    }
+
+    /// Whether a frame that is published now could be offered to a subscriber. A copy is made for nobody else: one that
+    /// holds its whole budget would cost the source a copy for each frame.
+    private func mayBeOffered(_ i: Int) -> Bool {
+        entries[i].group != nil || entries[i].offers.outstandingCount < entries[i].request.budget
+            || entries[i].request.policy != .everyFrame && entries[i].offers.oldestQueued != nil
     }
 
     /// Withdraws the copy that the next offer would withdraw.
@@ -83,7 +90,7 @@ extension LeaseTable {
     /// The copy is made: it is offered to those who are to have it. Call ``collectReleases()`` before.
     /// - Returns: whether anyone was offered it
     @discardableResult
-    public mutating func publishCopy(onStalled: (SubscriberID) -> Void) -> Bool {
+    public mutating func publishCopy() -> Bool {
         guard let done = copying else { return false }
         copying = nil
         let roomForBestEffort = makeRoomForBestEffort(from: done.replacesFrame ? .all : .ofLagging)
@@ -93,7 +100,7 @@ extension LeaseTable {
             guard entries[i].isServed else { continue }
             let before = entries[i].offers.offers
             do throws(LaneOffers.Violation) {
-                try offer(done.copy, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
+                try offer(done.copy, to: i, roomForBestEffort: roomForBestEffort)
             } catch {
                 note(error, of: i)
             }

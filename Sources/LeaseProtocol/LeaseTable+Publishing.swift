@@ -3,11 +3,12 @@ internal import Synchronization
 // Who is offered a frame, and who gives way when slots are few.
 extension LeaseTable {
     /// The frame in `slot`, which the source held, is offered to everyone who may have it. Call ``collectReleases()``
-    /// before. An `everyFrame` subscriber without room (the caller did not wait for it) is passed to `onStalled`.
+    /// before. Nobody is waited for: whoever has no room loses the frame, which is counted as its own loss, and keeps its
+    /// place.
     ///
-    /// Where ``copying`` is set afterwards, the slot stays as it is until its copy is made and ``publishCopy(onStalled:)``
-    /// is called; no other frame may be published before.
-    public mutating func publish(_ slot: Int, onStalled: (SubscriberID) -> Void) {
+    /// Where ``copying`` is set afterwards, the slot stays as it is until its copy is made and ``publishCopy()`` is called;
+    /// no other frame may be published before.
+    public mutating func publish(_ slot: Int) {
         atSource.remove(slot)
         let roomForBestEffort = makeRoomForBestEffort()
         if copySlots > 0 { copying = chooseCopy(of: slot) }
@@ -18,7 +19,7 @@ extension LeaseTable {
                 continue
             }
             do throws(LaneOffers.Violation) {
-                try offer(slot, to: i, roomForBestEffort: roomForBestEffort, onStalled: onStalled)
+                try offer(slot, to: i, roomForBestEffort: roomForBestEffort)
             } catch {
                 note(error, of: i)
             }
@@ -29,8 +30,7 @@ extension LeaseTable {
     mutating func offer(
         _ slot: Int,
         to i: Int,
-        roomForBestEffort: Bool,
-        onStalled: (SubscriberID) -> Void
+        roomForBestEffort: Bool
     ) throws(LaneOffers.Violation) {
         let request = entries[i].request
         // Whoever is to have copies takes no more of the source's slots, unless they are reserved for it.
@@ -40,11 +40,9 @@ extension LeaseTable {
             return
         }
         if entries[i].offers.outstandingCount >= request.budget {
-            guard request.policy != .everyFrame else {
-                onStalled(entries[i].id)
-                return
-            }
-            if try entries[i].offers.withdrawOldest() == nil {
+            // What waits for an everyFrame subscriber is never withdrawn: it loses the newest frame.
+            let hasGivenWay = request.policy == .everyFrame ? false : try entries[i].offers.withdrawOldest() != nil
+            guard hasGivenWay else {
                 entries[i].droppedByBudget += 1
                 entries[i].offers.memory.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
                 return

@@ -20,7 +20,8 @@ public struct LeaseTable: Sendable {
         public internal(set) var offers: LaneOffers
         /// When it was offered a frame last, as a member of a group: the table's count of frames for groups.
         var lastServed: UInt64 = 0
-        /// Frames not delivered, by cause: replaced by a newer one; its whole budget held; pool short.
+        /// Frames not delivered, by cause: replaced by a newer one; its whole budget held, or queued for one that wants
+        /// every frame; pool short.
         public internal(set) var droppedByPolicy: UInt64 = 0
         public internal(set) var droppedByBudget: UInt64 = 0
         public internal(set) var droppedByShortage: UInt64 = 0
@@ -259,27 +260,20 @@ public struct LeaseTable: Sendable {
     public mutating func abandonSource() { atSource = SlotSet() }
 
     /// HAS_ROOM: whether every `everyFrame` subscriber can take one more frame beyond `inFlight`, those being filled
-    /// now.
-    public func hasRoom(inFlight: Int) -> Bool { firstWithoutRoom(inFlight: inFlight) == nil }
-
-    /// The first `everyFrame` subscriber that can't.
-    public func firstWithoutRoom(inFlight: Int) -> SubscriberID? {
-        for i in entries.indices where entries[i].request.policy == .everyFrame && entries[i].isServed {
-            if let group = entries[i].group, everyFrameHasRoom(in: group, inFlight: inFlight) { continue }
-            if claimed(by: entries[i]) + inFlight >= entries[i].request.budget { return entries[i].id }
-        }
-        return nil
+    /// now. For sources that may wait: nobody else asks.
+    public func hasRoom(inFlight: Int) -> Bool {
+        for i in entries.indices where lacksRoom(i, inFlight) { return false }
+        return true
     }
 
-    /// The first `everyFrame` subscriber without room that has frames to give back. One without any is kept waiting by
-    /// the source alone, which fills more slots than its budget.
-    public func firstStalling(inFlight: Int) -> SubscriberID? {
-        for entry in entries where entry.request.policy == .everyFrame && entry.isServed {
-            if let group = entry.group, everyFrameHasRoom(in: group, inFlight: inFlight) { continue }
-            if entry.offers.outstandingCount > 0 && claimed(by: entry) + inFlight >= entry.request.budget {
-                return entry.id
-            }
-        }
-        return nil
+    /// Calls `body` with each `everyFrame` subscriber that can't take one more frame beyond `inFlight`.
+    public func forEachWithoutRoom(inFlight: Int, _ body: (SubscriberID) -> Void) {
+        for i in entries.indices where lacksRoom(i, inFlight) { body(entries[i].id) }
+    }
+
+    private func lacksRoom(_ i: Int, _ inFlight: Int) -> Bool {
+        guard entries[i].request.policy == .everyFrame && entries[i].isServed else { return false }
+        if let group = entries[i].group, everyFrameHasRoom(in: group, inFlight: inFlight) { return false }
+        return claimed(by: entries[i]) + inFlight >= entries[i].request.budget
     }
 }

@@ -41,8 +41,11 @@ static const struct {
 frameshare_publisher *open_publisher(const char *channel, uint32_t slots) {
     struct frameshare_stream stream = frameshare_stream_init();
     CHECK_RESULT(frameshare_stream_compute("main", 64, 48, "YUV420", 0, &stream), FRAMESHARE_OK);
+    // It waits for whoever wants every frame, so that none is lost on a slow machine.
+    struct frameshare_publisher_options options = frameshare_publisher_options_init();
+    options.stall_limit = FRAMESHARE_FOREVER;
     frameshare_publisher *publisher = NULL;
-    CHECK_RESULT(frameshare_publisher_open(channel, &stream, 1, slots, NULL, &publisher), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_publisher_open(channel, &stream, 1, slots, &options, &publisher), FRAMESHARE_OK);
     return publisher;
 }
 

@@ -18,7 +18,7 @@ struct CameraQuirkTests {
             environment = try QuirkyCamera.environment(quirks)
             publisher = try CommandRun(
                 [
-                    "publish", "--source", QuirkyCamera.device, "--channel", "cam", "--json", "--stall-limit", "60s",
+                    "publish", "--source", QuirkyCamera.device, "--channel", "cam", "--json",
                 ] + arguments,
                 in: folder,
                 environment: environment
@@ -91,6 +91,33 @@ struct CameraQuirkTests {
         let state = try #require(scene.state)
         #expect(state.sourceErrors >= 1)
         #expect(state.generation == 1)
+        try scene.close()
+    }
+
+    @Test("readers that want every frame, take none, are killed and come again cost a camera none of its frames")
+    func idleReaders() throws {
+        let scene = try Scene([], ["--slots", "32"])
+        try scene.wait { $0.published > 0 }
+        let honest = try scene.read("watch", "cam", "--policy", "every-frame", "--budget", "6", "--json")
+        try scene.wait { $0.subscribers.contains { $0.delivered > 0 } }
+        for _ in 0..<4 {
+            let idle = try scene.read("watch", "cam", "--policy", "every-frame")
+            defer { idle.send(SIGKILL) }
+            try scene.wait { $0.subscribers.contains { $0.pid == idle.pid && $0.delivered > 0 } }
+            idle.send(SIGSTOP)
+            // It stays, and loses what it has no room for.
+            try scene.wait { $0.subscribers.contains { $0.pid == idle.pid && $0.droppedByBudget > 30 } }
+            idle.send(SIGKILL)
+            try scene.wait { now in !now.subscribers.contains { $0.pid == idle.pid } }
+        }
+        let state = try #require(scene.state)
+        // A busy machine may keep the publisher from the driver for a moment. Had it waited for readers, for a second each, the
+        // driver would have been without buffers for hundreds of frames.
+        #expect(state.lostNoFreeSlot + state.lostBySource < 40, "\(state)")
+        honest.send(SIGTERM)
+        let end = try #require(try Document.lines(honest.wait().output).last)
+        #expect(try end["frames"].int + end["lost"]["policy"].int > 120, "\(end)")
+        #expect(try end["frames"].int > 60, "\(end)")
         try scene.close()
     }
 
@@ -259,6 +286,7 @@ struct CameraQuirkTests {
             (["streamon-broken=1:28"], [], "bandwidth"), (["streamon-broken=1:28"], [], "USB"),
             (["streamon-broken=1:32"], [], "--source libcamera"),
             ([], ["--rate", "0"], "--rate 0: for the pattern"),
+            ([], ["--stall-limit", "1s"], "a camera waits for nobody"),
             (["inputs=3"], ["--input", "7"], "it has 0 (Socket 0), 1 (Socket 1), 2 (Socket 2)"),
             (["inputs=3"], ["--input", "hdmi"], "has no input 'hdmi'"),
             ([], ["--memory", "memfd"], "it shares its own: --memory driver"),

@@ -33,7 +33,7 @@ struct ManyReadersTests {
     )
     func shared(count: Int) throws {
         let folder = try ChannelFolder()
-        // The camera waits for its encoder, so that nothing is lost on a slow machine either.
+        // The pattern waits for its encoder, so that nothing is lost on a slow machine either.
         let size = ["--size", "640x360", "--rate", "30", "--slots", "8"]
         let camera = try folder.publisher(size + ["--stall-limit", "never"])
         let patient = ["--policy", "every-frame", "--slots", "256"]

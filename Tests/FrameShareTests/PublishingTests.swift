@@ -127,49 +127,89 @@ struct PublishingTests {
         publisher.close()
     }
 
-    @Test("an every-frame subscriber that stalls the source too long is cut off and told why; others stay")
-    func stallLimit() async throws {
+    @Test("a live source waits for nobody: an every-frame subscriber without room loses the frame, and keeps its place")
+    func liveSource() throws {
         let channel = try TestChannel()
-        let publisher = try channel.publisher(slots: 8) { $0.stallLimit = .milliseconds(100) }
-        let stalling = try channel.subscriber([], .everyFrame) { $0.name = "stalling" }
-        let good = try channel.subscriber([], .latest) { $0.name = "good" }
-        try publisher.send(1)
-        try publisher.send(2)
-        let held = try present(stalling.tryNext())
-        try await publisher.sendWaiting(3)  // until it is cut off
-        try await eventually { publisher.statistics.subscribers.map(\.name) == ["good"] }
-        // What it held is the publisher's again: readable without a fault, but no longer its frame.
-        #expect(held.value() != nil)
-        #expect(try good.drain() == [3])
-        let error = await #expect(throws: ChannelError.self) {
-            while try await stalling.next() != nil {}
+        let publisher = try channel.publisher(slots: 8)
+        let full = try channel.subscriber([], .everyFrame) { $0.name = "full" }
+        let good = try channel.subscriber([], .everyFrame) {
+            $0.name = "good"
+            $0.budget = 4
         }
-        guard case .disconnected(let reason) = error else {
-            Issue.record("\(String(describing: error))")
-            return
+        for value in 1...50 {
+            try publisher.waitForRoom(timeout: .zero)
+            #expect(try publisher.trySend(UInt8(value)) != nil, "frame \(value) was waited for")
+            #expect(try good.drain() == [UInt8(value)])
         }
-        #expect(reason.contains("stalled the source"))
+        let status = try #require(publisher.statistics.subscribers.first { $0.name == "full" })
+        #expect([status.droppedByBudget, status.dropped, UInt64(status.queued)] == [48, 48, 2])
+        // What was queued for it is still its own; with room it goes on, and is told what it has lost.
+        #expect(try full.drain() == [1, 2])
+        try publisher.send(51)
+        let frame = try present(full.tryNext())
+        #expect(frame.value() == 51)
+        #expect(frame.lost == FrameLoss(policy: 48))
+        #expect(good.statistics.lost == FrameLoss())
+        #expect(publisher.statistics.lostNoFreeSlot == 0)
     }
 
-    @Test("who is cut off is who stalls, not one who keeps up, however many slots the source holds")
-    func stallLimitHitsTheRightOne() async throws {
+    @Test("a source that can wait gives each user so much time, and no new time to whoever joins again")
+    func stallLimit() async throws {
+        let channel = try TestChannel()
+        // The time that is used up, of which this test knows no more than that it ends.
+        let publisher = try channel.publisher(slots: 8) { $0.stallLimit = .milliseconds(100) }
+        let good = try channel.subscriber([], .everyFrame) {
+            $0.name = "good"
+            $0.budget = 3
+        }
+        var sent: [UInt8] = []
+        func send() throws -> Bool {
+            let value = UInt8(sent.count + 1)
+            guard try publisher.trySend(value) != nil else { return false }
+            sent.append(value)
+            return true
+        }
+        var seen: [UInt8] = []
+        for turn in 0..<20 {
+            let stalling = try channel.subscriber([], .everyFrame) { $0.name = "stalling" }
+            for _ in 0..<2 {
+                #expect(try send())
+                seen += try good.drain()
+            }
+            // It has no room: it is waited for once, and then never again in this minute.
+            if turn == 0 {
+                #expect(try !send(), "it is waited for")
+                try await eventually { try send() }
+            } else {
+                #expect(try send(), "joined for the \(turn + 1)th time it is waited for again")
+            }
+            seen += try good.drain()
+            let status = try #require(publisher.statistics.subscribers.first { $0.name == "stalling" })
+            #expect([status.droppedByBudget, UInt64(status.queued)] == [1, 2])
+            stalling.close()
+            try await eventually { publisher.statistics.subscribers.map(\.name) == ["good"] }
+        }
+        #expect(seen == sent)
+        #expect(good.statistics.lost == FrameLoss())
+    }
+
+    @Test("a wait that sleeps ends when the users' time is used up, also for a source's own buffers")
+    func stallLimitEndsSleep() async throws {
         let channel = try TestChannel()
         let pool = try FramePool(streams: [Stream(name: "main", layout: .small)], slots: 8)
         let publisher = try channel.publisher(pool: pool) { $0.stallLimit = .milliseconds(100) }
-        let good = try channel.subscriber([], .everyFrame) { $0.name = "good" }
-        let stalling = try channel.subscriber([], .everyFrame) { $0.name = "stalling" }
+        let full = try channel.subscriber([], .everyFrame) { $0.name = "full" }
         var atSource: [Int] = []
         publisher.takeFreeSlots { atSource.append($0) }
         #expect(atSource.count == 8)
-        for _ in 0..<2 {
+        for _ in 0..<3 {
+            // However many slots the source holds: what counts is what can be offered.
             try await OwnThread { try publisher.waitForRoom() }.value
             try publisher.publish(slot: atSource.removeFirst(), FrameDescription())
-            #expect(try good.drain().count == 1)
         }
-        try await OwnThread { try publisher.waitForRoom() }.value
-        try await eventually { publisher.statistics.subscribers.count == 1 }
-        #expect(publisher.statistics.subscribers.map(\.name) == ["good"])
-        withExtendedLifetime(stalling) {}
+        let status = try #require(publisher.statistics.subscribers.first)
+        #expect([status.droppedByBudget, UInt64(status.queued)] == [1, 2])
+        _ = try full.drain()
     }
 
     // MARK: a camera's own buffers

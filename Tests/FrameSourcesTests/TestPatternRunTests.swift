@@ -11,14 +11,21 @@ private final class RunningPattern: Sendable {
     private let pattern: TestPattern
     private let result: Task<PatternError?, Never>
 
-    /// - Parameter waits: whether the first frame waits for a subscriber.
-    init(_ pattern: TestPattern, streams: [FrameShare.Stream], slots: Int = 6, waits: Bool = false) throws {
+    /// - Parameters:
+    ///   - waits: whether the first frame waits for a subscriber
+    ///   - stallLimit: how long readers that want every frame are waited for
+    init(
+        _ pattern: TestPattern,
+        streams: [FrameShare.Stream],
+        slots: Int = 6,
+        waits: Bool = false,
+        stallLimit: Duration? = nil
+    ) throws {
         let path = NSTemporaryDirectory() + "fs-" + String(UUID().uuidString.prefix(8))
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         directory = ChannelDirectory(path: path)
         var options = Publisher.Options()
-        // A busy machine may keep this process's own reader waiting for long.
-        options.stallLimit = .seconds(60)
+        options.stallLimit = stallLimit
         options.directory = directory
         publisher = try Publisher(channel: "pattern", streams: streams, slots: slots, options: options)
         self.pattern = pattern
@@ -171,6 +178,26 @@ struct TestPatternRunTests {
             }
         }
         #expect(await running.stop() == nil)
+    }
+
+    @Test("a live pattern waits for nobody: whoever wants every frame and takes none loses its own frames alone")
+    func live() async throws {
+        let running = try RunningPattern(
+            TestPattern(framesPerSecond: 500, frameCount: 200),
+            streams: Self.streams(),
+            waits: true,
+            stallLimit: .zero
+        )
+        let full = try running.subscriber(.everyFrame)
+        #expect(await running.outcome == nil)
+        let statistics = running.publisher.statistics
+        // What its clock called for was published, or counted with its cause. None was lost for the one without room.
+        #expect(statistics.published + statistics.lostBySource == 200 && statistics.lostNoFreeSlot == 0)
+        let status = try #require(statistics.subscribers.first)
+        #expect(status.queued == 2)
+        #expect(status.droppedByBudget == statistics.published - 2)
+        #expect(await running.stop() == nil)
+        full.close()
     }
 
     @Test("every number is published or counted where it was lost, and a frame that is held is not painted over")

@@ -10,7 +10,7 @@ extension RealDrivers {
     struct ErrorInjection {
         private static let devices = [false, true]
         /// A busy machine may keep a reader of every frame from them for a while.
-        private let patience = ["--stall-limit", "60s"]
+        private let patience = ["--slots", "16"]
 
         private func press(_ name: String, _ path: String) throws {
             _ = try V4L2Device(path: path).setControl(name, to: true)
@@ -29,6 +29,7 @@ extension RealDrivers {
         private func subscriber(of scene: Scene) throws -> Subscriber {
             var options = Subscriber.Options()
             options.directory = ChannelDirectory(path: scene.folder.path)
+            options.budget = 6
             return try Subscriber(channel: Scene.channel, policy: .everyFrame, options: options)
         }
 

@@ -113,7 +113,6 @@ extension RealDrivers {
         init(_ path: String, _ codes: [FourCC], _ folder: ChannelFolder) throws {
             var options = V4L2Capture.Options()
             options.publisher.directory = ChannelDirectory(path: folder.path)
-            options.publisher.stallLimit = nil
             stopSignal = try StopSignal()
             capture = try V4L2Capture(
                 channel: Scene.channel,

@@ -41,6 +41,27 @@ struct ExplorationTests {
         #expect(try await explorer.exploreAll() > 40)
     }
 
+    @Test("every frame beside latest at a source that waits for nobody: one loses its own frames, the other none by it")
+    func everyFrameOfLiveSource() async throws {
+        for (slots, inFlight) in [(3, 1), (4, 1), (4, 2)] {
+            var explorer = ProtocolExplorer(
+                slots: slots,
+                sourceNeed: inFlight,
+                [LeaseRequest(policy: .everyFrame, budget: slots - 1 - inFlight), LeaseRequest(policy: .latest)]
+            )
+            (explorer.isLive, explorer.inFlight) = (true, inFlight)
+            explorer.readersLeave = slots == 3
+            #expect(try await explorer.exploreAll() > 40)
+        }
+    }
+
+    @Test("copies for every frame at a source that waits for nobody")
+    func copiesOfLiveSource() async throws {
+        var explorer = ProtocolExplorer(slots: 2, [LeaseRequest(policy: .everyFrame, budget: 3)])
+        (explorer.copySlots, explorer.floor, explorer.isLive) = (3, 2, true)
+        #expect(try await explorer.exploreAll() > 100)
+    }
+
     @Test("a reserved queue beside a shared one")
     func reservedBesideShared() async throws {
         let explorer = ProtocolExplorer(
@@ -130,6 +151,7 @@ struct ExplorationTests {
             ]
         )
         (explorer.copySlots, explorer.floor, explorer.inFlight) = (4, 2, 2)
+        explorer.isLive = seed > 2
         let copies = try run(explorer, steps: 4000, &random)
         #expect(copies > 20)
     }
@@ -146,6 +168,7 @@ struct ExplorationTests {
             ].filter { seed < 3 || $0.policy != .everyFrame }
         )
         explorer.inFlight = 2
+        explorer.isLive = seed % 2 == 0
         _ = try run(explorer, steps: 3000, &random)
     }
 

@@ -53,7 +53,7 @@ struct LaneRaceTests {
                 break
             }
             for i in 0..<Shared.wordsPerSlot { shared.pixels(slot)[i] = UInt64(number) }
-            table.publish(slot) { _ in Issue.record("nobody asked for every frame") }
+            table.publish(slot)
             if number % 64 == 0 { sched_yield() }
         }
         shared.isOver.store(true, ordering: .releasing)

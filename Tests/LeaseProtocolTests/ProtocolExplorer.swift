@@ -14,6 +14,8 @@ struct ProtocolExplorer {
     var inFlight = 1
     /// Whether readers may say goodbye.
     var readersLeave = false
+    /// Whether the source waits for nobody, as a camera's does.
+    var isLive = false
     /// Whether the last reader joins in the course of things.
     var lastReaderJoinsLate = false
     private let lanes: [PlainLane]
@@ -49,7 +51,9 @@ struct ProtocolExplorer {
     func steps(from state: ProtocolState) -> [ProtocolStep] {
         var steps: [ProtocolStep] = [.collect]
         let atSource = state.table.atSource.members
-        if atSource.count < inFlight && state.table.hasRoom(inFlight: atSource.count) { steps.append(.takeFree) }
+        if atSource.count < inFlight && (isLive || state.table.hasRoom(inFlight: atSource.count)) {
+            steps.append(.takeFree)
+        }
         for slot in atSource {
             // One frame after the other: see `PublisherCore.copying`.
             if state.table.copying == nil { steps.append(.publish(slot)) }
@@ -149,7 +153,11 @@ struct ProtocolExplorer {
     }
 
     private func takeFree(_ state: inout ProtocolState) throws {
-        guard let slot = state.table.takeFree() else { return }
+        guard let slot = state.table.takeFree() else {
+            let hasOne = !state.table.atSource.isEmpty || state.table.copying != nil
+            guard !isLive || hasOne || sourceNeed == 0 else { throw BrokenRule("a live source has no slot: readers keep it waiting") }
+            return
+        }
         guard slot < slots else { throw BrokenRule("the source was given slot \(slot), which is for copies") }
         // From here on the source writes to it.
         try checkThatNobodyReads(slot, state)
@@ -170,9 +178,7 @@ struct ProtocolExplorer {
         state.published += 1
         state.content[slot] = state.published
         let before = state.table
-        var stalled: [UInt32] = []
-        state.table.publish(slot) { stalled.append($0) }
-        guard stalled.isEmpty else { throw BrokenRule("\(stalled) stalled a source that had waited for room") }
+        state.table.publish(slot)
         try checkChoice(slot, before, state.table)
         for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
             try checkOffer(of: slot, i, before, &state)
@@ -188,9 +194,7 @@ struct ProtocolExplorer {
         }
         state.content[copying.copy] = state.published
         let before = state.table
-        var stalled: [UInt32] = []
-        state.table.publishCopy { stalled.append($0) }
-        guard stalled.isEmpty else { throw BrokenRule("\(stalled) stalled a copy that they had room for") }
+        state.table.publishCopy()
         for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
             guard before.entries[i].awaitsCopy else { continue }
             try checkOffer(of: copying.copy, i, before, &state)
@@ -225,15 +229,22 @@ struct ProtocolExplorer {
         guard new.dropped - old.dropped == UInt64(withdrawn.count + (isKept ? 0 : 1)) else {
             throw BrokenRule("reader \(i) lost \(withdrawn), \(wasOffered), and that is not what was counted")
         }
-        let lost = !withdrawn.isEmpty || !isKept
-        if lost && new.request.policy == .everyFrame { throw BrokenRule("reader \(i) lost a frame of every frame") }
+        if new.request.policy == .everyFrame {
+            guard withdrawn.isEmpty else {
+                throw BrokenRule("\(withdrawn) were withdrawn from reader \(i) of every frame")
+            }
+            guard isKept || isLive else { throw BrokenRule("reader \(i) lost a frame of a source that waits") }
+        }
         if !isKept { try checkRefusal(i, state.table) }
     }
 
     /// A frame is withheld only from one who has its whole budget leased, or when the shared slots are all leased.
     private func checkRefusal(_ i: Int, _ table: LeaseTable) throws {
         let entry = table.entries[i]
-        let wholeBudget = entry.offers.outstandingCount >= entry.request.budget && entry.offers.queued.isEmpty
+        // What is queued for one of every frame does not give way.
+        let wholeBudget =
+            entry.offers.outstandingCount >= entry.request.budget
+            && (entry.offers.queued.isEmpty || entry.request.policy == .everyFrame)
         let others = table.entries.filter { !$0.request.reserved }
         var pinned = SlotSet()
         for other in others { pinned.formUnion(other.offers.outstanding) }

@@ -9,7 +9,6 @@ struct SharingTests {
     private final class Pool {
         var table: LeaseTable
         var readers: [LaneTakes] = []
-        var stalled: [UInt32] = []
         private var lanes: [PlainLane] = []
 
         init(slots: Int, sourceNeed: Int = 1, _ requests: [LeaseRequest]) throws {
@@ -29,7 +28,7 @@ struct SharingTests {
         func publish() -> Bool {
             table.collectReleases()
             guard let slot = table.takeFree() else { return false }
-            table.publish(slot) { stalled.append($0) }
+            table.publish(slot)
             return true
         }
 
@@ -151,7 +150,9 @@ struct SharingTests {
             pool.publish()
         }
         #expect(!pool.table.hasRoom(inFlight: 0))
-        #expect(pool.table.firstWithoutRoom(inFlight: 0) == 0)
+        var without: [UInt32] = []
+        pool.table.forEachWithoutRoom(inFlight: 0) { without.append($0) }
+        #expect(without == [0])
         let slot = try #require(pool.take(0))
         #expect(!pool.table.hasRoom(inFlight: 0), "taken is not released")
         pool.release(slot, by: 0)
@@ -159,15 +160,38 @@ struct SharingTests {
         #expect(pool.table.hasRoom(inFlight: 0))
     }
 
-    @Test("every frame: a source that did not wait is told who had no room; nothing is withdrawn")
-    func stalling() throws {
+    @Test("every frame: who has no room at a source that does not wait loses the new frame alone, and keeps its place")
+    func lossWithoutRoom() throws {
         let pool = try Pool(slots: 6, [LeaseRequest(policy: .everyFrame, budget: 2), LeaseRequest(policy: .latest)])
-        for _ in 0..<3 { pool.publish() }
-        #expect(pool.stalled == [0])
-        #expect(pool.table.entries[0].offers.queued.count == 2)
-        #expect(pool.take(0) != nil)
+        for _ in 0..<5 { pool.publish() }
+        let entry = pool.table.entries[0]
+        #expect([entry.droppedByPolicy, entry.droppedByBudget, entry.droppedByShortage] == [0, 3, 0])
+        #expect(entry.offers.queued.count == 2)
+        let first = try #require(pool.take(0))
         #expect(pool.take(0) != nil)
         #expect(pool.take(0) == nil)
+        // With room again it is offered the next frame.
+        pool.release(first, by: 0)
+        pool.publish()
+        #expect(pool.take(0) != nil)
+        #expect(pool.table.entries[0].dropped == 3)
+    }
+
+    @Test("no copy is made for a subscriber that could not be offered it")
+    func noCopyForTheFull() throws {
+        var table = LeaseTable(slots: 3, sourceNeed: 1, copySlots: 4, floor: 3)
+        let lane = PlainLane(depth: 3)
+        try table.admit(0, LeaseRequest(policy: .everyFrame, budget: 3), lane: lane.memory)
+        var copies = 0
+        for _ in 0..<20 {
+            table.collectReleases()
+            let free = table.takeFree()
+            table.publish(try #require(free))
+            if table.copying != nil { copies += 1 }
+            table.publishCopy()
+        }
+        #expect(copies == 1, "two frames are the source's own; then it lags, and has its whole budget with the third")
+        #expect(table.entries[0].droppedByBudget == 17)
     }
 
     @Test("a subscriber that is removed frees all that it held or awaited")

@@ -2,16 +2,17 @@ import Glibc
 import PeerTesting
 import Synchronization
 
-/// frameshare-soak: one publisher, eight subscribers, and a seeded chance that kills, stops, replaces and reconfigures.
+/// frameshare-soak: one publisher, nine subscribers, and a seeded chance that kills, stops, replaces and reconfigures.
 @main
 struct SoakCommand {
     static let usage = """
         usage: frameshare-soak [--minutes N] [--seed N]
 
-        A camera at 60 frames a second and 8 subscriber processes of mixed policies, of which some are killed, stopped,
-        replaced or let go all the time, while the camera is reconfigured. Every few seconds all accounts are settled:
-        each frame must have been delivered to each subscriber, whole, or be counted where it was lost; and the publisher
-        must have no more descriptors, mappings, threads and memory than when it was warm.
+        A camera at 60 frames a second and 9 subscriber processes of mixed policies, of which all but one are killed,
+        stopped, replaced or let go all the time, while the camera is reconfigured. Every few seconds all accounts are
+        settled: what the camera's clock called for was published, or is counted with its cause; each frame was delivered
+        to each subscriber, whole, or is counted where it was lost; and the publisher must have no more descriptors,
+        mappings, threads and memory than when it was warm.
 
           --minutes N   how long, 2 if not told; fractions are possible
           --seed N      chooses what happens, in which order; told at the start, so that it can be given again

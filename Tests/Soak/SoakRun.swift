@@ -13,7 +13,6 @@ final class SoakRun {
         var leaves = 0
         var refusals = 0
         var reconfigurations = 0
-        var stalls = 0
         var settlements = 0
     }
 
@@ -46,7 +45,7 @@ final class SoakRun {
             "slots=\(slots)",
             "width=\(width)",
             "height=\(height)",
-            "stall=500"
+            "keeps-time"
         )
         watchdog.watch(publisher)
     }
@@ -89,6 +88,7 @@ final class SoakRun {
     private func act() async throws {
         let index = random(0..<members.count)
         guard let member = members[index] else { return try await attach(index) }
+        guard !member.kind.isLeftAlone else { return }
         switch random(0..<100) {
         case 0..<18: kill(member, index)
         case 18..<22:
@@ -181,12 +181,12 @@ final class SoakRun {
     func conclude(seed: UInt64) -> Int32 {
         watchdog.killAll()
         let published = (try? latest?["published"]) ?? 0
-        let lost = (try? latest?["lostNoFreeSlot"]) ?? 0
+        let late = (try? latest?["lostBySource"]) ?? 0
         say(
-            "soak: \(Int(elapsed)) s: \(published) frames published and \(lost) lost for want of a slot,"
+            "soak: \(Int(elapsed)) s: \(published) frames published and \(late) that the camera came too late for,"
                 + " \(figures.deliveries) deliveries checked, \(figures.kills) kills, \(figures.stops) stops,"
                 + " \(figures.attaches) attaches, \(figures.leaves) leaves, \(figures.reconfigurations) reconfigurations,"
-                + " \(figures.stalls) cut off for stalling, \(figures.refusals) reservations refused,"
+                + " \(figures.refusals) reservations refused,"
                 + " \(figures.settlements) settlements"
         )
         if let baseline, let latest = settled {

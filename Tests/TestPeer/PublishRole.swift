@@ -3,9 +3,10 @@ internal import Glibc
 
 /// A camera of a kind: a frame at each tick of its clock, lost and counted as such when there is no free slot for it.
 ///
-/// Keys: `slots`, `rate` (frames a second), `width`, `height`, `mode` (octal), `users` (of an allow list), `stall` (ms),
-/// `blocking` (wait for a slot instead of losing the frame), `reconfigure-every` (frames), `paused`, `limit-descriptors`,
-/// `limit-memory`, `controls` (has some).
+/// Keys: `slots`, `rate` (frames a second), `width`, `height`, `mode` (octal), `users` (of an allow list), `stall` (how long
+/// each user may make it wait in any minute, in ms; left out: it is live), `blocking` (wait for a slot instead of losing the
+/// frame), `keeps-time` (what it came too late for is lost by the source, and counted; else its clock waits),
+/// `reconfigure-every` (frames), `paused`, `limit-descriptors`, `limit-memory`, `controls` (has some).
 struct PublishRole {
     private let publisher: Publisher
     private let arguments: PeerArguments
@@ -16,6 +17,11 @@ struct PublishRole {
     private var paused: Bool
     private var nextTick = FrameTimestamp.now().nanoseconds
     private let period: Int64
+    /// What its clock has called for up to the last pause, and when it went on then: with `keeps-time`.
+    private var due: UInt64 = 0
+    private var clockStart: Int64 = 0
+    /// How many frames had to wait for a slot.
+    private var waits = 0
 
     static func run(_ arguments: PeerArguments) {
         if let more = arguments.number("limit-descriptors") { ProcessState.limitDescriptors(more) }
@@ -39,7 +45,7 @@ struct PublishRole {
         options.directory = ChannelDirectory(path: arguments.folder)
         options.access.mode = arguments.text("mode").flatMap { UInt32($0, radix: 8) } ?? 0o600
         options.access.allowedUsers = arguments.text("users").map { $0.split(separator: ",").compactMap { UInt32($0) } }
-        options.stallLimit = .milliseconds(arguments.number("stall", 1000))
+        options.stallLimit = .milliseconds(arguments.number("stall", 0))
         options.metadataCapacity = 1024
         options.sourceName = "test"
         publisher = try Publisher(
@@ -58,6 +64,7 @@ struct PublishRole {
     }
 
     private mutating func loop() throws(ChannelError) {
+        startClock()
         while true {
             let now = FrameTimestamp.now().nanoseconds
             let left = paused ? 1_000_000_000 : nextTick - now
@@ -65,18 +72,44 @@ struct PublishRole {
                 if let line = input.next(milliseconds: Int32((left + 999_999) / 1_000_000)) { try obey(line) }
                 continue
             }
+            if arguments.flag("keeps-time") { leaveOutMissed(until: now - period) }
             try publishNext()
             // A clock that was late does not hurry after: a test's machine may stand still for a while.
-            nextTick = max(nextTick + period, now - period)
+            nextTick = arguments.flag("keeps-time") ? nextTick + period : max(nextTick + period, now - period)
             if let line = input.next(milliseconds: 0) { try obey(line) }
         }
     }
 
+    private mutating func startClock() {
+        clockStart = FrameTimestamp.now().nanoseconds
+        nextTick = clockStart
+    }
+
+    /// Counts the frames that were due up to a moment and that nobody came for.
+    private mutating func leaveOutMissed(until moment: Int64) {
+        guard moment >= nextTick else { return }
+        let missed = (moment - nextTick) / period + 1
+        publisher.countLost(source: UInt64(missed))
+        sequence += UInt64(missed)
+        nextTick += missed * period
+    }
+
+    /// Stops the clock, and says what it has called for since it began, whatever has become of that.
+    private mutating func stopClock() {
+        let now = FrameTimestamp.now().nanoseconds
+        if arguments.flag("keeps-time"), !paused {
+            due += UInt64((now - clockStart) / period) + 1
+            leaveOutMissed(until: now)
+        }
+        paused = true
+    }
+
     private mutating func publishNext() throws(ChannelError) {
-        if arguments.flag("blocking") {
-            try fill(try publisher.nextSlotBlocking())
-        } else if let slot = try publisher.tryNextSlot() {
+        if let slot = try publisher.tryNextSlot() {
             try fill(slot)
+        } else if arguments.flag("blocking") {
+            waits += 1
+            try fill(try publisher.nextSlotBlocking())
         } else {
             publisher.countLost(noFreeSlot: 1)
         }
@@ -97,11 +130,11 @@ struct PublishRole {
         case "report": report()
         case "accounts": accounts()
         case "pause":
-            paused = true
+            stopClock()
             say("paused last=\(Int(sequence) - 1)")
         case "resume":
+            if paused { startClock() }
             paused = false
-            nextTick = FrameTimestamp.now().nanoseconds
             say("resumed")
         case "reconfigure": reconfigure(slots: numbers[0], width: numbers[1], height: numbers[2])
         case "limit-descriptors":
@@ -130,7 +163,7 @@ struct PublishRole {
             "report published=\(s.published) last=\(Int(sequence) - 1) lostNoFreeSlot=\(s.lostNoFreeSlot)"
                 + " lostBySource=\(s.lostBySource) slots=\(s.slots) free=\(s.slotsFree) atSource=\(s.slotsAtSource)"
                 + " reserved=\(s.slotsReserved) retired=\(s.retiredSlotsHeld) generation=\(s.generation)"
-                + " subscribers=\(s.subscribers.count) who=\(subscribers.joined(separator: ",")) \(ProcessState.summary)"
+                + " waits=\(waits) subscribers=\(s.subscribers.count) who=\(subscribers.joined(separator: ",")) \(ProcessState.summary)"
         )
     }
 
@@ -142,7 +175,7 @@ struct PublishRole {
                 + ",\($0.queued),\($0.held)"
         }
         say(
-            "accounts published=\(s.published) last=\(Int(sequence) - 1) lostNoFreeSlot=\(s.lostNoFreeSlot)"
+            "accounts published=\(s.published) last=\(Int(sequence) - 1) due=\(due) lostNoFreeSlot=\(s.lostNoFreeSlot)"
                 + " lostBySource=\(s.lostBySource) slots=\(s.slots) free=\(s.slotsFree) atSource=\(s.slotsAtSource)"
                 + " retired=\(s.retiredSlotsHeld) \(ProcessState.summary) \(ProcessState.usage)"
                 + subscribers.joined()

@@ -13,7 +13,8 @@ extension ChannelBench {
             self.run = run
             var options = Publisher.Options()
             options.directory = run.pointee.directory
-            options.stallLimit = .seconds(10)
+            // Its readers' pace is its own; one that is stuck ends it by the time-outs below.
+            options.stallLimit = nil
             publisher = try Publisher(
                 channel: run.pointee.channelName,
                 streams: [

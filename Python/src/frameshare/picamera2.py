@@ -70,6 +70,8 @@ class Sharing:
     ) -> None:
         if ring is not None and not 0 <= ring <= 1000:
             raise errors.InvalidArgument(f"a ring of {ring} frames is not possible; ask for 1 to 1000, 0 never copies")
+        if options.pop("stall_limit", 0) != 0:
+            raise errors.InvalidArgument("a camera waits for nobody: leave stall_limit out, and give a slow reader a larger budget")
         if not 0 < metadata_limit <= 16 << 20:
             raise errors.InvalidArgument(f"metadata_limit={metadata_limit} is not possible; ask for 1 to {16 << 20} bytes")
         self._picam2 = picam2
@@ -96,6 +98,8 @@ class Sharing:
             source_name=options.pop("source_name", _camera_name(picam2)),
             metadata_capacity=self._room,
             keep_misfits=options.pop("keep_misfits", True),
+            # The camera's thread waits for nobody: a subscriber without room loses the frame.
+            stall_limit=0,
             **options,
         )
         self._begin()
@@ -124,8 +128,6 @@ class Sharing:
             if self._now.number == 0:
                 self._lose(source=1)
                 return
-            # No longer than stall_limit, after which a recorder that does not keep up is cut off.
-            self.publisher.wait_for_room()
             nameless: list[str] = []
             metadata = self._fitting(typed_metadata(request.get_metadata(), nameless))
             for key in nameless:

@@ -35,8 +35,11 @@ class Publisher:
 
     ``streams`` names the images of each frame, as (width, height, format) or as a ``Stream``; ``slots`` is how many
     frames the pool holds. ``memory`` is "memfd" (readers can't write to it), "auto", "heap", "heap:NAME" or "udmabuf".
-    ``mode``, ``group`` and ``allowed_users`` say who may connect. A subscriber that asked for every frame may stall the
-    source for ``stall_limit`` seconds (None: for ever), any may hold a frame for ``lease_limit`` seconds.
+    ``mode``, ``group`` and ``allowed_users`` say who may connect. Any may hold a frame for ``lease_limit`` seconds.
+
+    ``stall_limit`` is for how many seconds of any minute the subscribers of one user that asked for every frame, all
+    together, may stall the source. 0 is for a live source, such as a camera, which waits for nobody: a subscriber without
+    room loses the frame, as its own loss, and keeps its place. So does one whose user has used up the time; None: for ever.
 
     With ``copies``, so many slots of ordinary memory are taken for subscribers that lag: while fewer than ``copy_floor`` slots
     (one more than ``source_need``) would be left to the source, they are offered copies, and the source keeps its slots.
@@ -58,7 +61,7 @@ class Publisher:
         memory: str = "memfd",
         metadata_capacity: int = 65536,
         source_need: int = 1,
-        stall_limit: float | None = 1.0,
+        stall_limit: float | None = 0.0,
         lease_limit: float | None = None,
         copies: int = 0,
         copy_floor: int | None = None,
@@ -87,7 +90,7 @@ class Publisher:
             options.allowed_users, options.allowed_user_count = users, len(allowed_users)
         options.metadata_capacity = whole("metadata_capacity", metadata_capacity)
         options.source_need = whole("source_need", source_need)
-        options.stall_limit = -1 if stall_limit is None else max(1, nanoseconds(stall_limit))
+        options.stall_limit = -1 if stall_limit is None else max(0, nanoseconds(stall_limit))
         options.lease_limit = 0 if lease_limit is None else max(1, nanoseconds(lease_limit))
         if not 0 <= copies < 2**32 or not 0 <= (copy_floor or 0) < 2**32:
             raise errors.InvalidArgument(f"copies={copies} and copy_floor={copy_floor} are not possible; ask for 1 up")
@@ -323,7 +326,8 @@ class Publisher:
         return frozenset(slots[0 : count[0]])
 
     def wait_for_room(self, timeout: float | None = None) -> None:
-        """Waits until each subscriber that asked for every frame can take one more."""
+        """Waits until each subscriber that asked for every frame can take one more, or its user has no time left
+        (``stall_limit``): at once where that is 0."""
         check(lib.frameshare_publisher_wait_for_room(self._open(), nanoseconds(timeout)))
 
     def count_lost(self, *, source: int = 0, no_free_slot: int = 0) -> None:

@@ -663,7 +663,9 @@ struct frameshare_publisher_options {
     uint32_t source_need;
     /* Who may set the source's controls, of those who may connect: FRAMESHARE_CONTROL_ACCESS_... */
     uint32_t control_access;
-    /* How long a subscriber that asked for every frame may stall the source; 0: a second; below 0: for ever. */
+    /* How long the subscribers of one user that asked for every frame, all together, may stall the source in any minute.
+     * 0: not at all, as a live source must have it, such as a camera: one without room loses the frame, which is counted as
+     * its own loss, and keeps its place. So does one whose user has used up the time. Below 0: for ever. */
     int64_t stall_limit;
     /* How long any subscriber may hold a frame before it is cut off; 0: for ever. */
     int64_t lease_limit;
@@ -760,7 +762,8 @@ int frameshare_publisher_give_back(frameshare_publisher *publisher, uint32_t slo
  * frameshare_publisher_take_free() left the source with no more than source_need. Don't close it. */
 int frameshare_publisher_free_slot_fd(frameshare_publisher *publisher, int *fd);
 
-/* Waits until each subscriber that asked for every frame can take one more. */
+/* Waits until each subscriber that asked for every frame can take one more, or its user has no time left (options'
+ * stall_limit). Where that is 0 it returns at once. */
 int frameshare_publisher_wait_for_room(frameshare_publisher *publisher, int64_t timeout);
 
 /* Waits until so many subscribers are there (1 to 120), members of groups among them: what is published after it returns is
@@ -972,7 +975,8 @@ struct frameshare_subscriber_status {
     uint32_t queued;
     uint32_t held;
     uint64_t delivered;
-    /* Its losses: a newer frame took their place; it held its whole budget; the pool ran short. */
+    /* Its losses: a newer frame took their place; it held its whole budget, or had it queued and asked for every frame; the
+     * pool ran short. */
     uint64_t dropped_by_policy;
     uint64_t dropped_by_budget;
     uint64_t dropped_by_shortage;

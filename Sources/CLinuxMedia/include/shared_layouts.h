@@ -73,7 +73,7 @@ struct fs_lane {
     uint64_t pad1[2];
     // Line 3: written by the publisher, now and then.
     uint64_t dropped_policy;                  // atomic; withdrawn since a newer frame took the place
-    uint64_t dropped_budget;                  // atomic; not offered: the subscriber holds its whole budget
+    uint64_t dropped_budget;                  // atomic; not offered: its whole budget is held, or queued for every frame
     uint64_t dropped_shortage;                // atomic; withdrawn or not offered: slots ran short
     uint32_t revoked;                         // atomic; 1: all that was leased here was taken back, and may be rewritten
     uint32_t pad2[9];

@@ -98,7 +98,7 @@ public struct ChannelStatistics: Sendable, Equatable {
         public var delivered: UInt64
         /// Frames withdrawn since a newer one took their place.
         public var droppedByPolicy: UInt64
-        /// Frames not offered since it held its whole budget.
+        /// Frames not offered since it held its whole budget, or had it queued and asked for every frame.
         public var droppedByBudget: UInt64
         /// Frames withdrawn or not offered since the pool ran short.
         public var droppedByShortage: UInt64

@@ -11,8 +11,8 @@ internal import Synchronization
 /// ```
 ///
 /// A copy has the sequence number, timestamp, flags and metadata of its original. The stage never waits for its readers:
-/// when the pool is full, or an `everyFrame` reader has no room, the newest frame is not copied and is counted as lost for
-/// want of a free slot. It works in any process, also the publisher's own.
+/// when the pool is full the newest frame is not copied and is counted as lost for want of a free slot. An `everyFrame` reader
+/// without room loses the copy alone. It works in any process, also the publisher's own.
 public final class CopyStage: Sendable {
     /// What to copy.
     public struct Options: Sendable {
@@ -96,8 +96,8 @@ public final class CopyStage: Sendable {
     public func open(as name: String) throws(CopyError) -> Publisher {
         var publishing = options.publisher
         publishing.metadataCapacity = plan.metadataCapacity
-        // The stage waits for nobody, so nobody stalls it.
-        publishing.stallLimit = nil
+        // The stage stands for a camera: it waits for nobody.
+        publishing.stallLimit = .zero
         if publishing.sourceName.isEmpty { publishing.sourceName = "copy of \(channel)" }
         do throws(ChannelError) {
             return try Publisher(channel: name, streams: plan.streams, slots: plan.slots, options: publishing)

@@ -101,7 +101,7 @@ extension Publisher {
         let core = core
         if try core.hasRoom(in: group) { return }
         try await waiters.wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
-            try core.waitForSlots(timeout: timeout, countingInFlight: false, interrupted: interrupted) {
+            try core.waitForSlots(timeout: timeout, interrupted: interrupted) {
                 () throws(ChannelError) -> Void? in
                 try core.hasRoom(in: group) ? () : nil
             }
@@ -111,7 +111,7 @@ extension Publisher {
     /// As ``waitForRoom(in:timeout:)``, waiting on the calling thread.
     /// - Throws: `timedOut`; `closed` once the channel has ended.
     public func waitForRoomBlocking(in group: String, timeout: Duration? = nil) throws(ChannelError) {
-        try core.waitForSlots(timeout: timeout, countingInFlight: false, interrupted: { false }) {
+        try core.waitForSlots(timeout: timeout, interrupted: { false }) {
             () throws(ChannelError) -> Void? in
             try core.hasRoom(in: group) ? () : nil
         }

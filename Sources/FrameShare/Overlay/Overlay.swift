@@ -119,7 +119,7 @@ final class OverlayEngine: Sendable {
         }
         // It fills nothing, and waits for nobody.
         options.sourceNeed = 0
-        options.stallLimit = nil
+        options.stallLimit = .zero
         let first = subscriber.attachment
         state = Mutex(State(source: first))
         publisher = try Publisher(channel: channel, pool: try first.pool(), options: options)
@@ -225,7 +225,6 @@ final class OverlayEngine: Sendable {
             do throws(ChannelError) {
                 try publisher.core.waitForSlots(
                     timeout: nil,
-                    countingInFlight: false,
                     interrupted: { self.state.withLock(\.closed) }
                 ) { () throws(ChannelError) -> Void? in releaseFree() ? () : nil }
             } catch { return }  // closed

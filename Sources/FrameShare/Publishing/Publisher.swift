@@ -15,8 +15,8 @@ internal import Synchronization
 /// }
 /// ```
 ///
-/// A publisher never waits for a subscriber unless one asked for `everyFrame`, and then no longer than
-/// ``Options/stallLimit``. All methods may be called from any thread. The channel ends with ``close()`` or with the last
+/// A publisher never waits for a subscriber, unless it says by ``Options/stallLimit`` that its source can wait for those
+/// that asked for `everyFrame`. All methods may be called from any thread. The channel ends with ``close()`` or with the last
 /// reference; a process that dies leaves nothing behind but a socket file that the next publisher replaces.
 public final class Publisher: Sendable {
     /// How a channel is to be offered.
@@ -29,8 +29,14 @@ public final class Publisher: Sendable {
         public var metadataCapacity = 65_536
         /// Slots that the source itself must always have: the one being filled, or what a driver needs queued.
         public var sourceNeed = 1
-        /// How long an `everyFrame` subscriber may stall the source before it is disconnected; nil: for ever.
-        public var stallLimit: Duration? = .seconds(1)
+        /// How long the `everyFrame` subscribers of one user, all together, may stall the source in any minute.
+        ///
+        /// Zero, the default, is for a live source, such as a camera: it waits for nobody. A subscriber without room loses
+        /// the frame, which is counted as its own loss (``ChannelStatistics/SubscriberStatus/droppedByBudget``), and keeps
+        /// its place. A source that can wait, such as a file, gives each user some time; once that is used up, its
+        /// subscribers are served as those of a live source until the minute has passed. Joining again gives no new time.
+        /// With nil the source waits for as long as it takes, so each `everyFrame` subscriber can stop it for ever.
+        public var stallLimit: Duration? = .zero
         /// How long any subscriber may hold a frame before it is cut off and all its frames are taken back; nil: for as
         /// long as it likes, within its budget. It is never cut off sooner, and at most a quarter of the time later.
         public var leaseLimit: Duration?
@@ -121,8 +127,8 @@ public final class Publisher: Sendable {
 
     // MARK: filling slots by the CPU
 
-    /// A free slot to fill; nil when there is none now, or when an `everyFrame` subscriber has no room. A source that
-    /// can't wait says so by ``countLost(noFreeSlot:)``.
+    /// A free slot to fill; nil when there is none now, or when an `everyFrame` subscriber is to be waited for
+    /// (``Options/stallLimit``). A source that can't wait says so by ``countLost(noFreeSlot:)``.
     public func tryNextSlot() throws(ChannelError) -> WritableSlot? {
         guard let taken = try core.tryTakeSlot() else { return nil }
         return WritableSlot(core: core, taken)
@@ -253,10 +259,11 @@ public final class Publisher: Sendable {
     /// source with no more than ``Options/sourceNeed``. The publisher's own: don't close it.
     public var freeSlotDescriptor: Int32 { core.freeSlotEvent.number }
 
-    /// Waits until every `everyFrame` subscriber can take one more frame: a camera's back-pressure. Whoever stalls it
-    /// for longer than ``Options/stallLimit`` is disconnected. Returns at once where nobody asked for every frame.
+    /// Waits until every `everyFrame` subscriber can take one more frame, or its user has no time left
+    /// (``Options/stallLimit``): the back-pressure of a source that fills buffers of its own. Returns at once where nobody
+    /// asked for every frame, and always where the source is live.
     public func waitForRoom(timeout: Duration? = nil) throws(ChannelError) {
-        try core.waitForSlots(timeout: timeout, countingInFlight: false, interrupted: { false }) {
+        try core.waitForSlots(timeout: timeout, interrupted: { false }) {
             () throws(ChannelError) -> Void? in
             try core.hasRoomForOne() ? () : nil
         }

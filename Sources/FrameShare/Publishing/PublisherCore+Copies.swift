@@ -15,9 +15,7 @@ extension PublisherCore {
         var news = News()
         state.withLock { state in
             state.generation.leases.collectReleases()
-            var stalled: [SubscriberID] = []
-            let wasOffered = state.generation.leases.publishCopy { stalled.append($0) }
-            for id in stalled { Self.cutOff(id, &state, reason: Self.noRoomReason) }
+            let wasOffered = state.generation.leases.publishCopy()
             if wasOffered { state.copied += 1 }
             guard !state.ended else {
                 // Groups that were offered the frame itself have been told already.

@@ -47,8 +47,8 @@ final class PublisherCore: Sendable {
         var nextID: SubscriberID = 1
         var nextSequence: UInt64 = 0
         var lastPublish: Int64? = nil
-        /// Since when the source has been refused slots for an `everyFrame` subscriber without room, in ns.
-        var stalledSince: Int64? = nil
+        /// For whom the source waits now, and how long it may yet.
+        var stall: Stall
         var ended = false
         /// Subscribers to be told why and hung up on, by the control thread.
         var disconnects: [(id: SubscriberID, socket: ControlSocket, reason: String)] = []
@@ -83,6 +83,8 @@ final class PublisherCore: Sendable {
     let copying = Mutex<Void>(())
     /// Whether there are slots for copies.
     let makesCopies: Bool
+    /// Whether the source waits for `everyFrame` subscribers without room at all.
+    let waitsForRoom: Bool
     /// Whether a stream is compressed, so that only the data says whether an image is whole.
     let holdsCompressed: Atomic<Bool>
     /// Readable when a slot came free while an event-driven source was short.
@@ -102,6 +104,7 @@ final class PublisherCore: Sendable {
         self.channel = channel
         self.options = options
         makesCopies = options.lagCopies != nil
+        waitsForRoom = options.stallLimit.map { $0 > .zero } ?? true
         holdsCompressed = Atomic(pool.holdsCompressed)
         controls = ControlService(access: options.access.control)
         do throws(MemoryError) {
@@ -117,7 +120,13 @@ final class PublisherCore: Sendable {
             metadataCapacity: options.metadataCapacity,
             options: options
         )
-        state = Mutex(State(generation: generation, metadataCapacity: options.metadataCapacity))
+        state = Mutex(
+            State(
+                generation: generation,
+                metadataCapacity: options.metadataCapacity,
+                stall: Stall(limit: options.stallLimit)
+            )
+        )
         freeSlotEvent = try Self.event()
         controlEvent = try Self.event()
     }
@@ -233,9 +242,7 @@ final class PublisherCore: Sendable {
             number = page.published.pointee.load(ordering: .relaxed) &+ 1
             Self.fill(state.generation.frames.record(slot), number, now, metadataSize, description, page, &state)
             state.generation.leases.collectReleases()
-            var stalled: [SubscriberID] = []
-            state.generation.leases.publish(slot) { stalled.append($0) }
-            for id in stalled { Self.cutOff(id, &state, reason: Self.noRoomReason) }
+            state.generation.leases.publish(slot)
             if !state.retired.isEmpty {
                 Self.collectRetired(&state)
                 news.forControl = state.retired.contains { $0.leases.hasViolation }
@@ -256,8 +263,6 @@ final class PublisherCore: Sendable {
         tell(&news)
         return number
     }
-
-    static let noRoomReason = "it held its whole budget of slots and the source could not wait"
 
     /// Whom to tell, after the lock, of what was offered under it.
     struct News {
@@ -355,43 +360,22 @@ final class PublisherCore: Sendable {
         let memory: Generation.Memory
     }
 
-    /// Takes a free slot for a CPU source, if there is one and every `everyFrame` subscriber will have room.
+    /// Takes a free slot for a CPU source, if there is one and no `everyFrame` subscriber is to be waited for.
     func tryTakeSlot() throws(ChannelError) -> TakenSlot? {
         var ended = false
-        var cut = false
         let taken: TakenSlot? = state.withLock { state in
             ended = state.ended
             guard !ended else { return nil }
             state.generation.leases.collectReleases()
-            let inFlight = state.generation.leases.atSource.count
-            if !state.generation.leases.hasRoom(inFlight: inFlight) {
-                guard stallLimitPassed(&state),
-                    let stalling = state.generation.leases.firstStalling(inFlight: inFlight)
-                else { return nil }
-                Self.cutOff(stalling, &state, reason: stallReason)
-                cut = true
-                guard state.generation.leases.hasRoom(inFlight: inFlight) else { return nil }
+            if waitsForRoom {
+                guard Self.goesOn(inFlight: state.generation.leases.atSource.count, &state) else { return nil }
             }
-            state.stalledSince = nil
             guard let slot = state.generation.leases.takeFree() else { return nil }
             return TakenSlot(slot: slot, memory: state.generation.memory)
         }
-        if cut { Self.signal(controlEvent) }
         if ended { throw .closed }
         return taken
     }
-
-    /// Whether the source has been refused slots for as long as it allows. No slot was filled since, so nobody can have
-    /// been given room and lost it again in between.
-    private func stallLimitPassed(_ state: inout State) -> Bool {
-        let now = monotonicNow()
-        let since = state.stalledSince ?? now
-        state.stalledSince = since
-        guard let limit = options.stallLimit else { return false }
-        return now - since >= limit.nanosecondsClamped
-    }
-
-    private var stallReason: String { "it stalled the source for longer than \(options.stallLimit ?? .zero)" }
 
     /// Gives a slot back unpublished.
     func giveBack(slot: Int, generation: UInt32?) {
@@ -403,18 +387,15 @@ final class PublisherCore: Sendable {
         if wake { wakeSlotWaiters() }
     }
 
-    /// Calls `attempt` until it returns a value, sleeping until releases, departures or `interrupted` in between.
-    /// Who asked for every frame and has no room for longer than the stall limit is cut off.
-    /// - Parameter countingInFlight: whether what the source is filling now must find room too
+    /// Calls `attempt` until it returns a value, sleeping until releases, departures, the end of a user's credit or
+    /// `interrupted` in between.
     func waitForSlots<T>(
         timeout: Duration?,
-        countingInFlight: Bool = true,
         interrupted: () -> Bool,
         _ attempt: () throws(ChannelError) -> T?
     ) throws(ChannelError) -> T {
         if let value = try attempt() { return value }
         let deadline = Deadline(after: timeout)
-        let stallDeadline = Deadline(after: options.stallLimit)
         state.withLock {
             $0.sleepers += 1
             page.shortage.pointee.bitwiseOr(FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
@@ -422,6 +403,8 @@ final class PublisherCore: Sendable {
         defer {
             state.withLock {
                 $0.sleepers -= 1
+                // Without a look that found room: from now on nobody keeps the source waiting.
+                if waitsForRoom && $0.sleepers == 0 { $0.stall.end() }
                 if $0.sleepers == 0 {
                     page.shortage.pointee.bitwiseAnd(~FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
                 }
@@ -430,16 +413,14 @@ final class PublisherCore: Sendable {
         while true {
             // SLEEP: announce (above), snapshot the words, re-check, sleep; the kernel compares them once more. A
             // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
-            let lanes = state.withLock { $0.waitSet }
+            let (lanes, stallLeft) = state.withLock { ($0.waitSet, $0.stall.left) }
             var words = WaitWords(attention: attentionWord, lanes: lanes)
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if interrupted() { throw .cancelled }
             if let value = try attempt() { return value }
             if deadline.hasPassed { throw .timedOut }
-            if cutOffWhoStalls(after: stallDeadline, countingInFlight) { continue }
-            // A tenth of a second at most: cancellation and the stall limit are looked at again.
-            var nanoseconds = deadline.remaining(atMost: 100_000_000)
-            if !stallDeadline.hasPassed { nanoseconds = min(nanoseconds, stallDeadline.remaining(atMost: 100_000_000)) }
+            // A tenth of a second at most: cancellation is looked at again, and a credit that ends.
+            let nanoseconds = deadline.remaining(atMost: min(100_000_000, stallLeft))
             let result = words.wait(nanoseconds: max(nanoseconds, 1_000_000))
             withExtendedLifetime(lanes) {}
             if result != 0 && result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR {
@@ -448,18 +429,6 @@ final class PublisherCore: Sendable {
                 nanosleep(&pause, nil)
             }
         }
-    }
-
-    private func cutOffWhoStalls(after deadline: Deadline, _ countingInFlight: Bool) -> Bool {
-        guard options.stallLimit != nil, deadline.hasPassed else { return false }
-        let cut = state.withLock { state in
-            let inFlight = countingInFlight ? state.generation.leases.atSource.count : 0
-            guard let id = state.generation.leases.firstStalling(inFlight: inFlight) else { return false }
-            Self.cutOff(id, &state, reason: stallReason)
-            return true
-        }
-        if cut { Self.signal(controlEvent) }
-        return cut
     }
 
     /// Takes everything from a subscriber at once; the control thread tells it later.
@@ -515,12 +484,14 @@ final class PublisherCore: Sendable {
         }
     }
 
+    /// Whether a driver's next frame may be published now.
     func hasRoomForOne() throws(ChannelError) -> Bool {
         var ended = false
         let room = state.withLock { state in
             ended = state.ended
+            guard waitsForRoom, !ended else { return true }
             state.generation.leases.collectReleases()
-            return state.generation.leases.hasRoom(inFlight: 0)
+            return Self.goesOn(inFlight: 0, &state)
         }
         if ended { throw .closed }
         return room

@@ -15,7 +15,7 @@ struct Cat: ParsableCommand {
               frameshare cat camera0 | ffplay -
               frameshare cat camera0 --format raw --frames 1 > frame.bin
 
-            Damaged frames are left out, and counted on standard error at the end. With --policy every-frame nothing is lost, but a reader that is slower than the camera slows it down. \
+            Damaged frames are left out, and counted on standard error at the end. With --policy every-frame a file waits for a slow reader; a camera waits for nobody, and what the reader had no room for is lost. \
             Exit code 3 when the channel is not there or ends otherwise than in order; 0 when the reader of the pipe \
             has had enough.
             """

@@ -167,12 +167,12 @@ struct Publish: ParsableCommand {
 
     @Option(
         help: .init(
-            "How long one every-frame reader may stall the source; 'never' cuts nobody off. Left out: 1s.",
+            "How long one user's every-frame readers, together, may make the source wait in any minute; then they lose frames. 'never': no limit. Left out: 10s for a file, never where --speed or --rate is 0; the pattern waits for nobody, as cameras do.",
             valueName: "duration"
         ),
         transform: LimitArgument.parse
     )
-    var stallLimit: LimitArgument = .limit(.seconds(1))
+    var stallLimit: LimitArgument?
 
     @Option(
         help: .init(
@@ -223,6 +223,9 @@ struct Publish: ParsableCommand {
                     "--stream: only the pattern has any; a V4L2 camera has 'main', libcamera --main, --lores and --raw"
                 )
             }
+            guard stallLimit == nil else {
+                throw ValidationError("--stall-limit: for the pattern and files; a camera waits for nobody")
+            }
             guard rate != 0 else { throw ValidationError("--rate 0: for the pattern; a camera has a rate of its own") }
             if source.isLibcamera {
                 guard !waitForCamera else {
@@ -267,11 +270,20 @@ struct Publish: ParsableCommand {
         var options = Publisher.Options()
         options.access = access.access
         options.access.control = controlAccess
-        options.stallLimit = stallLimit.duration
+        options.stallLimit = (stallLimit ?? sourcesStallLimit).duration
         options.leaseLimit = leaseLimit.duration
         options.lagCopies = copies.map { LagCopies($0.capacity, floor: copyFloor) }
         if case .pool(let preference)? = memory { options.memory = preference }
         return options
+    }
+
+    /// A camera waits for nobody, nor does what stands for one; what has no time of its own goes as fast as its readers.
+    private var sourcesStallLimit: LimitArgument {
+        switch source {
+        case .file: speed == 0 ? .never : .limit(.seconds(10))
+        case .pattern: rate == 0 ? .never : .limit(.zero)
+        case .device, .libcamera: .limit(.zero)
+        }
     }
 
     /// Where ``validate()`` lets a source without one through, it fails before the name counts.

@@ -24,7 +24,7 @@ struct Watch: ParsableCommand {
 
     @Option(
         help: .init(
-            "latest, queue:N, or every-frame, which can slow the publisher down. Left out: latest.",
+            "latest, queue:N, or every-frame, which can slow a file down. Left out: latest.",
             valueName: "policy"
         ),
         transform: PolicyArgument.parse

@@ -10,7 +10,7 @@ struct DemoShow {
 
     private static let readers = [
         Reader(name: "preview", arguments: ["--policy", "latest"]),
-        Reader(name: "recorder", arguments: ["--policy", "every-frame"]),
+        Reader(name: "recorder", arguments: ["--policy", "every-frame", "--budget", "4"]),
         Reader(name: "slow-detector", arguments: ["--policy", "queue:4", "--slow", "200ms"]),
     ]
 
@@ -88,8 +88,7 @@ struct DemoShow {
         let publisher = try ChildProcess(
             name: "publisher",
             arguments: [
-                "publish", "--channel", channel, "--source", source, "--rate", "30", "--slots", "12", "--stall-limit",
-                "10s", "--json",
+                "publish", "--channel", channel, "--source", source, "--rate", "30", "--slots", "12", "--json",
                 "--stop-at-eof",
             ]
         )

@@ -4,6 +4,8 @@ internal import Synchronization
 
 /// Publishes encoded packets as a channel of its own, so that recorders, streamers and viewers share one encoder.
 ///
+/// The channel is live, as its camera is: a reader that asked for every packet and has no room loses it, and nobody else does.
+///
 /// Each packet is a frame of the stream `main` with the sequence number, timestamp and metadata of the frame that it shows,
 /// the flag ``FrameFlags/keyframe``, its times and its number under ``VideoPacket/Key``, and with a keyframe the stream's parameter sets.
 public final class PacketChannel: Sendable {
@@ -21,6 +23,7 @@ public final class PacketChannel: Sendable {
     ///   - slots: how many packets it holds: what a reader may lag behind
     ///   - packetCapacity: the bytes that a packet has room for. A larger one makes it larger, by another generation; nil:
     ///     a quarter of a byte for each pixel, 256 kB at least
+    ///   - options: how it is offered; `stallLimit` is the channel's to set
     public init(
         _ name: String,
         _ stream: VideoStream,
@@ -44,7 +47,9 @@ public final class PacketChannel: Sendable {
             throw .badOption("\(error)")
         }
         do throws(ChannelError) {
-            publisher = try Publisher(channel: name, streams: ["main": layout], slots: slots, options: options)
+            var publishing = options
+            publishing.stallLimit = .zero
+            publisher = try Publisher(channel: name, streams: ["main": layout], slots: slots, options: publishing)
         } catch {
             throw .channel(error)
         }

@@ -17,7 +17,8 @@ internal import Synchronization
 public final class LibcameraCapture: Sendable {
     /// How to capture.
     public struct Options: Sendable {
-        /// How the channel is offered. `sourceNeed` is raised to what a camera needs, `sourceName` set if it is empty.
+        /// How the channel is offered. `sourceNeed` is raised to what a camera needs, `sourceName` set if it is empty. A camera
+        /// waits for nobody, so `stallLimit` does not count.
         public var publisher = Publisher.Options()
         /// How many frames to publish before ``LibcameraCapture/run(until:)`` returns; nil: no limit.
         public var frameLimit: UInt64?
@@ -76,6 +77,7 @@ public final class LibcameraCapture: Sendable {
             throw .camera(error)
         }
         var settings = options.publisher
+        settings.stallLimit = .zero
         settings.sourceNeed = min(max(settings.sourceNeed, Self.requestsNeeded), camera.buffers.count)
         if settings.sourceName.isEmpty {
             settings.sourceName = "\(system.info(of: camera.id)?.model ?? "camera") (libcamera \(camera.id))"

@@ -90,7 +90,7 @@ struct LibcameraCaptureLoop {
             }
             if set[1].revents != 0 { publisher.clearFreeSlotEvent() }
             while let frame = try onCamera({ () throws(LibcameraError) in try camera.dequeue() }) {
-                guard try take(frame) else { return .stopped }
+                try take(frame)
                 // What came back meanwhile is for the camera before the next frame is looked at.
                 try queueFreeSlots()
             }
@@ -99,25 +99,23 @@ struct LibcameraCaptureLoop {
         return .stopped
     }
 
-    /// - Returns: false if it was stopped meanwhile.
-    private mutating func take(_ frame: LibcameraFrame) throws(LibcameraCaptureError) -> Bool {
+    private mutating func take(_ frame: LibcameraFrame) throws(LibcameraCaptureError) {
         guard !frame.isCancelled else {
             publisher.giveBack(slot: frame.slot)
             try noteRefusal(.call("a request was cancelled", id: camera.id, .ioError))
-            return true
+            return
         }
         refusals = 0
         if recovery.noteFrame() {
             publisher.setSourceTrouble("")
             options.onEvent?(.recovered)
         }
-        guard try publish(frame) else { return false }
-        // Every-frame subscribers may have made it wait, and that is not the camera's silence.
+        try publish(frame)
         lastFrame = .now
-        return true
     }
 
-    private mutating func publish(_ frame: LibcameraFrame) throws(LibcameraCaptureError) -> Bool {
+    /// Waits for nobody: a subscriber without room loses the frame, and the camera gets its next request in time.
+    private mutating func publish(_ frame: LibcameraFrame) throws(LibcameraCaptureError) {
         publisher.countLost(frame.lost, starved: frame.starved)
         nextSequence = sequenceBase &+ frame.sequence &+ 1
         var description = frame.description(sequenceBase: sequenceBase)
@@ -126,16 +124,11 @@ struct LibcameraCaptureLoop {
         var entries = camera.metadata(of: frame)
         if let more = options.metadata?(frame, camera) { for entry in more { entries[entry.key] = entry.value } }
         do throws(ChannelError) {
-            guard try publisher.waitForRoom(hearing: stop, mayStallForEver: options.publisher.stallLimit == nil) else {
-                publisher.giveBack(slot: frame.slot)
-                return false
-            }
             try publisher.publish(slot: frame.slot, description, metadata: entries)
         } catch {
             throw .channel(error)
         }
         published += 1
-        return true
     }
 
     // MARK: requests

@@ -46,12 +46,6 @@ struct FrameSchedule {
         return UInt64(max(0, Double(late) / period))
     }
 
-    /// Takes the time since a moment out of the schedule. Less than a millisecond is no wait, and would add up to
-    /// drift.
-    mutating func postpone(since moment: FrameTimestamp) {
-        let waited = FrameTimestamp.now().nanoseconds - moment.nanoseconds
-        if waited >= 1_000_000 {
-            start += waited
-        }
-    }
+    /// Takes a time that was waited out of the schedule, in ns.
+    mutating func postpone(by time: Int64) { start += time }
 }

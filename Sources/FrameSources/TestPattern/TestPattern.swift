@@ -12,9 +12,10 @@ import Synchronization
 /// Each frame's number stands in its pixels (``PatternReader``), in its sequence, and in its metadata as
 /// `PatternNumber`, beside `FrameDuration` (µs) and `ExposureTime` (µs), as libcamera has them.
 ///
-/// Like a camera it keeps its own time: frames are due at absolute moments, so the rate does not drift, and one that
-/// finds no free slot is lost, counted, and leaves a gap in the numbers. Unlike a camera it waits for subscribers that
-/// want every frame: its clock stands still meanwhile. At rate 0 it waits for a free slot, and loses nothing.
+/// Like a camera it keeps its own time: frames are due at absolute moments, so the rate does not drift, and each that is
+/// due is published, or counted and a gap in the numbers: one that finds no free slot, and those that this process came too
+/// late for. Like a camera it waits for nobody, unless its publisher says so (`Publisher.Options.stallLimit`): then it
+/// waits for subscribers that want every frame, and its clock stands still meanwhile. At rate 0 it waits for a free slot.
 public final class TestPattern: Sendable {
     /// Frames in a second; 0: as fast as slots come free.
     public let framesPerSecond: Double
@@ -91,21 +92,12 @@ public final class TestPattern: Sendable {
 
     private var hasStopped: Bool { isStopped.load(ordering: .relaxed) }
 
-    /// Waits for subscribers that want every frame, and stops the clock meanwhile.
+    /// Waits for subscribers that want every frame, where its publisher does, and stops the clock meanwhile.
     private func waitForRoom(_ publisher: Publisher, _ schedule: inout FrameSchedule) throws(ChannelError) {
         guard framesPerSecond > 0 else {
             return
         }
-        let start = FrameTimestamp.now()
-        while !hasStopped {
-            do throws(ChannelError) {
-                try publisher.waitForRoom(timeout: Self.waitSlice)
-                break
-            } catch .timedOut {
-                continue
-            }
-        }
-        schedule.postpone(since: start)
+        schedule.postpone(by: try publisher.timeWaitingForRoom { hasStopped })
     }
 
     /// A slot to paint on; `nil` when there is none and a camera would not wait either.
@@ -123,7 +115,7 @@ public final class TestPattern: Sendable {
         return nil
     }
 
-    /// Longer than the publisher's usual patience with those who stall it, which counts within one wait.
+    /// How often a wait looks whether to stop.
     private static let waitSlice: Duration = .seconds(2)
 
     private func publish(

@@ -26,6 +26,7 @@ public final class V4L2Capture: Sendable {
         /// The name of the camera's stream.
         public var stream = "main"
         /// How the channel is offered. `sourceNeed` is raised to what the driver needs, `sourceName` set if it is empty.
+        /// A camera waits for nobody, so `stallLimit` does not count.
         public var publisher = Publisher.Options()
         /// Whether to wait for an unplugged camera and go on with it.
         public var returnsAfterUnplug = false
@@ -123,6 +124,7 @@ public final class V4L2Capture: Sendable {
     ) throws(V4L2CaptureError) -> Publisher {
         var settings = options.publisher
         settings.sourceNeed = max(settings.sourceNeed, camera.setup.buffersNeeded)
+        settings.stallLimit = .zero
         if settings.sourceName.isEmpty { settings.sourceName = "\(camera.device.info.card) (\(camera.device.path))" }
         do throws(ChannelError) {
             return try Publisher(channel: channel, pool: camera.pool(stream: options.stream), options: settings)

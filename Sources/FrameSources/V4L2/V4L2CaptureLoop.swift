@@ -115,8 +115,7 @@ struct V4L2CaptureLoop {
                 try checkSilence()
                 continue
             }
-            guard try publish(frame) else { return .stopped }
-            // Every-frame subscribers may have made it wait, and that is not the camera's silence.
+            try publish(frame)
             lastFrame = .now
         }
         return .stopped
@@ -155,8 +154,8 @@ struct V4L2CaptureLoop {
         }
     }
 
-    /// - Returns: false if it was stopped meanwhile.
-    private mutating func publish(_ frame: V4L2Frame) throws(V4L2CaptureError) -> Bool {
+    /// Waits for nobody: a subscriber without room loses the frame, and the driver gets its next buffer in time.
+    private mutating func publish(_ frame: V4L2Frame) throws(V4L2CaptureError) {
         publisher.countLost(frame.lost, starved: frame.starved)
         nextSequence = sequenceBase &+ frame.sequence &+ 1
         var description = frame.description(sequenceBase: sequenceBase)
@@ -166,16 +165,11 @@ struct V4L2CaptureLoop {
         if let field = frame.field.name { metadata["Field"] = .string(field) }
         if let more = options.metadata?(frame, camera) { for entry in more { metadata[entry.key] = entry.value } }
         do throws(ChannelError) {
-            guard try publisher.waitForRoom(hearing: stop, mayStallForEver: options.publisher.stallLimit == nil) else {
-                publisher.giveBack(slot: frame.buffer)
-                return false
-            }
             try publisher.publish(slot: frame.buffer, description, metadata: metadata)
         } catch {
             throw .channel(error)
         }
         published += 1
-        return true
     }
 
     // MARK: buffers

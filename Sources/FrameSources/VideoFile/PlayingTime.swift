@@ -74,18 +74,8 @@ struct PlayingTime {
     /// Waits for subscribers that want every frame, and stops the clock meanwhile.
     mutating func waitForRoom(_ publisher: Publisher, _ stopped: () -> Bool) throws(ChannelError) {
         guard speed > 0 else { return }
-        let began = FrameTimestamp.now().nanoseconds
-        // Where nobody has to be waited for, the clock goes on, however long this thread was kept from running.
-        var patience = Duration.zero
-        while !stopped() {
-            do throws(ChannelError) {
-                try publisher.waitForRoom(timeout: patience)
-                break
-            } catch .timedOut {
-                patience = .seconds(2)
-            }
-        }
-        if patience > .zero { start? += FrameTimestamp.now().nanoseconds - began }
+        let waited = try publisher.timeWaitingForRoom(stopped: stopped)
+        start? += waited
     }
 
     /// A slot; nil when there is none, and a camera would not wait either.

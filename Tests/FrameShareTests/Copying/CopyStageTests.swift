@@ -57,14 +57,17 @@ struct CopyStageTests {
             try await publisher.sendWaiting(UInt8(value))
             while stage.statistics.copied < UInt64(value) { try await Task.sleep(for: .milliseconds(1)) }
         }
-        // None was taken yet, and the camera has lost nothing; the next ones have no room, which is the stage's loss.
+        // None was taken yet, and the camera has lost nothing; the next ones have no room, which is the reader's loss alone.
+        let other = try copied.subscriber([], .latest)
         for value in 101...103 {
             try await publisher.sendWaiting(UInt8(value))
-            while stage.statistics.noRoom < UInt64(value - 100) { try await Task.sleep(for: .milliseconds(1)) }
+            while stage.statistics.copied < UInt64(value) { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(try other.drain() == [UInt8(value)])
         }
-        #expect(stage.statistics.lost == FrameLoss())
+        #expect(stage.statistics.lost == FrameLoss() && stage.statistics.noRoom == 0)
         #expect(publisher.statistics.lostNoFreeSlot == 0)
-        #expect(copies.statistics.lostNoFreeSlot == 3)
+        #expect(copies.statistics.lostNoFreeSlot == 0)
+        #expect(copies.statistics.subscribers.map(\.droppedByBudget) == [3, 0])
         publisher.close()
         #expect(try await reader.numbersToTheEnd() == Array(1...100))
     }
@@ -76,12 +79,12 @@ struct CopyStageTests {
     }
 
     @Test(
-        "six slots and a reader three times too slow: with a copy stage the camera loses nothing, without it two of three"
+        "six slots and a reader three times too slow: the camera loses nothing, with a copy stage the reader falls back further"
     )
     func threeTimesTooSlow() async throws {
         let channel = try TestChannel()
         let copied = try TestChannel()
-        let camera = try channel.publisher(slots: 6) { $0.stallLimit = nil }
+        let camera = try channel.publisher(slots: 6)
         let stage = try stage(of: channel, to: copied) { $0.capacity = .slots(40) }
         let copies = try stage.open(as: copied.name)
         let behind = try copied.subscriber([], .everyFrame) { $0.budget = 20 }
@@ -94,19 +97,20 @@ struct CopyStageTests {
         }
         #expect(camera.statistics.lostNoFreeSlot == 0)
         #expect(stage.statistics.lost == FrameLoss())
-        // 29 were given back before the last came, 20 wait; the rest are the reader's own loss, counted where its channel is.
-        #expect(stage.statistics.noRoom == 41)
-        #expect(copies.statistics.lostNoFreeSlot == 41)
+        // 29 were given back before the last came, 20 wait; the rest are the reader's own loss.
+        #expect(stage.statistics.copied == 90 && copies.statistics.lostNoFreeSlot == 0)
+        #expect(copies.statistics.subscribers.map(\.droppedByBudget) == [41])
         stage.stop()
 
         let beside = try TestChannel()
-        let direct = try beside.publisher(slots: 6) { $0.stallLimit = nil }
+        let direct = try beside.publisher(slots: 6)
         let reader = try beside.subscriber([], .everyFrame)
         for frame in 1...90 {
             try shoot(direct)
             if frame % 3 == 0 { try present(reader.tryNext()).release() }
         }
-        #expect(direct.statistics.lostNoFreeSlot == 59)
+        #expect(direct.statistics.lostNoFreeSlot == 0)
+        #expect(direct.statistics.subscribers.map(\.droppedByBudget) == [59])
     }
 
     @Test("every third frame", arguments: [3])

@@ -1,0 +1,65 @@
+internal import LeaseProtocol
+
+// Whom a source waits for that may wait: a file, a benchmark. A camera asks none of this, and waits for nobody.
+extension PublisherCore {
+    /// The users whose `everyFrame` subscribers keep the source waiting now, and what all have left of their credit.
+    struct Stall {
+        /// Nil: without a limit.
+        private var credit: StallCredit?
+        /// The last look that found somebody to wait for, in ns.
+        private var since: Int64? = nil
+        /// For whom.
+        private var users: [StallCredit.UserID] = []
+        /// The least that one of them has left, in ns.
+        private(set) var left: Int64 = .max
+
+        init(limit: Duration?) { credit = limit.map { StallCredit(limit: $0.nanosecondsClamped) } }
+
+        /// Whether nobody has to be waited for any more.
+        var isOver: Bool { since == nil }
+
+        /// The source looks on, and finds these without room.
+        /// - Returns: whether one of them is to be waited for
+        mutating func look(_ found: [StallCredit.UserID], now: Int64) -> Bool {
+            guard credit != nil else { return !found.isEmpty }
+            charge(until: now)
+            users.removeAll(keepingCapacity: true)
+            left = .max
+            for user in found where !users.contains(user) {
+                guard let its = credit?.left(user, now: now), its > 0 else { continue }
+                users.append(user)
+                left = min(left, its)
+            }
+            since = users.isEmpty ? nil : now
+            return !users.isEmpty
+        }
+
+        /// The source waits no longer, whoever has room.
+        mutating func end() {
+            guard since != nil else { return }
+            charge(until: monotonicNow())
+            (since, left) = (nil, .max)
+            users.removeAll(keepingCapacity: true)
+        }
+
+        private mutating func charge(until now: Int64) {
+            guard let since else { return }
+            for user in users { credit?.charge(user, now - since, now: now) }
+        }
+    }
+
+    /// Whether the source may go on, as far as `everyFrame` subscribers go. A subscriber whose user has used up its credit
+    /// is not waited for: without room it loses the frame. `state` is held, releases are collected.
+    /// - Parameter inFlight: how many slots are being filled, which will want room too
+    static func goesOn(inFlight: Int, _ state: inout State) -> Bool {
+        guard !state.generation.leases.hasRoom(inFlight: inFlight) else {
+            if !state.stall.isOver { state.stall.end() }
+            return true
+        }
+        var users: [StallCredit.UserID] = []
+        state.generation.leases.forEachWithoutRoom(inFlight: inFlight) { id in
+            if let member = state.members.first(where: { $0.id == id }) { users.append(member.uid) }
+        }
+        return !state.stall.look(users, now: monotonicNow())
+    }
+}
