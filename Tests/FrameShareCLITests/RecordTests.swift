@@ -194,6 +194,8 @@ struct RecordTests {
         let folder = try ChannelFolder()
         var options = Publisher.Options()
         options.directory = ChannelDirectory(path: folder.path)
+        // It waits for the recorder, so that nothing is lost on a slow machine.
+        options.stallLimit = nil
         let layout = try ImageLayout.computed(width: 64, height: 48, format: .yuv420)
         func publisher() throws -> Publisher {
             try Publisher(channel: "cam", streams: ["main": layout], slots: 16, options: options)

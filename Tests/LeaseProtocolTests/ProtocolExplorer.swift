@@ -155,7 +155,9 @@ struct ProtocolExplorer {
     private func takeFree(_ state: inout ProtocolState) throws {
         guard let slot = state.table.takeFree() else {
             let hasOne = !state.table.atSource.isEmpty || state.table.copying != nil
-            guard !isLive || hasOne || sourceNeed == 0 else { throw BrokenRule("a live source has no slot: readers keep it waiting") }
+            guard !isLive || hasOne || sourceNeed == 0 else {
+                throw BrokenRule("a live source has no slot: readers keep it waiting")
+            }
             return
         }
         guard slot < slots else { throw BrokenRule("the source was given slot \(slot), which is for copies") }
