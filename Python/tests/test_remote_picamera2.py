@@ -4,10 +4,10 @@ anew, stopped and switched: in random order for FRAMESHARE_REMOTE_SECONDS (3) se
 
 import contextlib
 import json
-import logging
 import os
 import random
 import re
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +17,9 @@ import remote_jobs as jobs
 from conftest import EXAMPLES, PATIENCE, until
 
 import frameshare
+from frameshare._tap import Tap
 from frameshare.remote import Picamera2Proxy, Pool, Process
+from frameshare.remote.held import HeldBuffers
 
 try:
     fake_libcamera.install()
@@ -206,32 +208,38 @@ def test_dng_files_are_written_or_it_is_said_that_pidng_does_not_fit_picamera2(p
     picam2.stop()
 
 
-def test_what_comes_free_while_the_camera_starts_is_queued_once_it_has_started(picam2, tmp_path) -> None:
+def test_what_comes_free_while_the_camera_starts_is_queued_once_it_has_started(picam2, tmp_path, monkeypatch) -> None:
     picam2.configure(video(picam2, buffer_count=1))
-    flag, log = tmp_path / "flag", logging.getLogger("picamera2")
+    flag, giving, given = tmp_path / "flag", threading.Event(), threading.Event()
+    requests, give_back = Tap.requests, HeldBuffers.give_back
+
+    def chosen(tap, made):
+        result = requests(tap, made)
+        # Now it is settled that the camera does not get the buffer that a worker reads, and the worker gives it back.
+        if held:
+            assert result == []
+            flag.touch()
+            assert giving.wait(PATIENCE)
+            given.wait(0.3)  # it has to wait for the start, and comes to nothing where it does not
+        return result
+
+    def given_back(*arguments):
+        giving.set()
+        give_back(*arguments)
+        given.set()
+
+    monkeypatch.setattr(Tap, "requests", chosen)
+    monkeypatch.setattr(HeldBuffers, "give_back", given_back)
+    held = False
     with Process(jobs.pixels_after, picam2, jobs.with_fake_camera, timeout=None) as process:
         picam2.start()
         request, number, size = captured(picam2)
         future = process.send(request, path=str(flag))
         request.release()
         picam2.stop()
-
-        class Starting(logging.Handler):
-            def emit(self, record):
-                # The camera has its requests, but for the one that a worker reads.
-                if "Camera started" in record.getMessage():
-                    flag.touch()
-                    until(lambda: not process._dispatcher._out)
-                    time.sleep(0.05)
-
-        handler, level = Starting(), log.level
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        try:
-            picam2.start()
-        finally:
-            log.removeHandler(handler)
-            log.setLevel(level)
+        held = True
+        picam2.start()
+        held = False
         assert future.result(PATIENCE) == (number, list(size))
         picam2.capture_request(wait=PATIENCE).release()
         picam2.stop()
