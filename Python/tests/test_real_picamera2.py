@@ -28,8 +28,9 @@ except ImportError as error:
 
 import libcamera
 import picamera2.controls
-import picamera2.remote
 import picamera2.request
+
+pytest.importorskip("picamera2.remote", reason="this picamera2 has no remote module")
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def captured(picam2):
 
 
 def test_a_program_gives_with_one_import_line_changed_what_it_gives_with_picamera2s_own(start, with_fake, tmp_path) -> None:
+    pytest.importorskip("picamera2.remote", reason="this picamera2 has no remote module")
     results = {}
     for module in ("picamera2.remote", "frameshare.remote"):
         folder = tmp_path / module
@@ -243,6 +244,19 @@ def test_what_comes_free_while_the_camera_starts_is_queued_once_it_has_started(p
         assert future.result(PATIENCE) == (number, list(size))
         picam2.capture_request(wait=PATIENCE).release()
         picam2.stop()
+
+
+def test_dng_files_of_workers_are_those_of_a_picamera2_that_pidng_fits(start, tmp_path) -> None:
+    older = Path(os.environ["FRAMESHARE_PICAMERA2"]) / "with-pidng"
+    if not older.exists():
+        pytest.skip(f"no picamera2 that PiDNG fits was fetched: no {older}")
+    program = start(
+        str(TESTS / "dng_program.py"), str(tmp_path), env={**os.environ, "PYTHONPATH": str(older), "PYTHONUNBUFFERED": "1"}
+    )
+    _, errors = program.communicate(timeout=PATIENCE)
+    assert program.returncode == 0, errors
+    own = (tmp_path / "own.dng").read_bytes()
+    assert own[:4] == b"II*\0" and len(own) > 10_000 and (tmp_path / "workers.dng").read_bytes() == own
 
 
 def test_a_request_whose_buffer_the_camera_had_again_is_refused(picam2) -> None:

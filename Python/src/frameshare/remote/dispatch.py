@@ -28,7 +28,7 @@ _log = logging.getLogger("frameshare")
 # How often the camera's buffers are looked after when nothing happens.
 _TICK = 0.02
 # How long, in seconds, workers may take to start before those that wait for them give up; or the timeout, if it is longer.
-_START = 30.0
+_START = 120.0
 # How long what is being worked on may take, in seconds, once the program was interrupted.
 _GRACE = 5.0
 
