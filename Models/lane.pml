@@ -19,6 +19,9 @@
 #ifndef SUBSCRIBERS
 #define SUBSCRIBERS 2
 #endif
+#ifndef USERS
+#define USERS 1                  /* subscriber i is user i % USERS */
+#endif
 #ifndef DEPTH
 #define DEPTH 1
 #endif
@@ -43,7 +46,7 @@ typedef Lane {
     byte releaseWake;
 }
 Lane lane[SUBSCRIBERS];
-byte wake;                       /* the futex word that all subscribers sleep on */
+byte wake[USERS];                /* the futex word of each user's wake page: what its subscribers sleep on */
 bool shortage;                   /* the publisher wants to hear of releases */
 bool ended;
 
@@ -218,7 +221,8 @@ byte finished;                   /* subscribers that are through, or dead */
 proctype Publisher() {
     byte frame, slot, s, c, n, i, old;
     byte seen[SUBSCRIBERS];
-    bool withdrawn, free, room, wakeThem;
+    bool withdrawn, free, room;
+    bool wakeThem[USERS];
     do
     :: frame < FRAMES ->
         HAS_ROOM();
@@ -292,14 +296,20 @@ proctype Publisher() {
             i++
         :: else -> break
         od;
-        wake++;
-        /* After the bump: who sleeps? Only the sleeper ever clears its announcement. */
-        wakeThem = false; i = 0;
+        /* ANNOUNCE: who sleeps? Its user's word is bumped. Only the sleeper ever clears its announcement. */
+        i = 0;
         do
         :: i < SUBSCRIBERS ->
             if
             :: lane[i].asleep ->
-                wakeThem = true;
+                if
+                :: !wakeThem[i % USERS] ->
+#ifndef MUTANT_NO_BUMP
+                    wake[i % USERS]++;
+#endif
+                    wakeThem[i % USERS] = true
+                :: else
+                fi;
 #ifdef MUTANT_PUBLISHER_CLEARS
                 lane[i].asleep = false;
 #endif
@@ -308,20 +318,32 @@ proctype Publisher() {
             i++
         :: else -> break
         od;
-        if
-        :: wakeThem ->
-            atomic {             /* FUTEX_WAKE, all */
-                i = 0;
-                do :: i < SUBSCRIBERS -> sleeping[i] = false; i++ :: else -> break od
-            }
-        :: else
-        fi;
+        /* WAKE: a call for each user whose word was bumped. */
+        n = 0;
+        do
+        :: n < USERS ->
+            if
+            :: wakeThem[n] ->
+                atomic {         /* FUTEX_WAKE, all */
+                    i = n;
+                    do :: i < SUBSCRIBERS -> sleeping[i] = false; i = i + USERS :: else -> break od;
+                    wakeThem[n] = false
+                }
+            :: else
+            fi;
+            n++;
+#ifdef MUTANT_FIRST_USER
+            break
+#endif
+        :: else -> break
+        od;
         frame++
     :: else -> break
     od;
     /* The end of the channel wakes everyone, asleep or not. */
     ended = true;
-    wake++;
+    i = 0;
+    do :: i < USERS -> wake[i]++; i++ :: else -> break od;
     atomic { i = 0; do :: i < SUBSCRIBERS -> sleeping[i] = false; i++ :: else -> break od };
     /* All leases end sometime; then all slots are free. */
     (finished == SUBSCRIBERS);
@@ -409,7 +431,7 @@ TAKE:
     :: kept == EMPTY -> skip
     fi;
     /* SLEEP: announce, re-check, sleep; the kernel compares the word once more. */
-    seen = wake;
+    seen = wake[id % USERS];
     lane[id].asleep = true;
     MAY_DIE;
 #ifndef MUTANT_RECHECK
@@ -419,7 +441,7 @@ TAKE:
     :: else
     fi;
 #endif
-    atomic { if :: wake == seen -> sleeping[id] = true :: else fi };
+    atomic { if :: wake[id % USERS] == seen -> sleeping[id] = true :: else fi };
     do
     :: !sleeping[id] -> break
     :: sleeping[id] -> atomic { if :: true -> !sleeping[id] :: true -> sleeping[id] = false; goto died fi }

@@ -272,8 +272,7 @@ proctype Publisher() {
         :: else
         fi;
         slot = 0; withdrawn = false; room = false;
-        MODIFY(PUBLISHER, WAKE, ACQUIRING_AND_RELEASING, old, old + 1);
-        old = 0;
+        /* ANNOUNCE: who sleeps? Its word is bumped after the look. */
 #ifndef MUTANT_PUBLISH_FENCE
         FENCE(PUBLISHER);
 #endif
@@ -286,7 +285,13 @@ proctype Publisher() {
         fi;
 #else
         if
-        :: value != 0 -> atomic { SYSTEM_CALL(PUBLISHER); readerSleeps = false }     /* FUTEX_WAKE */
+        :: value != 0 ->
+#ifndef MUTANT_NO_BUMP
+            MODIFY(PUBLISHER, WAKE, ACQUIRING_AND_RELEASING, old, old + 1);
+            old = 0;
+#endif
+            /* WAKE: */
+            atomic { SYSTEM_CALL(PUBLISHER); readerSleeps = false }                  /* FUTEX_WAKE */
         :: else
         fi;
 #endif
@@ -296,7 +301,7 @@ proctype Publisher() {
     od;
     /* The end of the channel wakes everyone, asleep or not. */
     STORE(PUBLISHER, STATE, RELEASING, 1);
-    MODIFY(PUBLISHER, WAKE, SEQUENTIALLY_CONSISTENT, old, old + 1);
+    MODIFY(PUBLISHER, WAKE, ACQUIRING_AND_RELEASING, old, old + 1);
     atomic { SYSTEM_CALL(PUBLISHER); readerSleeps = false; toReader = true };
     old = 0;
     /* All leases end sometime; then all slots are free. */

@@ -15,6 +15,7 @@ void fault_begin(int function, int number, int error) { (void)function, (void)nu
 int fault_end(void) { return 0; }
 int fault_count(int function) { (void)function; return 0; }
 void fault_spare(int spared) { (void)spared; }
+int fault_sleep_for_ever(void) { return 0; }
 
 #else
 
@@ -58,12 +59,18 @@ static const char *const names[] = { FUNCTIONS(NAME) };
 
 static _Atomic int counting, fired, target = NONE, target_number, target_error;
 static _Atomic int counts[COUNT];
+static _Atomic int for_ever;
 static _Thread_local int spared;
 
 int fault_functions(void) { return COUNT; }
 const char *fault_function(int index) { return names[index]; }
 int fault_count(int function) { return counts[function]; }
 void fault_spare(int is) { spared = is; }
+
+int fault_sleep_for_ever(void) {
+    for_ever = 1;
+    return 1;
+}
 
 void fault_begin(int function, int number, int error) {
     for (int i = 0; i < COUNT; i++) counts[i] = 0;
@@ -235,6 +242,7 @@ long syscall(long number, ...) {
         errno = error;
         return -1;
     }
+    if (for_ever && function == F_futex_wait) d = 0;          // the timeout
     return real(number, a, b, c, d, e, f);
 }
 

@@ -57,8 +57,11 @@ void attach_until(struct attached *a, const char *path, int stage, int64_t depth
     if (send_message(a->socket, &m) < 0) give_up("hello");
     if (stage == AFTER_HELLO) return;
     expect(a->socket, WELCOME);
+    if (m.fd_count != 2) give_up("a welcome without its two descriptors");
     a->page_fd = m.fds[0];
     a->page = map(a->page_fd, sizeof *a->page, PROT_READ);
+    a->wake_fd = m.fds[1];
+    a->wake_page = map(a->wake_fd, sizeof *a->wake_page, PROT_READ);
     if (stage == AFTER_WELCOME) return;
     expect(a->socket, GENERATION);
     read_generation(a);

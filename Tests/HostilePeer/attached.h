@@ -4,7 +4,7 @@
 
 /// A subscription made by hand: all that the publisher sent, mapped.
 struct attached {
-    int socket, page_fd, table_fd, lane_fd;
+    int socket, page_fd, wake_fd, table_fd, lane_fd;
     uint32_t generation;
     int64_t slots, depth;
     int buffers[FS_MAX_SLOTS];
@@ -12,6 +12,7 @@ struct attached {
     int64_t buffer_size;
     volatile struct fs_lane *lane;
     volatile struct fs_channel_page *page;
+    volatile struct fs_wake_page *wake_page;
     size_t lane_size;
 };
 

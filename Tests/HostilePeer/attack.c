@@ -75,6 +75,7 @@ int write_attack(const char *path) {
     for (int i = 0; i < a.buffer_count && i < 3; i++) attack("buffer", a.buffers[i], (size_t)a.buffer_size);
     attack("frame-table", a.table_fd, sizeof(struct fs_frame_table));
     attack("channel-page", a.page_fd, sizeof(struct fs_channel_page));
+    attack("wake-page", a.wake_fd, sizeof(struct fs_wake_page));
     // The lane is the subscriber's to write, but not to resize: that would make the publisher fault.
     tell("lane", "ftruncate-to-0", ftruncate(a.lane_fd, 0) < 0 ? errno : 0);
     tell("lane", "ftruncate-larger", ftruncate(a.lane_fd, 1 << 20) < 0 ? errno : 0);

@@ -64,7 +64,7 @@ static void *map(int fd, int64_t size) {
     return address == MAP_FAILED ? NULL : address;
 }
 
-static void make_welcome(int page) {
+static void make_welcome(int page, int wake) {
     begin_with(&m, MAGIC, (uint16_t)unless("version", VERSION, 1), (uint16_t)unless("type", WELCOME, WAKE));
     put32(&m, 1);
     put32(&m, (uint32_t)getpid());
@@ -75,6 +75,7 @@ static void make_welcome(int page) {
     if (is("welcome-longer-than-any")) put_random(&m, 150000);
     if (is("welcome-garbage")) m.size = 0, put_random(&m, 64);
     if (!is("page-none")) m.fds[m.fd_count++] = page;
+    if (!is("page-none") && !is("wake-none")) m.fds[m.fd_count++] = wake;
     while (is("welcome-250-descriptors") && m.fd_count < 250) m.fds[m.fd_count++] = page;
 }
 
@@ -131,7 +132,7 @@ static void make_buffers(const int *buffers) {
 }
 
 /// Floods the socket, or takes the memory away from under its reader, while good frames flow.
-static void harass(int socket, int table_fd, int lane_fd, const int *buffers, struct fs_channel_page *page) {
+static void harass(int socket, int table_fd, int lane_fd, const int *buffers, struct fs_channel_page *page, struct fs_wake_page *wake) {
     int count = is("storm-generations") ? 100000 : is("frames-and-generations") ? 1 : is("frames-and-wakes") ? 5 : 0;
     for (int i = 0; i < count; i++) {
         if (is("frames-and-wakes")) {
@@ -146,7 +147,7 @@ static void harass(int socket, int table_fd, int lane_fd, const int *buffers, st
         if (send_message(socket, &m) < 0) return;
         if (is("storm-generations")) {
             __atomic_store_n(&page->generation, generation, __ATOMIC_RELEASE);
-            __atomic_add_fetch(&page->wake, 1, __ATOMIC_SEQ_CST);
+            __atomic_add_fetch(&wake->wake, 1, __ATOMIC_SEQ_CST);
         }
     }
     if (!is("frames-in-holes")) return;
@@ -160,7 +161,7 @@ static void harass(int socket, int table_fd, int lane_fd, const int *buffers, st
 
 /// What a publisher can write into the shared memory once it is mapped over there.
 static void lie_in_memory(
-    struct fs_channel_page *page, char *table, struct fs_lane *lane, int socket, int table_fd, int lane_fd, const int *buffers) {
+    struct fs_channel_page *page, struct fs_wake_page *wake, char *table, struct fs_lane *lane, int socket, int table_fd, int lane_fd, const int *buffers) {
     volatile uint64_t *cells = (volatile uint64_t *)(lane + 1);
     for (uint64_t n = 0; n < 300; n++) {
         uint64_t slot = n % SLOTS;
@@ -184,17 +185,19 @@ static void lie_in_memory(
             page->state = (uint32_t)random_number();
             page->shortage = (uint32_t)random_number();
         }
-        __atomic_add_fetch(&page->wake, 1, __ATOMIC_SEQ_CST);
-        harass(socket, table_fd, lane_fd, buffers, page);
+        if (is("wake-random")) wake->wake = (uint32_t)random_number();
+        __atomic_add_fetch(&wake->wake, 1, __ATOMIC_SEQ_CST);
+        harass(socket, table_fd, lane_fd, buffers, page, wake);
         poll(NULL, 0, 1);
     }
 }
 
 static void serve(int socket) {
-    int page_fd = memory("page", sizeof(struct fs_channel_page));
+    int page_fd = memory("page", sizeof(struct fs_channel_page)), wake_fd = memory("wake", sizeof(struct fs_wake_page));
     int table_fd = memory("table", TABLE_SIZE), lane_fd = memory("lane", LANE_SIZE), buffers[SLOTS];
     for (int i = 0; i < SLOTS; i++) buffers[i] = memory("buffer", IMAGE_SIZE);
     struct fs_channel_page *page = map(page_fd, sizeof *page);
+    struct fs_wake_page *wake = map(wake_fd, sizeof *wake);
     char *table = map(table_fd, TABLE_SIZE);
     struct fs_lane *lane = map(lane_fd, LANE_SIZE);
     if (page && !strstr(behaviour, "page-small")) {
@@ -202,6 +205,7 @@ static void serve(int socket) {
         page->version = VERSION;
         page->generation = 1;
     }
+    if (wake && !strstr(behaviour, "wake-small")) wake->magic = is("wake-magic") ? 0 : FS_WAKE_PAGE_MAGIC, wake->version = VERSION;
     if (is("hang-up")) return;
     if (is("hang-up-after-hello")) {
         receive_message(socket, &m);
@@ -216,7 +220,7 @@ static void serve(int socket) {
         send_message(socket, &m);
         goto wait;
     }
-    make_welcome(page_fd);
+    make_welcome(page_fd, wake_fd);
     send_message(socket, &m);
     if (is("wakes-for-ever")) {
         begin(&m, WAKE);
@@ -229,7 +233,7 @@ static void serve(int socket) {
         send_message(socket, &m);
     }
     if (is("welcome-twice")) {
-        make_welcome(page_fd);
+        make_welcome(page_fd, wake_fd);
         send_message(socket, &m);
     }
     make_generation(table_fd, lane_fd);
@@ -244,8 +248,8 @@ static void serve(int socket) {
     send_message(socket, &m);
     if (receive_message(socket, &m) && type_of(&m) == READY) say("ready");
     if (strstr(behaviour, "frames-") || strstr(behaviour, "record-") || strstr(behaviour, "tickets-")
-        || strstr(behaviour, "offered-") || strstr(behaviour, "storm-") || is("page-random")) {
-        if (page && table && lane) lie_in_memory(page, table, lane, socket, table_fd, lane_fd, buffers);
+        || strstr(behaviour, "offered-") || strstr(behaviour, "storm-") || is("page-random") || is("wake-random")) {
+        if (page && wake && table && lane) lie_in_memory(page, wake, table, lane, socket, table_fd, lane_fd, buffers);
         say("done");
         return;                               // dies, as far as the subscriber can see
     }

@@ -260,12 +260,12 @@ static int ask_and_never_read(const char *path) {
     return 0;
 }
 
-/// Wakes everyone who sleeps on the channel's word, which it can only read, for so many ms.
+/// Wakes every reader of its user, by a word that it can only read, for so many ms.
 static int wake_all_the_time(const char *path, int ms) {
     struct attached a;
     attach_until(&a, path, AFTER_READY, 4, 0);
     int64_t end = now_ms() + ms;
-    while (now_ms() < end) syscall(SYS_futex, &a.page->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+    while (now_ms() < end) syscall(SYS_futex, &a.wake_page->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
     say("done");
     wait_for_ever();
     return 0;
@@ -344,6 +344,9 @@ int hostile_subscriber(const char *path, const char *behaviour, int count) {
     if (!strcmp(behaviour, "never-read")) return never_read(path, count);
     if (!strcmp(behaviour, "ask-and-never-read")) return ask_and_never_read(path);
     if (!strcmp(behaviour, "wake-all")) return wake_all_the_time(path, count);
+    if (!strcmp(behaviour, "move-sleepers")) return move_sleepers(path);
+    if (!strcmp(behaviour, "block-sleepers")) return block_sleepers(path);
+    if (!strcmp(behaviour, "every-call")) return try_every_call(path);
     if (!strcmp(behaviour, "punch-lane")) return punch_lane(path, count);
     if (!strcmp(behaviour, "scribble-retired")) return scribble_on_retired_lane(path);
     if (!strcmp(behaviour, "leave-and-stay")) return leave_and_stay(path, count);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define MAGIC 0x52534d46u
-#define VERSION 2
+#define VERSION 3
 #define MAXIMUM_FDS 253
 
 enum {
@@ -51,6 +51,9 @@ void give_up(const char *what);
 uint64_t random_number(void);
 
 int hostile_subscriber(const char *path, const char *behaviour, int count);
+int move_sleepers(const char *path);
+int block_sleepers(const char *path);
+int try_every_call(const char *path);
 int hostile_publisher(const char *path, const char *behaviour);
 int write_attack(const char *path);
 int escape(void);

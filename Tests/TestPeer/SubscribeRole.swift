@@ -1,3 +1,4 @@
+internal import FaultInjector
 internal import FrameShare
 internal import Glibc
 
@@ -5,7 +6,7 @@ internal import Glibc
 ///
 /// Keys: `policy`, `budget`, `reserve`, `name`, `spin`, `reconnect`, `timeout` (ms to connect), `starve` (descriptors
 /// left while it connects for the first time), `keep` (frames that are kept until as many more have come), `pollable` (waits
-/// in an event loop), `group` (a member of it, which answers each frame with more than fits into a message), and
+/// in an event loop), `untimed` (a sleep ends by a wake-up alone), `group` (a member of it, which answers each frame with more than fits into a message), and
 /// `behaviour`: `verify` (the default), `hold` and `stop` with `count`, `wait`, `greedy`, `probe`, `lines`, `steady` with
 /// `count`.
 struct SubscribeRole {
@@ -66,6 +67,9 @@ struct SubscribeRole {
     }
 
     private static func connect(_ arguments: PeerArguments) throws(ChannelError) -> Subscriber {
+        if arguments.flag("untimed"), fault_sleep_for_ever() == 0 {
+            say("timed: a sanitizer stands in for the calls whose time-outs are to go")
+        }
         var options = Subscriber.Options()
         options.directory = ChannelDirectory(path: arguments.folder)
         options.name = arguments.text("name") ?? "peer"

@@ -1,9 +1,13 @@
 // The memory that publisher and subscriber share, byte for byte. Little-endian, 64-bit.
 //
-// Three kinds of mapping:
+// Four kinds of mapping:
 //  - channel page: one per publisher, written by the publisher alone (F_SEAL_FUTURE_WRITE), read by everyone
+//  - wake page:    one per user that subscribes, written by the publisher alone, read by that user's processes
 //  - frame table:  one per generation, written by the publisher alone, read by everyone
 //  - lane:         one per subscriber and generation, written by both sides
+//
+// A word that a thread sleeps on is never in memory that two users can map, not even for reading: who can read a word
+// can wake its sleepers and move them to another word (futex(2): FUTEX_WAKE, FUTEX_REQUEUE).
 //
 // Plain integers with explicit padding: Swift imports neither _Atomic fields nor aligned structs. The Swift side lays
 // Atomic<> over the words at the offsets given here; every such word is naturally aligned.
@@ -27,20 +31,17 @@ struct fs_channel_page {
     uint32_t magic;
     uint32_t version;
     uint64_t reserved0[7];
-    // Line 1: what every sleeping reader waits on. Bumped once a frame, and at every change of state below.
-    uint32_t wake;                            // atomic; futex word
-    uint32_t pad1[15];
-    // Line 2: what a releasing subscriber reads.
+    // Line 1: what a releasing subscriber reads.
     uint32_t shortage;                        // atomic; FS_SHORT_* bits: how the publisher wants to hear of releases
-    uint32_t pad2[15];
-    // Line 3: state.
+    uint32_t pad1[15];
+    // Line 2: state.
     uint32_t generation;                      // atomic; the generation offered now
     uint32_t state;                           // atomic; FS_CHANNEL_*
     uint64_t published;                       // atomic; frames published so far
     uint64_t lost_source;                     // atomic; frames the source lost by itself
     uint64_t lost_no_slot;                    // atomic; frames lost since no slot was free
     uint64_t damaged;                         // atomic; frames published whose data is damaged
-    uint64_t pad3[3];
+    uint64_t pad2[3];
 };
 #define FS_SHORT_FUTEX 1u                     // a thread waits on the lanes' `release_wake` words
 #define FS_SHORT_SOCKET 2u                    // an event loop waits: send FS message `slotReleased`
@@ -48,10 +49,24 @@ struct fs_channel_page {
 #define FS_CHANNEL_ENDED 1u                   // the publisher closed the channel in order
 #define FS_CHANNEL_FAILED 2u                  // the source failed; the reason comes by the control socket
 
-_Static_assert(sizeof(struct fs_channel_page) == 4 * FS_CACHE_LINE, "channel page");
-_Static_assert(offsetof(struct fs_channel_page, wake) == 64, "own cache line");
-_Static_assert(offsetof(struct fs_channel_page, shortage) == 128, "own cache line");
-_Static_assert(offsetof(struct fs_channel_page, generation) == 192, "own cache line");
+_Static_assert(sizeof(struct fs_channel_page) == 3 * FS_CACHE_LINE, "channel page");
+_Static_assert(offsetof(struct fs_channel_page, shortage) == 64, "own cache line");
+_Static_assert(offsetof(struct fs_channel_page, generation) == 128, "own cache line");
+
+// --- wake page ----------------------------------------------------------------------------------------------------
+
+#define FS_WAKE_PAGE_MAGIC 0x50574346u        // "FCWP"
+
+struct fs_wake_page {
+    uint32_t magic;
+    uint32_t version;
+    // What the user's sleeping readers wait on. Bumped when a frame is offered and one of them sleeps, and at every
+    // change of the channel's state.
+    uint32_t wake;                            // atomic; futex word
+    uint32_t pad[13];
+};
+_Static_assert(sizeof(struct fs_wake_page) == FS_CACHE_LINE, "wake page");
+_Static_assert(offsetof(struct fs_wake_page, wake) == 8, "wake word");
 
 // --- lane ---------------------------------------------------------------------------------------------------------
 
@@ -60,7 +75,7 @@ _Static_assert(offsetof(struct fs_channel_page, generation) == 192, "own cache l
 struct fs_lane {
     // Lines 0 to 2: written by the subscriber, but for the publisher's clearing of `released`. What the publisher looks at
     // for each frame is in line 0, for pools of up to 384 slots.
-    uint32_t asleep_futex;                    // atomic; 1 while asleep on the channel page's wake word
+    uint32_t asleep_futex;                    // atomic; 1 while asleep on its user's wake page
     uint32_t asleep_socket;                   // atomic; a number that is new at each arming, 0 = not armed
     uint32_t release_wake;                    // atomic; futex word the publisher sleeps on when short
     uint32_t pad0;

@@ -3,7 +3,7 @@
 //   subscriber                          publisher
 //   hello  ------------------------->
 //          <-------------------------   refused  (text)                             or
-//          <-------------------------   welcome  (fd: channel page)
+//          <-------------------------   welcome  (fds: channel page, the user's wake page)
 //          <-------------------------   generation (fds: frame table, lane), buffers (fds) ...
 //   ready  ------------------------->
 //          <-------------------------   generation, buffers ...    at each reconfiguration
@@ -19,7 +19,7 @@
 /// A control message.
 enum Message: Equatable {
     /// The version that both sides must speak.
-    static let version: UInt16 = 2
+    static let version: UInt16 = 3
     static let magic: UInt32 = 0x5253_4d46  // "FMSR"
     static let headerSize = 8
     /// The largest that is ever sent.

@@ -286,32 +286,15 @@ extension PublisherCore {
 
     /// Tells everyone what has become of their requests, and wakes members that were handed a frame. Never under a lock.
     func tellWork() {
-        var sockets: [ControlSocket] = []
+        var sleepers = News()
         let (news, handedOver) = state.withLock { state in
             let handedOver = state.handedOver
             state.handedOver = false
-            if handedOver { sockets = Self.announceHandOver(page, &state) }
+            if handedOver { announce(&state, &sleepers, groupsOnly: true) }
             return (state.work.takeNews(), handedOver)
         }
         for item in news { item.sink.receive(item.event) }
-        guard handedOver else { return }
-        page.wakeAll()
-        for socket in sockets { deliver(Self.wakeMessage, to: socket) }
-    }
-
-    /// Bumps the word that readers sleep on, after the offer, and returns the sockets of event loops to be woken.
-    private static func announceHandOver(_ page: ChannelPage, _ state: inout State) -> [ControlSocket] {
-        page.wake.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
-        // As in `publish`: the offer and the bump come before the look at who sleeps.
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
-        var sockets: [ControlSocket] = []
-        for i in state.members.indices where state.members[i].group != nil && state.members[i].pollable {
-            let arming = state.members[i].lane.asleepOnSocket.pointee.load(ordering: .relaxed)
-            guard arming != 0 && arming != state.members[i].lastWoken else { continue }
-            state.members[i].lastWoken = arming
-            sockets.append(state.members[i].socket)
-        }
-        return sockets
+        if handedOver { tell(&sleepers) }
     }
 
     /// Ends all that is open, as the channel ends.

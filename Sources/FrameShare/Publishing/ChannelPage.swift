@@ -4,7 +4,8 @@ internal import Synchronization
 
 /// The channel page: one per publisher, written by it alone, read by every subscriber. It outlives reconfigurations.
 ///
-/// The kernel keeps readers from writing (`F_SEAL_FUTURE_WRITE`), so nobody can wake, stall or mislead another by it.
+/// The kernel keeps readers from writing (`F_SEAL_FUTURE_WRITE`), so no reader can mislead another by it. Nobody sleeps on
+/// a word of it: that would let every reader wake and move the sleepers (``WakePage``).
 // @unchecked: `base` points into `memory`, which is kept beside it, and is used for atomics and immutable words only.
 struct ChannelPage: @unchecked Sendable {
     enum State: UInt32 {
@@ -44,16 +45,14 @@ struct ChannelPage: @unchecked Sendable {
         (base + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
 
-    /// The futex word that every sleeping reader waits on.
-    var wake: UnsafeMutablePointer<Atomic<UInt32>> { word32(64) }
     /// `FS_SHORT_*`: whether and how the publisher wants to hear of releases.
-    var shortage: UnsafeMutablePointer<Atomic<UInt32>> { word32(128) }
-    var generation: UnsafeMutablePointer<Atomic<UInt32>> { word32(192) }
-    private var stateWord: UnsafeMutablePointer<Atomic<UInt32>> { word32(196) }
-    var published: UnsafeMutablePointer<Atomic<UInt64>> { word64(200) }
-    var lostBySource: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
-    var lostNoFreeSlot: UnsafeMutablePointer<Atomic<UInt64>> { word64(216) }
-    var damaged: UnsafeMutablePointer<Atomic<UInt64>> { word64(224) }
+    var shortage: UnsafeMutablePointer<Atomic<UInt32>> { word32(64) }
+    var generation: UnsafeMutablePointer<Atomic<UInt32>> { word32(128) }
+    private var stateWord: UnsafeMutablePointer<Atomic<UInt32>> { word32(132) }
+    var published: UnsafeMutablePointer<Atomic<UInt64>> { word64(136) }
+    var lostBySource: UnsafeMutablePointer<Atomic<UInt64>> { word64(144) }
+    var lostNoFreeSlot: UnsafeMutablePointer<Atomic<UInt64>> { word64(152) }
+    var damaged: UnsafeMutablePointer<Atomic<UInt64>> { word64(160) }
 
     /// What a reader sees; anything unknown counts as failed.
     var state: State {
@@ -62,9 +61,4 @@ struct ChannelPage: @unchecked Sendable {
     }
 
     func set(_ state: State) { stateWord.pointee.store(state.rawValue, ordering: .releasing) }
-
-    /// Wakes every reader that sleeps on the wake word.
-    func wakeAll() {
-        _ = fs_futex_wake(UnsafeMutableRawPointer(wake).assumingMemoryBound(to: UInt32.self), Int32.max)
-    }
 }

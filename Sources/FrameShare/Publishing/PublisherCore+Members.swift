@@ -51,6 +51,7 @@ extension PublisherCore {
         if let check { throw .refused(check.description) }
         guard hello.group.isEmpty || ChannelName.isValid(hello.group) else { throw .badGroupName(hello.group) }
         let (lane, memory) = try makeLane(request, id: nil)
+        let wakePage = try wakePage(ofUser: peer.uid)
         var refusal: ChannelError? = nil
         let id: SubscriberID = state.withLock { state in
             guard !state.ended else {
@@ -89,6 +90,7 @@ extension PublisherCore {
                     group: group,
                     pollable: hello.pollable,
                     socket: socket,
+                    wakePage: wakePage,
                     attachedAt: monotonicNow(),
                     lane: lane,
                     laneMemory: memory
@@ -98,6 +100,8 @@ extension PublisherCore {
                 state.work.update(group) { $0.members += 1 }
                 Self.rebalance(to: id, group, &state)
             }
+            // So that publishing allocates nothing.
+            state.wordsToWake.reserveCapacity(state.members.count)
             return id
         }
         tellWork()
@@ -110,13 +114,35 @@ extension PublisherCore {
             sourceName: options.sourceName
         )
         do throws(ChannelError) {
-            try Self.send(.welcome(welcome), [page.memory.descriptor], on: socket)
+            try Self.send(.welcome(welcome), [page.memory.descriptor, wakePage.memory.descriptor], on: socket)
             try sendGeneration(to: id)
         } catch {
             detach(id)
             throw error
         }
         return id
+    }
+
+    /// The page that a user's readers sleep on: the one that its other subscribers have, or a new one. So there are never
+    /// more than subscribers, and a page goes with the last of its user's. `control` is held: no other is made meanwhile.
+    private func wakePage(ofUser user: UInt32) throws(ChannelError) -> WakePage {
+        let present = state.withLock { state in state.members.first { $0.uid == user }?.wakePage }
+        if let present, user != WakePage.unknownUser { return present }
+        do throws(MemoryError) {
+            return try WakePage(creating: channel)
+        } catch {
+            throw .memory(error)
+        }
+    }
+
+    /// Bumps every word that a reader may sleep on, and returns their pages. For changes of state, after what is to be seen.
+    static func bumpAllWords(_ state: inout State) -> [WakePage] {
+        var pages: [WakePage] = []
+        for member in state.members where !pages.contains(where: { $0.word == member.wakePage.word }) {
+            member.wakePage.word.bump()
+            pages.append(member.wakePage)
+        }
+        return pages
     }
 
     func makeLane(_ request: LeaseRequest, id: SubscriberID?) throws(ChannelError) -> (LaneMemory, SharedMemory) {
@@ -260,18 +286,19 @@ extension PublisherCore {
 
     /// Ends the channel for everyone. Returns false when it had ended before.
     func end(_ end: Message.End) -> Bool {
+        var pages: [WakePage] = []
         let sockets: [ControlSocket]? = state.withLock { state in
             guard !state.ended else { return nil }
             state.ended = true
             if case .sourceFailed = end { page.set(.failed) } else { page.set(.ended) }
-            page.wake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+            pages = Self.bumpAllWords(&state)
             return state.members.map(\.socket)
         }
         guard let sockets else { return false }
         controls.stop()
         for socket in sockets { socket.send(.ended(end)) }
         endWork(end.error ?? .closed)
-        page.wakeAll()
+        for page in pages { page.word.wakeSleepers() }
         wakeSlotWaiters()
         Self.signal(freeSlotEvent)
         return true

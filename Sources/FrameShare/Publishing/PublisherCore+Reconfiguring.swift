@@ -60,6 +60,7 @@ extension PublisherCore {
             next.lanes[member.id] = memory
         }
         let prepared = next
+        var pages: [WakePage] = []
         state.withLock { state in
             var old = state.generation
             state.generation = prepared
@@ -95,7 +96,7 @@ extension PublisherCore {
             Self.holdToBudget(&state)
             state.waitSet = Array(state.generation.lanes.values)
             page.generation.pointee.store(number, ordering: .releasing)
-            page.wake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
+            pages = Self.bumpAllWords(&state)
         }
         for id in lanes.keys {
             do throws(ChannelError) {
@@ -107,7 +108,7 @@ extension PublisherCore {
                 }
             }
         }
-        page.wakeAll()
+        for page in pages { page.word.wakeSleepers() }
         tellWork()
         slotMayBeFree()
         Self.signal(controlEvent)

@@ -25,6 +25,8 @@ final class PublisherCore: Sendable {
         let group: WorkTable.GroupID?
         let pollable: Bool
         let socket: ControlSocket
+        /// What it sleeps on, shared with the other subscribers of its user. Gone with the last of them.
+        let wakePage: WakePage
         let attachedAt: Int64
         /// It said goodbye: it keeps what it holds and is offered nothing, in this generation and any later one.
         var isLeaving = false
@@ -60,6 +62,8 @@ final class PublisherCore: Sendable {
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
         var toWake: [ControlSocket] = []
+        /// The words of sleeping readers that a frame's first waker has not woken itself: those of further users.
+        var wordsToWake: [WakeWord] = []
         /// What could not be sent and is to be tried again by the control thread.
         var unsent: [Unsent] = []
         /// Frames copied for subscribers that lag.
@@ -266,23 +270,30 @@ final class PublisherCore: Sendable {
 
     /// Whom to tell, after the lock, of what was offered under it.
     struct News {
-        var forFutex = false
+        /// The word of the first user whose reader sleeps.
+        var word: WakeWord? = nil
+        /// Whether `State.wordsToWake` has those of others.
+        var moreWords = false
         var sockets: [ControlSocket] = []
         var forControl = false
         var ofWork = false
     }
 
-    /// After an offer: bumps the word that readers sleep on, and sees who sleeps.
+    /// ANNOUNCE: after an offer, sees who sleeps, and bumps the words that they sleep on.
+    /// - Parameter groupsOnly: the offer was a member's of a group
     @inline(__always)
-    func announce(_ state: inout State, _ news: inout News) {
-        page.wake.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
-        // Offers and bump come before the look at who sleeps; a reader announces its sleep before it looks for an
-        // offer. With a fence on either side one of the two sees the other: no wake-up is lost.
+    func announce(_ state: inout State, _ news: inout News, groupsOnly: Bool = false) {
+        // Offers come before the look at who sleeps; a reader announces its sleep before it looks for an offer. With a
+        // fence on either side one of the two sees the other: no wake-up is lost. A reader notes the word before it
+        // announces, so the bump that follows the look changes what it has noted, and the kernel lets it sleep no more.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         swap(&news.sockets, &state.toWake)
         for i in state.members.indices {
+            if groupsOnly && state.members[i].group == nil { continue }
             let lane = state.members[i].lane
-            if lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 { news.forFutex = true }
+            if lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 {
+                Self.bump(state.members[i].wakePage.word, &state, &news)
+            }
             if state.members[i].pollable {
                 let arming = lane.asleepOnSocket.pointee.load(ordering: .relaxed)
                 if arming != 0 && arming != state.members[i].lastWoken {
@@ -292,6 +303,31 @@ final class PublisherCore: Sendable {
             }
         }
         if !state.disconnects.isEmpty || state.generation.leases.hasViolation { news.forControl = true }
+    }
+
+    /// Bumps a word that somebody sleeps on, once, and notes it to be woken after the lock.
+    @inline(__always)
+    static func bump(_ word: WakeWord, _ state: inout State, _ news: inout News) {
+        if news.word == nil {
+            word.bump()
+            news.word = word
+        } else if news.word != word {
+            bumpFurther(word, &state, &news)
+        }
+    }
+
+    @inline(never)
+    private static func bumpFurther(_ word: WakeWord, _ state: inout State, _ news: inout News) {
+        word.bump()
+        // Where it still waits for an earlier frame's waker, that one wakes it after this bump.
+        if !state.wordsToWake.contains(word) { state.wordsToWake.append(word) }
+        news.moreWords = true
+    }
+
+    /// WAKE: the readers of further users, a call for each.
+    @inline(never)
+    private func wakeFurther() {
+        while let word = state.withLock({ $0.wordsToWake.popLast() }) { word.wakeSleepers() }
     }
 
     /// After a frame was offered: what groups are asked about it.
@@ -311,7 +347,8 @@ final class PublisherCore: Sendable {
     /// Wakes who sleeps and tells who must know.
     @inline(__always)
     func tell(_ news: inout News) {
-        if news.forFutex { page.wakeAll() }
+        news.word?.wakeSleepers()
+        if news.moreWords { wakeFurther() }
         for socket in news.sockets { deliver(Self.wakeMessage, to: socket) }
         if news.sockets.capacity > 0 {
             news.sockets.removeAll(keepingCapacity: true)

@@ -6,7 +6,7 @@ internal import Synchronization
 extension Subscriber {
     enum Step {
         case taken(Taken)
-        case sleep(on: ChannelPage, seen: UInt32)
+        case sleep(on: WakePage, seen: UInt32)
         /// Another generation has taken over: sleep is to be announced in its lane.
         case lookAgain
         case readSocket
@@ -61,8 +61,7 @@ extension Subscriber {
                     throw .timedOut
                 }
                 // A tenth of a second at most: then we look whether the publisher is still there.
-                let word = UnsafeMutableRawPointer(page.wake).assumingMemoryBound(to: UInt32.self)
-                let result = fs_futex_wait(word, seen, deadline.remaining(atMost: 100_000_000))
+                let result = page.word.sleep(while: seen, nanoseconds: deadline.remaining(atMost: 100_000_000))
                 if let taken = try wakeUp() { return taken }
                 if result == -ETIMEDOUT {
                     try lookAtSocket()
@@ -85,8 +84,10 @@ extension Subscriber {
                 try lookNowAndThen(&state)
                 let announced = state.current
                 let page = announced.page
-                // Before the look: if the publisher bumps it after this, the kernel refuses to sleep.
-                let seen = page.wake.pointee.load(ordering: .acquiring)
+                let wakePage = state.link.wakePage
+                // Before the announcement: a publisher that sees that bumps the word after this, and the kernel refuses to
+                // sleep.
+                let seen = wakePage.word.value
                 announced.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
                 // The announcement comes before the look; the publisher's offer before its look at the announcement.
                 atomicMemoryFence(ordering: .sequentiallyConsistent)
@@ -107,7 +108,7 @@ extension Subscriber {
                 }
                 guard state.current === announced else { return .lookAgain }
                 state.sleepers += 1
-                return .sleep(on: page, seen: seen)
+                return .sleep(on: wakePage, seen: seen)
             } catch {
                 clearAnnouncement(&state)
                 if error != .closed { failure = error }

@@ -360,8 +360,8 @@ public final class Subscriber: Sendable {
     }
 
     private func wakeOwnSleepers() {
-        // Other processes' sleepers on this word wake too, find nothing and sleep again.
-        state.withLock { $0.current.page }.wakeAll()
+        // Sleepers of its user's other subscribers wake too, find nothing and sleep again.
+        state.withLock { $0.link.wakePage }.word.wakeSleepers()
         reconnection.bump()
     }
 

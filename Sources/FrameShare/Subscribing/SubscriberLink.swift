@@ -10,6 +10,8 @@ struct SubscriberLink {
     let socket: ControlSocket
     let leases: LeaseCount
     let page: ChannelPage
+    /// What its threads sleep on.
+    let wakePage: WakePage
     let welcome: Message.Welcome
     let publisher: (pid: Int32, uid: UInt32)
     /// Generations that have arrived whole and wait for their turn.
@@ -58,12 +60,14 @@ struct SubscriberLink {
     private init(
         socket: ControlSocket,
         page: ChannelPage,
+        wakePage: WakePage,
         welcome: Message.Welcome,
         publisher: (pid: Int32, uid: UInt32),
         isMember: Bool,
         buffer: consuming [UInt8]
     ) {
-        (self.socket, self.page, self.welcome, self.publisher) = (socket, page, welcome, publisher)
+        (self.socket, self.page, self.wakePage) = (socket, page, wakePage)
+        (self.welcome, self.publisher) = (welcome, publisher)
         self.buffer = buffer
         leases = LeaseCount(socket: socket, isMember: isMember)
     }
@@ -185,7 +189,7 @@ struct SubscriberLink {
         nanosleep(&pause, nil)
     }
 
-    /// The first message: welcome with the channel page, or the reason why not.
+    /// The first message: welcome with channel page and wake page, or the reason why not.
     private static func receiveWelcome(
         on socket: ControlSocket,
         channel: String,
@@ -207,12 +211,16 @@ struct SubscriberLink {
                 guard let page = received.descriptors.takeFirst() else {
                     throw .protocolViolation("welcome without a channel page")
                 }
+                guard let wakePage = received.descriptors.takeFirst() else {
+                    throw .protocolViolation("welcome without a wake page")
+                }
                 // Moved, or it would be copied when the next message is written into it.
                 var room: [UInt8] = []
                 swap(&room, &buffer)
                 return SubscriberLink(
                     socket: socket,
                     page: try adopt(page),
+                    wakePage: try adopt(wakePage: wakePage),
                     welcome: welcome,
                     publisher: publisher,
                     isMember: isMember,
@@ -231,6 +239,17 @@ struct SubscriberLink {
             throw .memory(error)
         }
         guard page.hasMagic else { throw .protocolViolation("this is no channel page") }
+        return page
+    }
+
+    private static func adopt(wakePage descriptor: consuming OwnedDescriptor) throws(ChannelError) -> WakePage {
+        let page: WakePage
+        do throws(MemoryError) {
+            page = try WakePage(adopting: descriptor)
+        } catch {
+            throw .memory(error)
+        }
+        guard page.hasMagic else { throw .protocolViolation("this is no wake page") }
         return page
     }
 

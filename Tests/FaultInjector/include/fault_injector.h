@@ -17,5 +17,9 @@ int fault_end(void);
 /// How many calls of a function were counted since `fault_begin`.
 int fault_count(int function);
 
+/// From now on no sleep on a shared futex word ends by its time: what nobody wakes sleeps for ever. Returns 0 where that
+/// can't be had.
+int fault_sleep_for_ever(void);
+
 /// Whether the calling thread, and those that it makes from here on, are left alone.
 void fault_spare(int spared);

@@ -35,6 +35,8 @@ extension FaultTests {
             arguments: [
                 ("page-unsealed", "memory.notSealed"), ("page-small", "memory.tooSmall"),
                 ("page-file", "memory.not"), ("page-pipe", "memory.notMemfd"),
+                ("wake-unsealed", "memory.notSealed"), ("wake-small", "memory.tooSmall"),
+                ("wake-file", "memory.not"), ("wake-pipe", "memory.notMemfd"),
                 ("table-unsealed", "memory.notSealed"), ("table-small", "memory.tooSmall"),
                 ("table-file", "memory.not"), ("table-pipe", "memory.notMemfd"),
                 ("lane-unsealed", "memory.notSealed"), ("lane-small", "memory.tooSmall"),
@@ -55,7 +57,7 @@ extension FaultTests {
         @Test(
             "Too few or too many descriptors, and buffers that belong nowhere, are refused and all closed",
             arguments: [
-                "page-none", "generation-no-descriptors", "generation-one-descriptor", "buffers-too-few",
+                "page-none", "wake-none", "generation-no-descriptors", "generation-one-descriptor", "buffers-too-few",
                 "buffers-too-many", "buffers-none", "buffers-count-lie", "buffers-first", "buffers-first-negative",
                 "buffers-of-another-generation", "buffers-early", "welcome-twice",
             ]
@@ -68,7 +70,8 @@ extension FaultTests {
         @Test(
             "Messages and layouts that can't be are refused",
             arguments: [
-                "type", "welcome-short", "welcome-long", "welcome-garbage", "page-magic", "generation-short",
+                "type", "welcome-short", "welcome-long", "welcome-garbage", "page-magic", "wake-magic",
+                "generation-short",
                 "generation-long", "slots-0", "slots-million", "slots-negative", "depth-0", "depth-million",
                 "copies-all", "copies-million", "copies-negative", "copies-protection-unknown",
                 "records-overlap", "records-unaligned", "records-huge", "metadata-huge", "streams-0", "streams-9",
@@ -103,10 +106,11 @@ extension FaultTests {
         }
 
         @Test(
-            "Whatever a publisher writes into frame table, lane and channel page, its reader ends with an error, not a crash",
+            "Whatever a publisher writes into frame table, lane, channel page and wake page, its reader ends with an error, not a crash",
             arguments: [
                 "record-random", "record-times-smallest", "record-times-largest", "tickets-out-of-range",
                 "tickets-random", "offered-backward", "offered-largest", "offered-random", "page-random",
+                "wake-random",
             ]
         )
         func lyingMemory(behaviour: String) async throws {
@@ -139,8 +143,8 @@ extension FaultTests {
             let publisher = try folder.hostile("publish", behaviour)
             try await publisher.line("listening")
             let subscriber = try await folder.subscriber("behaviour=verify")
-            // 3 standard ones, the socket, page, frame table, lane, and 4 buffers.
-            #expect(try await subscriber.report()["fds"] == 11)
+            // 3 standard ones, the socket, two pages, frame table, lane, and 4 buffers.
+            #expect(try await subscriber.report()["fds"] == 12)
             publisher.kill(9)
             #expect(try await subscriber.line("over").kind == "publisherLost")
         }

@@ -60,7 +60,9 @@ final class TestChannel: Sendable {
 
     /// How many of this process's descriptors are memory of this channel whose name begins so: `:main` for a stream's
     /// buffers, `:lane`, `:frames`.
-    func descriptors(_ kind: String = "") -> Int {
+    func descriptors(_ kind: String = "") -> Int { Self.descriptors(of: name, kind) }
+
+    static func descriptors(of name: String, _ kind: String = "") -> Int {
         let prefix = "/memfd:frameshare:\(name)\(kind)"
         var count = 0
         var buffer = [CChar](repeating: 0, count: 512)
