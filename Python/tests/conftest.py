@@ -19,6 +19,7 @@ PATIENCE = 60.0
 # A shell's jobs in the background ignore Ctrl-C, and so would all programs that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 EXAMPLES = Path(os.environ.get("FRAMESHARE_EXAMPLES", Path(__file__).parents[2] / "Examples" / "Python"))
+README = Path(os.environ.get("FRAMESHARE_README", Path(__file__).parents[1] / "README.md"))
 
 
 @pytest.fixture(autouse=True)

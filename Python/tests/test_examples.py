@@ -6,12 +6,11 @@ import socket
 import subprocess
 import time
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import EXAMPLES, PATIENCE, is_published, until
+from conftest import EXAMPLES, PATIENCE, README, is_published, until
 
 
 def publish(start, frames=200, rate=60):
@@ -95,9 +94,6 @@ def test_the_c_program_watches_what_python_publishes(start):
     publish(start, frames=10000)
     output = subprocess.run([str(WATCH), "camera0", "5"], capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert len(re.findall(r"^frame \d+: 320x240, mean \d+\.\d, lost \d+$", output, re.M)) == 5, output
-
-
-README = Path(os.environ.get("FRAMESHARE_README", Path(__file__).parents[1] / "README.md"))
 
 
 def test_the_readmes_lines_run_as_written(start):

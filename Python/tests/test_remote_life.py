@@ -22,7 +22,7 @@ from stand_in import LORES, MAIN, Camera
 from test_remote import all_back, sent
 
 import frameshare
-from frameshare.remote import Picamera2Proxy, Pool, Process, carrying
+from frameshare.remote import Picamera2Proxy, Pool, Process, carrying, child
 
 TESTS = str(Path(__file__).parent)
 
@@ -162,6 +162,23 @@ def test_a_fork_of_the_program_does_not_close_its_parents_pool(start, tmp_path) 
     """))
     output, errors = start(str(program), TESTS).communicate(timeout=PATIENCE)
     assert output == "4 1 2\n", errors
+
+
+def test_a_channel_that_ends_while_a_worker_connects_is_no_failure(monkeypatch, tmp_path) -> None:
+    refused = frameshare.Refused("the publisher refused: the channel has ended")
+
+    def connecting(*outcomes):
+        left = list(outcomes)
+
+        def connect(*arguments, **options):
+            raise left.pop(0)
+
+        monkeypatch.setattr(child, "Subscriber", connect)
+        return child._member(str(tmp_path))
+
+    assert connecting(refused, frameshare.NoSuchChannel("there is no channel")) is None
+    with pytest.raises(frameshare.Refused):
+        connecting(refused, refused, refused)
 
 
 # Failures that nobody asks for

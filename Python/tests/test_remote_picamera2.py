@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import fake_libcamera
 import pytest
 import remote_jobs as jobs
-from conftest import EXAMPLES, PATIENCE, until
+from conftest import EXAMPLES, PATIENCE, README, is_published, until
 
 import frameshare
 from frameshare._tap import Tap
@@ -87,6 +88,27 @@ def test_the_example_of_a_proxy_sees_every_frame(start, with_fake) -> None:
     assert program.returncode == 0, errors
     frames = re.findall(r"^frame (\d+): 640x480, mean \d+\.\d$", output, re.M)
     assert frames == [str(number) for number in range(1, 21)] and "has sent all" in output, errors
+
+
+def readme(marker):
+    """The program in Python's README that has a line like this."""
+    blocks = re.split(r"^```.*\n", README.read_text(), flags=re.M)[1::2]
+    (program,) = [block for block in blocks if marker in block]
+    return program
+
+
+def test_the_readmes_picamera2_programs_run_as_written(start, with_fake, tmp_path) -> None:
+    sharing = readme('frameshare.picamera2.publish(picam2, "camera0")')
+    publisher = start("-c", sharing + "input()", env=with_fake, stdin=subprocess.PIPE)
+    until(lambda: publisher.poll() is not None or is_published("camera0"))
+    assert publisher.poll() is None, publisher.communicate()
+    with frameshare.Subscriber("camera0") as subscriber:
+        assert subscriber.next(PATIENCE)["main"].width == 1280
+    publisher.communicate("\n", timeout=PATIENCE)
+    program = tmp_path / "remote.py"
+    program.write_text(readme("with Pool(run, 4, picam2)"))
+    output, errors = start(str(program), env=with_fake).communicate(timeout=PATIENCE)
+    assert re.fullmatch(r"\d+\.\d+\n", output), errors
 
 
 def test_requests_that_wait_are_worked_on_after_the_camera_was_configured_anew(picam2, tmp_path) -> None:

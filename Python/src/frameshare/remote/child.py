@@ -144,14 +144,8 @@ class Taker:
         self._arguments = arguments
         self._images = PrivateImages()
         self._current: RemoteRequest | None = None
-        self._subscriber: Subscriber | None = None
         before = _sockets()
-        try:
-            self._subscriber = Subscriber(
-                CHANNEL, group=GROUP, policy="queue:1", budget=2, directory=arguments.directory, name="worker"
-            )
-        except _ENDS:
-            pass  # the pool was closed meanwhile
+        self._subscriber = _member(arguments.directory)
         _leave_to_this_process(_sockets() - before)
 
     def next(self) -> RemoteRequest | None:
@@ -202,6 +196,22 @@ class Taker:
     def close(self) -> None:
         if self._subscriber is not None:
             self._subscriber.close()
+
+
+def _member(directory: str) -> Subscriber | None:
+    """A connection to the pool's channel; None where the pool was closed meanwhile."""
+    attempts = 3
+    while True:
+        try:
+            return Subscriber(CHANNEL, group=GROUP, policy="queue:1", budget=2, directory=directory, name="worker")
+        except _ENDS:
+            return None
+        except errors.Refused:
+            # A channel that ends at this moment refuses too, and is gone a moment later.
+            attempts -= 1
+            if attempts == 0:
+                raise
+            time.sleep(0.1)
 
 
 # The parent has gone, or has given the worker up.
