@@ -1,4 +1,4 @@
-/// A value of JSON that was read: a side-car's line, a request's body. Its bytes may be hostile.
+/// A value of JSON (RFC 8259) that was read: a side-car's line, a request's body. Its bytes may be hostile.
 package enum JSONText: Equatable, Sendable {
     case null
     case bool(Bool)
@@ -8,7 +8,8 @@ package enum JSONText: Equatable, Sendable {
     case array([JSONText])
     case object([String: JSONText])
 
-    /// Reads one value; nil for anything else, and for what is nested deeper than eight times.
+    /// Reads one value; nil for anything else, for what is nested deeper than eight times, and for numbers that no `Double`
+    /// holds.
     package init?(_ text: some Sequence<UInt8>) {
         var parser = Parser(bytes: Array(text))
         guard let value = parser.value(depth: 0), parser.isAtEnd else { return nil }
@@ -80,8 +81,41 @@ package enum JSONText: Equatable, Sendable {
             case "null": return .null
             case "true": return .bool(true)
             case "false": return .bool(false)
-            default: return Int64(text).map(JSONText.integer) ?? Double(text).map(JSONText.number)
+            default: return Self.number(bytes[start..<at])
             }
+        }
+
+        /// Swift's own reading takes more than JSON has: `nan`, `inf`, `+5`, `0x10`, `05`, `1.`.
+        static func number(_ bytes: ArraySlice<UInt8>) -> JSONText? {
+            var rest = bytes
+            func digits() -> Int {
+                let count = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }.count
+                rest = rest.dropFirst(count)
+                return count
+            }
+            func skip(_ characters: String) -> Bool {
+                guard let first = rest.first, characters.utf8.contains(first) else { return false }
+                rest = rest.dropFirst()
+                return true
+            }
+            _ = skip("-")
+            let startsWithZero = rest.first == UInt8(ascii: "0")
+            let whole = digits()
+            guard whole == 1 || whole > 1 && !startsWithZero else { return nil }
+            var isInteger = true
+            if skip(".") {
+                isInteger = false
+                guard digits() > 0 else { return nil }
+            }
+            if skip("eE") {
+                isInteger = false
+                _ = skip("+-")
+                guard digits() > 0 else { return nil }
+            }
+            guard rest.isEmpty else { return nil }
+            let text = String(decoding: bytes, as: UTF8.self)
+            if isInteger, let integer = Int64(text) { return .integer(integer) }
+            return Double(text).flatMap { $0.isFinite ? .number($0) : nil }
         }
 
         mutating func string() -> String? {
@@ -93,6 +127,7 @@ package enum JSONText: Equatable, Sendable {
                 at += 1
                 if byte == UInt8(ascii: "\"") { return String(validating: result, as: UTF8.self) }
                 guard byte == UInt8(ascii: "\\") else {
+                    guard byte >= 32 else { return nil }
                     result.append(byte)
                     continue
                 }
@@ -114,7 +149,8 @@ package enum JSONText: Equatable, Sendable {
             case UInt8(ascii: "u"):
                 guard let scalar = scalar() else { return nil }
                 return Array(String(scalar).utf8)
-            case let other: return [other]
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [bytes[at - 1]]
+            default: return nil
             }
         }
 
@@ -131,7 +167,7 @@ package enum JSONText: Equatable, Sendable {
         }
 
         mutating func codeUnit() -> UInt16? {
-            guard at + 4 <= bytes.count, bytes[at] != UInt8(ascii: "+"),
+            guard at + 4 <= bytes.count, !"+-".utf8.contains(bytes[at]),
                 let code = UInt16(String(decoding: bytes[at..<at + 4], as: UTF8.self), radix: 16)
             else { return nil }
             at += 4
