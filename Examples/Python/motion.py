@@ -1,7 +1,7 @@
 """motion.py CHANNEL OUTPUT.npy [FRAMES]: motion detection with OpenCV beside a recorder, each at its own pace.
 
-The detector looks at the newest frame alone; the recorder gets every frame, in order, and the camera waits for it as long
-as its publisher allows. Both read the same memory.
+The detector looks at the newest frame alone; the recorder gets every frame that its budget has room for, in order. The
+camera waits for neither, a file waits for the recorder for a while. Both read the same memory.
 """
 
 import sys

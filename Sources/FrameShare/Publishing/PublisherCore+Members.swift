@@ -243,7 +243,7 @@ extension PublisherCore {
         Self.signal(freeSlotEvent)
     }
 
-    /// Who is to be hung up on, and why: those that broke the protocol, stalled the source or did not read.
+    /// Who is to be hung up on, and why: those that broke the protocol, held a frame too long or did not read.
     func takeDisconnects() -> [(id: SubscriberID, socket: ControlSocket, reason: String)] {
         let result = state.withLock { state in
             var result = state.disconnects
