@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -203,12 +204,19 @@ void test_own_buffers(void) {
     CHECK(image.protection == FRAMESHARE_PROTECTION_NONE);
     CHECK_RESULT(frameshare_publisher_take_free(publisher, slots, 8, &count), FRAMESHARE_OK);
     CHECK(count == 0);
-    int fd = -1;
-    CHECK_RESULT(frameshare_publisher_free_slot_fd(publisher, &fd), FRAMESHARE_OK);
-    CHECK(fd >= 0);
-    frameshare_frame_release(frame);
+    // A camera that waits for its buffers hears of the one that the reader gives back, and of no other.
+    struct pollfd free_slots = {.fd = -1, .events = POLLIN};
+    CHECK_RESULT(frameshare_publisher_free_slot_fd(publisher, &free_slots.fd), FRAMESHARE_OK);
+    const uint32_t held = slots[1];
+    CHECK_RESULT(frameshare_publisher_publish(publisher, slots[0], NULL, NULL, NULL), FRAMESHARE_OK);  // one is left to it
+    uint64_t drained = 0;
+    while (poll(&free_slots, 1, 0) == 1) CHECK(read(free_slots.fd, &drained, sizeof drained) == sizeof drained);
     CHECK_RESULT(frameshare_publisher_take_free(publisher, slots, 8, &count), FRAMESHARE_OK);
-    CHECK(count == 1);
+    CHECK(count == 0 && poll(&free_slots, 1, 50) == 0);
+    frameshare_frame_release(frame);
+    CHECK(poll(&free_slots, 1, 60 * 1000) == 1);
+    CHECK_RESULT(frameshare_publisher_take_free(publisher, slots, 8, &count), FRAMESHARE_OK);
+    CHECK(count == 1 && slots[0] == held && bytes[held][0] == 42);
     CHECK_RESULT(frameshare_publisher_give_back(publisher, slots[0]), FRAMESHARE_OK);
     frameshare_subscriber_close(subscriber);
     frameshare_publisher_close(publisher);
