@@ -81,10 +81,10 @@ extension SoakRun {
         }
         for member in members {
             guard let member else { continue }
-            // 3 standard ones, the socket, page, frame table, lane and the buffers.
+            // 3 standard ones, the socket, two pages, frame table, lane and the buffers.
             try await waitFor("\(member.name) has nothing but the new pool") {
                 let now = try await member.process.report()
-                return try now["fds"] == 7 + slots && now["maps"] == 3 + slots
+                return try now["fds"] == 8 + slots && now["maps"] == 4 + slots
             }
         }
         guard let now = settled else { return }

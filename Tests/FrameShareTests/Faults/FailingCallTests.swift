@@ -88,8 +88,8 @@ extension FaultTests {
             let after = try await publisher.report()
             try #expect(after["subscribers"] == 1 && after["free"] == 12 && after["lostNoFreeSlot"] == 0, "\(after)")
             // 3 standard ones, epoll, 3 eventfds, attention, lock, socket, the spare one, page, frame table; a connection and
-            // its lane; 12 slots.
-            try #expect(after["fds"] == 27 && after["maps"] == 16, "\(after)")
+            // its lane and wake page; 12 slots.
+            try #expect(after["fds"] == 28 && after["maps"] == 17, "\(after)")
         }
 
         /// What the core's objects import of the C library and no test makes fail, and why that is right.
