@@ -33,10 +33,8 @@ def wait(call: Callable[[int], int], timeout: float | None) -> int:
 
 
 class Condition(threading.Condition):
-    """A condition at which Ctrl-C always arrives.
-
-    Python's own sleeps on where a signal comes in the last moment before it sleeps. It also leaves its lock taken, or takes it
-    no more, where a signal comes between two of its steps.
+    """A condition that Ctrl-C leaves as it was: Python's own leaves its lock taken, or takes it no more, where a signal comes
+    between two of its steps. Both sleep on where a signal comes in the last moment before: wait no longer than `SLICE`.
     """
 
     def __init__(self) -> None:
@@ -47,14 +45,8 @@ class Condition(threading.Condition):
     __exit__: Any = property(lambda self: self._lock.__exit__)
 
     def wait(self, timeout: float | None = None) -> bool:
-        end = None if timeout is None else time.monotonic() + timeout
         try:
-            while True:
-                left = SLICE if end is None else min(SLICE, max(0.0, end - time.monotonic()))
-                if super().wait(left):
-                    return True
-                if end is not None and time.monotonic() >= end:
-                    return False
+            return super().wait(timeout)
         finally:
             while not self._is_owned():  # type: ignore[attr-defined]
                 self.acquire()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import time
 import weakref
@@ -10,7 +11,7 @@ from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from .. import errors
-from .._waiting import Condition
+from .._waiting import SLICE, Condition
 from ..groups import Pending
 from .held import HeldBuffers
 
@@ -36,15 +37,25 @@ class RequestFuture(Future[Any]):
     def result(self, timeout: float | None = None) -> Any:
         result = None
         try:
-            result = super().result(timeout)
+            self._await(timeout)
+            result = super().result(0)
         finally:
             self._asked = self.done()
         return result
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        error = super().exception(timeout)
+        self._await(timeout)
+        error = super().exception(0)
         self._asked = True
         return error
+
+    def _await(self, timeout: float | None) -> None:
+        """Until it is done, or the time is over; in slices, or Ctrl-C might not end it. A slice may end at the same moment as
+        the wait: only the state counts."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.done() and (end is None or time.monotonic() < end):
+            with contextlib.suppress(TimeoutError, CancelledError):
+                super().exception(SLICE if end is None else min(SLICE, max(0.0, end - time.monotonic())))
 
     def set_exception(self, exception: BaseException | None) -> None:
         super().set_exception(exception)
