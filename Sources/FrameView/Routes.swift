@@ -36,12 +36,8 @@ struct Routes: Sendable {
             response = error.response
         }
         response.headers.add(commonTo: request)
-        if request.method == .head {
-            let length = response.headers[.contentLength]
-            response = response.createHeadResponse()
-            response.headers[.contentLength] = length
-        }
-        return response
+        // The header stays as it is, with the length of what GET would bring.
+        return request.method == .head ? response.createHeadResponse() : response
     }
 
     private func answer(_ request: Request, _ channel: any Channel) async throws(Refusal) -> Response {
@@ -197,12 +193,9 @@ struct Routes: Sendable {
         case "jpg":
             let quality = try number("quality", 1...100, request) ?? options.quality
             guard seen.isLive else { throw .noSignal }
-            return request.method == .head
-                ? Response(status: .ok, headers: [.contentType: "image/jpeg"])
-                : try await snapshots.take(channel: name, stream: stream, quality: quality)
+            return try await snapshots.take(channel: name, stream: stream, quality: quality)
         case "mp4":
             guard seen.isLive else { throw .noSignal }
-            if request.method == .head { return Response(status: .ok, headers: [.contentType: PacketStream.type]) }
             guard let place = feeds.takePlace(forPackets: .init(channel: name, stream: stream)) else {
                 throw .tooManyViewers
             }
@@ -217,7 +210,6 @@ struct Routes: Sendable {
         default:
             let rate = try number("fps", 1...60, request) ?? options.framesPerSecond
             let isHeaderAhead = try number("ahead", 0...1, request) == 1
-            if request.method == .head { return Response(status: .ok, headers: [.contentType: PictureStream.type]) }
             guard let place = feeds.takePlace() else { throw .tooManyViewers }
             let stream = PictureStream(
                 feed: feeds.feed(.init(channel: name, stream: stream)),

@@ -27,12 +27,20 @@ private final class RequestForm: ChannelDuplexHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// The last request was HTTP/1.0: it can't read chunks, and its answer ends with the connection.
-    private var isOld = false
+    private struct Form {
+        /// HTTP/1.0: it can't read chunks, and its answer ends with the connection.
+        var isOld = false
+        /// The answer ends with its header (RFC 9110, 9.3.2). The encoder does not know of it, and would end the body.
+        var isHead = false
+    }
+
+    /// Of the requests that are not answered yet, the oldest first: a client may send several ahead.
+    private var forms = CircularBuffer<Form>()
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
-        isOld = head.version.major == 1 && head.version.minor == 0
+        let isOld = head.version.major == 1 && head.version.minor == 0
+        forms.append(Form(isOld: isOld, isHead: head.method == .HEAD))
         if isOld {
             head.headers.replaceOrAdd(name: "Connection", value: "close")
             // HTTP/1.0 need not name a host. No browser is that old, and the check of names is for browsers.
@@ -46,14 +54,26 @@ private final class RequestForm: ChannelDuplexHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard isOld, case .head(var head) = unwrapOutboundIn(data) else {
-            return context.write(data, promise: promise)
+        // What could not be read as a request is answered, too.
+        let form = forms.first ?? Form()
+        switch unwrapOutboundIn(data) {
+        case .head(var head) where form.isOld:
+            head.version = .http1_0
+            head.headers.remove(name: "Transfer-Encoding")
+            head.headers.replaceOrAdd(name: "Connection", value: "close")
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .head:
+            context.write(data, promise: promise)
+        case .body:
+            context.write(form.isHead ? Self.nothing : data, promise: promise)
+        case .end:
+            if !forms.isEmpty { forms.removeFirst() }
+            context.write(form.isHead ? Self.nothing : data, promise: promise)
         }
-        head.version = .http1_0
-        head.headers.remove(name: "Transfer-Encoding")
-        head.headers.replaceOrAdd(name: "Connection", value: "close")
-        context.write(wrapOutboundOut(.head(head)), promise: promise)
     }
+
+    /// Bytes of which nothing is sent.
+    private static var nothing: NIOAny { NIOAny(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer()))) }
 
     private static func authority(of uri: String) -> String? {
         guard !uri.hasPrefix("/"), let scheme = uri.firstRange(of: "://") else { return nil }

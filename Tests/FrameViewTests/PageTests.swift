@@ -27,6 +27,59 @@ struct PageTests {
         #expect(head.status == 200 && head.body.isEmpty && head.headers["content-length"] == "\(page.body.count)")
     }
 
+    @Test(
+        "HEAD gives the header of GET and not a byte more, wherever it goes, and the connection stays in step",
+        arguments: ["1.1", "1.0"]
+    )
+    func head(version: String) throws {
+        let scene = try ViewScene()
+        try scene.publish()
+        let (fixed, varied, endless) = (
+            ["/", "/view.css", "/healthz", "/nothing", "/channels/other/main.jpg", "/api/channels/cam/trigger", "//"],
+            ["/metrics", "/api/channels", "/api/channels/cam", "/api/channels/cam/controls", "/channels/cam/main.jpg"],
+            ["/api/events", "/channels/cam/main.mjpg", "/channels/cam/main.mjpg?ahead=1"]
+        )
+        func ask(_ method: String, _ path: String) throws -> (connection: HTTPConnection, text: String) {
+            let connection = try HTTPConnection(port: scene.port)
+            let next = method == "HEAD" ? "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" : ""
+            try connection.send("\(method) \(path) HTTP/\(version)\r\nHost: localhost\r\n\r\n" + next)
+            if method == "HEAD" { return (connection, String(decoding: connection.readToEnd(), as: UTF8.self)) }
+            var bytes = Data()
+            while bytes.range(of: Data("\r\n\r\n".utf8)) == nil {
+                let more = connection.read()
+                if more.isEmpty { break }
+                bytes += more
+            }
+            return (connection, String(decoding: bytes, as: UTF8.self))
+        }
+        /// The status and the fields, but for what differs from one answer to the next.
+        func fields(_ header: String, varied: Bool) -> Set<String> {
+            let moving = ["date", "x-sequence", "x-timestamp"] + (varied ? ["content-length"] : [])
+            return Set(
+                header.components(separatedBy: "\r\n").map { line in
+                    let name = line.prefix { $0 != ":" }.lowercased()
+                    return moving.contains(name) ? name : line
+                }
+            )
+        }
+        for path in fixed + varied + endless {
+            let answers = try ask("HEAD", path).text.components(separatedBy: "\r\n\r\n")
+            if version == "1.1" {
+                try #require(answers.count == 3, "\(path): \(answers)")
+                #expect(answers[1].hasPrefix("HTTP/1.1 200"), "\(path): \(answers[1])")
+                #expect(answers[2].contains("ok"), "\(path)")
+            } else {
+                #expect(answers.count == 2 && answers[1].isEmpty, "\(path): \(answers)")
+            }
+            let get = try ask("GET", path).text.components(separatedBy: "\r\n\r\n")[0]
+            #expect(
+                fields(answers[0], varied: varied.contains(path)) == fields(get, varied: varied.contains(path)),
+                "\(path)"
+            )
+            #expect(!answers[0].lowercased().components(separatedBy: "\r\n").contains("content-length: 0"), "\(path)")
+        }
+    }
+
     @Test("channels are listed with their streams and figures, and one that went stays, without signal")
     func channels() throws {
         let scene = try ViewScene()
