@@ -20,31 +20,46 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         "ts_timeout", "ttl", "udp",
     ]
 
+    /// What FFmpeg sends to and takes from by a network. Their addresses need no slashes: it takes `rtsp:me:secret@host`.
+    private static let networks: Set<String> = [
+        "amqp", "dtls", "ffrtmpcrypt", "ffrtmphttp", "ftp", "gopher", "gophers", "http", "httpproxy", "https", "icecast",
+        "ipfs", "ipns", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtp", "rtsp",
+        "rtsps", "sctp", "sftp", "smb", "srt", "srtp", "tcp", "tls", "udp", "udplite",
+    ]
+
+    /// A name for messages that is no address, whatever stands in it.
+    package init(file path: String) { (description, secrets) = (path, []) }
+
     /// - Parameter others: texts beside the address that may be secret, such as options' values
     package init(_ address: String, others: [String] = []) {
-        if address.contains("://"), address.hasPrefix("[") || address.contains("|") {
-            let parts = address.split(separator: "|", omittingEmptySubsequences: false).map(Part.init)
-            description = parts.map(\.shown).joined(separator: "|")
-            secrets = Self.sorted(others + parts.flatMap(\.secrets))
+        if address.hasPrefix("[") || address.contains("|"),
+            address.split(separator: "|").contains(where: { Self.isAddress(Part.withoutOptions($0)) })
+        {
+            let parts = address.split(separator: "|", omittingEmptySubsequences: false)
+            let shown = parts.enumerated().map { Part($0.element, isFirst: $0.offset == 0) }
+            description = shown.map(\.shown).joined(separator: "|")
+            secrets = Self.sorted(others + shown.flatMap(\.secrets))
             return
         }
         var hidden = others
-        var result = ""
-        var rest = address[...]
-        var scheme = ""
-        if let marks = rest.firstRange(of: "://") {
-            scheme = rest[..<marks.lowerBound].lowercased()
-            result += rest[..<marks.upperBound]
-            rest = rest[marks.upperBound...]
-        }
-        if let at = Self.endOfUser(rest), at > rest.startIndex {
-            let user = rest[..<at]
+        let (scheme, before, behind) = Self.network(address[...])
+        var (result, rest) = (String(before), behind)
+        if let end = Self.endOfUser(rest), end.at > rest.startIndex {
+            let user = rest[..<end.at]
             hidden.append(String(user))
-            if let colon = user.firstIndex(of: ":") { hidden.append(String(user[user.index(after: colon)...])) }
-            result += "***@"
-            rest = rest[rest.index(after: at)...]
+            for mark in [":", "%3A", "%3a"] {
+                guard let colon = user.firstRange(of: mark) else { continue }
+                hidden.append(String(user[colon.upperBound...]))
+            }
+            result += "***" + rest[end.at..<end.next]
+            rest = rest[end.next...]
+        } else if let scheme, scheme != "file", let password = Self.endlessPassword(rest) {
+            // What tells its end has been taken for something else.
+            hidden.append(String(rest[password]))
+            result += rest[..<password.lowerBound] + "***"
+            rest = rest[password.upperBound...]
         }
-        guard !scheme.isEmpty else {
+        guard let scheme else {
             // A path, whose name may hold any character.
             (description, secrets) = (result + rest, Self.sorted(hidden))
             return
@@ -57,21 +72,60 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         secrets = Self.sorted(hidden)
     }
 
+    /// Whether a text begins as an address of a network does.
+    private static func isAddress(_ text: Substring) -> Bool { network(text).scheme != nil }
+
+    /// The protocol that reaches the network, behind others that it may be wrapped in (`async:`, `crypto+`, `subfile,,:`).
+    /// - Returns: its name in small letters, nil for what is no such address; all up to the host; and what follows
+    private static func network(_ text: Substring) -> (scheme: String?, before: Substring, rest: Substring) {
+        var rest = text
+        while let (scheme, behind) = leadingScheme(rest) {
+            let name = scheme.lowercased().split(whereSeparator: { "+,".contains($0) }).last.map(String.init) ?? ""
+            if behind.hasPrefix("//") || networks.contains(name) {
+                // One that is wrapped in another, as in `cache://rtmp://host`.
+                let host = behind.drop { $0 == "/" }
+                if let inner = leadingScheme(host), inner.rest.hasPrefix("//") {
+                    rest = host
+                    continue
+                }
+                let slashes = behind.prefix(2).prefix { $0 == "/" }.endIndex
+                return (name, text[..<slashes], behind[slashes...])
+            }
+            rest = behind
+        }
+        return (nil, text[..<text.startIndex], text)
+    }
+
+    private static func leadingScheme(_ text: Substring) -> (scheme: Substring, rest: Substring)? {
+        let scheme = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "+-.,_=".contains($0)) }
+        guard let first = scheme.first, first.isLetter, text[scheme.endIndex...].hasPrefix(":") else { return nil }
+        return (scheme, text[text.index(after: scheme.endIndex)...])
+    }
+
     /// One of several addresses, as FFmpeg's `tee` takes them: `[f=flv:key=value]rtmp://host/live/key`.
     private struct Part {
         let shown: String
         let secrets: [String]
 
-        init(_ text: Substring) {
-            var rest = text
+        static func withoutOptions(_ text: Substring) -> Substring {
+            guard text.hasPrefix("["), let end = text.firstIndex(of: "]") else { return text }
+            return text[text.index(after: end)...]
+        }
+
+        init(_ text: Substring, isFirst: Bool) {
+            let rest = Self.withoutOptions(text)
             var (options, hidden) = ("", [String]())
-            if rest.hasPrefix("["), let end = rest.firstIndex(of: "]") {
-                let inner = rest[rest.index(after: rest.startIndex)..<end]
+            if rest.startIndex > text.startIndex {
+                let inner = text[text.index(after: text.startIndex)..<text.index(before: rest.startIndex)]
                 // The container's name is harmless.
                 let isName = inner.hasPrefix("f=") && !inner.contains(":")
                 options = isName ? "[\(inner)]" : "[***]"
                 if !isName { hidden.append(String(inner)) }
-                rest = rest[rest.index(after: end)...]
+            }
+            // Headers that belong to the address before: `|User-Agent=x&Cookie=y`.
+            if !isFirst, rest.contains("="), !ShownAddress.isAddress(rest) {
+                (shown, secrets) = (options + "***", hidden + [String(rest)])
+                return
             }
             let address = ShownAddress(String(rest))
             (shown, secrets) = (options + address.description, hidden + address.secrets)
@@ -92,19 +146,15 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
 
     /// A text with each address in it as it may be shown.
     package static func redacting(_ text: String) -> String {
-        guard text.contains("://") else { return text }
+        guard text.contains(":") else { return text }
         var result = ""
         var rest = text[...]
-        while let marks = rest.firstRange(of: "://") {
-            let before = rest[..<marks.lowerBound]
-            let start =
-                before.lastIndex { !$0.isLetter && !$0.isNumber }.map { before.index(after: $0) } ?? before.startIndex
-            var end =
-                rest[marks.upperBound...].firstIndex { $0.isWhitespace || "'\"<>)]".contains($0) } ?? rest.endIndex
+        while let start = startOfAddress(rest) {
+            var end = rest[start...].firstIndex { $0.isWhitespace || "'\"<>)]".contains($0) } ?? rest.endIndex
             // The sentence's own, not the address's.
-            while end > marks.upperBound, ":,.;".contains(rest[rest.index(before: end)]) {
-                end = rest.index(before: end)
-            }
+            while end > start, ":,.;".contains(rest[rest.index(before: end)]) { end = rest.index(before: end) }
+            // On, whatever it was.
+            if end == start { end = rest.index(after: start) }
             result += rest[..<start]
             result += ShownAddress(String(rest[start..<end])).description
             rest = rest[end...]
@@ -112,25 +162,56 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         return result + rest
     }
 
-    /// Where the `@` behind a user's name and password is. A password may hold any character, even `/`, `?` and `@`.
-    private static func endOfUser(_ rest: Substring) -> Substring.Index? {
+    /// Where the first address begins that needs a look: after `://`, or a network's protocol, at the first letter before it.
+    private static func startOfAddress(_ text: Substring) -> Substring.Index? {
+        var from = text.startIndex
+        while let colon = text[from...].firstIndex(of: ":") {
+            let behind = text[text.index(after: colon)...]
+            let word = text[..<colon].reversed().prefix { $0.isASCII && ($0.isLetter || $0.isNumber) }
+            let start = text.index(colon, offsetBy: -word.count)
+            if behind.hasPrefix("//") { return start }
+            if networks.contains(text[start..<colon].lowercased()), behind.first?.isWhitespace == false { return start }
+            from = text.index(after: colon)
+        }
+        return nil
+    }
+
+    /// Where the `@` behind a user's name and password is, and what follows it. A password may hold any character, even `/`,
+    /// `?` and `@`. One that is written `%40` is taken for it where there is no other.
+    private static func endOfUser(_ rest: Substring) -> (at: Substring.Index, next: Substring.Index)? {
+        func last(_ text: Substring) -> (at: Substring.Index, next: Substring.Index)? {
+            if let at = text.lastIndex(of: "@") { return (at, text.index(after: at)) }
+            return text.ranges(of: "%40").last.map { ($0.lowerBound, $0.upperBound) }
+        }
         let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
-        if let at = authority.lastIndex(of: "@") { return at }
+        if let end = last(authority) { return end }
         // Before the slash stands no host and port, so the password goes on behind it.
+        guard endlessPassword(rest) != nil else { return nil }
+        return last(rest)
+    }
+
+    /// What stands where a port is to be, and is none.
+    private static func endlessPassword(_ rest: Substring) -> Range<Substring.Index>? {
+        let authority = rest.prefix { $0 != "/" && $0 != "?" && $0 != "#" }
         guard !authority.hasPrefix("["), let colon = authority.firstIndex(of: ":") else { return nil }
-        let port = authority[authority.index(after: colon)...]
+        let port = authority[authority.index(after: colon)...].prefix { !",;&".contains($0) }
         guard port.contains(where: { !$0.isASCII || !$0.isNumber }) else { return nil }
-        return rest.lastIndex(of: "@")
+        return port.startIndex..<port.endIndex
     }
 
     private static func path(_ path: Substring, _ scheme: String, _ hidden: inout [String]) -> String {
-        guard scheme.hasPrefix("rtmp") else { return String(path) }
-        var slashes = path.indices.filter { path[$0] == "/" }[...]
-        guard slashes.popFirst() != nil, let second = slashes.first else { return String(path) }
-        let key = path[path.index(after: second)...]
-        guard !key.isEmpty else { return String(path) }
-        hidden.append(String(key))
-        return path[...second] + "***"
+        if scheme.contains("rtmp") {
+            var slashes = path.indices.filter { path[$0] == "/" }[...]
+            if slashes.popFirst() != nil, let second = slashes.first {
+                let key = path[path.index(after: second)...]
+                guard !key.isEmpty else { return String(path) }
+                hidden.append(String(key))
+                return path[...second] + "***"
+            }
+        }
+        // Parameters of a path stand behind a semicolon.
+        guard let mark = path.firstIndex(of: ";") else { return String(path) }
+        return path[...mark] + parameters(path[path.index(after: mark)...], in: "/;", &hidden)
     }
 
     private static func tail(_ tail: Substring, _ hidden: inout [String]) -> String {
@@ -141,23 +222,38 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
             return text.isEmpty ? "" : "\(mark)***"
         }
         let end = text.firstIndex { $0 == "#" || $0 == " " } ?? text.endIndex
-        let parameters = text[..<end].split(separator: "&", omittingEmptySubsequences: false).map { parameter in
-            guard let equals = parameter.firstIndex(of: "=") else {
-                // A value without a name.
-                guard !parameter.isEmpty, !harmless.contains(decoded(String(parameter)).lowercased()) else {
-                    return String(parameter)
-                }
-                hidden.append(String(parameter))
-                return "***"
-            }
-            let value = parameter[parameter.index(after: equals)...]
-            guard !value.isEmpty, !harmless.contains(decoded(String(parameter[..<equals])).lowercased()) else {
+        return "?" + parameters(text[..<end], in: "&;", &hidden) + Self.tail(text[end...], &hidden)
+    }
+
+    /// Parameters and what stands between them, with the values of harmless ones.
+    private static func parameters(_ text: Substring, in marks: String, _ hidden: inout [String]) -> String {
+        var (result, rest) = ("", text)
+        while true {
+            let parameter = rest.prefix { !marks.contains($0) }
+            result += shown(parameter, isValue: marks.contains("&"), &hidden)
+            guard let mark = rest[parameter.endIndex...].first else { return result }
+            result.append(mark)
+            rest = rest[rest.index(after: parameter.endIndex)...]
+        }
+    }
+
+    /// - Parameter isValue: whether a word without a name is a value
+    private static func shown(_ parameter: Substring, isValue: Bool, _ hidden: inout [String]) -> String {
+        let equals = parameter.firstIndex(of: "=")
+        guard let equals else {
+            guard isValue, !parameter.isEmpty, !harmless.contains(decoded(String(parameter)).lowercased()) else {
                 return String(parameter)
             }
-            hidden.append(String(value))
-            return parameter[...equals] + "***"
+            hidden.append(String(parameter))
+            return "***"
         }
-        return "?" + parameters.joined(separator: "&") + Self.tail(text[end...], &hidden)
+        let value = parameter[parameter.index(after: equals)...]
+        let isPlain = value.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".:_-[]".contains($0)) }
+        guard !value.isEmpty, !isPlain || !harmless.contains(decoded(String(parameter[..<equals])).lowercased()) else {
+            return String(parameter)
+        }
+        hidden.append(String(value))
+        return parameter[...equals] + "***"
     }
 
     /// Without percent signs.
