@@ -1,5 +1,6 @@
 import FrameJSON
 import FrameShare
+import Glibc
 import Testing
 
 @testable import FrameSources
@@ -27,6 +28,27 @@ struct SidecarLineTests {
         ]
         for (key, value) in wanted { #expect(line.metadata[key] == value, "\(key)") }
         #expect(line.metadata.count == wanted.count)
+    }
+
+    @Test("what has its name and is no file, or more than memory is for, is refused in words")
+    func files() throws {
+        var template = Array("/tmp/fs-sidecar-XXXXXX".utf8CString)
+        try #require(mkdtemp(&template) != nil)
+        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        defer { rmdir(folder) }
+        #expect(try SidecarLine.read(folder + "/nothing").isEmpty)
+        #expect(throws: VideoFileError.open(path: folder, reason: "it is no file")) { try SidecarLine.read(folder) }
+        let pipe = folder + "/pipe"
+        #expect(mkfifo(pipe, 0o600) == 0)
+        #expect(throws: VideoFileError.open(path: pipe, reason: "it is no file")) { try SidecarLine.read(pipe) }
+        unlink(pipe)
+        let huge = folder + "/huge"
+        close(open(huge, O_CREAT | O_WRONLY, 0o600))
+        defer { unlink(huge) }
+        #expect(truncate(huge, 1 << 40) == 0)
+        #expect(throws: VideoFileError.open(path: huge, reason: "a side-car has at most 1024 MiB")) {
+            try SidecarLine.read(huge)
+        }
     }
 
     @Test(

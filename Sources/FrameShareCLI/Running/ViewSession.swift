@@ -50,30 +50,3 @@ struct ViewSession {
         return "127.0.0.1"
     }
 }
-
-/// Where tokens come from.
-enum TokenFile {
-    /// The first line of a file.
-    static func read(_ path: String) throws -> String {
-        guard let file = fopen(path, "re") else {
-            throw CommandFailure("the token file \(path) can't be read: \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 1024)
-        guard fgets(&line, Int32(line.count), file) != nil else {
-            throw CommandFailure("the token file \(path) is empty; write the token into its first line")
-        }
-        let bytes = line.prefix { $0 != 0 && $0 != 10 && $0 != 13 }.map { UInt8(bitPattern: $0) }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// 128 bits that nobody guesses, in hexadecimal.
-    static func make() -> String {
-        // From the kernel's getrandom.
-        var generator = SystemRandomNumberGenerator()
-        return (0..<16).map { _ in
-            let byte = UInt8.random(in: 0...255, using: &generator)
-            return (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }.joined()
-    }
-}

@@ -40,6 +40,9 @@ struct SidecarLine: Equatable {
         for (key, value) in entries.sorted(by: { $0.key < $1.key }) { metadata[key] = MetadataValue(value) }
     }
 
+    /// In bytes: the frames of a day and more, and no more than a machine has memory for.
+    private static let longestFile = 1 << 30
+
     private static func contents(_ path: String) throws(VideoFileError) -> [UInt8]? {
         // Not blocked by a pipe of that name.
         let file = open(PathText.cString(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -52,12 +55,18 @@ struct SidecarLine: Equatable {
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw .open(path: path, reason: "it is no file")
         }
+        func check(_ size: Int) throws(VideoFileError) {
+            guard size > Self.longestFile else { return }
+            throw .open(path: path, reason: "a side-car has at most \(Self.longestFile >> 20) MiB")
+        }
+        try check(Int(status.st_size))
         var (bytes, chunk) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
         while true {
             let count = Glibc.read(file, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .open(path: path, reason: String(cString: strerror(errno))) }
             if count == 0 { return bytes }
+            try check(bytes.count + count)
             bytes += chunk[..<count]
         }
     }
