@@ -1,5 +1,6 @@
 import CommandTesting
 import Foundation
+import FrameShare
 import Testing
 
 @Suite("Benchmarks", .timeLimit(.minutes(10)))
@@ -50,6 +51,38 @@ struct BenchTests {
         // Both have read the same bytes.
         #expect(sums.count == 1)
         #expect(folder.sockets.isEmpty)
+    }
+
+    @Test("a reader of a channel that is no benchmark's takes any numbers in its frames, and says what is missing")
+    func numbers() throws {
+        let folder = try ChannelFolder()
+        var options = Publisher.Options()
+        options.directory = ChannelDirectory(path: folder.path)
+        let layout = try ImageLayout.computed(width: 16, height: 1, format: .r8)
+        func read(_ stream: String, _ numbers: [Int64]) throws -> CommandRun.Outcome {
+            let publisher = try Publisher(channel: "odd", streams: [stream: layout], slots: 16, options: options)
+            let run = try CommandRun(["bench-subscriber", "--channel", "odd"], in: folder)
+            try publisher.waitForSubscribersBlocking(timeout: .seconds(60))
+            for number in numbers {
+                for stamp in [0, .max, .min] + numbers {
+                    let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
+                    slot[stream].withUnsafeMutableBytes {
+                        $0.storeBytes(of: number, as: Int64.self)
+                        $0.storeBytes(of: stamp, toByteOffset: 8, as: Int64.self)
+                    }
+                    try publisher.publish(slot, FrameDescription(timestamp: .now()))
+                }
+            }
+            if stream != "main" { eventually { !run.isRunning } }
+            publisher.close()
+            return run.wait()
+        }
+        let run = try read("main", [.max, 9, .max - 1, 8, .max, 9, .max, .min, -1])
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(try Document(run.output)["frames"].int == 7 * 12)
+        let other = try read("lores", [1])
+        #expect(other.code == 1)
+        #expect(other.errors.contains("no stream 'main'"), "\(other.errors)")
     }
 
     @Test("a reader of the latest frame has read or lost each frame that was counted")

@@ -44,17 +44,14 @@ struct NumericOptionTests {
         "n,n": ["1,1", ",", "1,nan", "16,16"],
         "address:port": ["127.0.0.1:0", "127.0.0.1:-1", "127.0.0.1:65536", ":1"],
         "policy": ["queue:0", "queue:-1", "queue:1", "queue:9223372036854775807", "queue:99999999999999999999"],
-        "user": [], "size": amounts,
+        "user": [], "size": amounts, "way": [], "reader": [], "publisher": [],
     ]
     /// Those that take none.
     private static let others: Set<String> = [
         "channel", "codec", "file", "fill", "format", "input", "memory", "name", "name=value", "path", "preset",
         "profile",
-        "publisher",
-        "reader", "source", "text", "touch", "way", "who",
+        "source", "text", "touch", "who",
     ]
-    /// Parts of the benchmarks' own processes: their only caller is 'frameshare bench', and each run takes its time.
-    private static let leftOut: Set<String> = ["bench-reader"]
 
     /// What makes a command end soon, or begin at all, with the value for `OPTION`.
     private static func arguments(_ option: NumericOption, _ value: String, _ scratch: String) -> [String] {
@@ -75,6 +72,8 @@ struct NumericOptionTests {
             case "bench": ["bench", "--quick"]
             case "bench-publisher": ["bench-publisher", "--channel", number]
             case "bench-subscriber": ["bench-subscriber", "--channel", "cam"]
+            case "bench-reader":
+                ["bench-reader", "--way=0", "--reader=0", "--publisher=1", "--size=64", "--touch=header"]
             case "trigger", "workers": [option.command, "cam"]
             default: [option.command]
             }
@@ -105,7 +104,7 @@ struct NumericOptionTests {
                     numeric[kind] != nil || others.contains(kind),
                     "\(name): say here whether <\(kind)> of --\(long) is a number"
                 )
-                if numeric[kind] != nil, !leftOut.contains(name) {
+                if numeric[kind] != nil {
                     options.append(.init(command: name, name: long, kind: kind))
                 }
             }

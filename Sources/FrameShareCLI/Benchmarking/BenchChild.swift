@@ -1,3 +1,4 @@
+import FrameShare
 import Glibc
 
 /// A reader of a benchmark: this very executable, started anew, whose one line of output is kept.
@@ -34,7 +35,7 @@ final class BenchChild {
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
-        var argv: [UnsafeMutablePointer<CChar>?] = (["frameshare"] + arguments).map { strdup($0) }
+        var argv: [UnsafeMutablePointer<CChar>?] = (["frameshare"] + arguments).map { strdup(PathText.cString($0)) }
         argv.append(nil)
         defer { for argument in argv { free(argument) } }
         var started: pid_t = 0

@@ -56,9 +56,9 @@ struct BenchPublishing {
             wall: 0
         )
         let period = rate > 0 ? Int64(min(1e9 / rate, 1e18)) : 0
-        var due = ProcessUsage.now + period
+        var due = ProcessUsage.now.addingClamped(period)
         var (began, cpu): (Int64, Int64) = (0, 0)
-        for i in 0..<(frames + Self.warmUp) {
+        for i in 0..<frames.addingClamped(Self.warmUp) {
             if stop.isStopped { break }
             if i == Self.warmUp { (began, cpu) = (ProcessUsage.now, ProcessUsage.cpuNow) }
             let slot = try nextSlot(publisher, stop)
@@ -67,7 +67,7 @@ struct BenchPublishing {
             if period > 0 {
                 Self.sleep(until: due, stop)
                 if stop.isStopped { break }
-                due += period
+                due = due.addingClamped(period)
             }
             let stamp = ProcessUsage.now
             Self.stamp(slot, number: Int64(i), stamp)
@@ -79,7 +79,7 @@ struct BenchPublishing {
             if i == 0 {
                 // Who was let in may not have its descriptors yet: it is there when it has a frame.
                 try waitForReaders(publisher, stop) { $0.delivered > 0 }
-                due = ProcessUsage.now + period
+                due = ProcessUsage.now.addingClamped(period)
             }
         }
         if report.frames > 0 {
@@ -114,7 +114,7 @@ struct BenchPublishing {
         _ stop: StopRequest,
         isReady: (ChannelStatistics.SubscriberStatus) -> Bool
     ) throws {
-        let limit = ProcessUsage.now + patience.nanoseconds
+        let limit = ProcessUsage.now.addingClamped(patience.nanoseconds)
         while true {
             let ready = publisher.statistics.subscribers.count(where: isReady)
             if ready >= readers { return }

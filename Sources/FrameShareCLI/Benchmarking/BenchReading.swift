@@ -33,15 +33,19 @@ struct BenchReading {
         var outOfPlace: UInt64 = 0
         while let frame = try next(subscriber) {
             let now = ProcessUsage.now
-            let (number, stamp) = BenchHeader.read(frame["main"].bytes)
-            if touch == .all { sum &+= BenchHeader.sum(frame["main"].bytes) }
+            guard let image = frame.image("main") else {
+                throw CommandFailure("the channel '\(channel)' has no stream 'main': no bench-publisher made it")
+            }
+            let (number, stamp) = BenchHeader.read(image.bytes)
+            if touch == .all { sum &+= BenchHeader.sum(image.bytes) }
             guard number >= BenchPublishing.warmUp else { continue }
             if report.frames == 0 { (began, cpu) = (now, ProcessUsage.cpuNow) }
             report.frames += 1
             // Of those that are counted. It was there before the first of all, so what it missed by then is lost too.
-            report.lost += UInt64(max(0, number - due))
-            due = number + 1
-            report.latency.record(nanoseconds: now - stamp)
+            // The channel may be another's, whose frames begin with any numbers.
+            report.lost = report.lost.addingClamped(UInt64(max(0, number - due)))
+            due = number.addingClamped(1)
+            report.latency.record(nanoseconds: now.subtractingClamped(stamp))
             // The stamp is also the frame's timestamp, which does not lie in the pixels.
             if stamp != frame.timestamp.nanoseconds { outOfPlace += 1 }
             last = now

@@ -1,3 +1,4 @@
+import FrameShare
 import Glibc
 
 /// Works through a benchmark's cells, round by round, and says how far it is.
@@ -99,7 +100,7 @@ struct BenchSession {
 
     private func tell(_ text: String, _ done: Int) {
         guard Terminal.errors.canRedraw else { return }
-        let share = 100 * done / max(1, cells.count * rounds)
+        let share = 100.multipliedClamped(by: done) / max(1, cells.count.multipliedClamped(by: rounds))
         Terminal.errors.writeAsIs("\r\(share) %  \(text)\u{1B}[K")
     }
 

@@ -78,7 +78,7 @@ struct HandOverRun {
             wall: 0
         )
         let period = cell.rate > 0 ? Int64(min(1e9 / cell.rate, 1e18)) : 0
-        var due = ProcessUsage.now + period
+        var due = ProcessUsage.now.addingClamped(period)
         var (began, cpu): (Int64, Int64) = (0, 0)
         for i in 0..<(cell.frames + BenchPublishing.warmUp) {
             if stop.isStopped { break }
@@ -90,7 +90,7 @@ struct HandOverRun {
             if period > 0 {
                 BenchPublishing.sleep(until: due, stop)
                 if stop.isStopped { break }
-                due += period
+                due = due.addingClamped(period)
             }
             let stamp = ProcessUsage.now
             BenchHeader.write(number: Int64(i), stamp: stamp, to: bytes)
@@ -114,8 +114,8 @@ struct HandOverRun {
         let text = try child.finish(within: .seconds(30))
         guard let line = ReportLine(text) else { throw CommandFailure("a reader said '\(text)', which is no report") }
         return BenchSample.ReaderFigures(
-            frames: Int(line["frames"]),
-            lost: UInt64(line["lost"]),
+            frames: Int(clamping: line["frames"]),
+            lost: UInt64(clamping: line["lost"]),
             p50: line["p50"],
             p99: line["p99"],
             maximum: line["max"],

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CHandOver
 import FrameJSON
+import FrameShare
 import Glibc
 
 /// A reader of `frameshare bench`, for the ways that are not FrameShare. Started by it alone.
@@ -12,6 +13,17 @@ struct BenchReader: ParsableCommand {
     @Option var publisher: Int32
     @Option var size: UInt64
     @Option var touch: BenchTouch
+
+    func validate() throws {
+        guard way <= HAND_OVER_DESCRIPTOR.rawValue else {
+            throw ValidationError("--way: at most \(HAND_OVER_DESCRIPTOR.rawValue)")
+        }
+        guard (0..<HAND_OVER_MAX_READERS).contains(reader) else {
+            throw ValidationError("--reader: below \(HAND_OVER_MAX_READERS)")
+        }
+        guard publisher > 0 else { throw ValidationError("--publisher: a process, from 1 up") }
+        guard (16...1_000_000_000).contains(size) else { throw ValidationError("--size: 16 to 1000000000 bytes") }
+    }
 
     func run() throws {
         guard let attached = hand_over_attach(hand_over_way(way), reader, publisher, size) else {
@@ -38,7 +50,7 @@ struct BenchReader: ParsableCommand {
             guard number >= BenchPublishing.warmUp else { continue }
             if report.frames == 0 { (began, cpu) = (now, ProcessUsage.cpuNow) }
             report.frames += 1
-            report.latency.record(nanoseconds: now - stamp)
+            report.latency.record(nanoseconds: now.subtractingClamped(stamp))
             last = now
         }
         guard errno == 0 else { throw CommandFailure("a reader failed: \(String(cString: strerror(errno)))") }
