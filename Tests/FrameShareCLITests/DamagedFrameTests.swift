@@ -188,5 +188,32 @@ struct DamagedFrameTests {
         #expect(damaged >= frames, "a frame that lacks pixels is not encoded even so")
         withExtendedLifetime(grey) {}
     }
+
+    @Test("the frames that a recorder or an encoder is to end after are those that it has not left out")
+    func counting() throws {
+        let folder = try ChannelFolder()
+        let grey = try grey(folder)
+        let file = folder.scratchFile().path + ".mkv"
+        let record = try frameshare(
+            "record",
+            "cam",
+            "-o",
+            file,
+            "--codec",
+            "mjpeg",
+            "--frames",
+            "7",
+            "--json",
+            in: folder
+        )
+        #expect(record.code == 0, "\(record.errors)")
+        let end = try #require(try Document.lines(record.output).last)
+        #expect(try end["frames"].int == 7)
+        #expect(try end["damaged"].int > 6)
+        let encode = try frameshare("encode", "cam", "--codec", "mjpeg", "--frames", "7", "--json", in: folder)
+        #expect(encode.code == 0, "\(encode.errors)")
+        #expect(try Document.lines(encode.output).last?["packets"].int == 7)
+        withExtendedLifetime(grey) {}
+    }
     #endif
 }

@@ -90,7 +90,7 @@ struct Record: ParsableCommand {
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
-    @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
+    @Option(help: .init("End after so many frames in its files.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
 
     @Flag(help: "When the publisher is lost, wait for its return and go on.")

@@ -69,7 +69,7 @@ struct SendStream: ParsableCommand {
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
-    @Option(help: .init("End after so many frames.", valueName: "count"), transform: CountArgument.parse)
+    @Option(help: .init("End after so many frames; damaged ones that are left out don't count.", valueName: "count"), transform: CountArgument.parse)
     var frames: Int?
 
     @Flag(help: "When the publisher is lost, wait for its return and go on.")

@@ -54,12 +54,16 @@ struct EncodeSession {
             }) { frame in
                 notes.look(frame.timestamp.nanoseconds)
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
-                if damaged.leaveOut(frame, encoding: true) { return channel.publisher.countLost(source: 1) }
+                if damaged.leaveOut(frame, encoding: true) {
+                    channel.publisher.countLost(source: 1)
+                    return false
+                }
                 try encoder.encode(frame) { packet throws(VideoError) in try channel.publish(packet) }
                 if wasInPlace, !encoder.intake.isInPlace {
                     wasInPlace = false
                     tellCopying(encoder.intake)
                 }
+                return true
             }
             try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
         } catch {

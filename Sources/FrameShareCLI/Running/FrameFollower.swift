@@ -4,7 +4,7 @@ import FrameShare
 struct FrameFollower {
     let subscriber: Subscriber
     let stop: StopRequest
-    /// End after so many frames, and at this moment of the monotonic clock.
+    /// End after so many frames that count, and at this moment of the monotonic clock.
     var frames: Int?
     var until: Int64?
 
@@ -16,10 +16,10 @@ struct FrameFollower {
 
     /// - Parameters:
     ///   - idle: called a few times a second at least
-    ///   - body: called with each frame
+    ///   - body: called with each frame; tells whether it counts, as one that is left out does not
     func follow(
         idle: () throws -> Void = {},
-        _ body: (consuming Frame) throws -> Void
+        _ body: (consuming Frame) throws -> Bool
     ) throws {
         var left = frames ?? .max
         while left > 0, !stop.isStopped {
@@ -29,8 +29,7 @@ struct FrameFollower {
             do {
                 guard let frame = try subscriber.nextBlocking(timeout: .nanoseconds(min(250_000_000, remaining)))
                 else { return }
-                left -= 1
-                try body(frame)
+                if try body(frame) { left -= 1 }
             } catch ChannelError.timedOut {
                 continue
             } catch ChannelError.cancelled {

@@ -75,6 +75,9 @@ struct PacketSource {
     }
 
     /// Hands on every packet until the channel ends or the command is to stop; then those still in the encoder.
+    /// - Parameters:
+    ///   - frames: end after so many that were not left out
+    ///   - isLeftOut: whether the last packet of a channel of packets was left out by who was given it
     func follow(
         _ subscriber: Subscriber,
         notes: DiscontinuityNotes,
@@ -83,7 +86,8 @@ struct PacketSource {
         seconds: Duration?,
         idle: () throws -> Void,
         noteLoss: () -> Void,
-        write: (borrowing VideoPacket) throws(VideoError) -> Void
+        write: (borrowing VideoPacket) throws(VideoError) -> Void,
+        isLeftOut: () -> Bool = { false }
     ) throws {
         let follower = FrameFollower(subscriber, stop: stop, frames: frames, seconds: seconds)
         var continuity = PacketContinuity()
@@ -93,14 +97,16 @@ struct PacketSource {
                 if damaged.leaveOut(frame, encoding: encoder != nil) {
                     // What follows a packet that is left out refers to it.
                     if encoder == nil { continuity.leftOut() }
-                    return
+                    return false
                 }
                 guard let encoder else {
                     if continuity.hasGap(before: frame) { noteLoss() }
                     try checkLayout(frame)
-                    return try Self.write(frame, video.codec, write)
+                    try Self.write(frame, video.codec, write)
+                    return !isLeftOut()
                 }
                 try encoder.encode(frame, write)
+                return true
             }
         } catch let error as ChannelError {
             // A channel that was lost: what came before is not.

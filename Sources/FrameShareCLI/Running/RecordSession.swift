@@ -32,6 +32,8 @@ struct RecordSession {
         let progress = RecordProgress(command: command, terminal: .output)
         progress.begin(channel, subscriber.streams[0].layout)
         defer { progress.end(output, subscriber, notes, source.damaged) }
+        // Packets that came before a keyframe are in no file.
+        var skipped = 0
         do {
             try source.follow(
                 subscriber,
@@ -46,6 +48,9 @@ struct RecordSession {
                 output.noteLoss()
             } write: { packet throws(VideoError) in
                 try output.write(packet)
+            } isLeftOut: {
+                defer { skipped = output.skipped }
+                return output.skipped > skipped
             }
         } catch {
             // A channel that was lost ends the file in order. What ended the recording is the error that counts.
