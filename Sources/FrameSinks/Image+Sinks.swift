@@ -21,9 +21,10 @@ extension Snapshot {
     }
 
     /// Encodes a frame's image and writes the file.
-    /// - Throws: as ``write(_:_:bytesUsed:to:)``.
-    public func write(_ image: borrowing Image, to path: String) throws(SinkError) {
-        try WholeFile(path: path).write(encode(image))
+    /// - Parameter overwrite: whether a file of this name is replaced
+    /// - Throws: as ``write(_:_:bytesUsed:to:overwrite:)``.
+    public func write(_ image: borrowing Image, to path: String, overwrite: Bool = true) throws(SinkError) {
+        try WholeFile(path: path, overwrite: overwrite).write(encode(image))
     }
 }
 

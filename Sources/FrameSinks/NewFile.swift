@@ -9,6 +9,16 @@ enum NewFile {
         return lstat(PathText.cString(path), &status) == 0
     }
 
+    /// Whether this is a pipe that nobody has open for reading.
+    static func isUnreadPipe(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(PathText.cString(path), &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return false }
+        let descriptor = Glibc.open(PathText.cString(path), O_WRONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { return errno == ENXIO }
+        close(descriptor)
+        return false
+    }
+
     /// Opens a file for writing.
     /// - Parameter overwrite: whether one that is there is emptied and used
     /// - Returns: a descriptor; or the negative number of what failed, `-EEXIST` where the file is there

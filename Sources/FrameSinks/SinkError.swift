@@ -15,6 +15,8 @@ public enum SinkError: Error, Hashable, Sendable {
     case readerClosed
     /// A system call failed. `path` is there when the sink opened a file itself.
     case system(call: String, path: String?, Errno)
+    /// A file that is not to be replaced has this name.
+    case fileExists(String)
     /// libpng or libjpeg-turbo refused, in its own words.
     case encoder(String)
     /// The package was built without its trait `Snapshot`, which this needs.
@@ -39,6 +41,8 @@ extension SinkError: CustomStringConvertible {
             "the reader at the other end has closed the pipe"
         case .system(let call, let path, let errno):
             "\(call)\(path.map { " \($0)" } ?? ""): \(errno)"
+        case .fileExists(let path):
+            "\(path) is there already; choose another name, or --overwrite"
         case .encoder(let message):
             "the encoder failed: \(message)"
         case .notInThisBuild(let what):

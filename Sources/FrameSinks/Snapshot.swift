@@ -48,15 +48,17 @@ public struct Snapshot: Sendable, Hashable {
         }
     }
 
-    /// Encodes an image and writes the file. The file appears complete or not at all, and replaces one of its name.
-    /// - Throws: as ``encode(_:_:bytesUsed:)``, and ``SinkError/system(call:path:_:)``.
+    /// Encodes an image and writes the file, which appears complete or not at all.
+    /// - Parameter overwrite: whether a file of this name is replaced
+    /// - Throws: as ``encode(_:_:bytesUsed:)``, ``SinkError/fileExists(_:)`` and ``SinkError/system(call:path:_:)``.
     public func write(
         _ layout: ImageLayout,
         _ bytes: RawSpan,
         bytesUsed: Int? = nil,
-        to path: String
+        to path: String,
+        overwrite: Bool = true
     ) throws(SinkError) {
-        try WholeFile(path: path).write(encode(layout, bytes, bytesUsed: bytesUsed))
+        try WholeFile(path: path, overwrite: overwrite).write(encode(layout, bytes, bytesUsed: bytesUsed))
     }
 
     func encode(_ planes: ImagePlanes, bytesUsed: Int?) throws(SinkError) -> [UInt8] {

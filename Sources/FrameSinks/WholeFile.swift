@@ -3,10 +3,22 @@ import Glibc
 import SystemPackage
 
 /// A file that is written completely or not at all: beside its place first, then renamed to it.
-struct WholeFile {
-    let path: String
+package struct WholeFile {
+    private let path: String
+    private let overwrite: Bool
 
-    func write(_ bytes: [UInt8]) throws(SinkError) {
+    /// - Parameter overwrite: whether a file of this name is replaced
+    package init(path: String, overwrite: Bool) { (self.path, self.overwrite) = (path, overwrite) }
+
+    /// - Throws: ``SinkError/fileExists(_:)`` where there is one that is to stay
+    package func checkPlace() throws(SinkError) {
+        var status = stat()
+        // What a pipe or a device had is not lost.
+        if stat(PathText.cString(path), &status) == 0, status.st_mode & S_IFMT != S_IFREG { return }
+        if !overwrite, NewFile.exists(path) { throw .fileExists(path) }
+    }
+
+    package func write(_ bytes: [UInt8]) throws(SinkError) {
         var status = stat()
         if stat(PathText.cString(path), &status) == 0, status.st_mode & S_IFMT != S_IFREG {
             // A pipe, terminal or device can't be replaced, only written to.
@@ -16,16 +28,37 @@ struct WholeFile {
             _ = fcntl(descriptor, F_SETFL, 0)
             return try write(bytes, to: descriptor, isFile: false)
         }
+        try checkPlace()
         let place = target
         let (partial, descriptor) = try beside(place)
         do throws(SinkError) {
             try write(bytes, to: descriptor, isFile: true)
-            guard rename(partial, place) == 0 else {
-                throw .system(call: "rename", path: path, Errno(rawValue: errno))
-            }
+            try move(partial, to: place)
         } catch {
             unlink(partial)
             throw error
+        }
+    }
+
+    private func move(_ partial: [CChar], to place: [CChar]) throws(SinkError) {
+        if !overwrite {
+            // RENAME_NOREPLACE of renameat2(2): a file that has come meanwhile stays.
+            if renameat2(AT_FDCWD, partial, AT_FDCWD, place, 1) == 0 { return }
+            if errno == EEXIST { throw .fileExists(path) }
+            guard errno == EINVAL || errno == ENOSYS else {
+                throw .system(call: "rename", path: path, Errno(rawValue: errno))
+            }
+            // Not on this file system: the name is taken first.
+            let made = NewFile.open(path, overwrite: false)
+            guard made >= 0 else {
+                throw made == -EEXIST ? .fileExists(path) : .system(call: "open", path: path, Errno(rawValue: -made))
+            }
+            close(made)
+        }
+        guard rename(partial, place) == 0 else {
+            let error = errno
+            if !overwrite { unlink(place) }
+            throw .system(call: "rename", path: path, Errno(rawValue: error))
         }
     }
 

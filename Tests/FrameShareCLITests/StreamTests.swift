@@ -137,6 +137,86 @@ struct StreamTests {
         _ = camera.wait()
     }
 
+    /// A server that does what the path says to a request without an end, and counts the requests.
+    private func endlessServer(_ folder: ChannelFolder) throws -> (run: CommandRun, address: String) {
+        let port = try MediaServer.freePort()
+        let program = """
+            import socketserver, threading
+            counts = {}
+            class Endless(socketserver.StreamRequestHandler):
+                def handle(self):
+                    path = self.rfile.readline().split()[1].decode().split("?")[0]
+                    while self.rfile.readline() not in (b"\\r\\n", b""): pass
+                    count = counts[path] = counts.get(path, 0) + 1
+                    print(path, count, flush=True)
+                    def answer(status): self.wfile.write(f"HTTP/1.1 {status}\\r\\nContent-Length: 0\\r\\n\\r\\n".encode())
+                    def take(chunks):
+                        while chunks:
+                            size = int(self.rfile.readline() or b"0", 16)
+                            self.rfile.read(size + 2)
+                            if not size: return
+                            chunks -= 1
+                    if path == "/refused.ts" or path == "/later.ts" and count < 3: answer("403 Go away")
+                    elif path == "/closed.ts": return
+                    elif path == "/busy.ts": take(1); answer("401 Who are you")
+                    elif path == "/cut.ts" and count < 2: take(200); return
+                    elif path == "/late.ts": take(1 << 40); answer("507 No room"); return
+                    else:
+                        answer("100 Continue") if path == "/taken.ts" else None
+                        take(1 << 40); print(path, "whole", flush=True); answer("201 Thanks"); return
+                    self.rfile.read()
+            class Server(socketserver.ThreadingTCPServer): daemon_threads = True
+            with Server(("127.0.0.1", \(port)), Endless) as server:
+                print("ready", flush=True)
+                server.serve_forever()
+            """
+        let python = try #require(CommandRun.installed("python3"), "Scripts/install-packages test installs it")
+        let run = try CommandRun(["-c", program], of: python, in: folder)
+        eventually { !run.isRunning || run.outputSoFar.contains("ready") }
+        try #require(run.isRunning, "\(run.errorsSoFar)")
+        return (run, "http://127.0.0.1:\(port)")
+    }
+
+    @Test("of one request without an end, what a server refuses is an error as soon as it says so, and is tried again")
+    func endless() throws {
+        let folder = try ChannelFolder()
+        let camera = try publisher(folder)
+        let server = try endlessServer(folder)
+        defer { server.run.send(SIGKILL) }
+        func arguments(_ path: String, _ more: [String]) -> [String] {
+            ["stream", "cam", server.address + path, "--format", "mpegts", "--keyframe-interval", "5", "--low-latency"]
+                + more
+        }
+        for (path, words) in [
+            ("/refused.ts", "403 Go away"), ("/closed.ts", "has closed the connection"), ("/busy.ts", "401 Who are you"),
+        ] {
+            // It ends by itself: the channel and the server go on.
+            let run = try CommandRun(arguments(path, []), in: folder).wait()
+            #expect(run.code == 1, "\(path): \(run.output)")
+            #expect(run.errors.contains(words), "\(path): \(run.errors)")
+            #expect(!run.output.contains("connected to"), "\(path): \(run.output)")
+        }
+        for (path, more, count) in [("/later.ts", ["--wait"], 1), ("/cut.ts", [], 2)] {
+            let run = try CommandRun(arguments(path, more + ["--json"]), in: folder)
+            func connections() -> Int { run.outputSoFar.components(separatedBy: "\"connected\"").count - 1 }
+            eventually { !run.isRunning || connections() == count }
+            run.send(SIGTERM)
+            let outcome = run.wait()
+            #expect(outcome.code == 0, "\(path): \(outcome.errors)")
+            #expect(outcome.output.contains("\"disconnected\""), "\(path): \(outcome.output)")
+            #expect(server.run.outputSoFar.contains("\(path) whole"), "\(path)")
+        }
+        var run = try CommandRun(arguments("/late.ts", ["--frames", "10"]), in: folder).wait()
+        #expect(run.code == 1)
+        #expect(run.errors.contains("507 No room"), "\(run.errors)")
+        run = try CommandRun(arguments("/taken.ts", ["--frames", "10"]), in: folder).wait()
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(run.output.contains("sent 10 frames"), "\(run.output)")
+        #expect(server.run.outputSoFar.contains("/taken.ts whole"))
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
     @Test("HLS is tried again until a server takes it")
     func hlsAgain() throws {
         let folder = try ChannelFolder()

@@ -1,6 +1,7 @@
 import ArgumentParser
 import FrameJSON
 import FrameShare
+import FrameSinks
 import Glibc
 
 /// `frameshare bench`
@@ -60,17 +61,24 @@ struct Bench: ParsableCommand {
     @Option(help: .init("Also write the result as a web page.", valueName: "file"))
     var html: String?
 
+    @Flag(help: "Replace a page that is there.")
+    var overwrite = false
+
     @Flag(help: "Print the result as one JSON object.")
     var json = false
 
     func validate() throws {
         guard rate > 0 else { throw ValidationError("--rate: above 0; un-paced runs are made anyway") }
+        guard rounds <= 1000 else { throw ValidationError("--rounds: at most 1000") }
         guard seconds >= .milliseconds(20), seconds <= .seconds(60) else {
             throw ValidationError("--seconds: from 20ms to 60s")
         }
     }
 
     func run() throws {
+        let page = html.map { WholeFile(path: $0, overwrite: overwrite) }
+        // Before all the work.
+        try page?.checkPlace()
         // Made first, removed last: the readers find the folder by the environment.
         let folder = try DemoFolder()
         defer { folder.remove() }
@@ -78,7 +86,7 @@ struct Bench: ParsableCommand {
         var session = BenchSession(command: self, stop: stop)
         let result = try session.run()
         try stop.throwIfInterrupted()
-        if let html { try TextFile.write(BenchPage(result: result).html, to: html) }
+        try page?.write(Array(BenchPage(result: result).html.utf8))
         if json {
             Terminal.output.writeLine(result.json.text)
         } else {

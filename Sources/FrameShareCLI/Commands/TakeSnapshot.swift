@@ -16,7 +16,7 @@ struct TakeSnapshot: ParsableCommand {
             Examples:
               frameshare snapshot camera0 -o door.jpg
               frameshare snapshot camera0 --stream lores -o small.png
-              frameshare snapshot camera0 --quality 75 -o door.jpg
+              frameshare snapshot camera0 --quality 75 --overwrite -o door.jpg
 
             Exit code 3 when the channel is not there.
             """
@@ -44,6 +44,9 @@ struct TakeSnapshot: ParsableCommand {
 
     @OptionGroup var damage: DamageOption
 
+    @Flag(help: "Replace a file that is there.")
+    var overwrite = false
+
     @Flag(help: "Print what was saved as one JSON object.")
     var json = false
 
@@ -57,6 +60,7 @@ struct TakeSnapshot: ParsableCommand {
     func run() throws {
         let stop = try StopRequest()
         let name = try channel.resolve(stop)
+        try WholeFile(path: output, overwrite: overwrite).checkPlace()
         let subscriber = try stop.leavingAtOnce {
             try Subscriber.ofOneStream(channel: name, stream: stream, policy: .latest, name: "snapshot")
         }
@@ -92,7 +96,7 @@ struct TakeSnapshot: ParsableCommand {
     private func save(_ frame: borrowing Frame) throws {
         guard var type = SnapshotType(path: output), let image = frame.image(at: 0) else { return }
         if case .jpeg = type { type = .jpeg(quality: quality) }
-        try Snapshot(type).write(image, to: output)
+        try Snapshot(type).write(image, to: output, overwrite: overwrite)
         let (stream, layout) = (image.name, image.layout)
         if json {
             Terminal.output.writeLine(

@@ -21,6 +21,11 @@ final class ContainerWriter {
     private var isOpen = false
     /// What the muxer opens itself.
     private var outputs: InnerOutputs?
+    /// What an HTTP server says to all that is sent it in one request.
+    private var answer: ServerAnswer?
+    /// The local file that is this writer's own: made, or emptied, by it.
+    private var ownFile: String?
+    private var hasFailed = false
     /// Where the header ended, and how far the output went with the last packet that was written well.
     private var places: (header: Int64, good: Int64) = (0, 0)
     /// The decoding time of the packet before, in ns.
@@ -51,6 +56,7 @@ final class ContainerWriter {
             try begin()
         } catch {
             close()
+            removeOwnFile { _ in true }
             throw error
         }
     }
@@ -124,14 +130,23 @@ final class ContainerWriter {
             defer { av.pointee.av_dict_free(&options) }
             // Else nobody hears that there is no receiver; `?connect=0` in the address has it so.
             if target.address.hasPrefix("udp:") { _ = av.pointee.av_dict_set(&options, "connect", "1", 0) }
-            let result = av.pointee.avio_open2(
-                &context.pointee.pb,
-                PathText.cString(target.address),
-                AVIO_FLAG_WRITE,
-                &context.pointee.interrupt_callback,
-                &options
-            )
+            let open = { [av, context, target] in
+                av.pointee.avio_open2(
+                    &context.pointee.pb,
+                    PathText.cString(target.address),
+                    AVIO_FLAG_WRITE,
+                    &context.pointee.interrupt_callback,
+                    &options
+                )
+            }
+            let result: Int32
+            if ServerAnswer.isHTTP(target.address) {
+                (result, answer) = ServerAnswer.opening(target.address, open)
+            } else {
+                result = open()
+            }
             guard result >= 0 else { throw failure(result) }
+            ownFile = OwnFiles.path(target.address)
         }
         if target.memory == nil {
             outputs = InnerOutputs(
@@ -149,6 +164,7 @@ final class ContainerWriter {
             String(cString: $0.pointee.key)
         }
         av.pointee.av_dict_free(&options)
+        if result < 0, let refusal = answer?.look() { throw self.refusal(refusal) }
         guard result >= 0 else { throw failure(result) }
         isOpen = true
         places = (place, place)
@@ -210,7 +226,7 @@ final class ContainerWriter {
     }
 
     /// Whether anything has been written that somebody took: muxers that open files themselves may have none yet.
-    var hasReached: Bool { !opensLazily || taken > 0 }
+    var hasReached: Bool { opensLazily ? taken > 0 : answer?.isTaken ?? true }
     /// How many files of such a muxer were taken.
     var taken: Int { outputs?.taken ?? 0 }
     /// Whether the muxer sends what it was given in files of its own.
@@ -223,7 +239,9 @@ final class ContainerWriter {
     }
 
     private func check(_ result: Int32) throws(VideoError) {
-        if let failure = outputs?.failure { throw self.failure(failure) }
+        outputs?.look()
+        if let failure = outputs?.failure { throw self.failure(failure.reason, of: failure.name) }
+        if let refusal = answer?.look() { throw self.refusal(refusal) }
         if result < 0 { throw failure(result) }
         if let error = context.pointee.pb?.pointee.error, error < 0 { throw failure(error) }
     }
@@ -300,10 +318,22 @@ final class ContainerWriter {
         isOpen = false
         let result = av.pointee.av_write_trailer(context)
         let written = context.pointee.pb?.pointee.error ?? 0
+        let early = answer?.look()
         let closed = closeOutput()
-        if let failure = outputs?.failure { throw self.failure(failure) }
-        for result in [result, written, closed] where result < 0 { throw failure(result) }
+        do throws(VideoError) {
+            if let failure = outputs?.failure { throw self.failure(failure.reason, of: failure.name) }
+            if let early { throw refusal(early) }
+            for result in [result, written, closed] where result < 0 { throw failure(result) }
+            if let late = answer?.wait(atMost: Self.answerTime) { throw refusal(late) }
+        } catch {
+            removeOwnFile(where: isWorthless)
+            throw error
+        }
+        answer = nil
     }
+
+    /// How long a server may take to answer when all is sent.
+    private static let answerTime = Duration.seconds(5)
 
     /// Closes a file that can't be finished.
     func close() {
@@ -311,6 +341,32 @@ final class ContainerWriter {
         if isOpen { _ = av.pointee.av_write_trailer(context) }
         isOpen = false
         _ = closeOutput()
+        answer = nil
+        if hasFailed { removeOwnFile(where: isWorthless) }
+    }
+
+    /// Whether a file of so many bytes has nothing but its header, if that.
+    private func isWorthless(_ size: Int64) -> Bool { size <= places.header }
+
+    /// Removes a file that failed. A pipe or a device stays.
+    private func removeOwnFile(where isRemoved: (Int64) -> Bool) {
+        guard let name = ownFile.map(PathText.cString) else { return }
+        var status = stat()
+        guard lstat(name, &status) == 0, status.st_mode & S_IFMT == S_IFREG, isRemoved(Int64(status.st_size)) else {
+            return
+        }
+        unlink(name)
+        ownFile = nil
+    }
+
+    /// Whether what was written so far can be played: what is on the disk, not what waits to be written.
+    private var isPlayable: Bool {
+        if let outputs, opensLazily { return outputs.taken > 0 }
+        var status = stat()
+        guard let ownFile, stat(PathText.cString(ownFile), &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            return places.good > places.header
+        }
+        return min(places.good, Int64(status.st_size)) > places.header
     }
 
     private func closeOutput() -> Int32 {
@@ -326,11 +382,19 @@ final class ContainerWriter {
 
     private func failure(_ code: Int32) -> VideoError { failure(FFmpegFailure(code, av)) }
 
-    private func failure(_ failure: FFmpegFailure) -> VideoError {
-        let label = target.shown.description
+    private func refusal(_ refusal: ServerAnswer.Refusal) -> VideoError {
+        hasFailed = true
+        return .output(path: target.shown.description, reason: refusal.text)
+    }
+
+    /// - Parameter name: of the file that failed, where the muxer has made several
+    private func failure(_ failure: FFmpegFailure, of name: String? = nil) -> VideoError {
+        hasFailed = true
+        let label = name.map { OwnFiles.path($0) ?? ShownAddress($0).description } ?? target.shown.description
         switch failure.code {
-        case -ENOSPC, -EDQUOT: return .diskFull(path: label, isPlayable: places.good > places.header)
+        case -ENOSPC, -EDQUOT: return .diskFull(path: label, isPlayable: isPlayable)
         case -EEXIST: return .fileExists(label)
+        case -ENXIO: return .output(path: label, reason: "nobody reads this pipe")
         case fs_averror_exit():
             return .output(path: label, reason: target.interruption?.reason ?? "it was told to end")
         default: return .output(path: label, reason: target.shown.redacting(failure.text))

@@ -32,10 +32,12 @@ final class InnerOutputs {
     /// The context's own functions.
     private let original: (open: Open, close: Close)
     private var uploads: [UnsafeMutablePointer<AVIOContext>: Upload] = [:]
+    /// What is being written to elsewhere, by name.
+    private var others: [UnsafeMutablePointer<AVIOContext>: String] = [:]
     /// Outputs that were taken whole.
     private(set) var taken = 0
     /// The first that was not.
-    private(set) var failure: FFmpegFailure?
+    private(set) var failure: (reason: FFmpegFailure, name: String)?
 
     /// Takes the place of a context's own functions. This must live as long as the context.
     /// - Parameter gathers: whether what goes to HTTP servers is sent when it is whole
@@ -60,8 +62,13 @@ final class InnerOutputs {
         }
     }
 
-    private func note(_ result: Int32) {
-        if result < 0, failure == nil { failure = FFmpegFailure(result, av) }
+    private func note(_ result: Int32, _ name: String) {
+        if result < 0, failure == nil { failure = (FFmpegFailure(result, av), name) }
+    }
+
+    /// Looks whether what was written so far went well: muxers look only when they close a file, or never.
+    func look() {
+        for (output, name) in others { note(output.pointee.error, name) }
     }
 
     private func open(
@@ -82,7 +89,8 @@ final class InnerOutputs {
         }
         let refused = files.claim(name)
         let opened = refused < 0 ? refused : original.open(context, result, address, flags, options)
-        note(opened)
+        note(opened, name)
+        if opened >= 0, let output = result.pointee { others[output] = name }
         return opened
     }
 
@@ -91,10 +99,13 @@ final class InnerOutputs {
         _ output: UnsafeMutablePointer<AVIOContext>
     ) -> Int32 {
         guard let upload = uploads.removeValue(forKey: output) else {
-            let written = output.pointee.error
+            let (written, name) = (output.pointee.error, others.removeValue(forKey: output))
             let closed = original.close(context, output)
             let result = written < 0 ? written : closed
-            note(result)
+            if let name {
+                note(result, name)
+                if result < 0 { Self.removeIfEmpty(name) }
+            }
             if result >= 0 { taken += 1 }
             return result
         }
@@ -104,9 +115,16 @@ final class InnerOutputs {
         let result = failure == nil ? send(upload) : -EPIPE
         // What can't be deleted there stays there: nothing is lost.
         guard !upload.options.contains(where: { $0.key == "method" && $0.value == "DELETE" }) else { return 0 }
-        note(result)
+        note(result, upload.address)
         if result >= 0 { taken += 1 }
         return result
+    }
+
+    private static func removeIfEmpty(_ address: String) {
+        guard let path = OwnFiles.path(address).map(PathText.cString) else { return }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size == 0 else { return }
+        unlink(path)
     }
 
     private func entries(_ options: OpaquePointer?) -> [(key: String, value: String)] {
@@ -162,9 +180,12 @@ final class OwnFiles {
     init(overwrite: Bool) { self.overwrite = overwrite }
 
     /// Takes a name before libavformat opens it.
-    /// - Returns: `-EEXIST` where the file is somebody else's
+    /// - Returns: `-EEXIST` where the file is somebody else's, `-ENXIO` where it is a pipe that nobody reads
     func claim(_ address: String) -> Int32 {
-        guard !overwrite, let path = Self.path(address), !names.contains(path) else { return 0 }
+        guard let path = Self.path(address) else { return 0 }
+        // Opening it would wait for ever.
+        guard !NewFile.isUnreadPipe(path) else { return -ENXIO }
+        guard !overwrite, !names.contains(path) else { return 0 }
         // Muxers write `x.m3u8.tmp`, and give it the name `x.m3u8` when it is whole.
         let final = path.hasSuffix(".tmp") ? String(path.dropLast(4)) : path
         if final != path, !names.contains(final), NewFile.exists(final) { return -EEXIST }

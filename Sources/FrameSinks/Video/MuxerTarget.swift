@@ -20,7 +20,7 @@ struct MuxerTarget {
     var memory: MuxedBytes?
 
     init(file path: String, _ container: VideoContainer) {
-        shown = ShownAddress(path)
+        shown = ShownAddress(file: path)
         // The recorder has made the file.
         files = OwnFiles(overwrite: true)
         // Else a colon in the name would be taken for a protocol.

@@ -111,6 +111,7 @@ public final class VideoRecorder {
             // What is there can be played.
             writer.close()
             (self.writer, sidecar) = (nil, nil)
+            forgetRemoved()
             throw error
         }
         files[files.count - 1].frames += 1
@@ -122,8 +123,18 @@ public final class VideoRecorder {
     public func finish() throws(VideoError) {
         defer { (writer, sidecar) = (nil, nil) }
         if !held.isEmpty { try openHeld() }
-        try writer?.finish()
+        do throws(VideoError) { try writer?.finish() } catch {
+            forgetRemoved()
+            throw error
+        }
         try sidecar?.finish()
+    }
+
+    /// A file in which nothing could be played is removed by its writer; what is beside it goes, too.
+    private func forgetRemoved() {
+        guard let file = files.last, !NewFile.exists(file.path) else { return }
+        files.removeLast()
+        if options.sidecar { unlink(PathText.cString(file.path + ".jsonl")) }
     }
 
     private func isFull(_ info: VideoPacket.Info) -> Bool {
@@ -176,8 +187,16 @@ public final class VideoRecorder {
             }
             close(made)
         }
-        writer = try ContainerWriter(MuxerTarget(file: path, container), stream, parameters: parameters)
-        if options.sidecar { sidecar = try SidecarWriter(path: path + ".jsonl", overwrite: options.overwrite) }
+        do throws(VideoError) {
+            if options.sidecar { sidecar = try SidecarWriter(path: path + ".jsonl", overwrite: options.overwrite) }
+            writer = try ContainerWriter(MuxerTarget(file: path, container), stream, parameters: parameters)
+        } catch {
+            // What was made here, and holds nothing.
+            if sidecar != nil { unlink(PathText.cString(path + ".jsonl")) }
+            sidecar = nil
+            if !options.overwrite { unlink(PathText.cString(path)) }
+            throw error
+        }
         files.append(File(path: path))
         number += 1
     }

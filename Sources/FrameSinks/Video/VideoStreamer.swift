@@ -34,7 +34,8 @@ public final class VideoStreamer {
         public var bytes = 0
         /// Packets that came while there was no connection, or before its keyframe.
         public var lost = 0
-        /// How often it has connected: to muxers that write files, such as HLS, when the first file was taken.
+        /// How often it has connected: with muxers that write files, such as HLS, when the first file was taken; with one
+        /// HTTP request for all, when the server has not refused it for 2 s.
         public var connections = 0
         /// Why the connection broke, or could not be made, the last time.
         public var lastFailure: VideoError?
@@ -171,7 +172,7 @@ public final class VideoStreamer {
     }
 
     private func noteTaken(_ writer: ContainerWriter) {
-        if !writer.opensLazily || writer.taken > taken { untaken = 0 }
+        if writer.opensLazily ? writer.taken > taken : writer.hasReached { untaken = 0 }
         taken = writer.taken
         guard writer.hasReached, !statistics.isConnected else { return }
         statistics.connections += 1

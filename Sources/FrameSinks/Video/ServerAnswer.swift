@@ -1,0 +1,138 @@
+#if FFmpeg
+internal import Glibc
+
+/// What an HTTP server says to a request whose body has no end.
+///
+/// libavformat sends such a request, and reads no answer to it. So this looks at the connection itself, at a duplicate of
+/// libavformat's descriptor. Of an encrypted connection only the end can be seen. Not for several threads at once.
+final class ServerAnswer {
+    /// What ends the request.
+    enum Refusal: Equatable {
+        /// A status of 300 or more, with the server's own words.
+        case status(String)
+        case closed
+
+        var text: String {
+            switch self {
+            case .status(let words): "the server answers \(words)"
+            case .closed: "the server has closed the connection"
+            }
+        }
+    }
+
+    private let descriptor: Int32
+    private let isEncrypted: Bool
+    private let began = ContinuousClock.now
+    /// The server has answered that it takes the request.
+    private(set) var isAccepted = false
+
+    /// How long a server has to refuse a request before it counts as taken.
+    private static let patience = Duration.seconds(2)
+
+    /// Whether an address is one of HTTP.
+    static func isHTTP(_ address: String) -> Bool {
+        let scheme = address.prefix { $0 != ":" }.lowercased()
+        return ["http", "https", "icecast"].contains(scheme)
+    }
+
+    /// Finds the connection that `open` makes.
+    /// - Returns: what `open` returned; and nil for an answer where no connection, or more than one, is new
+    static func opening(_ address: String, _ open: () -> Int32) -> (result: Int32, answer: ServerAnswer?) {
+        let before = connections()
+        let result = open()
+        guard result >= 0 else { return (result, nil) }
+        let new = connections().subtracting(before)
+        guard new.count == 1, let number = new.first else { return (result, nil) }
+        let own = fcntl(number, F_DUPFD_CLOEXEC, 3)
+        guard own >= 0 else { return (result, nil) }
+        return (result, ServerAnswer(own, isEncrypted: address.lowercased().hasPrefix("https:")))
+    }
+
+    private init(_ descriptor: Int32, isEncrypted: Bool) {
+        (self.descriptor, self.isEncrypted) = (descriptor, isEncrypted)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Whether the server has taken the request, as far as can be known.
+    var isTaken: Bool { isAccepted || ContinuousClock.now - began >= Self.patience }
+
+    /// Looks at what has come, without waiting.
+    func look() -> Refusal? { look(milliseconds: 0) }
+
+    /// Waits for the answer to a request that has ended.
+    func wait(atMost time: Duration) -> Refusal? {
+        let deadline = ContinuousClock.now + time
+        while !isAccepted, ContinuousClock.now < deadline {
+            if let refusal = look(milliseconds: 50) { return refusal }
+        }
+        return nil
+    }
+
+    private func look(milliseconds: Int32) -> Refusal? {
+        var state = pollfd(fd: descriptor, events: Int16(POLLIN) | Int16(POLLRDHUP), revents: 0)
+        guard poll(&state, 1, milliseconds) > 0 else { return nil }
+        let hasEnded = Int32(state.revents) & (POLLRDHUP | POLLHUP | POLLERR) != 0
+        if !isEncrypted, let refusal = readStatus() { return refusal }
+        return hasEnded && !isAccepted ? .closed : nil
+    }
+
+    /// The status line, once it is whole.
+    private func readStatus() -> Refusal? {
+        while !isAccepted {
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            // It stays there: libavformat may read it.
+            let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_PEEK | MSG_DONTWAIT))
+            guard count > 0 else { return nil }
+            let received = bytes[..<count]
+            guard let end = received.firstIndex(of: 10) else { return nil }
+            let line = String(decoding: received[..<end].filter { $0 != 13 }, as: UTF8.self)
+            let parts = line.split(separator: " ", maxSplits: 1)
+            guard parts.count == 2, parts[0].hasPrefix("HTTP/"), let code = Int(parts[1].prefix(3)) else {
+                return .status("'\(line.prefix(80))'")
+            }
+            if code >= 300 { return .status(String(parts[1].prefix(80))) }
+            guard code < 200 else {
+                isAccepted = true
+                return nil
+            }
+            // "Go on", and the like: its header ends with an empty line, and the answer itself follows.
+            guard let size = Self.headerSize(received) else { return nil }
+            _ = recv(descriptor, &bytes, size, Int32(MSG_DONTWAIT))
+        }
+        return nil
+    }
+
+    private static func headerSize(_ bytes: ArraySlice<UInt8>) -> Int? {
+        bytes.indices.first { bytes[$0...].starts(with: [13, 10, 13, 10]) }.map { $0 + 4 }
+    }
+
+    /// This process's connected TCP sockets.
+    private static func connections() -> Set<Int32> {
+        guard let folder = opendir("/proc/self/fd") else { return [] }
+        defer { closedir(folder) }
+        var found: Set<Int32> = []
+        while let entry = readdir(folder) {
+            let number = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { Int32(String(cString: $0)) }
+            }
+            if let number, isConnection(number) { found.insert(number) }
+        }
+        return found
+    }
+
+    private static func isConnection(_ number: Int32) -> Bool {
+        func option(_ name: Int32) -> Int32? {
+            var (value, size) = (Int32(0), socklen_t(4))
+            return getsockopt(number, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
+        }
+        guard let family = option(SO_DOMAIN), family == AF_INET || family == AF_INET6,
+            option(SO_TYPE) == Int32(SOCK_STREAM.rawValue)
+        else { return false }
+        var (peer, size) = (sockaddr_storage(), socklen_t(MemoryLayout<sockaddr_storage>.size))
+        return withUnsafeMutablePointer(to: &peer) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getpeername(number, $0, &size) == 0 }
+        }
+    }
+}
+#endif
