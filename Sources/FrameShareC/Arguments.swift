@@ -30,7 +30,7 @@ func handlePlace(
 func duration(_ nanoseconds: Int64) -> Duration? { nanoseconds < 0 ? nil : .nanoseconds(nanoseconds) }
 
 func channelDirectory(_ path: UnsafePointer<CChar>?) -> ChannelDirectory? {
-    optionalText(path).map(ChannelDirectory.init(path:))
+    path.map { ChannelDirectory(path: PathText.text(cString: $0)) }
 }
 
 /// Writes text and its zero byte into a caller's buffer.

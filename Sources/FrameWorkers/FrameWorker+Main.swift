@@ -62,8 +62,7 @@ extension FrameWorker {
 
     private static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
-        let text = String(cString: value)
-        return text.isEmpty ? nil : text
+        return value.pointee == 0 ? nil : PathText.text(cString: value)
     }
 
     private static func say(_ text: String, to descriptor: Int32) {

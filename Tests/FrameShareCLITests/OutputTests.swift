@@ -66,7 +66,7 @@ struct OutputTests {
             #expect(line.contains("disk is full; nothing that can be played"), "\(file): \(line)")
         }
         #expect(lines[files.count].hasPrefix("1 "), "\(lines[files.count])")
-        #expect(!run.output.contains("partial"), "nothing is left of a picture that has no room")
+        #expect(Array(lines.dropFirst(files.count + 1)) == ["rest"], "nothing is left of what has no room")
         camera.send(SIGTERM)
         _ = camera.wait()
     }
@@ -83,7 +83,10 @@ struct OutputTests {
         func isPrecious(_ name: String) -> Bool {
             (try? String(contentsOfFile: home + "/" + name, encoding: .utf8)) == "precious"
         }
-        for name in ["side.mkv.jsonl", "x.m3u8", "y0.ts", "s-001.mkv", "z.ts", "target"] { try precious(name) }
+        let names = [
+            "side.mkv.jsonl", "x.m3u8", "y0.ts", "s-001.mkv", "z.ts", "target", "still.png", "page.html", "still.jpg",
+        ]
+        for name in names { try precious(name) }
         func run(_ arguments: String...) throws -> (code: Int32, text: String) {
             let run = try CommandRun(arguments, in: folder).wait()
             return (run.code, run.errors)
@@ -115,12 +118,33 @@ struct OutputTests {
         #expect(FileManager.default.fileExists(atPath: home + "/s-002.mkv"))
         // A link stays a link, and what it names is replaced.
         try FileManager.default.createSymbolicLink(atPath: home + "/link.png", withDestinationPath: "target")
-        #expect(try run("snapshot", "cam", "-o", home + "/link.png").code == 0)
+        for place in ["link.png", "still.png", "still.jpg"] {
+            outcome = try run("snapshot", "cam", "-o", home + "/" + place)
+            #expect(outcome.code == 1)
+            #expect(outcome.text.contains("\(place) is there already"), "\(outcome.text)")
+        }
+        outcome = try run("bench", "--quick", "--html", home + "/page.html")
+        #expect(outcome.code == 1 && outcome.text.contains("page.html is there already"), "\(outcome.text)")
+        for name in ["target", "still.png", "page.html", "still.jpg"] { #expect(isPrecious(name), "\(name)") }
+        #expect(try run("snapshot", "cam", "--overwrite", "-o", home + "/still.png").code == 0)
+        #expect(!isPrecious("still.png"))
+        #expect(try run("snapshot", "cam", "--overwrite", "-o", home + "/link.png").code == 0)
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: home + "/link.png") == "target")
         #expect(!isPrecious("target"))
         outcome = try run("stream", "cam", home + "/z.ts", "--format", "mpegts", "--frames", "3", "--overwrite")
         #expect(outcome.code == 0, "\(outcome.text)")
         #expect(!isPrecious("z.ts"))
+        // A pipe that nobody reads is waited for by none.
+        #expect(mkfifo(home + "/pipe.mkv", 0o600) == 0 && mkfifo(home + "/pipe.png", 0o600) == 0)
+        for arguments in [
+            ["record", "cam", "-o", home + "/pipe.mkv", "--frames", "3", "--overwrite"],
+            ["stream", "cam", home + "/pipe.mkv", "--format", "matroska", "--frames", "3", "--overwrite"],
+            ["snapshot", "cam", "-o", home + "/pipe.png"],
+        ] {
+            let piped = try CommandRun(arguments, in: folder).wait()
+            #expect(piped.code == 1, "\(arguments)")
+            #expect(piped.errors.contains(/nobody reads|No such device/), "\(arguments): \(piped.errors)")
+        }
         camera.send(SIGTERM)
         _ = camera.wait()
     }
@@ -144,6 +168,78 @@ struct OutputTests {
         let names = #"a351.mkv\na351.mkv.jsonl\nb377376.png\nc351.ts\ngr303274n.mkv\n"#
         #expect(run.errors.hasSuffix(names), "\(run.errors)")
         #expect(run.output.contains(#"a\\xE9.mkv"#), "JSON stays UTF-8: \(run.output)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("a folder of channels, a restarted publisher's file, a worker's program and its words are no UTF-8 either")
+    func namesOfOthers() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "64x48", "--rate", "60")
+        let home = folder.scratchFile().path
+        let script = """
+            mkdir \(home); cd \(home)
+            await() { for i in $(seq 1200); do "$@" > /dev/null 2>&1 && return 0; sleep 0.05; done; echo "$*" >&2; return 1; }
+            $f record cam -o $'v\\xe9-pass=1.mkv' --frames 30 --codec mjpeg > /dev/null || exit 1
+            export FRAMESHARE_DIR=$PWD/$'d\\xe9' XDG_RUNTIME_DIR=$PWD/$'r\\xe9'
+            $f publish --channel film --source $'v\\xe9-pass=1.mkv' --loop --restart --json > published 2>&1 & film=$!
+            await $f top film --once || { cat published >&2; exit 2; }
+            $f watch film --frames 3 > /dev/null || exit 3
+            $f list --json | grep -q film || exit 4
+            $f record film -o clip.mkv --codec mjpeg --on-trigger --pre 1s --post 100ms > /dev/null & clip=$!
+            await $f trigger film || exit 5
+            await test -s clip-000.mkv || exit 6
+            kill $clip; wait $clip
+            printf '#!/bin/bash\\nprintf %%s "$1" "$FRAMESHARE_CHANNEL" "${FRAMESHARE_DIR##*/}" > got\\n' > $'w\\xe9'
+            chmod +x $'w\\xe9'
+            $f workers film --json -- ./$'w\\xe9' $'a\\xff=' > /dev/null || exit 7
+            PATH=$PWD:$PATH $f workers film -- $'w\\xe9' $'a\\xff=' > /dev/null || exit 8
+            $f workers film -- ./$'x\\xe9' 2> missing && exit 9
+            grep -q 'xE9' missing || exit 10
+            kill $film; wait $film
+            unset FRAMESHARE_DIR; mkdir $'r\\xe9'
+            $f publish --channel film --size 64x48 --json > published 2>&1 & film=$!
+            await $f watch film --frames 1 || exit 11
+            LC_ALL=C ls -d */*/film.sock | od -An -c | tr -d ' \\n' >&2; kill $film; wait $film
+            od -An -c got | tr -d ' \\n' >&2
+            """
+        let run = try shell(script, in: folder)
+        #expect(run.code == 0, "\(run.output) \(run.errors)")
+        #expect(run.errors.hasSuffix(#"r351/frameshare/film.sock\na377=filmd351"#), "\(run.errors)")
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test("of HLS in a folder that is full, or read-only by now, the error names the file, as soon as one can't be written")
+    func segments() throws {
+        let folder = try ChannelFolder()
+        let camera = try folder.publisher("--size", "320x240", "--rate", "60")
+        let place = folder.scratchFile().path
+        let stream = """
+            \(CommandRun.executable.path) stream cam \(place)/x.m3u8 --format hls --low-latency --keyframe-interval 10 \
+            --option hls_time=0.1 --option hls_list_size=0
+            """
+        let script = """
+            set -e; mkdir \(place); mount -t tmpfs -o size=200k tmpfs \(place); set +e
+            run() {
+                \(stream) > \(place).out 2>&1 & stream=$!
+                for i in $(seq 1200); do test -s \(place)/x1.ts && break; sleep 0.05; done
+                eval "$2"
+                for i in $(seq 1200); do grep -q "$1" \(place).out && break; sleep 0.05; done
+                kill $stream; wait $stream
+                grep -m 1 "$1" \(place).out || tail -1 \(place).out
+            }
+            run "disk is full" :
+            mount -t tmpfs -o size=20M tmpfs \(place)
+            run "Read-only" "mount -t tmpfs -o ro tmpfs \(place)"
+            """
+        let own = geteuid() == 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
+        let unshare = try #require(CommandRun.installed("unshare"))
+        let run = try CommandRun(own + ["bash", "-c", script], of: unshare, in: folder).wait()
+        let lines = run.output.split(separator: "\n").map(String.init)
+        try #require(lines.count == 2, "\(run.output) \(run.errors)")
+        #expect(lines[0].contains(/(x[0-9]+\.ts|x\.m3u8\.tmp): the disk is full; what was written so far can be played/), "\(lines)")
+        #expect(lines[1].contains(/x[0-9]+\.ts: Read-only file system/), "\(lines)")
         camera.send(SIGTERM)
         _ = camera.wait()
     }

@@ -56,6 +56,29 @@ struct SocketFileTests {
         publisher.close()
     }
 
+    @Test("a folder whose name is no UTF-8 is the one that is meant, and nothing is left in it")
+    func otherBytes() throws {
+        let channel = try TestChannel()
+        let name = Array(channel.directory.path.utf8CString.dropLast()) + [0x2F, 0x64, CChar(bitPattern: 0xE9), 0]
+        // The publisher makes it.
+        let directory = ChannelDirectory(path: channel.directory.path + "/d\u{F7E9}")
+        var options = Publisher.Options()
+        options.directory = directory
+        let publisher = try Publisher(channel: "cam", streams: ["main": .small], slots: 4, options: options)
+        #expect(access(name, W_OK) == 0)
+        #expect(try directory.channels() == ["cam"])
+        var own = Subscriber.Options()
+        own.directory = directory
+        try Subscriber(channel: "cam", policy: .latest, options: own).close()
+        #expect(try ChannelMonitor(channel: "cam", directory: directory).snapshot().channel == "cam")
+        publisher.close()
+        #expect(rmdir(name) == 0)
+        #expect(throws: ChannelError.self) {
+            let deep = ChannelDirectory(path: "/tmp/" + String(repeating: "\u{F7E9}", count: 100))
+            _ = try ChannelMonitor(channel: "cam", directory: deep)
+        }
+    }
+
     @Test("what a killed publisher has left of it is used again; what is not this user's own is refused")
     func leftOver() throws {
         let channel = try TestChannel()

@@ -4,7 +4,8 @@ internal import SystemPackage
 
 /// The folder in which channels have their sockets. Its permissions and theirs say who may connect.
 public struct ChannelDirectory: Sendable, Hashable {
-    /// Its path, absolute or relative to the working directory.
+    /// Its path, absolute or relative to the working directory. Bytes of it that are no UTF-8 stand as the characters U+F780
+    /// to U+F7FF, one for each byte from 0x80.
     public let path: String
 
     public init(path: String) { self.path = path }
@@ -19,8 +20,7 @@ public struct ChannelDirectory: Sendable, Hashable {
 
     private static func environment(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
-        let text = String(cString: value)
-        return text.isEmpty ? nil : text
+        return value.pointee == 0 ? nil : PathText.text(cString: value)
     }
 
     /// The folder given, or the standard one.
@@ -31,7 +31,7 @@ public struct ChannelDirectory: Sendable, Hashable {
     /// The names of the channels that have a socket here, sorted. A socket left by a publisher that died is among
     /// them: connecting tells.
     public func channels() throws(ChannelError) -> [String] {
-        guard let folder = opendir(path) else {
+        guard let folder = opendir(PathText.cString(path)) else {
             if errno == ENOENT { return [] }
             if errno == EMFILE || errno == ENFILE { throw .outOfDescriptors }
             throw .directory(path: path, .init(rawValue: errno))
@@ -46,7 +46,7 @@ public struct ChannelDirectory: Sendable, Hashable {
                 break
             }
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { PathText.text(cString: $0) }
             }
             if name.hasSuffix(".sock") { names.append(String(name.dropLast(5))) }
         }
@@ -56,8 +56,7 @@ public struct ChannelDirectory: Sendable, Hashable {
     func socketPath(of channel: String) throws(ChannelError) -> String {
         try ChannelName.check(channel)
         let path = path + "/" + channel + ".sock"
-        // sun_path holds 108 bytes with the terminating zero.
-        guard path.utf8.count <= 107 else { throw .pathTooLong(path) }
+        guard SocketAddress(path) != nil else { throw .pathTooLong(path) }
         return path
     }
 
@@ -65,7 +64,7 @@ public struct ChannelDirectory: Sendable, Hashable {
     /// elsewhere (the sockets' own modes say who may connect).
     func create() throws(ChannelError) {
         let mode: mode_t = path.hasPrefix("/run/user/") ? 0o700 : 0o755
-        guard mkdir(path, mode) != 0, errno != EEXIST else { return }
+        guard mkdir(PathText.cString(path), mode) != 0, errno != EEXIST else { return }
         throw .directory(path: path, .init(rawValue: errno))
     }
 }

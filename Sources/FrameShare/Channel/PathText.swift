@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Names of files that are no UTF-8, carried in a `String`.
 ///
 /// A path of Linux is bytes. A byte that is part of no UTF-8 character becomes one of 128 private characters, U+F780 to
@@ -29,6 +31,11 @@ package enum PathText {
             }
         }
         return String(text)
+    }
+
+    /// The text of a name that ends with a 0.
+    package static func text(cString name: UnsafePointer<CChar>) -> String {
+        text(UnsafeRawBufferPointer(start: name, count: strlen(name)))
     }
 
     /// The name's bytes, with a 0 at their end: what the system's functions take.

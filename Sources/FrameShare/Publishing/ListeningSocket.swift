@@ -22,8 +22,7 @@ final class ListeningSocket: Sendable {
             socket = try Self.listen(at: path, access)
         } catch {
             // While the lock is held: the files are ours, and nobody else's.
-            unlink(path)
-            unlink(path + ".lock")
+            Self.removeFiles(path)
             throw error
         }
         lock = held
@@ -36,16 +35,16 @@ final class ListeningSocket: Sendable {
     private static func listen(at path: String, _ access: ChannelAccess) throws(ChannelError) -> OwnedDescriptor {
         let folder = path + ".new"
         let inside = try openPrivate(folder)
-        defer { rmdir(folder) }
+        defer { rmdir(PathText.cString(folder)) }
         let number = fs_seqpacket_socket()
         guard number >= 0 else { throw .failed("socket", errno: -number) }
         let socket = OwnedDescriptor(owning: number)
         // By the folder's descriptor, whatever its name stands for meanwhile; by its name where there is no /proc.
         var made = "/proc/self/fd/\(inside.number)/s"
-        var error = bind(number, to: made)
+        var error = SocketAddress(made)?.bind(number) ?? ENAMETOOLONG
         if error == ENOENT || error == EACCES {
             made = folder + "/s"
-            error = made.utf8.count <= 107 ? bind(number, to: made) : ENAMETOOLONG
+            error = SocketAddress(made)?.bind(number) ?? ENAMETOOLONG
         }
         guard error == 0 else { throw .directory(path: path, Errno(rawValue: error)) }
         do throws(ChannelError) {
@@ -53,9 +52,11 @@ final class ListeningSocket: Sendable {
             guard Glibc.listen(number, SOMAXCONN) == 0 else {
                 throw .system(call: "listen", Errno(rawValue: errno))
             }
-            guard rename(made, path) == 0 else { throw .directory(path: path, Errno(rawValue: errno)) }
+            guard rename(PathText.cString(made), PathText.cString(path)) == 0 else {
+                throw .directory(path: path, Errno(rawValue: errno))
+            }
         } catch {
-            unlink(made)
+            unlink(PathText.cString(made))
             throw error
         }
         return socket
@@ -63,11 +64,12 @@ final class ListeningSocket: Sendable {
 
     /// A folder of this user's alone. One that a killed publisher has left is used again: the name's lock is held.
     private static func openPrivate(_ path: String) throws(ChannelError) -> OwnedDescriptor {
-        if mkdir(path, 0o700) != 0 && errno != EEXIST { throw .directory(path: path, Errno(rawValue: errno)) }
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let name = PathText.cString(path)
+        if mkdir(name, 0o700) != 0 && errno != EEXIST { throw .directory(path: path, Errno(rawValue: errno)) }
+        let number = open(name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard number >= 0 else {
             let error = errno
-            rmdir(path)
+            rmdir(name)
             if error == EMFILE || error == ENFILE { throw .outOfDescriptors }
             throw .directory(path: path, Errno(rawValue: error))
         }
@@ -75,38 +77,25 @@ final class ListeningSocket: Sendable {
         var status = stat()
         guard fstat(number, &status) == 0 else {
             let error = errno
-            rmdir(path)
+            rmdir(name)
             throw .system(call: "fstat \(path)", Errno(rawValue: error))
         }
         guard status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
             throw .directory(path: path, .permissionDenied)
         }
-        unlink(path + "/s")
+        unlink(PathText.cString(path + "/s"))
         return folder
-    }
-
-    /// Binds a socket. Returns 0 or the error's number.
-    private static func bind(_ number: Int32, to path: String) -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.bind(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        return result == 0 ? 0 : errno
     }
 
     /// Gives the socket its group and its mode, in this order: for no moment a group may use it that should not.
     private static func give(_ made: String, _ path: String, _ access: ChannelAccess) throws(ChannelError) {
         if let group = access.group {
             guard let gid = groupID(group) else { throw .unknownGroup(group) }
-            guard chown(made, uid_t.max, gid) == 0 else {
+            guard chown(PathText.cString(made), uid_t.max, gid) == 0 else {
                 throw .system(call: "chown \(path) to group \(group)", Errno(rawValue: errno))
             }
         }
-        guard chmod(made, mode_t(access.mode & 0o777)) == 0 else {
+        guard chmod(PathText.cString(made), mode_t(access.mode & 0o777)) == 0 else {
             throw .system(call: "chmod \(path)", Errno(rawValue: errno))
         }
     }
@@ -116,12 +105,13 @@ final class ListeningSocket: Sendable {
         channel: String,
         socketPath: String
     ) throws(ChannelError) -> OwnedDescriptor {
+        let name = PathText.cString(path)
         while true {
-            let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            let number = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
             guard number >= 0 else {
                 let error = errno
                 // Another user's lock file can't be opened: the name is theirs.
-                if error == EACCES && access(path, F_OK) == 0 {
+                if error == EACCES && access(name, F_OK) == 0 {
                     throw .channelInUse(channel: channel, path: socketPath)
                 }
                 if error == EMFILE || error == ENFILE { throw .outOfDescriptors }
@@ -139,7 +129,7 @@ final class ListeningSocket: Sendable {
             // A publisher that ended between our open and our lock has removed the file: then this lock guards nothing.
             var (ours, there) = (stat(), stat())
             guard fstat(number, &ours) == 0 else { throw .system(call: "fstat \(path)", Errno(rawValue: errno)) }
-            if stat(path, &there) == 0 {
+            if stat(name, &there) == 0 {
                 if ours.st_ino == there.st_ino { return lock }
             } else if errno != ENOENT {
                 throw .directory(path: path, Errno(rawValue: errno))
@@ -173,8 +163,10 @@ final class ListeningSocket: Sendable {
     }
 
     /// Removes the channel's files. The lock goes with the last reference.
-    func remove() {
-        unlink(path)
-        unlink(path + ".lock")
+    func remove() { Self.removeFiles(path) }
+
+    private static func removeFiles(_ path: String) {
+        unlink(PathText.cString(path))
+        unlink(PathText.cString(path + ".lock"))
     }
 }

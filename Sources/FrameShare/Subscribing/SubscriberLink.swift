@@ -125,24 +125,18 @@ struct SubscriberLink {
         isGivenUp: () -> Bool = { false }
     ) throws(ChannelError) -> ControlSocket {
         let path = try directory.socketPath(of: channel)
+        guard let address = SocketAddress(path) else { throw .pathTooLong(path) }
         let number = fs_seqpacket_socket()
         guard number >= 0 else {
             if -number == EMFILE || -number == ENFILE { throw .outOfDescriptors }
             throw .system(call: "socket", Errno(rawValue: -number))
         }
         let socket = ControlSocket(owning: OwnedDescriptor(owning: number))
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         var pause: Int64 = 1_000_000
         while true {
-            let result = withUnsafePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-                }
-            }
-            if result == 0 { return socket }
-            switch errno {
+            let error = address.connect(number)
+            switch error {
+            case 0: return socket
             case EINTR: continue
             case ENOENT, ECONNREFUSED, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
             case EACCES, EPERM: throw .notAllowed(channel: channel, path: path)
@@ -153,7 +147,7 @@ struct SubscriberLink {
                 sleep(nanoseconds: deadline.remaining(atMost: pause))
                 pause = min(pause * 2, 50_000_000)
             case EPROTOTYPE: throw .noSuchChannel(channel: channel, path: path)
-            default: throw .system(call: "connect \(path)", Errno(rawValue: errno))
+            default: throw .system(call: "connect \(path)", Errno(rawValue: error))
             }
         }
     }

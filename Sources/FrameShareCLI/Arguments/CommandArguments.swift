@@ -3,8 +3,8 @@ import Glibc
 
 /// The words of the command line, as they were given: a file's name may be no UTF-8.
 enum CommandArguments {
-    /// Without the command's own name.
-    static var texts: [String] { words.dropFirst().map { PathText.text($0) } }
+    /// Without the command's own name. Read once, before ``hideSecrets()``.
+    static let texts: [String] = words.dropFirst().map { PathText.text($0) }
 
     private static var words: [UnsafeMutableRawBufferPointer] {
         // The C library's own memory, which stays: each word ends with a 0.
@@ -16,9 +16,9 @@ enum CommandArguments {
     /// Takes what may be secret in addresses out of what `ps` shows of this process. What is parsed has copies.
     static func hideSecrets() {
         for word in words {
-            let text = String(decoding: word, as: UTF8.self)
-            guard text.contains("://") || text.contains("=") else { continue }
-            let shown = Array(hidden(text).utf8)
+            let text = PathText.text(word)
+            guard text.contains(":") || text.contains("=") else { continue }
+            let shown = PathText.cString(hidden(text)).dropLast().map { UInt8(bitPattern: $0) }
             guard !shown.elementsEqual(word) else { continue }
             // In place: no longer than it was, and the rest is zeros.
             for index in word.indices { word[index] = index < shown.count ? shown[index] : 0 }
@@ -26,7 +26,8 @@ enum CommandArguments {
     }
 
     private static func hidden(_ text: String) -> String {
-        if text.contains("://") { return ShownAddress.redacting(text) }
+        let shown = ShownAddress.redacting(text)
+        if shown != text || text.contains("://") { return shown }
         let words = ["pass", "secret", "token", "auth", "headers", "cookie", "streamid", "signature", "api_key"]
         let parts = text.split(separator: "=", maxSplits: 2, omittingEmptySubsequences: false)
         // `passphrase=x`, and `--option=passphrase=x`.

@@ -68,11 +68,11 @@ enum SourceArgument: Sendable, Hashable, CustomStringConvertible {
 
     /// The device itself, where a link leads to it.
     private static func device(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else {
+        guard let resolved = realpath(PathText.cString(path), nil) else {
             // It may still be plugged in.
             return path.hasPrefix("/dev/v4l/") ? nil : path
         }
         defer { free(resolved) }
-        return String(cString: resolved)
+        return PathText.text(cString: resolved)
     }
 }

@@ -151,7 +151,10 @@ struct Publish: ParsableCommand {
     )
     var speed = 1.0
 
-    @Flag(help: "Wait for the camera to be plugged in, or to work, at the start and whenever it goes.")
+    @Flag(
+        help:
+            "Wait for the V4L2 camera to be plugged in, or to work, at the start and whenever it goes. For one of libcamera's use --restart: its library may end the process that waits, and a new process looks for the camera again."
+    )
     var waitForCamera = false
 
     @Option(
@@ -229,7 +232,7 @@ struct Publish: ParsableCommand {
             guard rate != 0 else { throw ValidationError("--rate 0: for the pattern; a camera has a rate of its own") }
             if source.isLibcamera {
                 guard !waitForCamera else {
-                    throw ValidationError("--wait-for-camera: for V4L2 cameras; let a supervisor start this again")
+                    throw ValidationError("--wait-for-camera: for V4L2 cameras; --restart looks for one of libcamera's until it is there")
                 }
                 guard input == nil else { throw ValidationError("--input: for V4L2 cameras, see --source") }
                 guard main == nil || size == nil && format == nil else {

@@ -18,7 +18,7 @@ extension DoctorCheck {
             )
         }
         let path = directory.path
-        if access(path, W_OK | X_OK) == 0 {
+        if access(PathText.cString(path), W_OK | X_OK) == 0 {
             let count = (try? directory.channels().count) ?? 0
             return DoctorCheck(
                 name: "channel folder",
@@ -29,7 +29,7 @@ extension DoctorCheck {
         }
         if errno == ENOENT {
             let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-            if access(parent, W_OK | X_OK) == 0 {
+            if access(PathText.cString(parent), W_OK | X_OK) == 0 {
                 return DoctorCheck(
                     name: "channel folder",
                     state: .ok,

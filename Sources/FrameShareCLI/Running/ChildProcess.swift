@@ -1,3 +1,5 @@
+import FrameShare
+
 @preconcurrency import Glibc
 
 /// A process that this one started and will end: another command of this very executable.
@@ -56,7 +58,7 @@ final class ChildProcess {
             Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF)
         )
 
-        var argv: [UnsafeMutablePointer<CChar>?] = (["frameshare"] + arguments).map { strdup($0) }
+        var argv: [UnsafeMutablePointer<CChar>?] = (["frameshare"] + arguments).map { strdup(PathText.cString($0)) }
         argv.append(nil)
         defer { for argument in argv { free(argument) } }
         var started: pid_t = 0

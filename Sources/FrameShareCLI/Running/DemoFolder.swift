@@ -25,10 +25,10 @@ struct DemoFolder {
 
     /// Whether a channel's socket can be made there, which may have to be made itself.
     private static func isWritable(_ path: String) -> Bool {
-        if access(path, W_OK | X_OK) == 0 { return true }
+        if access(PathText.cString(path), W_OK | X_OK) == 0 { return true }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/") else { return false }
         let parent = String(path[..<slash])
-        return access(parent.isEmpty ? "/" : parent, W_OK | X_OK) == 0
+        return access(PathText.cString(parent.isEmpty ? "/" : parent), W_OK | X_OK) == 0
     }
 
     func remove() {

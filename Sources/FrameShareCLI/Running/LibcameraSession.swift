@@ -73,7 +73,7 @@ struct LibcameraSession {
         if case .pool(let preference)? = command.memory { configuration.memory = .imported(preference) }
         configuration.controls = command.control.map { ControlSetting($0.name, $0.value) }
         if takesRate, let rate = command.rate, rate > 0 {
-            let period = Int64(1e6 / rate)
+            let period = Int64(clamping: min(1e6 / rate, 1e15))
             configuration.controls.append(ControlSetting("FrameDurationLimits", "\(period),\(period)"))
         }
         return configuration

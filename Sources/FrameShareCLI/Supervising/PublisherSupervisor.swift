@@ -1,4 +1,5 @@
 import FrameJSON
+import FrameShare
 import Glibc
 import Subprocess
 import Synchronization
@@ -48,8 +49,8 @@ struct PublisherSupervisor {
         guard length > 0 else {
             throw CommandFailure("/proc/self/exe can't be read: \(String(cString: strerror(errno)))")
         }
-        let program = String(decoding: room[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--restart" && $0 != "--stop-at-eof" }
+        let program = PathText.text(room[..<length].map { UInt8(bitPattern: $0) })
+        let arguments = CommandArguments.texts.filter { $0 != "--restart" && $0 != "--stop-at-eof" }
         return [program] + arguments + ["--stop-at-eof"]
     }
 }

@@ -1,6 +1,8 @@
-import Glibc
+import FrameShare
 import Subprocess
 import SystemPackage
+
+@preconcurrency import Glibc
 
 /// Starts worker processes, starts those again that die, and ends them all in order when its task is cancelled.
 ///
@@ -56,14 +58,12 @@ struct WorkerSupervisor: Sendable {
         var options = PlatformOptions()
         options.processGroupID = 0
         options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: grace)]
-        var variables: [Environment.Key: String?] = ["FRAMESHARE_CHANNEL": channel, "FRAMESHARE_WORKER": "\(worker)"]
-        if let group { variables["FRAMESHARE_GROUP"] = group }
-        let program = command[0]
+        let (program, arguments) = try Self.executable(command)
         do {
             let result = try await Subprocess.run(
-                program.contains("/") ? .path(FilePath(program)) : .name(program),
-                arguments: Arguments(Array(command.dropFirst())),
-                environment: .inherit.updating(variables),
+                program,
+                arguments: Arguments(arguments.map(Self.bytes)),
+                environment: environment(of: worker),
                 platformOptions: options,
                 input: .fileDescriptor(input, closeAfterSpawningProcess: false),
                 output: .currentStandardOutput,
@@ -75,7 +75,41 @@ struct WorkerSupervisor: Sendable {
         } catch is CancellationError {
             return nil
         } catch let error as SubprocessError {
-            throw CommandFailure("\(program) can't be started: \(error)")
+            throw CommandFailure("\(command[0]) can't be started: \(error)")
         }
+    }
+
+    private static func bytes(_ text: String) -> [UInt8] {
+        PathText.cString(text).dropLast().map { UInt8(bitPattern: $0) }
+    }
+
+    /// What to start. `Subprocess` takes the names of programs as text: the shell starts one whose name is none.
+    private static func executable(_ command: [String]) throws(CommandFailure) -> (Executable, [String]) {
+        let program = command[0]
+        if bytes(program).elementsEqual(program.utf8) {
+            return (program.contains("/") ? .path(FilePath(program)) : .name(program), Array(command.dropFirst()))
+        }
+        if program.contains("/"), access(PathText.cString(program), X_OK) != 0 {
+            throw CommandFailure("\(program) can't be started: \(String(cString: strerror(errno)))")
+        }
+        return (.path("/bin/sh"), ["-c", "exec \"$0\" \"$@\""] + command)
+    }
+
+    /// This process's own environment, byte for byte, and what a worker finds in it.
+    private func environment(of worker: Int) -> Environment {
+        var added = [("FRAMESHARE_CHANNEL", channel), ("FRAMESHARE_WORKER", "\(worker)")]
+        if let group { added.append(("FRAMESHARE_GROUP", group)) }
+        let names = added.map { Array("\($0.0)=".utf8) }
+        var entries: [[UInt8]] = []
+        guard var next = environ else { return .custom(zip(names, added).map { $0 + Self.bytes($1.1) + [0] }) }
+        while let entry = next.pointee {
+            let bytes = Array(UnsafeRawBufferPointer(start: entry, count: strlen(entry)))
+            // What `Subprocess` would refuse: without a name or a value, or with a name that begins with a digit.
+            let isVariable = bytes.contains(UInt8(ascii: "=")) && bytes.first != UInt8(ascii: "=")
+                && !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[0])
+            if isVariable, !names.contains(where: { bytes.starts(with: $0) }) { entries.append(bytes + [0]) }
+            next += 1
+        }
+        return .custom(entries + zip(names, added).map { $0 + Self.bytes($1.1) + [0] })
     }
 }

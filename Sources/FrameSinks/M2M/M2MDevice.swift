@@ -1,4 +1,5 @@
 internal import CLinuxMedia
+internal import FrameShare
 internal import Glibc
 public import PixelFormats
 internal import SystemPackage
@@ -36,7 +37,7 @@ public final class M2MDevice: Sendable {
     public init(path: String) throws(M2MError) {
         var number: Int32
         repeat {
-            number = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+            number = open(PathText.cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC)
         } while number < 0 && errno == EINTR
         guard number >= 0 else {
             switch errno {

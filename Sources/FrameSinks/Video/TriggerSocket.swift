@@ -25,17 +25,19 @@ public final class TriggerSocket: Sendable {
         // Several recorders may be in one process.
         repeat {
             path = "\(folder)/\(channel).\(getpid())-\(number).trigger"
-            made = try Self.open(path) { bind($0, $1, $2) }
+            made = try Self.open(path) { socket, address in
+                // The file has the mode of the socket from its first moment, and no name is followed to set it.
+                fchmod(socket, 0o600) == 0 ? address.bind(socket) : errno
+            }
             number += 1
         } while made < 0 && number < 64
         guard made >= 0 else { throw .output(path: path, reason: "there are 64 recorders in this process") }
-        chmod(path, 0o600)
         (descriptor, self.path) = (made, path)
     }
 
     deinit {
         close(descriptor)
-        unlink(path)
+        unlink(PathText.cString(path))
     }
 
     /// The next trigger that has come; nil when there is none. Never waits.
@@ -61,9 +63,9 @@ public final class TriggerSocket: Sendable {
         var reached = 0
         for name in names(in: folder, of: channel) {
             let path = folder + "/" + name
-            let socket = try open(path) { connect($0, $1, $2) }
+            let socket = try open(path) { $1.connect($0) }
             guard socket >= 0 else {
-                if isSocket(path) { unlink(path) }  // its recorder was killed
+                if isSocket(path) { unlink(PathText.cString(path)) }  // its recorder was killed
                 continue
             }
             defer { close(socket) }
@@ -103,17 +105,17 @@ public final class TriggerSocket: Sendable {
     /// A file that only looks like one is somebody else's.
     private static func isSocket(_ path: String) -> Bool {
         var status = stat()
-        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+        return lstat(PathText.cString(path), &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
     private static func names(in folder: String) -> [String] {
-        guard let listing = opendir(folder) else { return [] }
+        guard let listing = opendir(PathText.cString(folder)) else { return [] }
         defer { closedir(listing) }
         var names: [String] = []
         while let entry = readdir(listing) {
             names.append(
                 withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { PathText.text(cString: $0) }
                 }
             )
         }
@@ -123,23 +125,15 @@ public final class TriggerSocket: Sendable {
     /// A socket that was bound or connected; -1 where somebody, or nobody, is there.
     private static func open(
         _ path: String,
-        _ use: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32
+        _ use: (Int32, SocketAddress) -> Int32
     ) throws(VideoError) -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw .output(path: path, reason: "the path of a socket has at most 107 bytes")
+        guard let address = SocketAddress(path) else {
+            throw .output(path: path, reason: "the path of a socket has at most \(SocketAddress.longestPath) bytes")
         }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw .output(path: path, reason: String(cString: strerror(errno))) }
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                use(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result != 0 else { return socket }
-        let reason = errno
+        let reason = use(socket, address)
+        guard reason != 0 else { return socket }
         close(socket)
         if reason == EADDRINUSE || reason == ECONNREFUSED || reason == ENOENT { return -1 }
         throw .output(path: path, reason: String(cString: strerror(reason)))

@@ -1,3 +1,4 @@
+internal import FrameShare
 internal import Glibc
 
 /// What can be said of a device file without opening it.
@@ -11,7 +12,7 @@ enum DeviceFile {
     /// already.
     static func owningGroup(of path: String) -> String? {
         var status = stat()
-        guard stat(path, &status) == 0, status.st_gid != 0 else { return nil }
+        guard stat(PathText.cString(path), &status) == 0, status.st_gid != 0 else { return nil }
         guard status.st_mode & (S_IRGRP | S_IWGRP) == S_IRGRP | S_IWGRP, !isMember(of: status.st_gid) else {
             return nil
         }
@@ -41,7 +42,7 @@ enum DeviceFile {
     static func holders(of path: String) -> [String] {
         let own = getpid()
         var device = stat()
-        guard stat(path, &device) == 0 else { return [] }
+        guard stat(PathText.cString(path), &device) == 0 else { return [] }
         var holders: [String] = []
         for pid in numbered(in: "/proc", prefix: "") where pid != own {
             let folder = "/proc/\(pid)/fd"

@@ -1,4 +1,5 @@
 internal import CLinuxMedia
+internal import FrameShare
 internal import Glibc
 internal import SystemPackage
 
@@ -29,7 +30,7 @@ public final class V4L2Device: Sendable {
     public init(path: String) throws(V4L2Error) {
         var number: Int32
         repeat {
-            number = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+            number = open(PathText.cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC)
         } while number < 0 && errno == EINTR
         guard number >= 0 else { throw Self.openError(path, errno) }
         do throws(V4L2Error) {
