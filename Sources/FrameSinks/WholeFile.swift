@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 internal import FrameShare
 import Glibc
 import SystemPackage
@@ -42,11 +43,12 @@ package struct WholeFile {
 
     private func move(_ partial: [CChar], to place: [CChar]) throws(SinkError) {
         if !overwrite {
-            // RENAME_NOREPLACE of renameat2(2): a file that has come meanwhile stays.
-            if renameat2(AT_FDCWD, partial, AT_FDCWD, place, 1) == 0 { return }
-            if errno == EEXIST { throw .fileExists(path) }
-            guard errno == EINVAL || errno == ENOSYS else {
-                throw .system(call: "rename", path: path, Errno(rawValue: errno))
+            // A file that has come meanwhile stays.
+            switch -fs_rename_new(partial, place) {
+            case 0: return
+            case EEXIST: throw .fileExists(path)
+            case EINVAL, ENOSYS: break
+            case let error: throw .system(call: "rename", path: path, Errno(rawValue: error))
             }
             // Not on this file system: the name is taken first.
             let made = NewFile.open(path, overwrite: false)

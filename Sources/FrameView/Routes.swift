@@ -37,7 +37,11 @@ struct Routes: Sendable {
         }
         response.headers.add(commonTo: request)
         // The header stays as it is, with the length of what GET would bring.
-        return request.method == .head ? response.createHeadResponse() : response
+        guard request.method == .head else { return response }
+        let fields = response.headers
+        response = response.createHeadResponse()
+        response.headers = fields
+        return response
     }
 
     private func answer(_ request: Request, _ channel: any Channel) async throws(Refusal) -> Response {

@@ -141,7 +141,7 @@ struct StreamTests {
     private func endlessServer(_ folder: ChannelFolder) throws -> (run: CommandRun, address: String) {
         let port = try MediaServer.freePort()
         let program = """
-            import socketserver, threading
+            import socketserver, time
             counts = {}
             class Endless(socketserver.StreamRequestHandler):
                 def handle(self):
@@ -160,7 +160,7 @@ struct StreamTests {
                     elif path == "/closed.ts": return
                     elif path == "/busy.ts": take(1); answer("401 Who are you")
                     elif path == "/cut.ts" and count < 2: take(200); return
-                    elif path == "/late.ts": take(1 << 40); answer("507 No room"); return
+                    elif path == "/late.ts": take(1 << 40); time.sleep(0.2); answer("507 No room"); return
                     else:
                         answer("100 Continue") if path == "/taken.ts" else None
                         take(1 << 40); print(path, "whole", flush=True); answer("201 Thanks"); return
@@ -188,7 +188,8 @@ struct StreamTests {
                 + more
         }
         for (path, words) in [
-            ("/refused.ts", "403 Go away"), ("/closed.ts", "has closed the connection"), ("/busy.ts", "401 Who are you"),
+            ("/refused.ts", "403 Go away"), ("/closed.ts", "has closed the connection"),
+            ("/busy.ts", "401 Who are you"),
         ] {
             // It ends by itself: the channel and the server go on.
             let run = try CommandRun(arguments(path, []), in: folder).wait()

@@ -47,7 +47,8 @@ struct TokenFileTests {
         let folder = try ChannelFolder()
         let bash = try #require(CommandRun.installed("bash"))
         let command = "\(CommandRun.executable.path) view --json --listen 127.0.0.1:0 --token-file"
-        for source in ["<(sleep 0.3; printf 'pipe-tok'; sleep 0.3; printf 'en-1\\r\\nmore')", "<(printf pipe-token-1)"] {
+        for source in ["<(sleep 0.3; printf 'pipe-tok'; sleep 0.3; printf 'en-1\\r\\nmore')", "<(printf pipe-token-1)"]
+        {
             let run = try CommandRun(["-c", "exec \(command) \(source)"], of: bash, in: folder)
             eventually { !run.isRunning || run.outputSoFar.hasSuffix("\n") }
             #expect(run.outputSoFar.contains("token=pipe-token-1"), "\(run.outputSoFar) \(run.errorsSoFar)")

@@ -42,8 +42,10 @@ struct ShownAddressTests {
             ("concat:http://me:secret@a/x|http://me:secret@b/x", "concat:http://***@a/x|http://***@b/x"),
             ("cache://rtmp://me:secret@host/live/key", "cache://rtmp://***@host/live/***"),
             ("rtsp:/me:secret@host/x", "rtsp:/***@host/x"), ("rtsp:me:secret@host/x", "rtsp:***@host/x"),
-            ("RTMP:host/live/key", "RTMP:host/live/***"), ("async:srt:host:9?passphrase=x", "async:srt:host:9?passphrase=***"),
-            ("rtsp://me:secret%40host/x", "rtsp://***%40host/x"), ("rtsp://me%3Asecret%40host/x", "rtsp://***%40host/x"),
+            ("RTMP:host/live/key", "RTMP:host/live/***"),
+            ("async:srt:host:9?passphrase=x", "async:srt:host:9?passphrase=***"),
+            ("rtsp://me:secret%40host/x", "rtsp://***%40host/x"),
+            ("rtsp://me%3Asecret%40host/x", "rtsp://***%40host/x"),
             ("srt://h:9?mode=caller;passphrase=x", "srt://h:9?mode=caller;passphrase=***"),
             ("srt://h:9?MODE=caller&PassPhrase=x", "srt://h:9?MODE=caller&PassPhrase=***"),
             ("srt://h:9?mode=caller%26passphrase%3Dx", "srt://h:9?mode=***"),
@@ -51,7 +53,8 @@ struct ShownAddressTests {
             ("http://h/x;token=abc/y.m3u8", "http://h/x;token=***/y.m3u8"),
             ("http://h/x.m3u8;jsessionid=abc?timeout=5", "http://h/x.m3u8;jsessionid=***?timeout=5"),
             ("http://h/x.m3u8|Cookie=abc&User-Agent=x", "http://h/x.m3u8|***"),
-            ("rtmp://h/live/key#frag", "rtmp://h/live/***#***"), ("rtsp://me:sec|ret@host/x", "rtsp://me:***|***@host/x"),
+            ("rtmp://h/live/key#frag", "rtmp://h/live/***#***"),
+            ("rtsp://me:sec|ret@host/x", "rtsp://me:***|***@host/x"),
             ("rtsp://me:secret", "rtsp://me:***"), ("http://h:8080,h2/x", "http://h:8080,h2/x"),
             ("async:/tmp/x.ts", "async:/tmp/x.ts"), ("12:30.ts", "12:30.ts"), ("file:a:b.ts", "file:a:b.ts"),
             ("door", "door"), ("/tmp/a#b?c=d@e.ts", "/tmp/a#b?c=d@e.ts"), ("", ""), ("://", "://"),
@@ -71,7 +74,10 @@ struct ShownAddressTests {
         #expect(text.contains("host/x0.ts"))
         #expect(text.contains("other/"))
         #expect(ShownAddress.redacting("no address: a/b") == "no address: a/b")
-        #expect(ShownAddress.redacting("tcp: no answer; async:rtsp:/me:secret@h/x: refused") == "tcp: no answer; async:rtsp:/***@h/x: refused")
+        #expect(
+            ShownAddress.redacting("tcp: no answer; async:rtsp:/me:secret@h/x: refused")
+                == "tcp: no answer; async:rtsp:/***@h/x: refused"
+        )
         #expect(ShownAddress.redacting("-i RTSP:me:secret@h.") == "-i RTSP:***@h.")
         #expect(ShownAddress(file: "me@home.mp4").description == "me@home.mp4")
     }

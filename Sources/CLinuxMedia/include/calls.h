@@ -152,3 +152,14 @@ static inline int fs_futex_wait_any(
     long result = syscall(449, waiters, count, 0, nanoseconds < 0 ? NULL : &limit, CLOCK_MONOTONIC);
     return result < 0 ? -errno : 0;
 }
+
+// --- files and sockets: renameat2(2), poll(2) -----------------------------------------------------------------------
+
+/// renameat2(2) with RENAME_NOREPLACE: what has the new name stays. Returns 0 or -errno; EINVAL where the file system
+/// can't do it.
+static inline int fs_rename_new(const char *from, const char *to) {
+    return syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 1U) < 0 ? -errno : 0;
+}
+
+/// POLLRDHUP: the peer has ended its side.
+static const int16_t FS_POLL_HUNG_UP = 0x2000;

@@ -22,8 +22,9 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
 
     /// What FFmpeg sends to and takes from by a network. Their addresses need no slashes: it takes `rtsp:me:secret@host`.
     private static let networks: Set<String> = [
-        "amqp", "dtls", "ffrtmpcrypt", "ffrtmphttp", "ftp", "gopher", "gophers", "http", "httpproxy", "https", "icecast",
-        "ipfs", "ipns", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtp", "rtsp",
+        "amqp", "dtls", "ffrtmpcrypt", "ffrtmphttp", "ftp", "gopher", "gophers", "http", "httpproxy", "https",
+        "icecast", "ipfs", "ipns", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts", "rtp",
+        "rtsp",
         "rtsps", "sctp", "sftp", "smb", "srt", "srtp", "tcp", "tls", "udp", "udplite",
     ]
 

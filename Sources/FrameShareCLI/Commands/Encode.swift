@@ -66,7 +66,10 @@ struct Encode: ParsableCommand {
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
-    @Option(help: .init("End after so many frames; damaged ones that are left out don't count.", valueName: "count"), transform: CountArgument.parse)
+    @Option(
+        help: .init("End after so many frames; damaged ones that are left out don't count.", valueName: "count"),
+        transform: CountArgument.parse
+    )
     var frames: Int?
 
     @Flag(help: "Stop when standard input ends: for programs that start this one.")

@@ -232,7 +232,9 @@ struct Publish: ParsableCommand {
             guard rate != 0 else { throw ValidationError("--rate 0: for the pattern; a camera has a rate of its own") }
             if source.isLibcamera {
                 guard !waitForCamera else {
-                    throw ValidationError("--wait-for-camera: for V4L2 cameras; --restart looks for one of libcamera's until it is there")
+                    throw ValidationError(
+                        "--wait-for-camera: for V4L2 cameras; --restart looks for one of libcamera's until it is there"
+                    )
                 }
                 guard input == nil else { throw ValidationError("--input: for V4L2 cameras, see --source") }
                 guard main == nil || size == nil && format == nil else {

@@ -18,7 +18,8 @@ struct SendStream: ParsableCommand {
               frameshare stream camera0-h264 srt://server:9000 --wait
               frameshare stream camera0 udp://239.0.0.1:5000 --bit-rate 2M --low-latency
 
-            An HLS address counts as connected when the server has taken the first segment. A pause of the camera is no \
+            An HLS address counts as connected when the server has taken the first segment, and one endless HTTP request \
+            (--format mpegts to http://) when the server has not refused it for 2 s. A pause of the camera is no \
             part of the stream's time.
 
             Exit code 0 when the channel has ended in order or after SIGTERM, 1 when the first connection can't be made \
@@ -69,7 +70,10 @@ struct SendStream: ParsableCommand {
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
-    @Option(help: .init("End after so many frames; damaged ones that are left out don't count.", valueName: "count"), transform: CountArgument.parse)
+    @Option(
+        help: .init("End after so many frames; damaged ones that are left out don't count.", valueName: "count"),
+        transform: CountArgument.parse
+    )
     var frames: Int?
 
     @Flag(help: "When the publisher is lost, wait for its return and go on.")

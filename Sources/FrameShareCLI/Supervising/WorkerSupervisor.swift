@@ -1,8 +1,7 @@
 import FrameShare
+@preconcurrency import Glibc
 import Subprocess
 import SystemPackage
-
-@preconcurrency import Glibc
 
 /// Starts worker processes, starts those again that die, and ends them all in order when its task is cancelled.
 ///
@@ -62,7 +61,7 @@ struct WorkerSupervisor: Sendable {
         do {
             let result = try await Subprocess.run(
                 program,
-                arguments: Arguments(arguments.map(Self.bytes)),
+                arguments: Arguments(arguments.map { Self.bytes($0) + [0] }),
                 environment: environment(of: worker),
                 platformOptions: options,
                 input: .fileDescriptor(input, closeAfterSpawningProcess: false),
@@ -101,11 +100,12 @@ struct WorkerSupervisor: Sendable {
         if let group { added.append(("FRAMESHARE_GROUP", group)) }
         let names = added.map { Array("\($0.0)=".utf8) }
         var entries: [[UInt8]] = []
-        guard var next = environ else { return .custom(zip(names, added).map { $0 + Self.bytes($1.1) + [0] }) }
+        var next = environ
         while let entry = next.pointee {
             let bytes = Array(UnsafeRawBufferPointer(start: entry, count: strlen(entry)))
             // What `Subprocess` would refuse: without a name or a value, or with a name that begins with a digit.
-            let isVariable = bytes.contains(UInt8(ascii: "=")) && bytes.first != UInt8(ascii: "=")
+            let isVariable =
+                bytes.contains(UInt8(ascii: "=")) && bytes.first != UInt8(ascii: "=")
                 && !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[0])
             if isVariable, !names.contains(where: { bytes.starts(with: $0) }) { entries.append(bytes + [0]) }
             next += 1

@@ -1,4 +1,5 @@
 #if FFmpeg
+internal import CLinuxMedia
 internal import Glibc
 
 /// What an HTTP server says to a request whose body has no end.
@@ -64,15 +65,20 @@ final class ServerAnswer {
     func wait(atMost time: Duration) -> Refusal? {
         let deadline = ContinuousClock.now + time
         while !isAccepted, ContinuousClock.now < deadline {
-            if let refusal = look(milliseconds: 50) { return refusal }
+            switch look(milliseconds: 50) {
+            case .status(let words)?: return .status(words)
+            // The end is what it should be, and libavformat may have read the answer itself.
+            case .closed?: return nil
+            case nil: continue
+            }
         }
         return nil
     }
 
     private func look(milliseconds: Int32) -> Refusal? {
-        var state = pollfd(fd: descriptor, events: Int16(POLLIN) | Int16(POLLRDHUP), revents: 0)
+        var state = pollfd(fd: descriptor, events: Int16(POLLIN) | FS_POLL_HUNG_UP, revents: 0)
         guard poll(&state, 1, milliseconds) > 0 else { return nil }
-        let hasEnded = Int32(state.revents) & (POLLRDHUP | POLLHUP | POLLERR) != 0
+        let hasEnded = state.revents & (FS_POLL_HUNG_UP | Int16(POLLHUP | POLLERR)) != 0
         if !isEncrypted, let refusal = readStatus() { return refusal }
         return hasEnded && !isAccepted ? .closed : nil
     }

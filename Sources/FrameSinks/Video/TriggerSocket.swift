@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 public import FrameShare
 internal import Glibc
 
