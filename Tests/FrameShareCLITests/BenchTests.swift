@@ -58,6 +58,8 @@ struct BenchTests {
         let folder = try ChannelFolder()
         var options = Publisher.Options()
         options.directory = ChannelDirectory(path: folder.path)
+        // It waits for the reader, so that nothing is lost on a slow machine.
+        options.stallLimit = nil
         let layout = try ImageLayout.computed(width: 16, height: 1, format: .r8)
         func read(_ stream: String, _ numbers: [Int64]) throws -> CommandRun.Outcome {
             let publisher = try Publisher(channel: "odd", streams: [stream: layout], slots: 16, options: options)
