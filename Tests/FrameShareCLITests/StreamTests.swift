@@ -139,7 +139,7 @@ struct StreamTests {
 
     /// A server that does what the path says to a request without an end, and counts the requests.
     private func endlessServer(_ folder: ChannelFolder) throws -> (run: CommandRun, address: String) {
-        let port = try MediaServer.freePort()
+        let port = try freePort()
         let program = """
             import socketserver, time
             counts = {}
