@@ -67,10 +67,7 @@ struct FrameCopier {
                     throw .sourceFailed("\(CopyError.notReadable(stream: image.name, image.memory))")
                 }
                 outcome.bytes += bytes
-                guard copy.isPlainBytes else { continue }
-                for plane in copy.source.planes.indices {
-                    description.setBytesUsed(image.bytesUsed(plane: plane), stream: index, plane: plane)
-                }
+                Self.tellLength(of: image, copy, index, &description)
             }
             outcome.nanoseconds = monotonicNow() - began
             let metadata = frame.metadata
@@ -88,6 +85,20 @@ struct FrameCopier {
             return outcome
         } catch {
             throw .channel(error)
+        }
+    }
+
+    /// A copy of a short image is as short.
+    private static func tellLength(
+        of image: borrowing Image,
+        _ copy: ImageCopy,
+        _ stream: Int,
+        _ description: inout FrameDescription
+    ) {
+        if !copy.isPlainBytes, image.shortage == nil { return }
+        for plane in copy.source.planes.indices {
+            let used = copy.bytesUsed(image.bytesUsed(plane: plane), plane: plane)
+            description.setBytesUsed(used, stream: stream, plane: plane)
         }
     }
 

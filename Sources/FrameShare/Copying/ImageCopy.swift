@@ -12,6 +12,15 @@ public struct ImageCopy: Sendable {
     /// The copies: all planes in one buffer.
     public let destination: ImageLayout
     private let moves: [Move]
+    /// Where the rows that are copied lie in each plane of the images. Empty where there are no rows.
+    private let rows: [Rows]
+
+    private struct Rows: Sendable {
+        /// From the plane's offset.
+        let from: Int
+        let bytes: Int
+        let count: Int
+    }
 
     /// Bytes to be moved: rows, or everything at once as one row.
     private struct Move: Sendable {
@@ -40,6 +49,7 @@ public struct ImageCopy: Sendable {
         guard let info = layout.format.info, !info.isCompressed else {
             if crop != nil { throw .crop(.noPixels(layout.format)) }
             (destination, moves) = Self.plainBytes(layout)
+            rows = []
             return
         }
         let part = crop ?? Crop(width: layout.width, height: layout.height)
@@ -49,7 +59,7 @@ public struct ImageCopy: Sendable {
             throw .crop(error)
         }
         do throws(ImageLayoutError) {
-            (destination, moves) = try Self.rows(layout, info, part, isWhole: crop == nil)
+            (destination, moves, rows) = try Self.rows(layout, info, part, isWhole: crop == nil)
         } catch {
             throw .layout(error)
         }
@@ -82,7 +92,7 @@ public struct ImageCopy: Sendable {
         _ info: PixelFormatInfo,
         _ part: Crop,
         isWhole: Bool
-    ) throws(ImageLayoutError) -> (ImageLayout, [Move]) {
+    ) throws(ImageLayoutError) -> (ImageLayout, [Move], [Rows]) {
         let tight = try ImageLayout.computed(
             width: part.width,
             height: part.height,
@@ -95,7 +105,7 @@ public struct ImageCopy: Sendable {
                 let rowBytes = layout.rowBytes(plane: $0) ?? 0
                 return layout.planes[$0].stride - rowBytes <= rowBytes / 8
             }
-        var (copy, moves, end) = (tight, [Move](), 0)
+        var (copy, moves, places, end) = (tight, [Move](), [Rows](), 0)
         for (index, plane) in layout.planes.enumerated() {
             let planeInfo = info.planes[index]
             let rows = tight.rows(plane: index) ?? 0
@@ -103,11 +113,13 @@ public struct ImageCopy: Sendable {
             let stride = keepsStrides ? plane.stride : tight.planes[index].stride
             copy.planes[index] = PlaneLayout(offset: end, stride: stride, size: stride.multipliedClamped(by: rows))
             let group = planeInfo.horizontalSubsampling * planeInfo.pixelsPerGroup
+            let from =
+                part.y / planeInfo.verticalSubsampling * plane.stride + part.x / group * planeInfo.bytesPerGroup
+            places.append(Rows(from: from, bytes: rowBytes, count: rows))
             var move = Move(
                 plane: index,
                 buffer: plane.buffer,
-                from: plane.offset + part.y / planeInfo.verticalSubsampling * plane.stride
-                    + part.x / group * planeInfo.bytesPerGroup,
+                from: plane.offset + from,
                 fromStride: plane.stride,
                 to: end,
                 toStride: stride,
@@ -121,7 +133,7 @@ public struct ImageCopy: Sendable {
             moves.append(move)
             end = end.addingClamped(stride.multipliedClamped(by: rows))
         }
-        return (copy, merged(moves))
+        return (copy, merged(moves), places)
     }
 
     /// Neighbours on both sides are one move.
@@ -141,6 +153,25 @@ public struct ImageCopy: Sendable {
 
     /// Whether each image says how many of its bytes are used: there are no rows.
     var isPlainBytes: Bool { source.format.info.map(\.isCompressed) ?? true }
+
+    /// How many bytes of a plane of the copy hold data, if so many of the image's plane do: for
+    /// ``FrameDescription/setBytesUsed(_:stream:plane:)``. A copy of a short image is short where the image is.
+    ///
+    /// It counts the rows from the top that are whole in the image, and what there is of the next.
+    /// - Parameters:
+    ///   - used: of the image's plane, from its offset
+    ///   - plane: the plane's place in the image, from 0
+    public func bytesUsed(_ used: Int, plane: Int) -> Int {
+        guard source.planes.indices.contains(plane) else { return 0 }
+        let (all, place) = (destination.planes[plane].size, source.planes[plane])
+        let used = min(max(0, used), place.size)
+        guard rows.indices.contains(plane) else { return min(used, all) }
+        let rows = rows[plane]
+        // The padding behind the last row's pixels is no data.
+        if used - rows.from >= (rows.count - 1) * place.stride + rows.bytes { return all }
+        let (whole, rest) = max(0, used - rows.from).quotientAndRemainder(dividingBy: place.stride)
+        return whole * destination.planes[plane].stride + min(rest, rows.bytes)
+    }
 
     /// Copies an image.
     /// - Parameters:

@@ -180,6 +180,41 @@ struct CopyStageTests {
         stage.stop()
     }
 
+    @Test(
+        "a copy of a frame that is too short is as short, cropped or not, and says so",
+        arguments: [Crop(x: 8, y: 2, width: 8, height: 4), nil]
+    )
+    func shortFrames(crop: Crop?) async throws {
+        let channel = try TestChannel()
+        let copied = try TestChannel()
+        let publisher = try channel.publisher(["main": .grey(16, 8)], slots: 4)
+        let stage = try stage(of: channel, to: copied) {
+            if let crop { $0.crops = ["main": crop] }
+        }
+        let stride = stage.plan.streams[0].layout.planes[0].stride
+        let copies = try stage.open(as: copied.name)
+        let reader = try copied.subscriber([], .queue(4))
+        try stage.start(on: copies)
+        // Of the crop's rows, from byte 40, 56, 72 and 88 on, 8 bytes each: how many are there.
+        let rows: [(used: Int, cropped: Int)] = [
+            (1, 0), (40, 0), (44, 4), (50, 8), (60, stride + 4), (95, 3 * stride + 7), (96, -1), (128, -1),
+        ]
+        for (used, cropped) in rows {
+            var description = FrameDescription()
+            description.setBytesUsed(used, stream: 0, plane: 0)
+            try publisher.send(7, description)
+            let frame = try present(await reader.next(timeout: .seconds(20)))
+            let size = frame["main"].layout.planes[0].size
+            #expect(
+                frame["main"].bytesUsed(plane: 0) == (crop == nil ? used : cropped < 0 ? size : cropped),
+                "\(used) bytes"
+            )
+            #expect(frame.isDamaged == (used < 128))
+            #expect(frame.flags.contains(.error) == (used < 128))
+        }
+        stage.stop()
+    }
+
     @Test("another size of the camera's frames becomes another size of the copies")
     func reconfigured() async throws {
         let channel = try TestChannel()
