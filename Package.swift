@@ -168,7 +168,7 @@ let package = Package(
         .testTarget(name: "FrameShareTestKitTests", dependencies: ["FrameShareTestKit", "FrameShare"]),
         .testTarget(
             name: "FrameSourcesTests",
-            dependencies: ["CLinuxMedia", "FrameSources", "FrameShare", "PixelFormats", system]
+            dependencies: ["CLinuxMedia", "FrameSources", "FrameShare", "PixelFormats", ffmpeg, ffmpegBridge, system]
         ),
         .testTarget(
             name: "FrameSinksTests",

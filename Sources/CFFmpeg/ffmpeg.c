@@ -22,7 +22,8 @@ static _Thread_local char complaint[512];
 static void keep_complaint(void *object, int level, const char *format, va_list arguments)
 {
     (void)object;
-    if (level > AV_LOG_ERROR)
+    // What a decoder says after a refused size names no size.
+    if (level > AV_LOG_ERROR || !strncmp(complaint, "Picture size", 12))
         return;
     vsnprintf(complaint, sizeof complaint, format, arguments);
     complaint[strcspn(complaint, "\r\n")] = 0;

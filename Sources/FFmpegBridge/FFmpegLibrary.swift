@@ -25,7 +25,24 @@ package struct FFmpegFailure: Error, Hashable, Sendable {
         self.code = code
         let message = Self.text { _ = av.pointee.av_strerror(code, $0, 512) }
         let complaint = Self.text { _ = fs_ffmpeg_complaint($0, 512) }
-        text = complaint.isEmpty ? message : "\(message) (\(complaint))"
+        let words = Self.words(complaint)
+        text = words.isEmpty ? message : "\(message) (\(words))"
+    }
+
+    /// A complaint of libavutil's about a size, with the arithmetic; any other as it is.
+    private static func words(_ complaint: String) -> String {
+        let parts = complaint.split(separator: " ")
+        guard parts.count > 2, parts[0] == "Picture", parts[1] == "size" else { return complaint }
+        let sides = parts[2].split(separator: "x").compactMap { UInt64($0) }
+        guard sides.count == 2 else { return complaint }
+        let (pixels, overflow) = sides[0].multipliedReportingOverflow(by: sides[1])
+        let count = overflow ? "more than 2^64" : "\(pixels)"
+        // "Picture size WxH exceeds specified max pixel count N, see ..."
+        let most =
+            complaint.contains("max pixel count")
+            ? parts.dropFirst(3).compactMap { UInt64($0.filter(\.isNumber)) }.first : nil
+        return "a picture of \(sides[0])x\(sides[1]) would have \(count) pixels"
+            + (most.map { ", at most \($0) are decoded" } ?? ", which can't be")
     }
 
     private static func text(_ fill: (UnsafeMutablePointer<CChar>) -> Void) -> String {

@@ -13,6 +13,14 @@ package final class PictureConverter {
     private let width: Int32
     private let height: Int32
     private let format: AVPixelFormat
+    /// Pictures have U and V in pairs that swscale can't read: they are first copied to planes.
+    private let pairs: Pairs?
+
+    /// How chroma lies in pairs.
+    private struct Pairs {
+        /// V comes first.
+        let isSwapped: Bool
+    }
 
     /// For frames of a layout.
     package convenience init(
@@ -27,22 +35,29 @@ package final class PictureConverter {
             height: layout.height,
             from: (format, layout.colorSpace),
             to: (target, colors),
+            swapsPairs: layout.format == .nv61,
             av
         )
     }
 
     /// For pictures of any size and format that FFmpeg may name. swscale asserts that formats exist and sizes are above 0:
     /// both are checked here.
+    /// - Parameter swapsPairs: whether V comes before U, where the format has them in pairs
     package init(
         width: Int,
         height: Int,
         from source: (format: AVPixelFormat, colors: ColorSpace),
         to target: (format: AVPixelFormat, colors: ColorSpace),
+        swapsPairs: Bool = false,
         _ av: UnsafePointer<fs_ffmpeg>
     ) throws(FFmpegFailure) {
-        guard let from = av.pointee.av_pix_fmt_desc_get(source.format),
+        let hasPairs =
+            source.format == AV_PIX_FMT_NV16
+            && (swapsPairs || av.pointee.sws_isSupportedInput(AV_PIX_FMT_NV16) <= 0)
+        let readable = hasPairs ? AV_PIX_FMT_YUV422P : source.format
+        guard let from = av.pointee.av_pix_fmt_desc_get(readable),
             let to = av.pointee.av_pix_fmt_desc_get(target.format),
-            av.pointee.sws_isSupportedInput(source.format) > 0, av.pointee.sws_isSupportedOutput(target.format) > 0
+            av.pointee.sws_isSupportedInput(readable) > 0, av.pointee.sws_isSupportedOutput(target.format) > 0
         else {
             throw FFmpegFailure(
                 text: "swscale can't convert \(Self.name(source.format, av)) to \(Self.name(target.format, av))"
@@ -56,7 +71,7 @@ package final class PictureConverter {
         guard let context = av.pointee.sws_alloc_context() else { throw FFmpegFailure(text: "out of memory") }
         // The ranges must be known before the context is set up: it then chooses the functions that copy without a change.
         let settings: [(String, Int64)] = [
-            ("srcw", Int64(width)), ("srch", Int64(height)), ("src_format", Int64(source.format.rawValue)),
+            ("srcw", Int64(width)), ("srch", Int64(height)), ("src_format", Int64(readable.rawValue)),
             ("dstw", Int64(width)), ("dsth", Int64(height)), ("dst_format", Int64(target.format.rawValue)),
             ("src_range", isFull.0 ? 1 : 0), ("dst_range", isFull.1 ? 1 : 0),
             ("sws_flags", Int64(SWS_BILINEAR | SWS_ACCURATE_RND)),
@@ -90,6 +105,7 @@ package final class PictureConverter {
         self.width = Int32(width)
         self.height = Int32(height)
         format = source.format
+        pairs = hasPairs ? Pairs(isSwapped: swapsPairs) : nil
     }
 
     private static func isFull(_ colors: ColorSpace, _ description: UnsafePointer<AVPixFmtDescriptor>) -> Bool {
@@ -135,7 +151,12 @@ package final class PictureConverter {
         else { throw FFmpegFailure(text: "the picture is not of the size and format that the converter was made for") }
         // An encoder may still hold the picture before.
         guard av.pointee.av_frame_make_writable(picture) >= 0 else { throw FFmpegFailure(text: "out of memory") }
-        let source = hasRoomBehind ? original : try copied(original)
+        let source =
+            if let pairs {
+                try planar(original, pairs)
+            } else {
+                hasRoomBehind ? original : try copied(original)
+            }
         let done = fs_sws_scale(av, context, source, picture)
         guard done == height else { throw FFmpegFailure(text: "swscale failed") }
         return picture
@@ -152,6 +173,32 @@ package final class PictureConverter {
             )
         }
         guard let copy, av.pointee.av_frame_copy(copy, frame) >= 0 else { throw FFmpegFailure(text: "out of memory") }
+        return copy
+    }
+
+    /// A copy with a plane for each of U and V.
+    private func planar(
+        _ frame: UnsafeMutablePointer<AVFrame>,
+        _ pairs: Pairs
+    ) throws(FFmpegFailure) -> UnsafeMutablePointer<AVFrame> {
+        if copy == nil { copy = Self.allocate(width, height, AV_PIX_FMT_YUV422P, av) }
+        guard let copy, let luma = frame.pointee.data.0, let chroma = frame.pointee.data.1,
+            let y = copy.pointee.data.0, let first = pairs.isSwapped ? copy.pointee.data.2 : copy.pointee.data.1,
+            let second = pairs.isSwapped ? copy.pointee.data.1 : copy.pointee.data.2
+        else { throw FFmpegFailure(text: "out of memory") }
+        let (width, columns) = (Int(width), Int(width + 1) / 2)
+        let (from, to) = (frame.pointee.linesize, copy.pointee.linesize)
+        // Invariant: both frames have `height` rows of `width` luma bytes, and of as many pairs as `columns`, at the strides
+        // that they tell.
+        for row in 0..<Int(height) {
+            (y + row * Int(to.0)).update(from: luma + row * Int(from.0), count: width)
+            let source = chroma + row * Int(from.1)
+            let (one, other) = (first + row * Int(to.1), second + row * Int(to.2))
+            for column in 0..<columns {
+                one[column] = source[2 * column]
+                other[column] = source[2 * column + 1]
+            }
+        }
         return copy
     }
 }

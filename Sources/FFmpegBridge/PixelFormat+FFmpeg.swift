@@ -3,11 +3,12 @@ package import CFFmpeg
 package import PixelFormats
 
 extension PixelFormat {
-    /// What FFmpeg calls the format, and whether the second and third plane have to change places for that.
+    /// What FFmpeg calls the format, and whether U and V, as planes or in pairs, have to change places for that.
     package var ffmpeg: (format: AVPixelFormat, swapsChroma: Bool)? {
         if let format = Self.ffmpegFormats[self] { return (format, false) }
         let planar: [PixelFormat: AVPixelFormat] = [
             .yvu420: AV_PIX_FMT_YUV420P, .yvu422: AV_PIX_FMT_YUV422P, .yvu444: AV_PIX_FMT_YUV444P,
+            .nv61: AV_PIX_FMT_NV16,
         ]
         return planar[self].map { ($0, true) }
     }

@@ -28,6 +28,11 @@ public struct MemoryBudget: Sendable {
         }
     }
 
+    /// The bytes that are free for use, on the machine and in the control group; nil: not told.
+    public var available: Int? {
+        [paths.memory("MemAvailable"), paths.controlGroupRoom].compactMap(\.self).min()
+    }
+
     /// Throws when the machine, or the control group, has no room for so many bytes of any kind.
     func check(total: Int) throws(MemoryError) {
         if let available = paths.memory("MemAvailable"), total > available {

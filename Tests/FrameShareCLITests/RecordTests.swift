@@ -56,7 +56,7 @@ struct RecordTests {
 
     @Test(
         "the pictures have the camera's colours, whether the encoder reads them in place or converts them",
-        arguments: ["YUV420", "NV12", "YUYV", "RGB888", "XBGR8888", "GREY"]
+        arguments: ["YUV420", "NV12", "YUYV", "RGB888", "XBGR8888", "GREY", "NV61"]
     )
     func colours(format: String) throws {
         let folder = try ChannelFolder()

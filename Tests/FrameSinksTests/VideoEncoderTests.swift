@@ -246,7 +246,7 @@ struct VideoEncoderTests {
         #expect(refusal(.yuv420, 127) == .oddSize(width: 127, height: 64, .h264))
         #expect(refusal(.r8, 127) == nil, "grey has no chroma")
         #expect(refusal(.mjpeg, 128) == .compressedAlready(.mjpeg))
-        #expect(refusal(.nv61, 128) == .unsupportedFormat(.nv61))
+        #expect(refusal(.vyuy, 128) == .unsupportedFormat(.vyuy))
         for change: (inout VideoOptions) -> Void in [
             { $0.quality = 0 }, { $0.bitRate = 1 }, { $0.keyframeInterval = 0 }, { $0.bFrames = -1 },
             { $0.framesPerSecond = .infinity }, { $0.framesPerSecond = 0 }, { $0.preset = "warp" },

@@ -149,8 +149,8 @@ struct VideoFilePictureTests {
     @Test(
         "pictures of every format stand as ffmpeg turns them",
         arguments: [
-            ("libx264", "yuv444p", "yuv444p"), ("libx264", "yuv422p", "yuv420p"), ("libx264", "yuv420p10le", "yuv420p"),
-            ("png", "rgb24", "rgb24"), ("png", "gray", "gray"), ("png", "rgba", "rgba"), ("png", "rgb48be", "rgb24"),
+            ("libx264", "yuv444p", "yuv444p"), ("libx264", "yuv422p", "yuv444p"), ("libx264", "yuv420p10le", "yuv420p"),
+            ("png", "rgb24", "rgb24"), ("png", "gray", "gray"), ("png", "rgba", "rgba"), ("png", "rgb48be", "rgb48le"),
         ]
     )
     func turnedFormats(codec: String, format: String, shown: String) throws {

@@ -32,7 +32,7 @@ private struct MediaBench {
         write(media, to: path)
         if let sidecar { write(sidecar, to: path + ".jsonl") }
         var options = VideoFile.Options()
-        (options.speed, options.loops, options.frameCount, options.mostPixels) = (0, true, 40, 1 << 20)
+        (options.speed, options.loops, options.frameCount, options.mostPixels) = (0, true, 12, 1 << 20)
         guard let file = try? VideoFile(path: path, options: options) else { return }
         var publishing = Publisher.Options()
         publishing.directory = ChannelDirectory(path: folder)

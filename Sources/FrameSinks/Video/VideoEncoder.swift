@@ -32,7 +32,7 @@ public final class VideoEncoder {
         guard let encoder = av.pointee.avcodec_find_encoder_by_name(library) else {
             throw .noEncoder(codec: options.codec, library: library)
         }
-        let target = VideoTarget(layout, format.format, options.codec, encoder, av)
+        let target = VideoTarget(layout, format.format, swapsChroma: format.swapsChroma, options.codec, encoder, av)
         if options.codec == .h264 || options.codec == .hevc, target.halvesChroma,
             layout.width % 2 != 0 || layout.height % 2 != 0
         {

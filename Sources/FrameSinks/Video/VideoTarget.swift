@@ -14,6 +14,7 @@ struct VideoTarget {
     init(
         _ layout: ImageLayout,
         _ own: AVPixelFormat,
+        swapsChroma: Bool,
         _ codec: VideoCodec,
         _ encoder: UnsafePointer<AVCodec>,
         _ av: UnsafePointer<fs_ffmpeg>
@@ -24,10 +25,13 @@ struct VideoTarget {
             if colors.encoding == .unknown { colors.encoding = .rec601 }
             if colors.range == .unknown { colors.range = layout.format.info?.colorModel == .grey ? .full : .limited }
         }
+        // Planes change places by their addresses, pairs can't.
+        let isSwappedPairs = swapsChroma && own == AV_PIX_FMT_NV16
+        let own = isSwappedPairs ? AV_PIX_FMT_YUV422P : own
         var isTaken = Self.formats(encoder).contains(own)
         switch codec {
         case .raw:
-            (format, colorSpace, isDirect, halvesChroma) = (own, colors, true, false)
+            (format, colorSpace, isDirect, halvesChroma) = (own, colors, !isSwappedPairs, false)
             return
         case .mjpeg:
             // A JPEG image is full-range Rec. 601, whatever the camera's colours are.
@@ -38,7 +42,7 @@ struct VideoTarget {
             format = isTaken ? own : AV_PIX_FMT_YUV420P
             colorSpace = isTaken ? colors : layout.format.info?.colorModel == .rgb ? .rec709 : colors
         }
-        isDirect = isTaken
+        isDirect = isTaken && !isSwappedPairs
         let description = av.pointee.av_pix_fmt_desc_get(format)
         halvesChroma = description.map { $0.pointee.log2_chroma_w > 0 || $0.pointee.log2_chroma_h > 0 } ?? true
     }

@@ -48,7 +48,9 @@ final class MediaInput {
         guard Self.names(of: input).isDisjoint(with: Self.lists) else {
             throw .open(path: path, reason: "it is a list of other files, not a video")
         }
-        result = av.pointee.avformat_find_stream_info(input, nil)
+        try Self.check(input, path, mostPixels)
+        result = Self.findStreamInfo(input, mostPixels, av)
+        try Self.check(input, path, mostPixels)
         guard result >= 0 else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
         let index = av.pointee.av_find_best_stream(input, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
         guard index >= 0, index < input.pointee.nb_streams, let stream = input.pointee.streams[Int(index)],
@@ -71,6 +73,42 @@ final class MediaInput {
         guard result >= 0 else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
         (self.input, self.context, self.stream, self.av) = (input, context, stream, av)
         isDone = true
+    }
+
+    /// Refuses sizes that a file's header tells before anything is decoded.
+    private static func check(
+        _ input: UnsafeMutablePointer<AVFormatContext>,
+        _ path: String,
+        _ mostPixels: Int64
+    ) throws(VideoFileError) {
+        for index in 0..<Int(input.pointee.nb_streams) {
+            guard let parameters = input.pointee.streams[index]?.pointee.codecpar,
+                parameters.pointee.codec_type == AVMEDIA_TYPE_VIDEO
+            else { continue }
+            let (width, height) = (Int64(parameters.pointee.width), Int64(parameters.pointee.height))
+            if width > 0, height > 0, width * height > mostPixels {
+                throw .tooLarge(path: path, width: Int(width), height: Int(height), most: mostPixels)
+            }
+        }
+    }
+
+    /// Looks into the streams: libavformat decodes a picture of some, and none that is too large.
+    private static func findStreamInfo(
+        _ input: UnsafeMutablePointer<AVFormatContext>,
+        _ mostPixels: Int64,
+        _ av: UnsafePointer<fs_ffmpeg>
+    ) -> Int32 {
+        let count = Int(input.pointee.nb_streams)
+        return withUnsafeTemporaryAllocation(of: OpaquePointer?.self, capacity: max(1, count)) { options in
+            options.initialize(repeating: nil)
+            for index in 0..<count {
+                _ = av.pointee.av_dict_set(&options[index], "max_pixels", "\(mostPixels)", 0)
+            }
+            // Streams that are found later have libavcodec's own limit, 2^28 pixels about.
+            let result = av.pointee.avformat_find_stream_info(input, options.baseAddress)
+            for index in 0..<count { av.pointee.av_dict_free(&options[index]) }
+            return result
+        }
     }
 
     deinit {

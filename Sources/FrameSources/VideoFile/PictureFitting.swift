@@ -20,7 +20,7 @@ final class PictureFitting {
         guard shape.size == (layout.width, layout.height),
             shape.orientation == .upright || PictureShape.canBeTurned(layout.format)
         else { return false }
-        guard layout.format.info?.colorModel == .grey, let own = try? shape.layout(av) else { return true }
+        guard layout.format.info?.colorModel == .grey, let own = try? shape.layout() else { return true }
         return own.format.info?.colorModel == .grey
             && own.format.info?.bitDepth ?? 0 <= layout.format.info?.bitDepth ?? 0
     }
@@ -40,7 +40,9 @@ final class PictureFitting {
         }
     }
 
-    private func prepare(for shape: PictureShape) throws(FFmpegFailure) {
+    /// Makes the converter for pictures of a shape.
+    /// - Throws: where there is none
+    func prepare(for shape: PictureShape) throws(FFmpegFailure) {
         guard let target = layout.format.ffmpeg, !target.swapsChroma, holds(shape) else {
             throw FFmpegFailure(text: "pictures can't be converted to \(layout.format)")
         }

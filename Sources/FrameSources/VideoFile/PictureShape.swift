@@ -15,6 +15,8 @@ struct PictureShape: Equatable {
     let isOblique: Bool
     /// Width and height of a pixel when it is shown upright; nil: square, or unknown.
     let pixelAspect: PixelAspect?
+    /// What a channel holds such pictures as.
+    private let shown: ShownFormat
 
     struct PixelAspect: Equatable {
         let width: Int32
@@ -49,6 +51,7 @@ struct PictureShape: Equatable {
         var matrix = [Int32](repeating: 0, count: 9)
         let isTold = fs_display_matrix(av, stream, frame, &matrix) != 0
         let orientation = isTold ? PictureOrientation(displayMatrix: matrix) : .upright
+        shown = ShownFormat(of: description, format, isTurned: orientation.map { $0 != .upright } ?? false)
         // All zeros: nothing is said.
         isOblique = orientation == nil && matrix.contains { $0 != 0 }
         self.orientation = orientation ?? .upright
@@ -73,6 +76,7 @@ struct PictureShape: Equatable {
         var notes: [String] = []
         if orientation != .upright { notes.append("\(orientation.words), as the file says") }
         if isOblique { notes.append("the file asks for a turn that is no right angle: it is left out") }
+        if let loss = shown.loss { notes.append(loss) }
         if let pixelAspect {
             notes.append(
                 "pixels are not square, but \(pixelAspect.width):\(pixelAspect.height): see each frame's metadata SampleAspectRatio"
@@ -82,20 +86,8 @@ struct PictureShape: Equatable {
     }
 
     /// How a channel holds such pictures: as they are where the format has an equal here and can be turned.
-    func layout(_ av: UnsafePointer<fs_ffmpeg>) throws(ImageLayoutError) -> ImageLayout {
-        let own = PixelFormat(ffmpeg: format)
-        let isKept = own.map { orientation == .upright || Self.canBeTurned($0) } ?? false
-        let format = isKept ? own ?? .yuv420 : equivalent(av)
-        return try .computed(width: size.width, height: size.height, format: format, colorSpace: colors)
-    }
-
-    /// What comes nearest to a format that has no equal here, or can't be turned.
-    private func equivalent(_ av: UnsafePointer<fs_ffmpeg>) -> PixelFormat {
-        guard let description = av.pointee.av_pix_fmt_desc_get(format) else { return .yuv420 }
-        let flags = description.pointee.flags
-        if flags & UInt64(AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL) != 0 { return .bgr888 }
-        guard description.pointee.nb_components < 3 else { return .yuv420 }
-        return description.pointee.comp.0.depth > 8 ? .r16 : .r8
+    func layout() throws(ImageLayoutError) -> ImageLayout {
+        try .computed(width: size.width, height: size.height, format: shown.format, colorSpace: colors)
     }
 
     /// Whether each element of each plane stands for as many columns as rows.

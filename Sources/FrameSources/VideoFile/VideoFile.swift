@@ -1,6 +1,7 @@
 #if FFmpeg
 internal import CFFmpeg
 internal import FFmpegBridge
+internal import FrameMemory
 public import FrameShare
 public import PixelFormats
 internal import Synchronization
@@ -11,7 +12,8 @@ internal import Synchronization
 /// camera's own, on the same clock but of now: a client can't tell it from the camera. Without one, frames are counted from
 /// 0, and `FrameDuration` (µs) is told.
 ///
-/// Pictures are shown as the file says: turned, mirrored and cropped. Where pixels are not square, each frame's metadata
+/// Pictures are shown as the file says: turned, mirrored, and cropped as H.264's and HEVC's own headers say. FFmpeg 5.1 does
+/// not tell a container's crop (`clap` of MP4, `PixelCrop` of Matroska): such pictures come whole. Where pixels are not square, each frame's metadata
 /// has `SampleAspectRatio`, a pixel's width and height. What can't be decoded is gone over: it is counted as lost by the
 /// source, the next frame has ``FrameFlags/discontinuity``, and a damaged picture ``FrameFlags/error``.
 ///
@@ -84,14 +86,19 @@ public final class VideoFile: @unchecked Sendable {
         guard options.speed == 0 || possible.contains(options.speed) else { throw .badSpeed(options.speed) }
         if let rate = options.framesPerSecond, !possible.contains(rate) { throw .badRate(rate) }
         (self.path, self.options) = (path, options)
-        decoder = try VideoDecoder(path: path, rate: options.framesPerSecond, mostPixels: options.mostPixels)
+        decoder = try VideoDecoder(path: path, rate: options.framesPerSecond, mostPixels: Self.mostPixels(options))
         guard let first = try decoder.peek() else {
             throw .nothingDecodable(path: path, reason: decoder.complaint ?? "it has no picture")
         }
         do throws(ImageLayoutError) {
-            layout = try first.shape.layout(decoder.av)
+            layout = try first.shape.layout()
         } catch {
             throw .open(path: path, reason: "\(error)")
+        }
+        do throws(FFmpegFailure) {
+            try PictureFitting(layout: layout, decoder.av).prepare(for: first.shape)
+        } catch {
+            throw .decode(path: path, reason: error.text)
         }
         var notes = first.shape.notes
         still = try Self.still(decoder)
@@ -99,6 +106,12 @@ public final class VideoFile: @unchecked Sendable {
         if options.framesPerSecond != nil, still == nil, !decoder.tookRate { throw .ownRate(path: path) }
         self.notes = notes
         told = try SidecarLine.read(path + ".jsonl")
+    }
+
+    /// A picture takes up to 8 bytes for each pixel, and a decoder holds two: at most half of the free memory.
+    private static func mostPixels(_ options: Options) -> Int64 {
+        guard let available = MemoryBudget().available else { return options.mostPixels }
+        return min(options.mostPixels, max(1, Int64(available) / 32))
     }
 
     /// The picture of a file that has one alone; else the decoder is at the beginning again.
@@ -248,7 +261,7 @@ public final class VideoFile: @unchecked Sendable {
         if playing.fitting.holds(shape) { return true }
         let next: ImageLayout
         do throws(ImageLayoutError) {
-            next = try shape.layout(decoder.av)
+            next = try shape.layout()
         } catch {
             playing.telling(.damaged("\(error)"))
             return false

@@ -9,6 +9,8 @@ public enum VideoFileError: Error, Sendable, Equatable, CustomStringConvertible 
     case open(path: String, reason: String)
     /// There is no video in it, or none that can be decoded.
     case noVideo(path: String)
+    /// Its pictures have more pixels than are decoded here.
+    case tooLarge(path: String, width: Int, height: Int, most: Int64)
     case decode(path: String, reason: String)
     /// Not one picture of it can be decoded.
     case nothingDecodable(path: String, reason: String)
@@ -30,6 +32,9 @@ public enum VideoFileError: Error, Sendable, Equatable, CustomStringConvertible 
             "FFmpeg's libraries can't be loaded: \(reason). Install libavformat59 and libswscale6"
         case .open(let path, let reason): "\(path) can't be opened: \(reason)"
         case .noVideo(let path): "\(path) has no video that this machine's FFmpeg can decode"
+        case .tooLarge(let path, let width, let height, let most):
+            "\(path): pictures of \(width)x\(height) have \(Int64(width) * Int64(height)) pixels; at most \(most) are decoded here: "
+                + "268435456, or one for each 32 bytes of free memory"
         case .decode(let path, let reason): "\(path) can't be decoded: \(reason)"
         case .nothingDecodable(let path, let reason):
             "\(path): not one picture can be decoded: \(reason). A recording that ended in its first second may hold none"
