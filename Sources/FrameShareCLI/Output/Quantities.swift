@@ -2,9 +2,9 @@
 enum Quantities {
     /// `value` with so many digits after the point.
     static func fixed(_ value: Double, _ digits: Int = 1) -> String {
-        guard value.isFinite, abs(value) < 1e15 else { return "-" }
         var scale: Int64 = 1
-        for _ in 0..<digits { scale *= 10 }
+        for _ in 0..<min(digits, 18) { scale *= 10 }
+        guard value.isFinite, abs(value) < 1e15, abs(value) * Double(scale) < 9e18 else { return "-" }
         let scaled = Int64((abs(value) * Double(scale)).rounded())
         let sign = value < 0 && scaled != 0 ? "-" : ""
         guard digits > 0 else { return sign + String(scaled) }

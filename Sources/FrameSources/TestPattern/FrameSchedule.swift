@@ -3,17 +3,23 @@ import Glibc
 
 /// When frames are due: absolute moments on the monotonic clock, so that a rate does not drift.
 struct FrameSchedule {
+    /// Half of what 64 bits hold, in ns: 146 years.
+    private static let longest = 4e18
+
     /// Nanoseconds; 0: frames are due at once.
     private let period: Double
     private var start: Int64
 
     init(framesPerSecond: Double) {
-        period = framesPerSecond > 0 ? 1_000_000_000 / framesPerSecond : 0
+        period = framesPerSecond > 0 ? min(1_000_000_000 / framesPerSecond, Self.longest) : 0
         start = FrameTimestamp.now().nanoseconds
     }
 
     private func due(_ frame: UInt64) -> Int64 {
-        start + Int64((Double(frame) * period).rounded())
+        let (moment, overflow) = start.addingReportingOverflow(
+            Int64(min((Double(frame) * period).rounded(), Self.longest))
+        )
+        return overflow ? .max : moment
     }
 
     /// Sleeps (`clock_nanosleep(2)` with an absolute time) until a frame is due, and looks ten times a second whether
@@ -43,7 +49,7 @@ struct FrameSchedule {
             return 0
         }
         let late = FrameTimestamp.now().nanoseconds - due(frame)
-        return UInt64(max(0, Double(late) / period))
+        return UInt64(min(max(0, Double(late) / period), Self.longest))
     }
 
     /// Takes a time that was waited out of the schedule, in ns.
