@@ -273,6 +273,7 @@ final class ChannelWatch: Sendable {
                     value: .object([
                         "viewers": .number(figures.viewers), "encoded": .number(figures.encoded),
                         "sent": .number(figures.sent), "dropped": .number(figures.dropped),
+                        "pixelAspect": figures.pixelAspect.map { .array([.number($0.width), .number($0.height)]) },
                     ])
                 )
             }

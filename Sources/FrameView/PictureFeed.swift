@@ -12,10 +12,12 @@ struct Picture: Sendable {
     let sequence: UInt64
     /// Of capture, in ns.
     let timestamp: Int64
+    let pixelAspect: PixelAspect?
 
     /// Encodes a frame's only image, and lets the frame go.
     init?(_ frame: consuming Frame, quality: Int) throws(SinkError) {
         guard let jpeg = try Self.encode(frame, quality) else { return nil }
+        pixelAspect = PixelAspect(frame.metadata)
         (self.jpeg, sequence, timestamp) = (ByteBuffer(bytes: jpeg), frame.sequence, frame.timestamp.nanoseconds)
     }
 
@@ -42,6 +44,8 @@ final class PictureFeed: Sendable {
         var sent: UInt64 = 0
         /// Pictures that a viewer was too slow for.
         var dropped: UInt64 = 0
+        /// Of the latest picture; nil: square.
+        var pixelAspect: PixelAspect?
         /// From publication until the frame was here.
         var latency = LatencyBuckets()
     }
@@ -182,6 +186,7 @@ final class PictureFeed: Sendable {
     private func give(_ picture: Picture) {
         let viewers = state.withLock { state in
             state.figures.encoded += 1
+            state.figures.pixelAspect = picture.pixelAspect
             return state.viewers.values.map(\.pictures)
         }
         let replaced = viewers.count { !$0.put(picture) }

@@ -1,8 +1,33 @@
 #if View
 import CommandTesting
 import Foundation
+import FrameShare
 import Glibc
+import Synchronization
 import Testing
+
+/// Publishes frames of wide pixels until it is told to stop.
+private final class SteadyCamera: Sendable {
+    private let isDone = Atomic(false)
+    private let finished = DispatchSemaphore(value: 0)
+
+    init(_ publisher: Publisher) {
+        Thread.detachNewThread { [self] in
+            while !isDone.load(ordering: .relaxed) {
+                if let slot = try? publisher.tryNextSlot() {
+                    _ = try? publisher.publish(slot, metadata: ["SampleAspectRatio": .int32s([4, 3])])
+                }
+                usleep(20_000)
+            }
+            finished.signal()
+        }
+    }
+
+    func stop() {
+        isDone.store(true, ordering: .relaxed)
+        finished.wait()
+    }
+}
 
 @Suite("Pictures for viewers", .timeLimit(.minutes(10)))
 struct PictureTests {
@@ -109,6 +134,23 @@ struct PictureTests {
         let encoded = try scene.metric(count)
         usleep(500_000)
         #expect(try scene.metric(count) == encoded)
+    }
+
+    @Test("pixels that are not square are told to the page, which draws them so")
+    func pixelAspect() throws {
+        let scene = try ViewScene()
+        var options = Publisher.Options()
+        options.directory = ChannelDirectory(path: scene.folder.path)
+        let layout = try ImageLayout.computed(width: 64, height: 48, format: .r8)
+        let publisher = try Publisher(channel: "cam", streams: ["main": layout], slots: 4, options: options)
+        let camera = SteadyCamera(publisher)
+        defer { camera.stop() }
+        try eventually { try scene.state(of: "cam") == "live" }
+        let viewer = try watch(scene)
+        #expect(viewer.read("X-Sequence: ", times: 3) >= 3)
+        let events = try HTTPConnection(port: scene.port)
+        try events.send("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        #expect(events.read(#""pixelAspect":[4,3]"#, times: 1) >= 1)
     }
 
     #if FFmpeg

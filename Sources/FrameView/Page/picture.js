@@ -88,6 +88,7 @@ export class Picture {
   showViewers(counts) {
     // Packets are not counted: nothing is encoded for them.
     if (this.#video) return;
+    if (counts) this.#shape(counts.pixelAspect);
     const viewers = counts?.viewers ?? 0;
     this.#find(".watching").textContent = viewers === 1 ? "1 viewer" : `${viewers} viewers`;
     // The server says that nobody watches: this picture's connection has gone without a word.
@@ -131,6 +132,14 @@ export class Picture {
     image.addEventListener("load", () => this.#hasPicture());
     image.addEventListener("error", () => { if (image.hasAttribute("src")) this.#retry(); });
     return image;
+  }
+
+  /** Pixels that are not square are drawn as wide as they are to be shown. A video says it by itself. */
+  #shape(aspect) {
+    this.#screen.classList.toggle("stretched", Boolean(aspect));
+    if (!aspect) return;
+    const ratio = (this.#stream.width * aspect[0]) / (this.#stream.height * aspect[1]);
+    this.#screen.style.setProperty("--ratio", String(ratio));
   }
 
   /** Starts or stops, as things are. */
