@@ -187,6 +187,8 @@ struct VideoEncoderTests {
             options: folder.publishing
         )
         let reader = try folder.subscriber("packets", .queue(4))
+        // It takes none, keeps its place, and loses its own packets.
+        let idle = try folder.subscriber("packets", .everyFrame)
         var largest = 0
         for number in 0..<24 {
             try send(publisher, number)
@@ -207,6 +209,10 @@ struct VideoEncoderTests {
         }
         #expect(largest > 2048, "or nothing had to grow")
         #expect(reader.statistics.lost == FrameLoss())
+        let readers = channel.publisher.statistics.subscribers
+        #expect(readers.map(\.policy) == [.queue(4), .everyFrame])
+        #expect((readers.last?.droppedByBudget ?? 0) > 0 && channel.publisher.statistics.lostNoFreeSlot == 0)
+        idle.close()
     }
 
     @Test("a keyframe's parameter sets are found between other units, whatever the length of the start codes")

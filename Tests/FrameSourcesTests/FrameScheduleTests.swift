@@ -17,7 +17,7 @@ struct FrameScheduleTests {
         }
         // The first frame is due at once, whatever the rate.
         #expect(schedule.sleep(untilFrame: 0) { false })
-        schedule.postpone(since: FrameTimestamp(nanoseconds: 0))
+        schedule.postpone(by: 0)
         _ = schedule.framesMissed(since: 1)
     }
 }
