@@ -7,7 +7,8 @@ struct JSONTextTests {
     @Test(
         "what other notations call a number, and what no Double holds, is refused",
         arguments: [
-            "nan", "NaN", "inf", "-inf", "Infinity", "+5", "0x10", "0b1", "0o7", "05", "-05", "1.", ".5", "-", "--1", "1e",
+            "nan", "NaN", "inf", "-inf", "Infinity", "+5", "0x10", "0b1", "0o7", "05", "-05", "1.", ".5", "-", "--1",
+            "1e",
             "1e+", "1.5.2", "1_000", "1e999", "-1e999", "0x1p3", "1e5.0", "١", "1 2", "",
         ]
     )
@@ -19,7 +20,8 @@ struct JSONTextTests {
     @Test("numbers are read as they are written")
     func numbers() {
         let wanted: [(String, JSONText)] = [
-            ("0", .integer(0)), ("-0", .integer(0)), ("10", .integer(10)), ("0.5", .number(0.5)), ("-0.0", .number(-0.0)),
+            ("0", .integer(0)), ("-0", .integer(0)), ("10", .integer(10)), ("0.5", .number(0.5)),
+            ("-0.0", .number(-0.0)),
             ("1e3", .number(1000)), ("1E-2", .number(0.01)), ("-1.5e+2", .number(-150)),
             ("9223372036854775807", .integer(.max)), ("-9223372036854775808", .integer(.min)),
             ("9223372036854775808", .number(9_223_372_036_854_775_808)), ("1e-999", .number(0)),
@@ -29,7 +31,9 @@ struct JSONTextTests {
 
     @Test(
         "a text with a raw control character, an escape that JSON has not, or half of a pair is refused",
-        arguments: [#""\x41""#, #""\a""#, "\"\u{1}\"", "\"\n\"", #""\u12""#, #""\u-001""#, #""\u+001""#, #""\ud800""#, #""\"#]
+        arguments: [
+            #""\x41""#, #""\a""#, "\"\u{1}\"", "\"\n\"", #""\u12""#, #""\u-001""#, #""\u+001""#, #""\ud800""#, #""\"#,
+        ]
     )
     func noTexts(text: String) {
         #expect(JSONText(text.utf8) == nil)
