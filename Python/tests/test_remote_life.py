@@ -7,11 +7,13 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import threading
 import time
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from stand_in import LORES, MAIN, Camera
 from test_remote import all_back, sent
 
 import frameshare
-from frameshare.remote import Picamera2Proxy, Pool, Process, carrying, child
+from frameshare.remote import Picamera2Proxy, Pool, Process, camera_channel, carrying, child, dispatch
 
 TESTS = str(Path(__file__).parent)
 
@@ -164,6 +166,31 @@ def test_a_fork_of_the_program_does_not_close_its_parents_pool(start, tmp_path) 
     assert output == "4 1 2\n", errors
 
 
+FAILING = {
+    "publisher": (camera_channel, "Publisher"), "parent": (dispatch, "Parent"), "workers": (dispatch, "Workers"),
+    "thread": (threading.Thread, "start"),
+}
+
+
+@pytest.mark.parametrize("part", FAILING)
+def test_a_pool_that_can_not_be_made_leaves_nothing_behind(part, monkeypatch, folder) -> None:
+    def failing(*arguments, **options):
+        raise OSError(part)
+
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(*FAILING[part], failing)
+    resource_tracker.ensure_running()  # it stays, with its descriptor
+    camera, counts = Camera(), []
+    for _ in range(3):
+        with pytest.raises(OSError, match=part):
+            Process(jobs.value, camera)
+        gc.collect()
+        counts.append(len(os.listdir("/proc/self/fd")))
+    assert len(set(counts)) == 1
+    assert not list(folder.iterdir()) and not any(str(folder) in command for command in commands())
+    assert not multiprocessing.active_children()
+
+
 def test_a_channel_that_ends_while_a_worker_connects_is_no_failure(monkeypatch, tmp_path) -> None:
     refused = frameshare.Refused("the publisher refused: the channel has ended")
 
@@ -264,6 +291,83 @@ def test_ctrl_c_while_workers_import_ends_at_once(start, tmp_path, count) -> Non
     assert errors.count("Traceback") == 1 and errors.endswith("KeyboardInterrupt\n"), errors
 
 
+def test_a_callback_that_blocks_does_not_keep_a_pool_from_closing(monkeypatch, tmp_path, folder, caplog) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    monkeypatch.setattr(dispatch, "_GRACE", 0.1)
+    camera, blocks, go, ended_callbacks = Camera(), threading.Event(), threading.Event(), []
+
+    def block(future):
+        blocks.set()
+        ended_callbacks.append(go.wait(PATIENCE))
+
+    pool = Process(jobs.wait_for, camera)
+    future, other = (sent(pool, camera, path=str(tmp_path / "flag")) for _ in range(2))
+    future.add_done_callback(block)
+    (tmp_path / "flag").touch()
+    assert blocks.wait(PATIENCE)
+    # Ctrl-C that comes while the pool is cleared away: the other Futures are still completed.
+    join = pool._dispatcher.workers.join
+    monkeypatch.setattr(pool._dispatcher.workers, "join", lambda: (join(), signal.raise_signal(signal.SIGINT)))
+    with pytest.raises(KeyboardInterrupt):
+        pool._dispatcher.close(0)
+    assert not ended_callbacks
+    assert other.exception(0) is not None and not list(folder.iterdir())
+    assert any("a callback of its Futures blocks" in record.getMessage() for record in caplog.records)
+    all_back(camera)
+    # And the thread ends once the callback has, without a word.
+    caplog.clear()
+    go.set()
+    until(lambda: not pool._dispatcher._thread.is_alive())
+    assert not caplog.records
+
+
+BLOCKED = """
+import sys, threading
+sys.path.insert(0, sys.argv[1])
+from stand_in import Camera
+import remote_jobs as jobs
+from frameshare.remote import Process, dispatch
+if __name__ == "__main__":
+    dispatch._GRACE = 0.1
+    camera, lock, blocks = Camera(), threading.Lock(), threading.Event()
+    def block(future):
+        blocks.set()
+        with lock: pass
+    with lock, Process(jobs.wait_for, camera) as process:
+        future = process.send(camera.capture(), path=sys.argv[2])
+        future.add_done_callback(block)
+        open(sys.argv[2], "w").close()
+        blocks.wait()
+        print("closing", flush=True)
+"""
+
+
+def test_ctrl_c_ends_a_program_whose_callback_waits_for_what_it_holds_itself(start, tmp_path) -> None:
+    program = tmp_path / "blocked.py"
+    program.write_text(BLOCKED)
+    parent = start(str(program), TESTS, str(tmp_path / "flag"))
+    assert parent.stdout.readline() == "closing\n", parent.communicate()
+    parent.send_signal(signal.SIGINT)
+    _, errors = parent.communicate(timeout=PATIENCE)
+    assert errors.endswith("KeyboardInterrupt\n"), errors
+
+
+def test_what_a_callback_starts_hears_ctrl_c(tmp_path) -> None:
+    camera, masks = Camera(), []
+
+    def start_one(future):
+        status = subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout
+        (mask,) = (int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigBlk"))
+        masks.append((threading.current_thread().name, bool(mask >> signal.SIGINT - 1 & 1)))
+
+    with Process(jobs.wait_for, camera) as process:
+        future = sent(process, camera, path=str(tmp_path / "flag"))
+        future.add_done_callback(start_one)
+        (tmp_path / "flag").touch()
+        until(lambda: bool(masks))
+    assert masks == [("frameshare-pool", False)]
+
+
 ORPHANS = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
@@ -335,6 +439,22 @@ def test_a_parent_that_is_killed_at_any_moment_leaves_neither_processes_nor_fold
     until(lambda: not any(of_session(parent.pid) for parent in parents))
     # Nor do the shells stay that have removed them.
     until(lambda: not any(str(folder) in command for command in commands()))
+
+
+def test_a_pools_folder_goes_although_its_guard_is_told_to_end_with_the_program(monkeypatch, tmp_path) -> None:
+    import frameshare.remote.folder as folder
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = folder.Folder()
+    guard = left._guard
+    # As a service manager ends all of a service's processes, also in the moment in which they start.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        guard._process.send_signal(number)
+    folder._pipes.remove(guard._write)
+    os.close(guard._write)  # as with its process
+    assert guard._process.wait(PATIENCE) == 0
+    assert not os.path.exists(left.path)
+    left.remove()
 
 
 def test_folders_of_programs_that_were_killed_with_their_workers_are_removed_by_the_next(monkeypatch, tmp_path) -> None:

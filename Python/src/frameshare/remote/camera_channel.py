@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import weakref
+from contextlib import ExitStack
 from typing import Any, Sequence
 
 import numpy as np
@@ -43,22 +44,26 @@ class CameraChannel:
     """A channel in a folder of its own. Used under the dispatcher's lock."""
 
     def __init__(self) -> None:
-        self._folder = Folder()
-        self.directory = self._folder.path
-        self.arena = Arena()
-        self._held = HeldBuffers()
-        #: The configuration of the present generation's buffers, and their slots, by what they are.
-        self._configured: Any = None
-        self._slots: dict[tuple[int, int], int] = {}
-        self._configurations: dict[Any, bytes] = {}
-        self._cameras = NumberedCameras()
-        #: Counts the changes of buffers, as frames have it.
-        self.generation = 1
-        # Until a request says what the camera's buffers are, one that carries nothing.
-        self.publisher = Publisher(
-            CHANNEL, {"none": (2, 2, "R8")}, slots=4, directory=self.directory, source_name="picamera2 pool",
-            metadata_capacity=_CAPACITY,
-        )
+        with ExitStack() as made:  # a channel that can't be made leaves nothing behind
+            self._folder = Folder()
+            made.callback(self._folder.remove)
+            self.directory = self._folder.path
+            self.arena = Arena()
+            made.callback(self.arena.close)
+            self._held = HeldBuffers()
+            #: The configuration of the present generation's buffers, and their slots, by what they are.
+            self._configured: Any = None
+            self._slots: dict[tuple[int, int], int] = {}
+            self._configurations: dict[Any, bytes] = {}
+            self._cameras = NumberedCameras()
+            #: Counts the changes of buffers, as frames have it.
+            self.generation = 1
+            # Until a request says what the camera's buffers are, one that carries nothing.
+            self.publisher = Publisher(
+                CHANNEL, {"none": (2, 2, "R8")}, slots=4, directory=self.directory, source_name="picamera2 pool",
+                metadata_capacity=_CAPACITY,
+            )
+            made.pop_all()
 
     # Buffers
 

@@ -7,11 +7,13 @@ import logging
 import os
 import pickle
 import select
+import signal
 import sys
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
+from contextlib import ExitStack
 from typing import Any, Callable
 
 from .. import errors
@@ -29,7 +31,7 @@ _log = logging.getLogger("frameshare")
 _TICK = 0.02
 # How long, in seconds, workers may take to start before those that wait for them give up; or the timeout, if it is longer.
 _START = 120.0
-# How long what is being worked on may take, in seconds, once the program was interrupted.
+# How long what is being worked on, and callbacks, may take, in seconds, once the program was interrupted.
 _GRACE = 5.0
 
 
@@ -60,11 +62,12 @@ class Dispatcher:
         self._flying: dict[int, Job] = {}  # by the descriptor that tells of news
         self._out: dict[int, Job] = {}  # by the slot that is out
         self._retired: list[Job] = []  # out of slots of earlier generations
-        self._told: list[tuple[RequestFuture, Any, BaseException | None]] = []
+        self._told: deque[tuple[RequestFuture, Any, BaseException | None]] = deque()
         self._closing = self._closed = False
         self._last_sign = time.monotonic()
         self._thread = threading.Thread(target=self._listen, name="frameshare-pool", daemon=True)
         work = Carried(run=run, init=init)
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
             with interrupts_held():
                 self._begin(count, work, _about(picam2), restart)
@@ -74,22 +77,26 @@ class Dispatcher:
             raise
 
     def _begin(self, count: int, work: Carried, camera: dict[str, Any], restart: bool) -> None:
-        self.channel = CameraChannel()
-        self._epoll = select.epoll()
-        self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._epoll.register(self._wake, select.EPOLLIN)
-        self._parent = Parent()
-        arguments = Arguments(self.channel.directory, self._parent, work, camera, self.channel.arena)
-        self.workers = Workers(count, arguments, self._epoll, restart=restart)
-        try:
+        with ExitStack() as made:  # a pool that can't be made leaves nothing behind
+            self.channel = CameraChannel()
+            made.callback(self.channel.close)
+            self._epoll = select.epoll()
+            made.callback(self._epoll.close)
+            self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            made.callback(os.close, self._wake)
+            made.callback(os.close, self._waker)
+            self._epoll.register(self._wake, select.EPOLLIN)
+            self._parent = Parent()
+            made.callback(self._parent.close)
+            arguments = Arguments(self.channel.directory, self._parent, work, camera, self.channel.arena)
+            self.workers = Workers(count, arguments, self._epoll, restart=restart)
+            made.callback(self.workers.join)
             self.workers.start()
-        except BaseException:
-            self.workers.join()
-            self._tidy()
-            raise
-        self._thread.start()
-        # Before multiprocessing waits for the processes, which wait for us.
-        atexit.register(self.close)
+            # Before multiprocessing waits for the processes, which wait for us.
+            atexit.register(self.close)
+            made.callback(atexit.unregister, self.close)
+            self._thread.start()
+            made.pop_all()
 
     # Sending
 
@@ -186,6 +193,8 @@ class Dispatcher:
     # Listening
 
     def _listen(self) -> None:
+        # Ctrl-C was held where this thread was started. What callbacks start hears it as what the program itself starts.
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         while not self._closed:
             with self._lock:
                 busy = bool(self._flying or self._backlog or self._out or self._retired) or not self.workers.complete
@@ -338,9 +347,12 @@ class Dispatcher:
 
     def _tell(self) -> None:
         """Completes Futures; not under the lock, since their callbacks are the user's."""
-        with self._lock:
-            told, self._told = self._told, []
-        for future, value, error in told:
+        # One by one: where a callback blocks, another thread tells the others.
+        while True:
+            with self._lock:
+                if not self._told:
+                    return
+                future, value, error = self._told.popleft()
             try:
                 if error is None:
                     future.set_result(value)
@@ -362,56 +374,61 @@ class Dispatcher:
                 return
             self._closing = True
         atexit.unregister(self.close)
+        interrupted = _was_interrupted()
         try:
-            self._finish(_GRACE if _was_interrupted() else None, end)
-            self._leave()
-            self.workers.wait(_GRACE if end is None else min(_GRACE, max(0.0, end - time.monotonic())))
+            self._finish(_GRACE if interrupted else None, end)
+            left = None if end is None else max(0.0, end - time.monotonic())
+            self._leave(0.0 if interrupted else left)
+            self.workers.wait(_GRACE if left is None else min(_GRACE, left))
         finally:
-            # Also where Ctrl-C comes once more: then nobody waits for anything.
-            with interrupts_held():
-                self._clear_away()
+            # Also where Ctrl-C comes once more: then nobody waits for anything, but for a callback that is about to end.
+            try:
+                with interrupts_held():
+                    self._clear_away()
+            finally:
+                self._tell()  # Ctrl-C ends a callback that blocks here
 
-    def _leave(self) -> None:
-        """Ends the channel."""
+    def _leave(self, limit: float | None = None) -> None:
+        """Ends the channel, and waits so many seconds for the thread. A callback that the thread is in may take for ever."""
         with self._lock:
             self._closed = True  # nobody listens to what ends with the channel
         # What somebody still holds is revoked before the camera can write to it.
         self.channel.publisher.close(revoke=True)
         self._kick()
-        join(self._thread)
+        join(self._thread, limit)
 
     def _clear_away(self) -> None:
-        self._leave()
+        self._leave(_GRACE)
         self.workers.join()
         for job in [*self._backlog, *self._flying.values()]:
             self._end(job, error=errors.Cancelled("the pool was closed before a worker had done with this request"))
         for job in [*self._out.values(), *self._retired, *self._flying.values()]:
             job.release()
-        self._tell()
-        self._tidy()
+        # The thread uses nothing of these any more, wherever it is: it has seen, or will see, that the pool is closed.
+        self.channel.close()
+        self._parent.close()
+        if self._thread.is_alive():
+            _log.warning("a pool was closed while a callback of its Futures blocks: its thread ends with that callback")
+            return  # the thread may be about to poll these
+        self._epoll.close()
+        os.close(self._wake)
+        os.close(self._waker)
 
     def _finish(self, grace: float | None, end: float | None) -> None:
         """Waits until all is done that was sent, or the end has come. With a grace, what no worker has begun with is cancelled,
         and the rest has so many seconds."""
         if grace is not None:
             end = min(time.monotonic() + grace, end or LONGEST)
+            with self._lock:
+                waiting = [job for job in [*self._backlog, *self._flying.values()] if job.begun is None]
+            for job in waiting:
+                job.future.cancel()  # not under the lock either: it calls callbacks
         with self._lock:
-            if grace is not None:
-                for job in [*self._backlog, *self._flying.values()]:
-                    if job.begun is None:
-                        job.future.cancel()
             self._kick()
             while self._flying or self._backlog:
                 if end is not None and time.monotonic() > end:
                     return
                 self._idle.wait(0.1 if end is not None else 1.0)
-
-    def _tidy(self) -> None:
-        self.channel.close()
-        self._parent.close()
-        self._epoll.close()
-        os.close(self._wake)
-        os.close(self._waker)
 
 
 def _was_interrupted() -> bool:

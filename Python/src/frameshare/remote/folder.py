@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -50,7 +51,8 @@ class _Guard:
     It sees the end of a pipe. The workers can't do it: for a while they import what may fail, or take minutes.
     """
 
-    _SCRIPT = 'read -r nothing; rm -rf -- "$1"'
+    # A service manager sends SIGTERM to all processes of a service: the guard then still has its work to do.
+    _SCRIPT = 'trap "" HUP INT TERM; read -r nothing; rm -rf -- "$1"'
 
     def __init__(self, path: str) -> None:
         read, self._write = os.pipe()
@@ -58,6 +60,8 @@ class _Guard:
         self._process: subprocess.Popen[bytes] | None = None
         try:
             with interrupts_held():
+                # Held in the shell too, until it ignores them.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGTERM})
                 # In a session of its own: what is sent to the program's group of processes does not end it.
                 self._process = subprocess.Popen(
                     ["/bin/sh", "-c", self._SCRIPT, "frameshare-pool", path], stdin=read, stdout=subprocess.DEVNULL,
@@ -65,6 +69,9 @@ class _Guard:
                 )
         except OSError:
             pass  # no shell: the next pool removes the folder
+        except BaseException:
+            self.dismiss()
+            raise
         finally:
             os.close(read)
 

@@ -50,7 +50,7 @@ class Pool:
         """Waits for what was sent, and ends the processes. Twice does nothing.
 
         While a ``KeyboardInterrupt`` is handled, what no worker has begun with is cancelled, and workers have five seconds for
-        what they are at."""
+        what they are at. So have callbacks of Futures: the pool is closed while one blocks on."""
         self._dispatcher.close()
 
     @property
