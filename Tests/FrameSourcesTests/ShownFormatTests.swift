@@ -136,8 +136,8 @@ struct ShownFormatTests {
             let worst = zip(frame.bytes, expected).enumerated().reduce(0) { worst, pair in
                 isDeep && pair.offset % 2 == 0 ? worst : max(worst, abs(Int(pair.element.0) - Int(pair.element.1)))
             }
-            // Chroma that is made finer may lie a little otherwise.
-            #expect(worst <= 4, "\(name) as \(frame.layout.format)")
+            // Chroma that is made finer may lie a little otherwise, where sixteen pixels have one.
+            #expect(worst <= (name == "yuv410p" ? 4 : 2), "\(name) as \(frame.layout.format)")
         }
     }
 
