@@ -31,7 +31,8 @@ package struct StallCredit: Sendable {
 
     private static let minute: Int64 = 60_000_000_000
     private static let second: Int64 = 1_000_000_000
-    /// Whoever can be many users gets no memory for each: where so many have made the source wait, it waits for no others.
+    /// Whoever can be many users gets no memory for each: of more than these, those are forgotten that have made the source
+    /// wait the least. So many users can't take another's time away by using a little of theirs.
     package static let mostUsers = 64
 
     /// In ns.
@@ -43,9 +44,7 @@ package struct StallCredit: Sendable {
 
     /// What a user has left, in ns.
     package mutating func left(_ user: UserID, now: Int64) -> Int64 {
-        guard let i = accounts.firstIndex(where: { $0.user == user }) else {
-            return makeRoom(now) ? limit : 0
-        }
+        guard let i = accounts.firstIndex(where: { $0.user == user }) else { return limit }
         accounts[i].forget(before: now)
         return max(0, limit - min(limit, accounts[i].used))
     }
@@ -55,7 +54,7 @@ package struct StallCredit: Sendable {
     package mutating func charge(_ user: UserID, _ duration: Int64, now: Int64) {
         guard duration > 0 else { return }
         guard let i = accounts.firstIndex(where: { $0.user == user }) else {
-            guard makeRoom(now) else { return }
+            makeRoom(now)
             accounts.append(Account(user: user, waits: [Wait(end: now, duration: duration)]))
             return
         }
@@ -69,11 +68,14 @@ package struct StallCredit: Sendable {
         }
     }
 
-    /// Whether there is room for another account, once those that count no longer are gone.
-    private mutating func makeRoom(_ now: Int64) -> Bool {
-        guard accounts.count >= Self.mostUsers else { return true }
+    /// Makes room for another account: those that count no longer go, or else the one that has used the least.
+    private mutating func makeRoom(_ now: Int64) {
+        guard accounts.count >= Self.mostUsers else { return }
         for i in accounts.indices { accounts[i].forget(before: now) }
         accounts.removeAll { $0.waits.isEmpty }
-        return accounts.count < Self.mostUsers
+        guard accounts.count >= Self.mostUsers,
+            let least = accounts.indices.min(by: { accounts[$0].used < accounts[$1].used })
+        else { return }
+        accounts.remove(at: least)
     }
 }

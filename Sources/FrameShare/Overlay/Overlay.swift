@@ -153,6 +153,9 @@ final class OverlayEngine: Sendable {
         do throws(ChannelError) {
             while let frame = try await subscriber.next() {
                 let number = frame.number
+                // To those that watch, all that did not come here was lost by their source.
+                let lost = frame.lost.total
+                if lost > 0 { publisher.countLost(source: lost) }
                 let held = HeldFrame(frame)
                 state.withLock { publish($0.join.frame(number, held), &$0) }
                 attention.bump()

@@ -41,7 +41,7 @@ extension PublisherCore {
             for item in overdue {
                 Self.cutOff(item.id, &state, reason: "it held frame \(item.frame) for longer than \(limit)")
             }
-            if !overdue.isEmpty { state.retired.removeAll { $0.leases.pinned.isEmpty } }
+            if !overdue.isEmpty { state.gone += Self.collectRetired(&state) }
         }
     }
 }

@@ -135,10 +135,11 @@ extension PublisherCore {
         }
     }
 
-    /// Bumps every word that a reader may sleep on, and returns their pages. For changes of state, after what is to be seen.
-    static func bumpAllWords(_ state: inout State) -> [WakePage] {
+    /// Bumps every word that one of them may sleep on, and returns their pages. For changes of state, after what is to be
+    /// seen. The state's lock is held.
+    static func bumpWords(of members: [Member]) -> [WakePage] {
         var pages: [WakePage] = []
-        for member in state.members where !pages.contains(where: { $0.word == member.wakePage.word }) {
+        for member in members where !pages.contains(where: { $0.word == member.wakePage.word }) {
             member.wakePage.word.bump()
             pages.append(member.wakePage)
         }
@@ -224,14 +225,16 @@ extension PublisherCore {
 
     /// Forgets a subscriber; what it held is free. Safe to call for one that is gone already.
     func detach(_ id: SubscriberID) {
+        var gone: [Generation] = []
         state.withLock { state in
             Self.settleWork(of: id, &state)
             state.members.removeAll { $0.id == id }
             state.generation.remove(id)
             for i in state.retired.indices { state.retired[i].remove(id) }
-            state.retired.removeAll { $0.leases.pinned.isEmpty }
+            gone = Self.collectRetired(&state)
             state.waitSet = Array(state.generation.lanes.values)
         }
+        withExtendedLifetime(gone) {}
         tellWork()
         slotMayBeFree()
     }
@@ -245,7 +248,10 @@ extension PublisherCore {
 
     /// Who is to be hung up on, and why: those that broke the protocol, held a frame too long or did not read.
     func takeDisconnects() -> [(id: SubscriberID, socket: ControlSocket, reason: String)] {
+        // Old pools that nobody holds any more are unmapped here: not under the lock, and not by whoever publishes.
+        var gone: [Generation] = []
         let result = state.withLock { state in
+            swap(&gone, &state.gone)
             var result = state.disconnects
             state.disconnects = []
             for generation in state.retired + [state.generation] {
@@ -258,6 +264,7 @@ extension PublisherCore {
             }
             return result
         }
+        withExtendedLifetime(gone) {}
         for item in result { detach(item.id) }
         return result
     }
@@ -291,7 +298,7 @@ extension PublisherCore {
             guard !state.ended else { return nil }
             state.ended = true
             if case .sourceFailed = end { page.set(.failed) } else { page.set(.ended) }
-            pages = Self.bumpAllWords(&state)
+            pages = Self.bumpWords(of: state.members)
             return state.members.map(\.socket)
         }
         guard let sockets else { return false }

@@ -62,6 +62,8 @@ extension PublisherCore {
         let prepared = next
         var pages: [WakePage] = []
         state.withLock { state in
+            // Those that have to go are told so, too.
+            let before = state.members
             var old = state.generation
             state.generation = prepared
             holdsCompressed.store(pool.holdsCompressed, ordering: .relaxed)
@@ -93,10 +95,10 @@ extension PublisherCore {
             }
             old.leases.abandonSource()
             if !old.leases.pinned.isEmpty { state.retired.append(old) }
-            Self.holdToBudget(&state)
+            Self.holdToBudget(&state, waits: waitsForRoom)
             state.waitSet = Array(state.generation.lanes.values)
             page.generation.pointee.store(number, ordering: .releasing)
-            pages = Self.bumpAllWords(&state)
+            pages = Self.bumpWords(of: before)
         }
         for id in lanes.keys {
             do throws(ChannelError) {
@@ -116,9 +118,10 @@ extension PublisherCore {
 
     /// A subscriber pins its budget over all generations, or one that sleeps through reconfigurations would pin every
     /// old pool: what is queued for it beyond that is withdrawn, the oldest first.
-    private static func holdToBudget(_ state: inout State) {
+    private static func holdToBudget(_ state: inout State, waits: Bool) {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
-        for member in state.members where member.request.policy != .everyFrame {
+        // A source that waits loses nothing of every frame. One that does not would let such a reader pin every old pool.
+        for member in state.members where member.request.policy != .everyFrame || !waits {
             var excess = state.retired.reduce(0) { $0 + $1.leases.outstanding(of: member.id) } - member.request.budget
             for i in state.retired.indices where excess > 0 {
                 let withdrawn = state.retired[i].leases.withdraw(excess, from: member.id)
@@ -127,6 +130,6 @@ extension PublisherCore {
                 settleWithdrawals(from: &state.retired[i], &state.work, mayHandOver: false)
             }
         }
-        state.retired.removeAll { $0.leases.pinned.isEmpty }
+        state.gone += collectRetired(&state)
     }
 }

@@ -44,7 +44,10 @@ extension PublisherCore {
 
         private mutating func charge(until now: Int64) {
             guard let since else { return }
-            for user in users { credit?.charge(user, now - since, now: now) }
+            // A source that waits looks ten times a second. A longer time was not waited: the program did something else, or
+            // was stopped.
+            let waited = min(now - since, 1_000_000_000)
+            for user in users { credit?.charge(user, waited, now: now) }
         }
     }
 

@@ -6,9 +6,11 @@ internal import Synchronization
 extension PublisherCore {
     var statistics: ChannelStatistics {
         let health = sourceHealth.withLock { $0 }
+        var gone: [Generation] = []
+        defer { withExtendedLifetime(gone) {} }
         return state.withLock { state in
             state.generation.leases.collectReleases()
-            Self.collectRetiredForStatistics(&state)
+            gone = Self.collectRetired(&state)
             let now = monotonicNow()
             let leases = state.generation.leases
             let pool = state.generation.pool
@@ -49,11 +51,6 @@ extension PublisherCore {
                 sourceErrors: health.errors
             )
         }
-    }
-
-    private static func collectRetiredForStatistics(_ state: inout State) {
-        for i in state.retired.indices { state.retired[i].leases.collectReleases() }
-        state.retired.removeAll { $0.leases.pinned.isEmpty }
     }
 
     private static func status(

@@ -45,6 +45,8 @@ final class PublisherCore: Sendable {
         /// What the next generation's slots have room for.
         var metadataCapacity: Int
         var retired: [Generation] = []
+        /// Retired ones that nobody holds any more: the control thread unmaps them.
+        var gone: [Generation] = []
         var members: [Member] = []
         var nextID: SubscriberID = 1
         var nextSequence: UInt64 = 0
@@ -248,8 +250,9 @@ final class PublisherCore: Sendable {
             state.generation.leases.collectReleases()
             state.generation.leases.publish(slot)
             if !state.retired.isEmpty {
-                Self.collectRetired(&state)
-                news.forControl = state.retired.contains { $0.leases.hasViolation }
+                let gone = Self.collectRetired(&state)
+                if !gone.isEmpty { state.gone += gone }
+                news.forControl = !state.gone.isEmpty || state.retired.contains { $0.leases.hasViolation }
             }
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
@@ -450,12 +453,14 @@ final class PublisherCore: Sendable {
         while true {
             // SLEEP: announce (above), snapshot the words, re-check, sleep; the kernel compares them once more. A
             // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
-            let (lanes, stallLeft) = state.withLock { ($0.waitSet, $0.stall.left) }
+            let lanes = state.withLock { $0.waitSet }
             var words = WaitWords(attention: attentionWord, lanes: lanes)
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if interrupted() { throw .cancelled }
             if let value = try attempt() { return value }
             if deadline.hasPassed { throw .timedOut }
+            // After the look, which says what is left.
+            let stallLeft = state.withLock { $0.stall.left }
             // A tenth of a second at most: cancellation is looked at again, and a credit that ends.
             let nanoseconds = deadline.remaining(atMost: min(100_000_000, stallLeft))
             let result = words.wait(nanoseconds: max(nanoseconds, 1_000_000))
@@ -479,9 +484,13 @@ final class PublisherCore: Sendable {
         state.disconnects.append((id, member.socket, reason))
     }
 
-    private static func collectRetired(_ state: inout State) {
+    /// Takes out the old generations that nobody holds any more. The caller drops them after it has given back the lock:
+    /// unmapping a pool takes its time.
+    static func collectRetired(_ state: inout State) -> [Generation] {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
-        state.retired.removeAll { $0.leases.pinned.isEmpty }
+        let gone = state.retired.filter { $0.leases.pinned.isEmpty }
+        if !gone.isEmpty { state.retired.removeAll { $0.leases.pinned.isEmpty } }
+        return gone
     }
 
     // MARK: event-driven sources
@@ -508,13 +517,15 @@ final class PublisherCore: Sendable {
 
     /// The slots of a generation that subscribers have queued or leased.
     func heldSlots(ofGeneration number: UInt32) -> [Int] {
-        state.withLock { state in
+        var gone: [Generation] = []
+        defer { withExtendedLifetime(gone) {} }
+        return state.withLock { state in
             var held: [Int] = []
             if state.generation.number == number {
                 state.generation.leases.collectReleases()
                 state.generation.leases.pinned.forEach { held.append($0) }
             } else {
-                Self.collectRetired(&state)
+                gone = Self.collectRetired(&state)
                 state.retired.first { $0.number == number }?.leases.pinned.forEach { held.append($0) }
             }
             return held

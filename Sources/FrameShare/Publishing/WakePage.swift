@@ -1,5 +1,6 @@
 internal import CLinuxMedia
 internal import FrameMemory
+internal import Glibc
 internal import Synchronization
 
 /// The page on whose word the readers of one user sleep. The publisher writes it, and only that user's subscribers get it.
@@ -10,8 +11,22 @@ internal import Synchronization
 // @unchecked: `word` points into `memory`, which is kept beside it, and is an atomic.
 struct WakePage: @unchecked Sendable {
     /// What the kernel says of every user that has no number in the publisher's user namespace (user_namespaces(7)). It
-    /// may stand for many users, so each subscriber with this number has a page of its own.
-    static let unknownUser: UInt32 = 65534
+    /// may stand for many users, so each subscriber with this number has a page of its own. A setting: 65534 unless
+    /// `/proc/sys/kernel/overflowuid` says otherwise.
+    static let unknownUser: UInt32 = {
+        let file = open("/proc/sys/kernel/overflowuid", O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { return 65534 }
+        defer { close(file) }
+        var digits = [UInt8](repeating: 0, count: 16)
+        let count = read(file, &digits, digits.count)
+        guard count > 0 else { return 65534 }
+        let text = digits[..<count].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return UInt32(String(decoding: text, as: UTF8.self)) ?? 65534
+    }()
+
+    /// The most threads that the publisher wakes of one user. The kernel walks all sleepers of a word during one call: a
+    /// reader that parks a crowd there is to hold up its own user alone. Those beyond look again a tenth of a second later.
+    static let mostWoken: Int32 = 256
 
     private static let size = MemoryLayout<fs_wake_page>.size
 
@@ -59,9 +74,10 @@ struct WakeWord: Equatable, @unchecked Sendable {  // @unchecked: the address of
         pointer.pointee.wrappingAdd(1, ordering: .acquiringAndReleasing)
     }
 
-    /// Wakes every thread that sleeps on the word, in any process.
-    func wakeSleepers() {
-        _ = fs_futex_wake(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), Int32.max)
+    /// Wakes the threads that sleep on the word, in any process.
+    /// - Parameter count: at most so many
+    func wakeSleepers(atMost count: Int32 = WakePage.mostWoken) {
+        _ = fs_futex_wake(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), count)
     }
 
     /// Sleeps while the word is `seen`, for so long at most. Returns 0 or a negative errno.

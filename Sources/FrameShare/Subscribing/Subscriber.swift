@@ -361,7 +361,7 @@ public final class Subscriber: Sendable {
 
     private func wakeOwnSleepers() {
         // Sleepers of its user's other subscribers wake too, find nothing and sleep again.
-        state.withLock { $0.link.wakePage }.word.wakeSleepers()
+        state.withLock { $0.link.wakePage }.word.wakeSleepers(atMost: .max)
         reconnection.bump()
     }
 
