@@ -123,11 +123,14 @@ def _sockets() -> set[int]:
 def _leave_to_this_process(sockets: set[int]) -> None:
     """A child that ``run`` forks has none of the connections by which the pool sees that this worker lives. Their numbers
     stay taken there: the library's copies in the child still know them."""
-    worker = os.getpid()
+    parted = False
 
     def part() -> None:
-        if os.getppid() != worker:
+        nonlocal parted
+        if parted:
             return  # a child's own child: they are not connections any more
+        # Not known by its parent's number: the worker may have died since it forked.
+        parted = True
         with contextlib.suppress(OSError):
             nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             for each in sockets:
