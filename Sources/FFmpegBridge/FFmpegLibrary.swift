@@ -29,6 +29,9 @@ package struct FFmpegFailure: Error, Hashable, Sendable {
         text = words.isEmpty ? message : "\(message) (\(words))"
     }
 
+    /// Drops what the libraries have complained of in this thread: no later failure is about it.
+    package static func forgetComplaint() { _ = text { _ = fs_ffmpeg_complaint($0, 512) } }
+
     /// A complaint of libavutil's about a size, with the arithmetic; any other as it is.
     private static func words(_ complaint: String) -> String {
         let parts = complaint.split(separator: " ")

@@ -75,7 +75,7 @@ enum EntryPoint {
                 do { try OutputFailure.check() } catch { end(with: error) }
             } else {
                 if message.hasPrefix("Error: ") { message.removeFirst("Error: ".count) }
-                Terminal.errors.writeLines(of: "frameshare: " + ShownAddress.redacting(message))
+                Terminal.errors.writeLines(of: "frameshare: " + CommandArguments.redacting(message))
             }
             exit(code.rawValue)
         }
@@ -84,7 +84,7 @@ enum EntryPoint {
 
     private static func end(with failure: CommandFailure) -> Never {
         // Whatever the error is about: an address given where another word belongs has its secrets, too.
-        Terminal.errors.writeLine("frameshare: " + ShownAddress.redacting(failure.message))
+        Terminal.errors.writeLine("frameshare: " + CommandArguments.redacting(failure.message))
         exit(failure.code.rawValue)
     }
 }

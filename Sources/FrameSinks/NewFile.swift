@@ -9,14 +9,15 @@ enum NewFile {
         return lstat(PathText.cString(path), &status) == 0
     }
 
-    /// Whether this is a pipe that nobody has open for reading.
-    static func isUnreadPipe(_ path: String) -> Bool {
+    /// Opens a pipe for writing, without waiting for a reader.
+    /// - Returns: a descriptor; `-ENXIO` where nobody has the pipe open for reading; nil where this is no pipe, or can't be
+    ///   opened
+    static func openPipe(_ path: String) -> Int32? {
         var status = stat()
-        guard stat(PathText.cString(path), &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return false }
+        guard stat(PathText.cString(path), &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return nil }
         let descriptor = Glibc.open(PathText.cString(path), O_WRONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { return errno == ENXIO }
-        close(descriptor)
-        return false
+        if descriptor >= 0 { return descriptor }
+        return errno == ENXIO ? -ENXIO : nil
     }
 
     /// Opens a file for writing.

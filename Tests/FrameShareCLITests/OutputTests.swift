@@ -145,6 +145,41 @@ struct OutputTests {
             #expect(piped.code == 1, "\(arguments)")
             #expect(piped.errors.contains(/nobody reads|No such device/), "\(arguments): \(piped.errors)")
         }
+        // One that waits for its writer gets all of it.
+        let cat = try #require(CommandRun.installed("cat"))
+        for _ in 0..<3 {
+            let reader = try CommandRun([home + "/pipe.mkv"], of: cat, in: folder)
+            var piped: CommandRun.Outcome
+            repeat {
+                piped = try frameshare(
+                    "stream",
+                    "cam",
+                    home + "/pipe.mkv",
+                    "--format",
+                    "matroska",
+                    "--frames",
+                    "3",
+                    "--overwrite",
+                    in: folder
+                )
+            } while piped.errors.contains("nobody reads")
+            #expect(piped.code == 0, "\(piped.errors)")
+            #expect(reader.wait().outputBytes.starts(with: [0x1A, 0x45, 0xDF, 0xA3]))
+        }
+        // A socket is no pipe.
+        let socket = try #require(folder.sockets.first { $0.hasPrefix("cam") })
+        let refused = try frameshare(
+            "stream",
+            "cam",
+            "\(folder.path)/\(socket)",
+            "--format",
+            "mpegts",
+            "--frames",
+            "3",
+            "--overwrite",
+            in: folder
+        )
+        #expect(refused.code == 1 && refused.errors.contains("No such device"), "\(refused.errors)")
         camera.send(SIGTERM)
         _ = camera.wait()
     }
@@ -250,7 +285,10 @@ struct OutputTests {
         let folder = try ChannelFolder()
         let camera = try folder.publisher("--size", "64x48", "--rate", "60")
         let run = try CommandRun(
-            ["stream", "cam", "rtmp://me:pa@ss@127.0.0.1:1/live/thekey?token=tok", "--wait", "--json"],
+            [
+                "stream", "cam", "rtmp://me:pa@ss@127.0.0.1:1/live/thekey?token=tok", "--wait", "--json", "--option",
+                "headers=Referer: https://site/\r\nAuthorization: Bearer b3arer", "--option", "hls_enc_key=ab://hexkey",
+            ],
             in: folder
         )
         eventually { !run.isRunning || run.outputSoFar.contains("disconnected") }
@@ -258,12 +296,14 @@ struct OutputTests {
         run.send(SIGTERM)
         let outcome = run.wait()
         #expect(line.contains("127.0.0.1:1/live"))
-        for secret in ["pa@ss", "thekey", "tok"] {
+        for secret in ["pa@ss", "thekey", "tok", "b3arer", "hexkey"] {
             for text in [line.replacingOccurrences(of: "token", with: ""), outcome.output, outcome.errors] {
                 #expect(!text.replacingOccurrences(of: "token", with: "").contains(secret), "\(text)")
             }
         }
         #expect(outcome.code == 0, "\(outcome.errors)")
+        let misplaced = try frameshare("watch", "cam", "rtsp://me:pa s'3cret@h/x", in: folder)
+        #expect(misplaced.code == 64 && !misplaced.errors.contains("3cret"), "\(misplaced.errors)")
         camera.send(SIGTERM)
         _ = camera.wait()
     }

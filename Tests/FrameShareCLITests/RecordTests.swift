@@ -299,6 +299,8 @@ struct RecordTests {
         let camera = try folder.publisher("--size", "160x120", "--rate", "60")
         #expect(try frameshare("trigger", "cam", in: folder).code == 3)
         let out = folder.scratchFile().path
+        let counted = try frameshare("record", "cam", "-o", out + ".mp4", "--on-trigger", "--frames", "3", in: folder)
+        #expect(counted.code == 64 && counted.errors.contains("--frames: not with --on-trigger"), "\(counted.errors)")
         let run = try folder.started(
             [
                 "record", "cam", "-o", out + ".mp4", "--low-latency", "--keyframe-interval", "15", "--on-trigger",

@@ -145,7 +145,8 @@ struct StreamTests {
             counts = {}
             class Endless(socketserver.StreamRequestHandler):
                 def handle(self):
-                    path = self.rfile.readline().split()[1].decode().split("?")[0]
+                    target = self.rfile.readline().split()[1].decode()
+                    path = target.split("?")[0]
                     while self.rfile.readline() not in (b"\\r\\n", b""): pass
                     count = counts[path] = counts.get(path, 0) + 1
                     print(path, count, flush=True)
@@ -157,6 +158,7 @@ struct StreamTests {
                             if not size: return
                             chunks -= 1
                     if path == "/refused.ts" or path == "/later.ts" and count < 3: answer("403 Go away")
+                    elif path == "/echo.ts": answer("403 not for " + target)
                     elif path == "/closed.ts": return
                     elif path == "/busy.ts": take(1); answer("401 Who are you")
                     elif path == "/cut.ts" and count < 2: take(200); return
@@ -189,12 +191,13 @@ struct StreamTests {
         }
         for (path, words) in [
             ("/refused.ts", "403 Go away"), ("/closed.ts", "has closed the connection"),
-            ("/busy.ts", "401 Who are you"),
+            ("/busy.ts", "401 Who are you"), ("/echo.ts?token=Abc123xyz", "403 not for /echo.ts"),
         ] {
             // It ends by itself: the channel and the server go on.
             let run = try CommandRun(arguments(path, []), in: folder).wait()
             #expect(run.code == 1, "\(path): \(run.output)")
             #expect(run.errors.contains(words), "\(path): \(run.errors)")
+            #expect(!(run.errors + run.output).contains("Abc123xyz"), "\(run.errors)")
             #expect(!run.output.contains("connected to"), "\(path): \(run.output)")
         }
         for (path, more, count) in [("/later.ts", ["--wait"], 1), ("/cut.ts", [], 2)] {

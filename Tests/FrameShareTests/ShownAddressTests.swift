@@ -56,12 +56,39 @@ struct ShownAddressTests {
             ("rtmp://h/live/key#frag", "rtmp://h/live/***#***"),
             ("rtsp://me:sec|ret@host/x", "rtsp://me:***|***@host/x"),
             ("rtsp://me:secret", "rtsp://me:***"), ("http://h:8080,h2/x", "http://h:8080,h2/x"),
+            ("[f=flv]'rtmp://host/live/KEY'", "[f=flv]'rtmp://host/live/***'"),
+            (
+                "[f=flv] \\rtmp://host/live/KEY|[f=flv]\"rtmp://b/live/KEY\"",
+                "[f=flv] \\rtmp://host/live/***|[f=flv]\"rtmp://b/live/***\""
+            ),
+            ("udp://h:1| rtmp://host/live/KEY", "udp://h:1| rtmp://host/live/***"),
+            ("tee:[rtmp_live=1]rtmp://host/live/KEY", "tee:[***]rtmp://host/live/***"),
+            ("tee:[x=1]rtmp://me:pw@host/live/KEY", "tee:[***]rtmp://***@host/live/***"),
+            ("me:secret@rtmp://host/live/KEY", "***@rtmp://host/live/***"),
+            ("http://h/x.m3u8|Referer=http://site/&Cookie=abc", "http://h/x.m3u8|***"),
             ("async:/tmp/x.ts", "async:/tmp/x.ts"), ("12:30.ts", "12:30.ts"), ("file:a:b.ts", "file:a:b.ts"),
             ("door", "door"), ("/tmp/a#b?c=d@e.ts", "/tmp/a#b?c=d@e.ts"), ("", ""), ("://", "://"),
         ]
     )
     func table(address: String, shown: String) {
         #expect(ShownAddress(address).description == shown)
+    }
+
+    @Test(
+        "in a word of a command line go on to its end",
+        arguments: [
+            ("srt://[::1]:9000?passphrase=KEY", "srt://[::1]:9000?passphrase=***"),
+            ("rtmp://[2001:db8::1]/live/KEY", "rtmp://[2001:db8::1]/live/***"),
+            ("--output=https://[::1]/x.m3u8?token=KEY", "--output=https://[::1]/x.m3u8?token=***"),
+            ("rtmp://host/live/KEY live=1 pubPasswd=KEY", "rtmp://host/live/*** ***"),
+            ("rtsp://me:K EY@h/x", "rtsp://***@h/x"), ("-irtsp://me:K'EY@h/x", "-irtsp://***@h/x"),
+            ("[f=hls:headers=Cookie KEY]http://u:KEY@h/x", "[***]http://***@h/x"),
+            ("tee:[x=1]'rtmp://me:KEY@host/live/KEY'", "tee:[***]'rtmp://***@host/live/***'"),
+            ("/tmp/12:30 x.ts", "/tmp/12:30 x.ts"), ("--size=64x48", "--size=64x48"), ("", ""),
+        ]
+    )
+    func words(word: String, shown: String) {
+        #expect(ShownAddress.redacting(word: word) == shown)
     }
 
     @Test("take what is secret out of texts of others, raw, decoded, and in addresses that they made of it")
@@ -77,6 +104,10 @@ struct ShownAddressTests {
         #expect(
             ShownAddress.redacting("tcp: no answer; async:rtsp:/me:secret@h/x: refused")
                 == "tcp: no answer; async:rtsp:/***@h/x: refused"
+        )
+        #expect(
+            ShownAddress.redacting("(see [https://[::1]:8/x?token=abc]) srt://[::1]:9?passphrase=abc.")
+                == "(see [https://[::1]:8/x?token=***]) srt://[::1]:9?passphrase=***."
         )
         #expect(ShownAddress.redacting("-i RTSP:me:secret@h.") == "-i RTSP:***@h.")
         #expect(ShownAddress(file: "me@home.mp4").description == "me@home.mp4")

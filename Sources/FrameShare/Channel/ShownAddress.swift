@@ -34,7 +34,7 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
     /// - Parameter others: texts beside the address that may be secret, such as options' values
     package init(_ address: String, others: [String] = []) {
         if address.hasPrefix("[") || address.contains("|"),
-            address.split(separator: "|").contains(where: { Self.isAddress(Part.withoutOptions($0)) })
+            address.split(separator: "|").contains(where: { Self.isAddress(Self.bare(Part.withoutOptions($0))) })
         {
             let parts = address.split(separator: "|", omittingEmptySubsequences: false)
             let shown = parts.enumerated().map { Part($0.element, isFirst: $0.offset == 0) }
@@ -44,6 +44,14 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         }
         var hidden = others
         let (scheme, before, behind) = Self.network(address[...])
+        // Behind something else, such as a quote, or the options of FFmpeg's `tee:`.
+        if scheme == nil, let start = Self.startOfAddress(address[...]), start > address.startIndex {
+            let inner = Self.bare(address[start...])
+            let shown = ShownAddress(String(inner))
+            description = Self.before(address[..<start], &hidden) + shown.description + address[inner.endIndex...]
+            secrets = Self.sorted(hidden + shown.secrets)
+            return
+        }
         var (result, rest) = (String(before), behind)
         if let end = Self.endOfUser(rest), end.at > rest.startIndex {
             let user = rest[..<end.at]
@@ -71,6 +79,25 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         result += Self.tail(rest[end...], &hidden)
         description = result
         secrets = Self.sorted(hidden)
+    }
+
+    /// What stands before an address, without the options in it.
+    private static func before(_ text: Substring, _ hidden: inout [String]) -> String {
+        guard let open = text.firstIndex(of: "["), let close = text.lastIndex(of: "]"), open < close else {
+            let shown = ShownAddress(String(text))
+            hidden += shown.secrets
+            return shown.description
+        }
+        hidden.append(String(text[text.index(after: open)..<close]))
+        return "\(text[...open])***\(text[close...])"
+    }
+
+    /// Without the blanks, quotes and backslashes around it: FFmpeg takes them away.
+    private static func bare(_ text: Substring) -> Substring {
+        let marks: Set<Character> = [" ", "\t", "\r", "\n", "'", "\"", "\\"]
+        var text = text.drop { marks.contains($0) }
+        while let last = text.last, marks.contains(last) { text.removeLast() }
+        return text
     }
 
     /// Whether a text begins as an address of a network does.
@@ -123,13 +150,16 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
                 options = isName ? "[\(inner)]" : "[***]"
                 if !isName { hidden.append(String(inner)) }
             }
-            // Headers that belong to the address before: `|User-Agent=x&Cookie=y`.
-            if !isFirst, rest.contains("="), !ShownAddress.isAddress(rest) {
+            let bare = ShownAddress.bare(rest)
+            // Headers that belong to the address before: `|User-Agent=x&Cookie=y`. An address may be in them.
+            let name = bare.prefix { $0 != ":" }
+            if !isFirst, name.contains("=") || bare.contains("=") && !ShownAddress.isAddress(bare) {
                 (shown, secrets) = (options + "***", hidden + [String(rest)])
                 return
             }
-            let address = ShownAddress(String(rest))
-            (shown, secrets) = (options + address.description, hidden + address.secrets)
+            let address = ShownAddress(String(bare))
+            let (before, behind) = (rest[..<bare.startIndex], rest[bare.endIndex...])
+            (shown, secrets) = (options + before + address.description + behind, hidden + address.secrets)
         }
     }
 
@@ -145,13 +175,23 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
         return Self.redacting(text)
     }
 
+    /// Whether a network's address is in a text.
+    package static func isIn(_ text: String) -> Bool { startOfAddress(text[...]) != nil }
+
+    /// A word of a command line as it may be shown. An address in it goes on to its end, whatever characters it has.
+    package static func redacting(word: String) -> String {
+        guard let start = startOfAddress(word[...]) else { return word }
+        if word.hasPrefix("[") || isAddress(word[...]) { return ShownAddress(word).description }
+        return word[..<start] + ShownAddress(String(word[start...])).description
+    }
+
     /// A text with each address in it as it may be shown.
     package static func redacting(_ text: String) -> String {
         guard text.contains(":") else { return text }
         var result = ""
         var rest = text[...]
         while let start = startOfAddress(rest) {
-            var end = rest[start...].firstIndex { $0.isWhitespace || "'\"<>)]".contains($0) } ?? rest.endIndex
+            var end = endOfAddress(rest[start...])
             // The sentence's own, not the address's.
             while end > start, ":,.;".contains(rest[rest.index(before: end)]) { end = rest.index(before: end) }
             // On, whatever it was.
@@ -161,6 +201,20 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
             rest = rest[end...]
         }
         return result + rest
+    }
+
+    /// Where an address in a sentence ends. A host in brackets is a part of it.
+    private static func endOfAddress(_ text: Substring) -> Substring.Index {
+        var open = 0
+        for (index, character) in zip(text.indices, text) {
+            switch character {
+            case "[": open += 1
+            case "]" where open > 0: open -= 1
+            case _ where character.isWhitespace || "'\"<>)]".contains(character): return index
+            default: break
+            }
+        }
+        return text.endIndex
     }
 
     /// Where the first address begins that needs a look: after `://`, or a network's protocol, at the first letter before it.

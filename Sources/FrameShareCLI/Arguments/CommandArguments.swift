@@ -25,16 +25,32 @@ enum CommandArguments {
         }
     }
 
-    private static func hidden(_ text: String) -> String {
-        let shown = ShownAddress.redacting(text)
-        if shown != text || text.contains("://") { return shown }
-        let words = ["pass", "secret", "token", "auth", "headers", "cookie", "streamid", "signature", "api_key"]
+    /// A message without what is hidden in the words of the command line that it repeats.
+    static func redacting(_ message: String) -> String {
+        var message = message
+        for word in texts {
+            let shown = hidden(word)
+            if shown != word { message.replace(word, with: shown) }
+        }
+        return ShownAddress.redacting(message)
+    }
+
+    /// What the names of options have whose values let somebody in.
+    private static let secretNames = [
+        "pass", "secret", "token", "auth", "headers", "cookie", "streamid", "signature", "_key", "playpath", "srtp_",
+    ]
+
+    /// A word as it may be shown.
+    static func hidden(_ text: String) -> String {
         let parts = text.split(separator: "=", maxSplits: 2, omittingEmptySubsequences: false)
         // `passphrase=x`, and `--option=passphrase=x`.
-        for count in 1..<max(1, parts.count) where words.contains(where: { parts[count - 1].lowercased().contains($0) })
-        {
+        for count in 1..<max(1, parts.count) {
+            let name = parts[count - 1].lowercased()
+            // An address has names of its own.
+            if ShownAddress.isIn(name) { break }
+            guard secretNames.contains(where: { name.contains($0) }) else { continue }
             return parts[..<count].joined(separator: "=") + "=***"
         }
-        return text
+        return ShownAddress.redacting(word: text)
     }
 }

@@ -90,7 +90,10 @@ struct Record: ParsableCommand {
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
-    @Option(help: .init("End after so many frames in its files.", valueName: "count"), transform: CountArgument.parse)
+    @Option(
+        help: .init("End after so many frames in its files. Not with --on-trigger.", valueName: "count"),
+        transform: CountArgument.parse
+    )
     var frames: Int?
 
     @Flag(help: "When the publisher is lost, wait for its return and go on.")
@@ -108,6 +111,11 @@ struct Record: ParsableCommand {
         }
         guard !onTrigger || (splitTime == nil && splitSize == nil) else {
             throw ValidationError("--on-trigger: each trigger is a file; leave --split-time and --split-size out")
+        }
+        guard !onTrigger || frames == nil else {
+            throw ValidationError(
+                "--frames: not with --on-trigger; --pre and --post say how long a clip is, --seconds when the recorder ends"
+            )
         }
         guard splitTime != .zero else { throw ValidationError("--split-time: more than 0") }
     }

@@ -30,15 +30,19 @@ enum TokenFile {
             // No more than the line is taken out of a pipe that others read on.
             var byte: UInt8 = 0
             let count = Glibc.read(file, &byte, 1)
-            if count == 0 { break }
-            if count < 0 {
-                let error = errno
+            if count <= 0 {
+                let error = count < 0 ? errno : 0
                 if error == EINTR { continue }
-                guard error == EAGAIN, isPipe else { throw failure(String(cString: strerror(error))) }
+                guard error == 0 || error == EAGAIN && isPipe else { throw failure(String(cString: strerror(error))) }
+                if error == 0, !isPipe || !line.isEmpty || hasEnded(file) { break }
                 var wait = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
                 let left = (deadline - .now).nanoseconds / 1_000_000
                 guard left > 0 else {
-                    throw failure("nobody has written a whole line into this pipe within \(patience)")
+                    throw failure(
+                        error == 0
+                            ? "nobody writes into this pipe"
+                            : "nobody has written a whole line into this pipe within \(patience)"
+                    )
                 }
                 _ = poll(&wait, 1, Int32(clamping: left))
                 continue
@@ -52,6 +56,12 @@ enum TokenFile {
         if line.last == UInt8(ascii: "\r") { line.removeLast() }
         guard !line.isEmpty else { throw failure("its first line is empty; write the token there") }
         return String(decoding: line, as: UTF8.self)
+    }
+
+    /// Whether the writers of an empty pipe have gone. Of a pipe that had none yet, Linux reports no end.
+    private static func hasEnded(_ file: Int32) -> Bool {
+        var state = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+        return poll(&state, 1, 0) > 0 && Int32(state.revents) & (POLLIN | POLLHUP) == POLLHUP
     }
 
     /// 128 bits that nobody guesses, in hexadecimal.

@@ -124,8 +124,6 @@ final class ContainerWriter {
             context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
         } else if let format = context.pointee.oformat, format.pointee.flags & AVFMT_NOFILE == 0 {
             // Others, such as RTSP and HLS, open what they need themselves.
-            let refused = target.files.claim(target.address)
-            guard refused >= 0 else { throw failure(refused) }
             var options: OpaquePointer?
             defer { av.pointee.av_dict_free(&options) }
             // Else nobody hears that there is no receiver; `?connect=0` in the address has it so.
@@ -143,7 +141,7 @@ final class ContainerWriter {
             if ServerAnswer.isHTTP(target.address) {
                 (result, answer) = ServerAnswer.opening(target.address, open)
             } else {
-                result = open()
+                result = target.files.opening(target.address, open)
             }
             guard result >= 0 else { throw failure(result) }
             ownFile = OwnFiles.path(target.address)
@@ -384,7 +382,7 @@ final class ContainerWriter {
 
     private func refusal(_ refusal: ServerAnswer.Refusal) -> VideoError {
         hasFailed = true
-        return .output(path: target.shown.description, reason: refusal.text)
+        return .output(path: target.shown.description, reason: target.shown.redacting(refusal.text))
     }
 
     /// - Parameter name: of the file that failed, where the muxer has made several
@@ -394,7 +392,7 @@ final class ContainerWriter {
         switch failure.code {
         case -ENOSPC, -EDQUOT: return .diskFull(path: label, isPlayable: isPlayable)
         case -EEXIST: return .fileExists(label)
-        case -ENXIO: return .output(path: label, reason: "nobody reads this pipe")
+        case OwnFiles.nobodyReads: return .output(path: label, reason: "nobody reads this pipe")
         case fs_averror_exit():
             return .output(path: label, reason: target.interruption?.reason ?? "it was told to end")
         default: return .output(path: label, reason: target.shown.redacting(failure.text))

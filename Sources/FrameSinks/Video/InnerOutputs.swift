@@ -3,12 +3,13 @@ internal import CFFmpeg
 internal import FFmpegBridge
 internal import FrameShare
 internal import Glibc
+internal import Synchronization
 
 /// The files that a muxer opens itself: HLS's segments and playlists, DASH's, parts of a recording.
 ///
 /// Such muxers pass over errors of closing, and never look at what an HTTP server answers. So what goes to a server is
 /// gathered here, sent as one request when it is whole, and its answer is looked at. Local files of others are not
-/// overwritten. Not for several threads at once.
+/// overwritten. The `fifo` muxer calls from a thread of its own.
 final class InnerOutputs {
     /// What a muxer writes to a server.
     private struct Upload {
@@ -31,13 +32,18 @@ final class InnerOutputs {
     private let interruption: AVIOInterruptCB
     /// The context's own functions.
     private let original: (open: Open, close: Close)
+    /// Held for each use of the variables below it, and never across a call that may wait.
+    private let lock = Mutex(())
     private var uploads: [UnsafeMutablePointer<AVIOContext>: Upload] = [:]
     /// What is being written to elsewhere, by name.
     private var others: [UnsafeMutablePointer<AVIOContext>: String] = [:]
+    private var takenCount = 0
+    private var firstFailure: (reason: FFmpegFailure, name: String)?
+
     /// Outputs that were taken whole.
-    private(set) var taken = 0
+    var taken: Int { lock.withLock { _ in takenCount } }
     /// The first that was not.
-    private(set) var failure: (reason: FFmpegFailure, name: String)?
+    var failure: (reason: FFmpegFailure, name: String)? { lock.withLock { _ in firstFailure } }
 
     /// Takes the place of a context's own functions. This must live as long as the context.
     /// - Parameter gathers: whether what goes to HTTP servers is sent when it is whole
@@ -63,12 +69,18 @@ final class InnerOutputs {
     }
 
     private func note(_ result: Int32, _ name: String) {
-        if result < 0, failure == nil { failure = (FFmpegFailure(result, av), name) }
+        guard result < 0 else { return }
+        let failure = FFmpegFailure(result, av)
+        lock.withLock { _ in if firstFailure == nil { firstFailure = (failure, name) } }
     }
 
     /// Looks whether what was written so far went well: muxers look only when they close a file, or never.
     func look() {
-        for (output, name) in others { note(output.pointee.error, name) }
+        // An output stays until it is taken out of the list.
+        let failed = lock.withLock { _ in
+            others.first { $0.key.pointee.error < 0 }.map { (result: $0.key.pointee.error, name: $0.value) }
+        }
+        if let failed { note(failed.result, failed.name) }
     }
 
     private func open(
@@ -83,14 +95,13 @@ final class InnerOutputs {
         if gathers, name.hasPrefix("http://") || name.hasPrefix("https://") {
             let upload = Upload(memory: MuxedBytes(), address: name, options: entries(options?.pointee))
             guard let made = try? upload.memory.open(av) else { return -ENOMEM }
-            uploads[made] = upload
+            lock.withLock { _ in uploads[made] = upload }
             result.pointee = made
             return 0
         }
-        let refused = files.claim(name)
-        let opened = refused < 0 ? refused : original.open(context, result, address, flags, options)
+        let opened = files.opening(name) { original.open(context, result, address, flags, options) }
         note(opened, name)
-        if opened >= 0, let output = result.pointee { others[output] = name }
+        if opened >= 0, let output = result.pointee { lock.withLock { _ in others[output] = name } }
         return opened
     }
 
@@ -98,15 +109,19 @@ final class InnerOutputs {
         _ context: UnsafeMutablePointer<AVFormatContext>?,
         _ output: UnsafeMutablePointer<AVIOContext>
     ) -> Int32 {
-        guard let upload = uploads.removeValue(forKey: output) else {
-            let (written, name) = (output.pointee.error, others.removeValue(forKey: output))
+        var (gathered, name): (Upload?, String?)
+        lock.withLock { _ in
+            (gathered, name) = (uploads.removeValue(forKey: output), others.removeValue(forKey: output))
+        }
+        guard let upload = gathered else {
+            let written = output.pointee.error
             let closed = original.close(context, output)
             let result = written < 0 ? written : closed
             if let name {
                 note(result, name)
                 if result < 0 { Self.removeIfEmpty(name) }
             }
-            if result >= 0 { taken += 1 }
+            if result >= 0 { countTaken() }
             return result
         }
         var closing: UnsafeMutablePointer<AVIOContext>? = output
@@ -116,9 +131,11 @@ final class InnerOutputs {
         // What can't be deleted there stays there: nothing is lost.
         guard !upload.options.contains(where: { $0.key == "method" && $0.value == "DELETE" }) else { return 0 }
         note(result, upload.address)
-        if result >= 0 { taken += 1 }
+        if result >= 0 { countTaken() }
         return result
     }
+
+    private func countTaken() { lock.withLock { _ in takenCount += 1 } }
 
     private static func removeIfEmpty(_ address: String) {
         guard let path = OwnFiles.path(address).map(PathText.cString) else { return }
@@ -171,28 +188,40 @@ final class InnerOutputs {
     }
 }
 
-/// The local files that an output has made, which it may write again; those of others it may not. Not for several threads.
+/// The local files that an output has made, which it may write again; those of others it may not.
 final class OwnFiles {
+    /// What ``opening(_:_:)`` returns for a pipe that nobody reads. libavformat has no such code.
+    static let nobodyReads: Int32 = -0x5249_5045
+
     private let overwrite: Bool
-    private var names: Set<String> = []
+    private let names = Mutex<Set<String>>([])
 
     /// - Parameter overwrite: whether files of others are replaced
     init(overwrite: Bool) { self.overwrite = overwrite }
 
-    /// Takes a name before libavformat opens it.
-    /// - Returns: `-EEXIST` where the file is somebody else's, `-ENXIO` where it is a pipe that nobody reads
-    func claim(_ address: String) -> Int32 {
-        guard let path = Self.path(address) else { return 0 }
-        // Opening it would wait for ever.
-        guard !NewFile.isUnreadPipe(path) else { return -ENXIO }
-        guard !overwrite, !names.contains(path) else { return 0 }
+    /// Takes a name, and has libavformat open it.
+    /// - Returns: what `open` returns; `-EEXIST` where the file is somebody else's, ``nobodyReads`` where it is a pipe
+    ///   without a reader
+    func opening(_ address: String, _ open: () -> Int32) -> Int32 {
+        guard let path = Self.path(address) else { return open() }
+        // Opening a pipe without a reader would wait for ever. A reader that waits for its writer has one from here on; it
+        // would read the pipe's end if that one went before libavformat's is there.
+        let pipe = NewFile.openPipe(path)
+        if pipe == -ENXIO { return Self.nobodyReads }
+        defer { if let pipe { Glibc.close(pipe) } }
+        let claimed = claim(path)
+        return claimed < 0 ? claimed : open()
+    }
+
+    private func claim(_ path: String) -> Int32 {
+        guard !overwrite, !names.withLock({ $0.contains(path) }) else { return 0 }
         // Muxers write `x.m3u8.tmp`, and give it the name `x.m3u8` when it is whole.
         let final = path.hasSuffix(".tmp") ? String(path.dropLast(4)) : path
-        if final != path, !names.contains(final), NewFile.exists(final) { return -EEXIST }
+        if final != path, !names.withLock({ $0.contains(final) }), NewFile.exists(final) { return -EEXIST }
         let made = NewFile.open(path, overwrite: false)
         guard made >= 0 else { return made }
         Glibc.close(made)
-        names.formUnion([path, final])
+        names.withLock { $0.formUnion([path, final]) }
         return 0
     }
 

@@ -26,6 +26,8 @@ final class ServerAnswer {
     private let began = ContinuousClock.now
     /// The server has answered that it takes the request.
     private(set) var isAccepted = false
+    /// Bytes have come, and the status line is not whole.
+    private var isPartial = false
 
     /// How long a server has to refuse a request before it counts as taken.
     private static let patience = Duration.seconds(2)
@@ -69,14 +71,16 @@ final class ServerAnswer {
             case .status(let words)?: return .status(words)
             // The end is what it should be, and libavformat may have read the answer itself.
             case .closed?: return nil
-            case nil: continue
+            // Bytes that stay there end each wait at once.
+            case nil: if isPartial { usleep(50_000) }
             }
         }
         return nil
     }
 
     private func look(milliseconds: Int32) -> Refusal? {
-        var state = pollfd(fd: descriptor, events: Int16(POLLIN) | FS_POLL_HUNG_UP, revents: 0)
+        let events = isEncrypted ? FS_POLL_HUNG_UP : Int16(POLLIN) | FS_POLL_HUNG_UP
+        var state = pollfd(fd: descriptor, events: events, revents: 0)
         guard poll(&state, 1, milliseconds) > 0 else { return nil }
         let hasEnded = state.revents & (FS_POLL_HUNG_UP | Int16(POLLHUP | POLLERR)) != 0
         if !isEncrypted, let refusal = readStatus() { return refusal }
@@ -85,12 +89,14 @@ final class ServerAnswer {
 
     /// The status line, once it is whole.
     private func readStatus() -> Refusal? {
+        isPartial = false
         while !isAccepted {
             var bytes = [UInt8](repeating: 0, count: 4096)
             // It stays there: libavformat may read it.
             let count = recv(descriptor, &bytes, bytes.count, Int32(MSG_PEEK | MSG_DONTWAIT))
             guard count > 0 else { return nil }
             let received = bytes[..<count]
+            isPartial = true
             guard let end = received.firstIndex(of: 10) else { return nil }
             let line = String(decoding: received[..<end].filter { $0 != 13 }, as: UTF8.self)
             let parts = line.split(separator: " ", maxSplits: 1)
@@ -99,12 +105,13 @@ final class ServerAnswer {
             }
             if code >= 300 { return .status(String(parts[1].prefix(80))) }
             guard code < 200 else {
-                isAccepted = true
+                (isAccepted, isPartial) = (true, false)
                 return nil
             }
             // "Go on", and the like: its header ends with an empty line, and the answer itself follows.
             guard let size = Self.headerSize(received) else { return nil }
             _ = recv(descriptor, &bytes, size, Int32(MSG_DONTWAIT))
+            isPartial = false
         }
         return nil
     }

@@ -52,6 +52,8 @@ final class MediaInput {
         result = Self.findStreamInfo(input, mostPixels, av)
         try Self.check(input, path, mostPixels)
         guard result >= 0 else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
+        // What was complained of is gone over.
+        FFmpegFailure.forgetComplaint()
         let index = av.pointee.av_find_best_stream(input, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
         guard index >= 0, index < input.pointee.nb_streams, let stream = input.pointee.streams[Int(index)],
             let parameters = stream.pointee.codecpar,
