@@ -84,6 +84,7 @@ struct ShownAddressTests {
             ("rtsp://me:K EY@h/x", "rtsp://***@h/x"), ("-irtsp://me:K'EY@h/x", "-irtsp://***@h/x"),
             ("[f=hls:headers=Cookie KEY]http://u:KEY@h/x", "[***]http://***@h/x"),
             ("tee:[x=1]'rtmp://me:KEY@host/live/KEY'", "tee:[***]'rtmp://***@host/live/***'"),
+            ("--output=[f=hls:headers=Cookie KEY]http://u:KEY@h/x", "--output=[***]http://***@h/x"),
             ("/tmp/12:30 x.ts", "/tmp/12:30 x.ts"), ("--size=64x48", "--size=64x48"), ("", ""),
         ]
     )

@@ -181,7 +181,8 @@ package struct ShownAddress: Sendable, CustomStringConvertible {
     /// A word of a command line as it may be shown. An address in it goes on to its end, whatever characters it has.
     package static func redacting(word: String) -> String {
         guard let start = startOfAddress(word[...]) else { return word }
-        if word.hasPrefix("[") || isAddress(word[...]) { return ShownAddress(word).description }
+        // Options in brackets may be secret, too.
+        if word[..<start].contains("[") || isAddress(word[...]) { return ShownAddress(word).description }
         return word[..<start] + ShownAddress(String(word[start...])).description
     }
 
