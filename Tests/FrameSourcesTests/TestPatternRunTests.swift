@@ -70,7 +70,7 @@ private final class RunningPattern: Sendable {
 extension Subscriber {
     /// The next frame, where there must be one.
     fileprivate func frame() async throws -> Frame {
-        guard let frame = try await next(timeout: .seconds(20)) else {
+        guard let frame = try await next(timeout: .seconds(120)) else {
             throw ChannelError.closed
         }
         return frame

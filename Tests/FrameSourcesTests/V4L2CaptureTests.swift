@@ -48,7 +48,7 @@ extension VividTests {
             var gaps: UInt64 = 0
             var count = 0
             var picture: [UInt8] = []
-            while let frame = try every.nextBlocking(timeout: .seconds(30)) {
+            while let frame = try every.nextBlocking(timeout: .seconds(120)) {
                 if let last { gaps += frame.sequence - last - 1 }
                 last = frame.sequence
                 count += 1
@@ -156,7 +156,7 @@ extension VividTests {
             var again: UInt64?
             for _ in 0..<10 where again == nil {
                 do throws(ChannelError) {
-                    again = try subscriber.nextBlocking(timeout: .seconds(30))?.sequence
+                    again = try subscriber.nextBlocking(timeout: .seconds(120))?.sequence
                 } catch {
                     guard case .sourceFailed = error else { throw error }
                 }
@@ -241,7 +241,7 @@ extension VividTests {
 extension Subscriber {
     /// The next frame; that there is none is an error.
     fileprivate func frame() throws -> Frame {
-        guard let frame = try nextBlocking(timeout: .seconds(30)) else { throw ChannelError.closed }
+        guard let frame = try nextBlocking(timeout: .seconds(120)) else { throw ChannelError.closed }
         return frame
     }
 

@@ -49,7 +49,7 @@ enum Vivid {
     /// Takes frames and queues them again.
     static func pump(_ camera: V4L2Camera, frames: Int) throws(V4L2Error) {
         for _ in 0..<frames {
-            guard let frame = try camera.nextFrame(timeout: .seconds(20)) else { return }
+            guard let frame = try camera.nextFrame(timeout: .seconds(120)) else { return }
             try camera.queue(frame.buffer)
         }
     }

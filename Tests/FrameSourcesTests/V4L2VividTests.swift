@@ -59,7 +59,7 @@ extension VividTests {
                 if memory == .driver { #expect(camera.setup.writeProtection == .readOnlyExport) }
                 try camera.start()
                 for _ in 0..<3 {
-                    let frame = try #require(try camera.nextFrame(timeout: .seconds(20)))
+                    let frame = try #require(try camera.nextFrame(timeout: .seconds(120)))
                     let pixels = try Vivid.pixels(of: frame, camera)
                     if reference.isEmpty { reference = pixels }
                     let isSame = pixels.count == reference.count && memcmp(pixels, reference, pixels.count) == 0
@@ -89,7 +89,7 @@ extension VividTests {
             let device = try Vivid.device()
             let old = try V4L2Camera(device: device, configuration: Vivid.still())
             try old.start()
-            let frame = try #require(try old.nextFrame(timeout: .seconds(20)))
+            let frame = try #require(try old.nextFrame(timeout: .seconds(120)))
             let before = try Vivid.pixels(of: frame, old)
             try old.release()
             let new = try V4L2Camera(
@@ -98,7 +98,7 @@ extension VividTests {
             )
             defer { try? new.release() }
             try new.start()
-            _ = try new.nextFrame(timeout: .seconds(20))
+            _ = try new.nextFrame(timeout: .seconds(120))
             #expect(try Vivid.pixels(of: frame, old) == before)
         }
 
@@ -107,8 +107,8 @@ extension VividTests {
             let camera = try V4L2Camera(device: Vivid.device(), configuration: Vivid.still())
             defer { try? camera.release() }
             try camera.start()
-            let first = try #require(try camera.nextFrame(timeout: .seconds(20)))
-            let second = try #require(try camera.nextFrame(timeout: .seconds(20)))
+            let first = try #require(try camera.nextFrame(timeout: .seconds(120)))
+            let second = try #require(try camera.nextFrame(timeout: .seconds(120)))
             let (a, b) = (try #require(first.timestamp), try #require(second.timestamp))
             #expect(a.clock == .monotonic)
             #expect(a < b)
@@ -124,14 +124,14 @@ extension VividTests {
             let camera = try V4L2Camera(device: Vivid.device(), configuration: Vivid.still(slots: 2))
             defer { try? camera.release() }
             try camera.start()
-            let first = try #require(try camera.nextFrame(timeout: .seconds(20)))
-            let second = try #require(try camera.nextFrame(timeout: .seconds(20)))
+            let first = try #require(try camera.nextFrame(timeout: .seconds(120)))
+            let second = try #require(try camera.nextFrame(timeout: .seconds(120)))
             #expect(camera.queuedCount == 0)
             // Time for the driver to lose some.
             usleep(300_000)
             try camera.queue(first.buffer)
             try camera.queue(second.buffer)
-            let third = try #require(try camera.nextFrame(timeout: .seconds(20)))
+            let third = try #require(try camera.nextFrame(timeout: .seconds(120)))
             #expect(third.lost > 0)
             #expect(third.starved)
         }
@@ -194,7 +194,7 @@ extension VividTests {
                 return
             }
             // The one who streams has lost nothing by it.
-            #expect(try camera.nextFrame(timeout: .seconds(20)) != nil)
+            #expect(try camera.nextFrame(timeout: .seconds(120)) != nil)
         }
 
         @Test("controls are found by either name, set, read back and kept in range")
@@ -240,7 +240,7 @@ extension VividTests {
             try camera.device.setControl("inject_v4l2_buf_flag_error", to: true)
             var damaged = 0
             for _ in 0..<10 {
-                let frame = try #require(try camera.nextFrame(timeout: .seconds(20)))
+                let frame = try #require(try camera.nextFrame(timeout: .seconds(120)))
                 if frame.flags.contains(.error) { damaged += 1 }
                 try camera.queue(frame.buffer)
             }
@@ -274,7 +274,7 @@ extension VividTests {
             let camera = try V4L2Camera(device: device, configuration: Vivid.still())
             defer { try? camera.release() }
             try camera.start()
-            #expect(try camera.nextFrame(timeout: .seconds(20)) != nil)
+            #expect(try camera.nextFrame(timeout: .seconds(120)) != nil)
         }
 
         @Test("a source's new resolution is told, and taken over by a new set-up")
@@ -294,7 +294,7 @@ extension VividTests {
             let old = try V4L2Camera(device: device, configuration: configuration)
             #expect(old.setup.layout.width == 1280)
             try old.start()
-            _ = try #require(try old.nextFrame(timeout: .seconds(20)))
+            _ = try #require(try old.nextFrame(timeout: .seconds(120)))
             try device.setControl("dv_timings", to: "720x480p59")
             #expect(throws: V4L2Error.sourceChanged(path: device.path)) {
                 try Vivid.pump(old, frames: 300)
