@@ -95,7 +95,7 @@ extension PublisherCore {
             }
             old.leases.abandonSource()
             if !old.leases.pinned.isEmpty { state.retired.append(old) }
-            Self.holdToBudget(&state, waits: waitsForRoom)
+            Self.holdToBudget(&state)
             state.waitSet = Array(state.generation.lanes.values)
             page.generation.pointee.store(number, ordering: .releasing)
             pages = Self.bumpWords(of: before)
@@ -118,10 +118,9 @@ extension PublisherCore {
 
     /// A subscriber pins its budget over all generations, or one that sleeps through reconfigurations would pin every
     /// old pool: what is queued for it beyond that is withdrawn, the oldest first.
-    private static func holdToBudget(_ state: inout State, waits: Bool) {
+    private static func holdToBudget(_ state: inout State) {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
-        // A source that waits loses nothing of every frame. One that does not would let such a reader pin every old pool.
-        for member in state.members where member.request.policy != .everyFrame || !waits {
+        for member in state.members where member.request.policy != .everyFrame {
             var excess = state.retired.reduce(0) { $0 + $1.leases.outstanding(of: member.id) } - member.request.budget
             for i in state.retired.indices where excess > 0 {
                 let withdrawn = state.retired[i].leases.withdraw(excess, from: member.id)
