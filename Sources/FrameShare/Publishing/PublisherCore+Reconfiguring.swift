@@ -117,7 +117,8 @@ extension PublisherCore {
     }
 
     /// A subscriber pins its budget over all generations, or one that sleeps through reconfigurations would pin every
-    /// old pool: what is queued for it beyond that is withdrawn, the oldest first.
+    /// old pool: what is queued for it beyond that is withdrawn, the oldest first. Not so of every frame, which is never
+    /// withdrawn (SECURITY.md, "Old pools that are held").
     private static func holdToBudget(_ state: inout State) {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
         for member in state.members where member.request.policy != .everyFrame {
