@@ -168,6 +168,7 @@ struct MessageTests {
             ])
         ),
         .controlsAnswer(number: 9, .refused("nobody may")),
+        .madeWay,
     ]
 
     @Test("every message comes back as it was, and fits the receive buffer", arguments: all.indices)

@@ -195,14 +195,17 @@ static int misuse_lane(const char *path, const char *behaviour, int count) {
 
 /// Connects `count` times, says nothing, and tells when all were hung up on.
 static int stay_silent(const char *path, int count) {
-    int sockets[256], given_up = 0;
+    int sockets[256], refused = 0, made_way = 0;
     if (count > 256) count = 256;
     for (int i = 0; i < count; i++) sockets[i] = connected(path);
     say("connected");
     for (int i = 0; i < count; i++) {
-        while (receive_message(sockets[i], &m)) if (type_of(&m) == REFUSED) given_up++;
+        while (receive_message(sockets[i], &m)) {
+            if (type_of(&m) == REFUSED) refused++;
+            if (type_of(&m) == MADE_WAY) made_way++;
+        }
     }
-    say("all-hung-up refused=%d", given_up);
+    say("all-hung-up refused=%d made-way=%d", refused, made_way);
     return 0;
 }
 

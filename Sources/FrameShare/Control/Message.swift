@@ -3,6 +3,7 @@
 //   subscriber                          publisher
 //   hello  ------------------------->
 //          <-------------------------   refused  (text)                             or
+//          <-------------------------   madeWay  (nothing was said yet: connect again)  or
 //          <-------------------------   welcome  (fds: channel page, the user's wake page)
 //          <-------------------------   generation (fds: frame table, lane), buffers (fds) ...
 //   ready  ------------------------->
@@ -30,6 +31,8 @@ enum Message: Equatable {
     case hello(Hello)
     case welcome(Welcome)
     case refused(String)
+    /// The connection had said nothing yet and made way for others of its user. Whoever means well connects again.
+    case madeWay
     case generation(GenerationOffer)
     case buffers(generation: UInt32, first: Int, count: Int)
     case ready(generation: UInt32)
@@ -121,6 +124,7 @@ enum Message: Equatable {
         case .cancel: 14
         case .controlsQuery: 15
         case .controlsAnswer: 16
+        case .madeWay: 17
         }
     }
 }
@@ -166,7 +170,7 @@ extension Message {
             w.put(first)
             w.put(count)
         case .ready(let generation): w.put(generation)
-        case .slotReleased, .wake, .statisticsRequest, .goodbye: break
+        case .slotReleased, .wake, .statisticsRequest, .goodbye, .madeWay: break
         case .statistics(let m): w.put(m)
         case .ended(let end):
             switch end {
@@ -331,6 +335,7 @@ extension Message {
         case 14: return .cancel(frame: try r.integer())
         case 15: return .controlsQuery(number: try r.integer(), try r.controlsQuery())
         case 16: return .controlsAnswer(number: try r.integer(), try r.controlsAnswer())
+        case 17: return .madeWay
         default: throw WireError(text: "unknown type")
         }
     }

@@ -31,19 +31,41 @@ public final class ChannelMonitor: Sendable {
         self.timeout = timeout
         let directory = try ChannelDirectory.resolve(directory)
         let deadline = Deadline(after: timeout)
-        socket = try SubscriberLink.connectSocket(channel: channel, directory: directory, until: deadline)
-        try SubscriberLink.sendHello(
-            .init(
-                role: .monitor,
-                name: "monitor",
-                request: LeaseRequest(policy: .latest),
-                pollable: false,
-                streams: []
-            ),
-            on: socket
-        )
-        guard case .welcome = try ask(nil, timeout: timeout, isAnswer: { _ in true }) else {
-            throw .protocolViolation("no welcome")
+        var pause = ConnectPause()
+        while true {
+            let socket = try SubscriberLink.connectSocket(channel: channel, directory: directory, until: deadline)
+            try SubscriberLink.sendHello(
+                .init(
+                    role: .monitor,
+                    name: "monitor",
+                    request: LeaseRequest(policy: .latest),
+                    pollable: false,
+                    streams: []
+                ),
+                on: socket
+            )
+            var buffer = ControlSocket.messageBuffer()
+            switch try Self.answer(on: socket, until: deadline, channel: channel, &buffer) {
+            case .welcome:
+                self.socket = socket
+                return
+            case .madeWay: try pause.take(until: deadline, channel: channel)
+            default: throw .protocolViolation("no welcome")
+            }
+        }
+    }
+
+    /// The next message, which may take until `deadline`.
+    private static func answer(
+        on socket: ControlSocket,
+        until deadline: Deadline,
+        channel: String,
+        _ buffer: inout [UInt8]
+    ) throws(ChannelError) -> Message {
+        while true {
+            try SubscriberLink.wait(for: socket, until: deadline, channel: channel)
+            if let message = try receiveOne(on: socket, channel: channel, &buffer) { return message }
+            if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
         }
     }
 
@@ -60,7 +82,7 @@ public final class ChannelMonitor: Sendable {
     /// Sends a question and waits for its answer; one is asked at a time. Anything else that comes answers a question whose
     /// time was up.
     func ask(
-        _ question: Message?,
+        _ question: Message,
         timeout: Duration,
         isAnswer: (Message) -> Bool
     ) throws(ChannelError) -> Message {
@@ -75,36 +97,37 @@ public final class ChannelMonitor: Sendable {
     }
 
     private func askAlone(
-        _ question: Message?,
+        _ question: Message,
         _ timeout: Duration,
         _ isAnswer: (Message) -> Bool,
         _ state: inout State
     ) throws(ChannelError) -> Message {
-        if let question {
-            switch socket.sendPatiently(question) {
-            case .sent: if question == .statisticsRequest { state.snapshotsDue += 1 }
-            case .full: throw .handshakeTimeout(channel: channel)
-            case .noMemory: throw .system(call: "sendmsg", .noBufferSpace)
-            case .failed: throw .publisherLost(channel: channel)
-            }
+        switch socket.sendPatiently(question) {
+        case .sent: if question == .statisticsRequest { state.snapshotsDue += 1 }
+        case .full: throw .handshakeTimeout(channel: channel)
+        case .noMemory: throw .system(call: "sendmsg", .noBufferSpace)
+        case .failed: throw .publisherLost(channel: channel)
         }
         let deadline = Deadline(after: timeout)
         while true {
-            try SubscriberLink.wait(for: socket, until: deadline, channel: channel)
-            if let message = try receiveOne(&state.buffer) {
-                var isLate = false
-                if case .statistics = message {
-                    state.snapshotsDue = max(0, state.snapshotsDue - 1)
-                    // With more to come, it is the answer to a question before.
-                    isLate = state.snapshotsDue > 0
-                }
-                if !isLate, isAnswer(message) { return message }
+            let message = try Self.answer(on: socket, until: deadline, channel: channel, &state.buffer)
+            var isLate = false
+            if case .statistics = message {
+                state.snapshotsDue = max(0, state.snapshotsDue - 1)
+                // With more to come, it is the answer to a question before.
+                isLate = state.snapshotsDue > 0
             }
+            if !isLate, isAnswer(message) { return message }
+            // A publisher could go on for ever sending what is no answer.
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
         }
     }
 
-    private func receiveOne(_ buffer: inout [UInt8]) throws(ChannelError) -> Message? {
+    private static func receiveOne(
+        on socket: ControlSocket,
+        channel: String,
+        _ buffer: inout [UInt8]
+    ) throws(ChannelError) -> Message? {
         switch socket.receive(into: &buffer) {
         case .nothing: return nil
         case .hangUp: throw .publisherLost(channel: channel)

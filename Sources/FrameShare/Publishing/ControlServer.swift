@@ -149,7 +149,7 @@ final class ControlServer: Sendable {
                 return
             case .connection(let socket):
                 let descriptor = socket.number
-                greet(socket, &connections)
+                greet(socket, &connections, &buffer)
                 serve(descriptor, &connections, &buffer)  // most have said hello by now
             }
         }
@@ -164,15 +164,21 @@ final class ControlServer: Sendable {
         core.log(.warning, "out of descriptors: a connection was turned away; raise 'ulimit -n'")
     }
 
-    private func greet(_ socket: ControlSocket, _ connections: inout [Int32: Connection]) {
+    private func greet(
+        _ socket: ControlSocket,
+        _ connections: inout [Int32: Connection],
+        _ buffer: inout [UInt8]
+    ) {
         guard let peer = socket.peer() else { return }
         if let allowed = core.options.access.allowedUsers, !allowed.contains(peer.uid), peer.uid != geteuid() {
             socket.send(.refused("user \(peer.uid) is not among those that this channel allows"))
             return
         }
-        let silent = connections.values.count { $0.isSilent && $0.peer.uid == peer.uid }
-        if silent >= Self.maximumSilent, let longest = longestSilent(of: peer.uid, connections) {
-            refuse(longest, "it has said nothing, and others of its user have come", &connections)
+        while let longest = longestSilent(of: peer.uid, connections) {
+            // Its hello may have come since.
+            serve(longest, &connections, &buffer)
+            guard connections[longest]?.isSilent ?? false else { continue }
+            makeWay(longest, &connections)
         }
         guard connections.count < Self.maximumConnections else {
             socket.send(.refused("the channel has \(connections.count) connections, which is the most"))
@@ -183,9 +189,21 @@ final class ControlServer: Sendable {
         connections[socket.number] = Connection(socket: socket, peer: peer, since: monotonicNow())
     }
 
+    /// Who is to make way for one more of this user, if anybody is.
     private func longestSilent(of user: UInt32, _ connections: [Int32: Connection]) -> Int32? {
-        connections.filter { $0.value.isSilent && $0.value.peer.uid == user }
-            .min { $0.value.since < $1.value.since }?.key
+        let silent = connections.filter { $0.value.isSilent && $0.value.peer.uid == user }
+        guard silent.count >= Self.maximumSilent else { return nil }
+        return silent.min { $0.value.since < $1.value.since }?.key
+    }
+
+    private func makeWay(_ descriptor: Int32, _ connections: inout [Int32: Connection]) {
+        guard let connection = connections[descriptor] else { return }
+        core.log(
+            .warning,
+            "pid \(connection.peer.pid) (user \(connection.peer.uid)) has said nothing, and made way for others of its user"
+        )
+        connection.socket.send(.madeWay)
+        hangUp(descriptor, &connections)
     }
 
     private func serve(_ descriptor: Int32, _ connections: inout [Int32: Connection], _ buffer: inout [UInt8]) {

@@ -85,6 +85,28 @@ struct SubscriberLink {
         isGivenUp: () -> Bool = { false }
     ) throws(ChannelError) -> SubscriberLink {
         let deadline = Deadline(after: timeout)
+        var pause = ConnectPause()
+        while true {
+            let link = try connectOnce(
+                channel: channel,
+                directory: directory,
+                hello: hello,
+                until: deadline,
+                isGivenUp: isGivenUp
+            )
+            if let link { return link }
+            try pause.take(until: deadline, channel: channel, isGivenUp: isGivenUp)
+        }
+    }
+
+    /// - Returns: nil if the connection had to make way for others.
+    private static func connectOnce(
+        channel: String,
+        directory: ChannelDirectory,
+        hello: Message.Hello,
+        until deadline: Deadline,
+        isGivenUp: () -> Bool
+    ) throws(ChannelError) -> SubscriberLink? {
         let socket = try connectSocket(channel: channel, directory: directory, until: deadline, isGivenUp: isGivenUp)
         try sendHello(hello, on: socket)
         var buffer = ControlSocket.messageBuffer()
@@ -98,17 +120,23 @@ struct SubscriberLink {
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
             isThere = false
             if link == nil {
-                link = try receiveWelcome(
+                let answer = try receiveAnswer(
                     on: socket,
                     channel: channel,
                     publisher: publisher,
                     isMember: !hello.group.isEmpty,
                     &buffer
                 )
+                switch answer {
+                case .nothing: break
+                case .madeWay: return nil
+                case .ended(let end): throw try error(of: end, channel, directory)
+                case .welcome(let welcomed): link = welcomed
+                }
                 isThere = link != nil
             } else {
                 try link?.receive(channel: channel)
-                if let end = link?.end { throw end.error ?? .refused("the channel has ended") }
+                if let end = link?.end { throw try error(of: end, channel, directory) }
                 if link?.hungUp ?? false { throw .publisherLost(channel: channel) }
             }
         }
@@ -132,7 +160,7 @@ struct SubscriberLink {
             throw .system(call: "socket", Errno(rawValue: -number))
         }
         let socket = ControlSocket(owning: OwnedDescriptor(owning: number))
-        var pause: Int64 = 1_000_000
+        var pause = ConnectPause()
         while true {
             let error = address.connect(number)
             switch error {
@@ -141,11 +169,7 @@ struct SubscriberLink {
             case ENOENT, ECONNREFUSED, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
             case EACCES, EPERM: throw .notAllowed(channel: channel, path: path)
             // The publisher's backlog is full. No event tells when it has room.
-            case EAGAIN:
-                if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
-                if isGivenUp() { throw .cancelled }
-                sleep(nanoseconds: deadline.remaining(atMost: pause))
-                pause = min(pause * 2, 50_000_000)
+            case EAGAIN: try pause.take(until: deadline, channel: channel, isGivenUp: isGivenUp)
             case EPROTOTYPE: throw .noSuchChannel(channel: channel, path: path)
             default: throw .system(call: "connect \(path)", Errno(rawValue: error))
             }
@@ -183,16 +207,33 @@ struct SubscriberLink {
         nanosleep(&pause, nil)
     }
 
+    /// What a channel that ends while this connects is to whoever wanted it.
+    private static func error(
+        of end: Message.End,
+        _ channel: String,
+        _ directory: ChannelDirectory
+    ) throws(ChannelError) -> ChannelError {
+        if let error = end.error { return error }
+        return .noSuchChannel(channel: channel, path: try directory.socketPath(of: channel))
+    }
+
+    private enum Answer {
+        case nothing
+        case madeWay
+        case ended(Message.End)
+        case welcome(SubscriberLink)
+    }
+
     /// The first message: welcome with channel page and wake page, or the reason why not.
-    private static func receiveWelcome(
+    private static func receiveAnswer(
         on socket: ControlSocket,
         channel: String,
         publisher: (pid: Int32, uid: UInt32),
         isMember: Bool,
         _ buffer: inout [UInt8]
-    ) throws(ChannelError) -> SubscriberLink? {
+    ) throws(ChannelError) -> Answer {
         switch socket.receive(into: &buffer) {
-        case .nothing: return nil
+        case .nothing: return .nothing
         case .hangUp: throw .publisherLost(channel: channel)
         case .failed(let error): throw .system(call: "recvmsg", error)
         case .message(var received):
@@ -200,7 +241,8 @@ struct SubscriberLink {
             let message = try parse(received.bytes)
             switch message {
             case .refused(let reason): throw .refused(reason)
-            case .ended(let end): throw end.error ?? .refused("the channel has ended")
+            case .madeWay: return .madeWay
+            case .ended(let end): return .ended(end)
             case .welcome(let welcome):
                 guard let page = received.descriptors.takeFirst() else {
                     throw .protocolViolation("welcome without a channel page")
@@ -211,14 +253,16 @@ struct SubscriberLink {
                 // Moved, or it would be copied when the next message is written into it.
                 var room: [UInt8] = []
                 swap(&room, &buffer)
-                return SubscriberLink(
-                    socket: socket,
-                    page: try adopt(page),
-                    wakePage: try adopt(wakePage: wakePage),
-                    welcome: welcome,
-                    publisher: publisher,
-                    isMember: isMember,
-                    buffer: room
+                return .welcome(
+                    SubscriberLink(
+                        socket: socket,
+                        page: try adopt(page),
+                        wakePage: try adopt(wakePage: wakePage),
+                        welcome: welcome,
+                        publisher: publisher,
+                        isMember: isMember,
+                        buffer: room
+                    )
                 )
             default: throw .protocolViolation("\(message) instead of a welcome")
             }
@@ -328,5 +372,21 @@ extension Message.End {
         case .sourceFailed(let reason): .sourceFailed(reason)
         case .disconnected(let reason): .disconnected(reason)
         }
+    }
+}
+
+/// The pause before connecting again, which doubles from one to the next: no event tells when there is room.
+struct ConnectPause {
+    private var length: Int64 = 1_000_000
+
+    mutating func take(
+        until deadline: Deadline,
+        channel: String,
+        isGivenUp: () -> Bool = { false }
+    ) throws(ChannelError) {
+        if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
+        if isGivenUp() { throw .cancelled }
+        SubscriberLink.sleep(nanoseconds: deadline.remaining(atMost: length))
+        length = min(length * 2, 50_000_000)
     }
 }

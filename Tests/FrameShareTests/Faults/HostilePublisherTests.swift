@@ -20,10 +20,13 @@ extension FaultTests {
             return outcome
         }
 
-        @Test("A publisher by hand that keeps all rules is read: the others here are refused for their faults alone")
-        func good() async throws {
+        @Test(
+            "A publisher by hand that keeps all rules is read: the others here are refused for their faults alone",
+            arguments: ["frames-good", "frames-good-after-making-way"]
+        )
+        func good(behaviour: String) async throws {
             let folder = try PeerFolder()
-            let publisher = try folder.hostile("publish", "frames-good")
+            let publisher = try folder.hostile("publish", behaviour)
             try await publisher.line("listening")
             let subscriber = try folder.startSubscriber("behaviour=probe", "policy=queue:4")
             try await subscriber.line("first-frame")
@@ -95,7 +98,8 @@ extension FaultTests {
             "A publisher that says nothing, nothing of use, stops half-way or hangs up ends the attempt to connect",
             arguments: [
                 ("silent", "handshakeTimeout"), ("buffers-never", "handshakeTimeout"),
-                ("wakes-for-ever", "handshakeTimeout"), ("hang-up", "publisherLost"),
+                ("wakes-for-ever", "handshakeTimeout"), ("make-way-for-ever", "handshakeTimeout"),
+                ("hang-up", "publisherLost"),
                 ("hang-up-after-hello", "publisherLost"), ("hang-up-before-buffers", "publisherLost"),
                 ("refuse-at-length", "refused"),
             ]
