@@ -61,7 +61,7 @@ extension LeaseTable {
     /// Whether a frame that is published now could be offered to a subscriber. A copy is made for nobody else: one that
     /// holds its whole budget would cost the source a copy for each frame.
     private func mayBeOffered(_ i: Int) -> Bool {
-        entries[i].group != nil || entries[i].offers.outstandingCount < entries[i].request.budget
+        entries[i].group != nil || entries[i].pinnedCount < entries[i].request.budget
             || entries[i].request.policy != .everyFrame && entries[i].offers.oldestQueued != nil
     }
 
@@ -81,7 +81,7 @@ extension LeaseTable {
     /// The slots of a subscriber's budget that are taken, or may be by the copy that is being made.
     func claimed(by entry: Entry) -> Int {
         let isDue = entry.awaitsCopy || entry.group != nil && isCopyingForGroups
-        return entry.offers.outstandingCount + (isDue ? 1 : 0)
+        return entry.pinnedCount + (isDue ? 1 : 0)
     }
 
     /// Whether the copy that is being made is for one member of each group, too.

@@ -38,7 +38,7 @@ extension LeaseTable {
 
     private func hasRoom(_ i: Int, roomForBestEffort: Bool) -> Bool {
         entries[i].isServed && (entries[i].request.reserved || roomForBestEffort)
-            && entries[i].offers.outstandingCount < entries[i].request.budget && !entries[i].offers.cellDueIsQueued
+            && entries[i].pinnedCount < entries[i].request.budget && !entries[i].offers.cellDueIsQueued
     }
 
     private func isLessLoaded(_ a: Int, than b: Int) -> Bool {
@@ -58,7 +58,7 @@ extension LeaseTable {
         for entry in entries where entry.group == group && entry.isServed {
             // Who replaces old frames by new ones always takes one more.
             guard entry.request.policy == .everyFrame else { return true }
-            room += max(0, entry.request.budget - entry.offers.outstandingCount)
+            room += max(0, entry.request.budget - entry.pinnedCount)
         }
         // A copy that is being made is for one of them.
         return room > inFlight + (isCopyingForGroups ? 1 : 0)

@@ -39,7 +39,7 @@ extension LeaseTable {
             entries[i].offers.memory.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
             return
         }
-        if entries[i].offers.outstandingCount >= request.budget {
+        if entries[i].pinnedCount >= request.budget {
             // What waits for an everyFrame subscriber is never withdrawn: it loses the newest frame.
             let hasGivenWay = request.policy == .everyFrame ? false : try entries[i].offers.withdrawOldest() != nil
             guard hasGivenWay else {

@@ -20,6 +20,9 @@ public struct LeaseTable: Sendable {
         public internal(set) var offers: LaneOffers
         /// When it was offered a frame last, as a member of a group: the table's count of frames for groups.
         var lastServed: UInt64 = 0
+        /// For one that wants every frame: what it pins in tables before this one. It takes room here, or each table that
+        /// takes over would give it its whole budget once more.
+        var pinnedBefore = 0
         /// Frames not delivered, by cause: replaced by a newer one; its whole budget held, or queued for one that wants
         /// every frame; pool short.
         public internal(set) var droppedByPolicy: UInt64 = 0
@@ -38,6 +41,9 @@ public struct LeaseTable: Sendable {
 
         /// Whether frames are offered to it.
         var isServed: Bool { violation == nil && !isLeaving }
+
+        /// How much of its budget is used.
+        var pinnedCount: Int { offers.outstandingCount + pinnedBefore }
     }
 
     /// The slots that the source fills, from 0.
@@ -196,6 +202,12 @@ public struct LeaseTable: Sendable {
         lane.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
         lane.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
         lane.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
+    }
+
+    /// Says what a subscriber pins in tables before this one.
+    public mutating func setPinnedBefore(_ count: Int, of id: SubscriberID) {
+        guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].request.policy == .everyFrame else { return }
+        entries[i].pinnedBefore = count
     }
 
     // MARK: slots

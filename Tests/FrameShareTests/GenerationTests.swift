@@ -171,6 +171,38 @@ struct GenerationTests {
         #expect(channel.descriptors(":frames") == 2)
     }
 
+    @Test(
+        "a subscriber of every frame that takes none pins its budget over all generations; nothing of it is withdrawn, and it goes on with room again",
+        arguments: [0, nil]
+    )
+    func everyFrameOverGenerations(stallLimit: Int?) async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 6) { $0.stallLimit = stallLimit.map { .seconds($0) } }
+        let every = try channel.subscriber([], .everyFrame) { $0.budget = 3 }
+        let latest = try channel.subscriber()
+        let isLive = stallLimit != nil
+        for number: UInt8 in 1...12 {
+            // A source that waits stops where nobody has room, and goes on by itself below.
+            if isLive || number <= 3 {
+                try publisher.send(number)
+                try #expect(latest.drain() == [number])
+            } else {
+                #expect(throws: ChannelError.timedOut) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(1)) }
+            }
+            try publisher.reconfigure(streams: streams(16), slots: 6)
+        }
+        #expect(publisher.statistics.retiredSlotsHeld == 3)
+        #expect(channel.descriptors(":lane") <= 2 * (1 + 3) * 2, "no pool is kept that holds nothing for it")
+        let waiting = isLive ? nil : OwnThread { try publisher.send(13) }
+        for number: UInt8 in 1...3 { #expect(try present(await every.next()).value() == number) }
+        if isLive { try publisher.send(13) }
+        try await waiting?.value
+        let last = try present(await every.next())
+        #expect(last.value() == 13 && last.generation == 13)
+        #expect(last.lost.policy == (isLive ? 9 : 0))
+        try await eventually { publisher.statistics.retiredSlotsHeld == 0 }
+    }
+
     @Test("a slot in hand is void after a reconfiguration, and harms nothing")
     func slotInHand() throws {
         let channel = try TestChannel()

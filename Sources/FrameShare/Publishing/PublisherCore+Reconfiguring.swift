@@ -116,9 +116,9 @@ extension PublisherCore {
         Self.signal(controlEvent)
     }
 
-    /// A subscriber pins its budget over all generations, or one that sleeps through reconfigurations would pin every
-    /// old pool: what is queued for it beyond that is withdrawn, the oldest first. Not so of every frame, which is never
-    /// withdrawn (SECURITY.md, "Old pools that are held").
+    /// A subscriber pins its budget over all old generations, or one that sleeps through reconfigurations would pin every
+    /// old pool: what is queued for it beyond that is withdrawn, the oldest first. From a subscriber that wants every frame
+    /// nothing is withdrawn: what it pins of old generations takes room in the new one.
     private static func holdToBudget(_ state: inout State) {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
         for member in state.members where member.request.policy != .everyFrame {

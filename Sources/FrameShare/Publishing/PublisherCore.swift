@@ -248,12 +248,11 @@ final class PublisherCore: Sendable {
             number = page.published.pointee.load(ordering: .relaxed) &+ 1
             Self.fill(state.generation.frames.record(slot), number, now, metadataSize, description, page, &state)
             state.generation.leases.collectReleases()
-            state.generation.leases.publish(slot)
             if !state.retired.isEmpty {
-                let gone = Self.collectRetired(&state)
-                if !gone.isEmpty { state.gone += gone }
+                state.gone += Self.collectRetired(&state)
                 news.forControl = !state.gone.isEmpty || state.retired.contains { $0.leases.hasViolation }
             }
+            state.generation.leases.publish(slot)
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
             page.published.pointee.store(number, ordering: .releasing)
@@ -408,6 +407,7 @@ final class PublisherCore: Sendable {
             guard !ended else { return nil }
             state.generation.leases.collectReleases()
             if waitsForRoom {
+                if !state.retired.isEmpty { state.gone += Self.collectRetired(&state) }
                 guard Self.goesOn(inFlight: state.generation.leases.atSource.count, &state) else { return nil }
             }
             guard let slot = state.generation.leases.takeFree() else { return nil }
@@ -453,7 +453,7 @@ final class PublisherCore: Sendable {
         while true {
             // SLEEP: announce (above), snapshot the words, re-check, sleep; the kernel compares them once more. A
             // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
-            let lanes = state.withLock { $0.waitSet }
+            let lanes = state.withLock { $0.retired.isEmpty ? $0.waitSet : $0.waitSet + $0.retired.flatMap(\.lanes.values) }
             var words = WaitWords(attention: attentionWord, lanes: lanes)
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if interrupted() { throw .cancelled }
@@ -490,6 +490,10 @@ final class PublisherCore: Sendable {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
         let gone = state.retired.filter { $0.leases.pinned.isEmpty }
         if !gone.isEmpty { state.retired.removeAll { $0.leases.pinned.isEmpty } }
+        for member in state.members where member.request.policy == .everyFrame {
+            let pinned = state.retired.reduce(0) { $0 + $1.leases.outstanding(of: member.id) }
+            state.generation.leases.setPinnedBefore(pinned, of: member.id)
+        }
         return gone
     }
 
@@ -539,6 +543,7 @@ final class PublisherCore: Sendable {
             ended = state.ended
             guard waitsForRoom, !ended else { return true }
             state.generation.leases.collectReleases()
+            if !state.retired.isEmpty { state.gone += Self.collectRetired(&state) }
             return Self.goesOn(inFlight: 0, &state)
         }
         if ended { throw .closed }

@@ -62,6 +62,31 @@ extension FaultTests {
             }
         }
 
+        @Test("A subscriber of every frame that slept through reconfigurations has missed nothing that it was offered")
+        func everyFrameStopped() async throws {
+            try await FaultScene.run("losing") { scene in
+                let stopped = try await scene.folder.subscriber("name=stopped", "policy=every-frame", "budget=6")
+                while try await stopped.report()["delivered"] < 3 {}
+                stopped.kill(SIGSTOP)
+                try await stopped.becomes("T")
+                for _ in 0..<12 {
+                    try await scene.publisher.ask("reconfigure 96 160 120", "reconfigured")
+                    try await scene.publishMore(4)
+                }
+                try await scene.publisherSays("its budget pinned, over all generations") { try $0["retired"] <= 6 }
+                stopped.kill(SIGCONT)
+                let published = try await scene.publisher.report()["last"]
+                while try await stopped.report()["last"] < published {}
+                let seen = try await stopped.report()
+                // What is missing of its numbers was counted as its own loss.
+                try #expect(
+                    seen["bad"] == 0
+                        && seen["last"] - seen["first"] + 1 == seen["taken"] + seen["lostByPolicy"],
+                    "\(seen)"
+                )
+            }
+        }
+
         @Test("A pool too small for what is reserved is refused, and the old one goes on")
         func tooSmall() async throws {
             try await FaultScene.run { scene in
