@@ -7,7 +7,7 @@ let package = Package(
         // Elsewhere: .package(url: "…", from: "…")
         .package(name: "FrameShare", path: "../")
     ],
-    targets: ["PublishFrames", "ReadFrames", "AsyncWorker", "AskWorkers"].map { name in
+    targets: ["PublishFrames", "ReadFrames", "AsyncWorker", "AskWorkers", "StopInOrder"].map { name in
         .executableTarget(name: name, dependencies: [.product(name: "FrameShare", package: "FrameShare")])
     } + [
         .executableTarget(

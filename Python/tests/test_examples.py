@@ -2,14 +2,18 @@
 
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 
 import numpy as np
 import pytest
 
+import frameshare
 from conftest import EXAMPLES, PATIENCE, README, is_published, until
 
 
@@ -98,6 +102,55 @@ def test_the_c_program_watches_what_python_publishes(start):
     publish(start, frames=10000)
     output = subprocess.run([str(WATCH), "camera0", "5"], capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
     assert len(re.findall(r"^frame \d+: 320x240, mean \d+\.\d, lost \d+$", output, re.M)) == 5, output
+
+
+STOP = WATCH.with_name("stop")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        [sys.executable, str(EXAMPLES / "stop.py")],
+        pytest.param(
+            [str(STOP)],
+            marks=pytest.mark.skipif(not STOP.exists(), reason="Examples/C/stop.c is not built: Tests/CLibrary/run does it"),
+        ),
+    ],
+    ids=["python", "c"],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
+def test_a_program_stops_in_order_when_it_is_told_to(start, program, number):
+    publisher = publish(start, frames=1_000_000)
+    process = subprocess.Popen([*program, "camera0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        with frameshare.Monitor("camera0") as monitor:
+            until(lambda: any(person.delivered > 0 for person in monitor.statistics().subscribers))
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0, errors
+            assert re.search(r"^stopped after [1-9]\d* frames$", output, re.M), output
+            # Gone, and the channel goes on.
+            until(lambda: not monitor.statistics().subscribers)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert publisher.poll() is None
+
+
+RECIPES = EXAMPLES.parents[1] / "Documentation" / "Recipes.md"
+SNIPPETS = [text for text in re.findall(r"```python\n(.*?)```", RECIPES.read_text(), re.S) if "# Examples/" not in text]
+
+
+@pytest.mark.parametrize("text", SNIPPETS, ids=range(1, len(SNIPPETS) + 1))
+def test_the_recipes_run_as_written(start, tmp_path, text):
+    with frameshare.Publisher("camera0", {"main": (160, 120, "BGR888")}) as publisher:
+        process = start("-c", text, cwd=tmp_path, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+        # Until it is over, or has said something: then the channel's end is to end it.
+        while process.poll() is None and not select.select([process.stdout], [], [], 0.01)[0]:
+            with publisher.slot() as slot:
+                slot["main"].array[:] = 7
+    finished(process)
 
 
 def test_the_readmes_lines_run_as_written(start):
