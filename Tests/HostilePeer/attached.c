@@ -28,19 +28,26 @@ static void read_generation(struct attached *a) {
     get(&m, 8);                               // slots for copies
     get(&m, 1);                               // their protection
     a->depth = (int64_t)get(&m, 8);
+    a->lane_size = (size_t)get(&m, 8);
+    get(&m, 8);                               // where the table's records begin
+    get(&m, 8);                               // how long a record is
     get(&m, 8);                               // record stride
     get(&m, 8);                               // metadata capacity
-    get(&m, 1);                               // streams: the tests have one
+    get(&m, 2);                               // streams: the tests have one
+    get(&m, 4);                               // its record's size
+    size_t layout = get(&m, 4), rest = m.read + layout;
     get_text(&m, name, sizeof name);
     get(&m, 8);                               // width
     get(&m, 8);                               // height
     get(&m, 4);                               // format
     get(&m, 8);                               // modifier
     get(&m, 4);                               // colour space
-    for (int planes = (int)get(&m, 1); planes > 0; planes--) m.read += 4 * 8;
+    for (int planes = (int)get(&m, 2); planes > 0; planes--) skip_record(&m);
+    if (m.read != rest) give_up("a layout that is longer than it should be");
     get(&m, 8);                               // index
     get(&m, 2);                               // memory, protection
-    get(&m, 1);                               // buffers
+    get(&m, 2);                               // buffers
+    get(&m, 4);                               // its record's size
     a->buffer_size = (int64_t)get(&m, 8);
     if (m.fd_count != 2) give_up("a generation without its two descriptors");
     a->table_fd = m.fds[0];
@@ -48,12 +55,15 @@ static void read_generation(struct attached *a) {
 }
 
 void attach_until(struct attached *a, const char *path, int stage, int64_t depth, int pollable) {
+    int says_more = a->says_more;
     memset(a, 0, sizeof *a);
+    a->says_more = says_more;
     a->socket = connect_to(path);
     if (a->socket < 0) give_up("connect");
     if (stage == AFTER_CONNECT) return;
     begin(&m, HELLO);
     put_hello(&m, 0, 1, depth, depth + 1, 0, pollable);
+    if (a->says_more) put_random(&m, 60);
     if (send_message(a->socket, &m) < 0) give_up("hello");
     if (stage == AFTER_HELLO) return;
     expect(a->socket, WELCOME);
@@ -65,7 +75,7 @@ void attach_until(struct attached *a, const char *path, int stage, int64_t depth
     if (stage == AFTER_WELCOME) return;
     expect(a->socket, GENERATION);
     read_generation(a);
-    a->lane_size = sizeof *a->lane + 8 * (size_t)a->depth;
+    if (a->lane_size < sizeof *a->lane + 8 * (size_t)a->depth) give_up("a lane that is too small");
     a->lane = map(a->lane_fd, a->lane_size, PROT_READ | PROT_WRITE);
     if (stage == AFTER_GENERATION) return;
     while (a->buffer_count < a->slots) {

@@ -4,6 +4,7 @@
 
 /// A subscription made by hand: all that the publisher sent, mapped.
 struct attached {
+    int says_more;                            // set before joining: the hello has a part that nobody knows
     int socket, page_fd, wake_fd, table_fd, lane_fd;
     uint32_t generation;
     int64_t slots, depth;

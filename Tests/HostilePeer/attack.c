@@ -69,7 +69,7 @@ static void attack(const char *target, int fd, size_t size) {
 }
 
 int write_attack(const char *path) {
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     say("attached user=%u", (unsigned)getuid());
     for (int i = 0; i < a.buffer_count && i < 3; i++) attack("buffer", a.buffers[i], (size_t)a.buffer_size);

@@ -290,7 +290,7 @@ static void control_socket(int fd) {
 int try_every_call(const char *path) {
     // As root these could poison memory and stop anything: that says nothing.
     if (geteuid() == 0) give_up("not as root");
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     struct ucred peer;
     socklen_t length = sizeof peer;

@@ -5,12 +5,14 @@
 #include "shared_layouts.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SLOTS 4
@@ -19,9 +21,15 @@
 #define HEIGHT 32
 #define IMAGE_SIZE (WIDTH * HEIGHT)
 #define METADATA_CAPACITY 1024
-#define RECORD_STRIDE ((int64_t)(sizeof(struct fs_frame_record) + METADATA_CAPACITY + 63) / 64 * 64)
-#define TABLE_SIZE ((int64_t)sizeof(struct fs_frame_table) + SLOTS * RECORD_STRIDE)
-#define LANE_SIZE ((int64_t)sizeof(struct fs_lane) + 8 * DEPTH)
+// `newer` is right in everything, and of a newer minor version: whatever may be longer is longer.
+#define NEWER is("newer")
+#define PAGE_SIZE ((int64_t)sizeof(struct fs_channel_page) + (NEWER ? 512 : 0))
+#define WAKE_SIZE ((int64_t)sizeof(struct fs_wake_page) + (NEWER ? 128 : 0))
+#define TABLE_HEADER ((int64_t)sizeof(struct fs_frame_table) + (NEWER ? 64 : 0))
+#define RECORD_SIZE ((int64_t)sizeof(struct fs_frame_record) + (NEWER ? 40 : 0))
+#define RECORD_STRIDE ((RECORD_SIZE + METADATA_CAPACITY + 63) / 64 * 64)
+#define TABLE_SIZE (TABLE_HEADER + SLOTS * RECORD_STRIDE)
+#define LANE_SIZE ((int64_t)sizeof(struct fs_lane) + 8 * DEPTH + (NEWER ? 256 : 0))
 #define R8 0x20203852u                        // DRM_FORMAT_R8
 #define MEMORY_MEMFD 1
 #define MEMORY_DMA_BUF 4
@@ -64,14 +72,35 @@ static void *map(int fd, int64_t size) {
     return address == MAP_FAILED ? NULL : address;
 }
 
+/// What a newer publisher adds at the end of a message or record.
+static void add_more(void) { if (NEWER) put_random(&m, 24); }
+
+/// What a page begins with, as the behaviour wants it for `what`.
+static struct fs_page_header page_header(const char *what, uint32_t magic, int64_t size) {
+    struct fs_page_header header = { magic, VERSION, NEWER ? 7 : 0, (uint16_t)size };
+    char name[64];
+    snprintf(name, sizeof name, "%s-magic", what);
+    if (is(name)) header.magic = 0;
+    snprintf(name, sizeof name, "%s-major", what);
+    if (is(name)) header.major++;
+    snprintf(name, sizeof name, "%s-says-small", what);
+    if (is(name)) header.size -= 8;
+    return header;
+}
+
 static void make_welcome(int page, int wake) {
-    begin_with(&m, MAGIC, (uint16_t)unless("version", VERSION, 1), (uint16_t)unless("type", WELCOME, WAKE));
+    uint16_t version = is("version") ? 1 : is("newer-major") ? VERSION + 1 : NEWER ? NEWER_MINOR : VERSION;
+    begin_with(&m, MAGIC, version, (uint16_t)(is("type") ? WAKE : is("newer-type-at-first") ? 999 : WELCOME));
+    if (is("newer-type-at-first")) speak(NEWER_MINOR), begin(&m, 999);
     put32(&m, 1);
     put32(&m, (uint32_t)getpid());
     put_text(&m, "hostile");
     put_text(&m, "hostile");
     if (is("welcome-short")) m.size -= 3;
-    if (is("welcome-long")) put_random(&m, 60000);
+    add_more();
+    if (is("welcome-long")) seal(&m, (uint32_t)m.size - HEADER_SIZE), put_random(&m, 60000);
+    if (is("welcome-size")) seal(&m, (uint32_t)m.size - HEADER_SIZE + 1);
+    if (is("welcome-size-largest")) seal(&m, UINT32_MAX);
     if (is("welcome-longer-than-any")) put_random(&m, 150000);
     if (is("welcome-garbage")) m.size = 0, put_random(&m, 64);
     if (!is("page-none")) m.fds[m.fd_count++] = page;
@@ -89,11 +118,15 @@ static void make_generation(int table, int lane) {
     put64(&m, is("copies-all") ? SLOTS : is("copies-million") ? 1000000 : is("copies-negative") ? -1 : 0);
     put8(&m, is("copies-protection-unknown") ? 77 : 1);
     put64(&m, is("depth-0") ? 0 : is("depth-million") ? 1000000 : is("depth-max") ? 1024 : DEPTH);
+    put64(&m, is("lane-size-small") ? LANE_SIZE - 8 : is("lane-size-huge") ? INT64_MAX : is("lane-size-lie") ? LANE_SIZE + 65536 : LANE_SIZE);
+    put64(&m, is("table-header-small") ? TABLE_HEADER - 8 : is("table-header-huge") ? INT64_MAX : is("table-header-unaligned") ? TABLE_HEADER + 4 : is("table-header-lie") ? 4096 : TABLE_HEADER);
+    put64(&m, is("record-small") ? RECORD_SIZE - 8 : is("record-huge") ? INT64_MAX : is("record-unaligned") ? RECORD_SIZE + 4 : is("record-of-its-stride") ? RECORD_STRIDE : RECORD_SIZE);
     put64(&m, is("records-overlap") ? 64 : is("records-unaligned") ? RECORD_STRIDE + 1 : is("records-huge") ? INT64_MAX : RECORD_STRIDE);
     put64(&m, is("metadata-huge") ? INT64_MAX : METADATA_CAPACITY);
     int64_t streams = is("streams-0") ? 0 : is("streams-9") ? 9 : 1;
-    put8(&m, (uint8_t)streams);
+    put16(&m, is("streams-65535") ? 65535 : (uint16_t)streams);
     for (int64_t i = 0; i < streams; i++) {
+        size_t record = open_record(&m), layout = open_record(&m);
         put_text(&m, is("stream-bad-name") ? "a/../b" : "main");
         put64(&m, is("width-0") ? 0 : is("width-huge") ? INT64_MAX : WIDTH);
         put64(&m, unless("height-taller", HEIGHT, HEIGHT * 16));
@@ -101,22 +134,38 @@ static void make_generation(int table, int lane) {
         put64(&m, 0);
         put32(&m, is("colour-unknown") ? 0xffffffffu : 0);
         int planes = is("planes-0") ? 0 : is("planes-5") ? 5 : 1;
-        put8(&m, (uint8_t)planes);
+        put16(&m, (uint16_t)planes);
         for (int p = 0; p < planes; p++) {
+            size_t plane = open_record(&m);
             put64(&m, is("plane-offset") ? IMAGE_SIZE : is("plane-offset-huge") ? 1ll << 40 : is("plane-offset-negative") ? -8 : 0);
             put64(&m, unless("stride-small", WIDTH, 8));
             put64(&m, is("plane-size") ? IMAGE_SIZE * 2 : is("plane-size-huge") ? INT64_MAX : IMAGE_SIZE);
             put64(&m, unless("plane-buffer", 0, 3));
+            add_more();
+            close_record(&m, plane);
         }
+        add_more();
+        close_record(&m, layout);
         put64(&m, is("stream-index") ? 99 : 0);
         put8(&m, is("memory-unknown") ? 77 : is("buffer-called-dma-buf") ? MEMORY_DMA_BUF : MEMORY_MEMFD);
         put8(&m, 1);
         int buffers = is("buffers-0") ? 0 : is("buffers-2") ? 2 : 1;
-        put8(&m, (uint8_t)buffers);
-        for (int b = 0; b < buffers; b++) put64(&m, is("buffer-size-0") ? 0 : is("buffer-size-lie") ? IMAGE_SIZE * 4096ll : IMAGE_SIZE);
+        put16(&m, (uint16_t)buffers);
+        for (int b = 0; b < buffers; b++) {
+            size_t buffer = open_record(&m);
+            put64(&m, is("buffer-size-0") ? 0 : is("buffer-size-lie") ? IMAGE_SIZE * 4096ll : IMAGE_SIZE);
+            add_more();
+            close_record(&m, buffer);
+        }
+        add_more();
+        close_record(&m, record);
+        // A record that ends too early, or that says so.
+        if (is("stream-size-0")) m.size = record, close_record(&m, record);
+        if (is("stream-size-largest")) m.bytes[record - 1] = 0xff;
     }
+    add_more();
     if (is("generation-short")) m.size -= 5;
-    if (is("generation-long")) put_random(&m, 50);
+    if (is("generation-long")) seal(&m, (uint32_t)m.size - HEADER_SIZE), put_random(&m, 50);
     if (!is("generation-no-descriptors")) m.fds[m.fd_count++] = table;
     if (!is("generation-no-descriptors") && !is("generation-one-descriptor")) m.fds[m.fd_count++] = lane;
 }
@@ -165,7 +214,7 @@ static void lie_in_memory(
     volatile uint64_t *cells = (volatile uint64_t *)(lane + 1);
     for (uint64_t n = 0; n < 300; n++) {
         uint64_t slot = n % SLOTS;
-        struct fs_frame_record *record = (void *)(table + sizeof(struct fs_frame_table) + slot * (uint64_t)RECORD_STRIDE);
+        struct fs_frame_record *record = (void *)(table + TABLE_HEADER + (int64_t)slot * RECORD_STRIDE);
         memset(record, strstr(behaviour, "frames-") ? 0 : 0xff, (size_t)RECORD_STRIDE);
         record->number = record->sequence = n;
         record->publish_timestamp = 1;
@@ -192,8 +241,42 @@ static void lie_in_memory(
     }
 }
 
+/// Publishes 100 frames as it should, with the test peer's pixels and metadata, and says things that came later.
+static void be_newer(
+    struct fs_channel_page *page, struct fs_wake_page *wake, char *table, struct fs_lane *lane, int socket, const int *buffers) {
+    uint64_t *cells = (uint64_t *)(lane + 1), *pixels[SLOTS];
+    for (int i = 0; i < SLOTS; i++) pixels[i] = map(buffers[i], IMAGE_SIZE);
+    for (uint64_t n = 0; n < 100; n++) {
+        uint64_t slot = n % SLOTS;
+        while (n >= SLOTS && !(__atomic_load_n(&lane->released[0], __ATOMIC_ACQUIRE) & 1ull << slot)) poll(NULL, 0, 1);
+        __atomic_and_fetch(&lane->released[0], ~(1ull << slot), __ATOMIC_SEQ_CST);
+        uint64_t word = (n + 1) * 0xd1b54a32d192ed03u;
+        for (int i = 0; i < IMAGE_SIZE / 8; i++, word += 0x9e3779b97f4a7c15u) pixels[slot][i] = word;
+        struct fs_frame_record *record = (void *)(table + TABLE_HEADER + (int64_t)slot * RECORD_STRIDE);
+        memset(record, 0, sizeof *record);
+        memset((char *)record + sizeof *record, 0xff, (size_t)(RECORD_SIZE - (int64_t)sizeof *record));
+        record->number = n + 1;
+        record->sequence = n;
+        // An entry of a type that came later, and then the one that the test peer looks at: a 64-bit number.
+        unsigned char entries[] = { 4, 0x7f, 0, 0, 3, 0, 0, 0, 'L', 'a', 't', 'e', 1, 2, 3,
+                                    6, 3, 0, 0, 8, 0, 0, 0, 'N', 'u', 'm', 'b', 'e', 'r', (unsigned char)n, 0, 0, 0, 0, 0, 0, 0 };
+        memcpy((char *)record + RECORD_SIZE, entries, record->metadata_size = sizeof entries);
+        __atomic_store_n(&page->published, n + 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&cells[n % DEPTH], n << 16 | (slot + 1), __ATOMIC_SEQ_CST);
+        __atomic_store_n(&lane->offered, n + 1, __ATOMIC_SEQ_CST);
+        __atomic_add_fetch(&wake->wake, 1, __ATOMIC_SEQ_CST);
+        syscall(SYS_futex, &wake->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+        begin(&m, (uint16_t)(200 + n));
+        put_random(&m, 100);
+        if (n % 2) m.fds[m.fd_count++] = buffers[0];
+        send_message(socket, &m);
+    }
+    say("published");
+}
+
 static void serve(int socket) {
-    int page_fd = memory("page", sizeof(struct fs_channel_page)), wake_fd = memory("wake", sizeof(struct fs_wake_page));
+    int page_fd = memory("page", PAGE_SIZE), wake_fd = memory("wake", WAKE_SIZE);
+    if (NEWER) speak(NEWER_MINOR);
     int table_fd = memory("table", TABLE_SIZE), lane_fd = memory("lane", LANE_SIZE), buffers[SLOTS];
     for (int i = 0; i < SLOTS; i++) buffers[i] = memory("buffer", IMAGE_SIZE);
     struct fs_channel_page *page = map(page_fd, sizeof *page);
@@ -201,11 +284,11 @@ static void serve(int socket) {
     char *table = map(table_fd, TABLE_SIZE);
     struct fs_lane *lane = map(lane_fd, LANE_SIZE);
     if (page && !strstr(behaviour, "page-small")) {
-        page->magic = is("page-magic") ? 0 : FS_CHANNEL_PAGE_MAGIC;
-        page->version = VERSION;
+        page->header = page_header("page", FS_CHANNEL_PAGE_MAGIC, PAGE_SIZE);
         page->generation = 1;
     }
-    if (wake && !strstr(behaviour, "wake-small")) wake->magic = is("wake-magic") ? 0 : FS_WAKE_PAGE_MAGIC, wake->version = VERSION;
+    if (wake && !strstr(behaviour, "wake-small")) wake->header = page_header("wake", FS_WAKE_PAGE_MAGIC, WAKE_SIZE);
+    if (table && !strstr(behaviour, "table-small")) ((struct fs_frame_table *)table)->header = page_header("table", FS_FRAME_TABLE_MAGIC, TABLE_HEADER);
     if (is("hang-up")) return;
     if (is("hang-up-after-hello")) {
         receive_message(socket, &m);
@@ -247,6 +330,10 @@ static void serve(int socket) {
     make_buffers(buffers);
     send_message(socket, &m);
     if (receive_message(socket, &m) && type_of(&m) == READY) say("ready");
+    if (NEWER) {
+        be_newer(page, wake, table, lane, socket, buffers);
+        goto wait;
+    }
     if (strstr(behaviour, "frames-") || strstr(behaviour, "record-") || strstr(behaviour, "tickets-")
         || strstr(behaviour, "offered-") || strstr(behaviour, "storm-") || is("page-random") || is("wake-random")) {
         if (page && wake && table && lane) lie_in_memory(page, wake, table, lane, socket, table_fd, lane_fd, buffers);

@@ -39,10 +39,16 @@ static int make_bad_message(const char *behaviour) {
     else if (!strcmp(behaviour, "cut-header")) m.size = 7;
     else if (!strcmp(behaviour, "header-only")) {}
     else if (!strcmp(behaviour, "cut-hello")) put_hello(&m, 0, 1, 4, 5, 0, 0), m.size -= 9;
-    else if (!strcmp(behaviour, "hello-and-more")) put_hello(&m, 0, 1, 4, 5, 0, 0), put_random(&m, 100);
+    else if (!strcmp(behaviour, "hello-and-more")) put_hello(&m, 0, 1, 4, 5, 0, 0), seal(&m, (uint32_t)m.size - HEADER_SIZE), put_random(&m, 100);
+    else if (!strcmp(behaviour, "size-too-large")) put_hello(&m, 0, 1, 4, 5, 0, 0), seal(&m, (uint32_t)m.size);
+    else if (!strcmp(behaviour, "size-largest")) put_hello(&m, 0, 1, 4, 5, 0, 0), seal(&m, UINT32_MAX);
+    else if (!strcmp(behaviour, "size-0")) put_hello(&m, 0, 1, 4, 5, 0, 0), seal(&m, 0);
     else if (!strcmp(behaviour, "too-long")) put_hello(&m, 0, 1, 4, 5, 0, 0), put_random(&m, 190000);
     else if (!strcmp(behaviour, "version")) begin_with(&m, MAGIC, 99, HELLO), put_hello(&m, 0, 1, 4, 5, 0, 0);
+    else if (!strcmp(behaviour, "older-major")) begin_with(&m, MAGIC, 2, HELLO), put_hello(&m, 0, 1, 4, 5, 0, 0);
     else if (!strcmp(behaviour, "unknown-type")) begin(&m, 999);
+    else if (!strcmp(behaviour, "newer-type-at-first")) begin_with(&m, MAGIC, NEWER_MINOR, 999);
+    else if (!strcmp(behaviour, "newer-policy")) begin_with(&m, MAGIC, NEWER_MINOR, HELLO), put_hello(&m, 0, 9, 4, 5, 0, 0);
     else if (!strcmp(behaviour, "out-of-turn")) begin(&m, READY), put32(&m, 1);
     else if (!strcmp(behaviour, "publishers-message")) begin(&m, WELCOME), put32(&m, 1), put32(&m, 1), put_text(&m, "x"), put_text(&m, "y");
     else if (!strcmp(behaviour, "unknown-role")) put_hello(&m, 7, 1, 4, 5, 0, 0);
@@ -57,14 +63,14 @@ static int make_bad_message(const char *behaviour) {
     else if (!strcmp(behaviour, "whole-pool")) put_hello(&m, 0, 1, 4, 1000, 1, 0);
     else if (!strcmp(behaviour, "name-not-utf8")) put8(&m, 0), put16(&m, 2), put16(&m, 0xfffe), put_random(&m, 20);
     else if (!strcmp(behaviour, "name-past-the-end")) put8(&m, 0), put16(&m, 0xffff), put_random(&m, 40);
-    else if (!strcmp(behaviour, "streams-past-the-end")) put_hello(&m, 0, 1, 4, 5, 0, 0), m.bytes[m.size - 1] = 8;
+    else if (!strcmp(behaviour, "streams-past-the-end")) put_hello(&m, 0, 1, 4, 5, 0, 0), m.bytes[m.size - 2] = 8;
     else if (!strcmp(behaviour, "255-streams")) {
         put_hello(&m, 0, 1, 4, 5, 0, 0);
-        m.bytes[m.size - 1] = 255;
+        m.bytes[m.size - 2] = 255;
         for (int i = 0; i < 255; i++) put_text(&m, "main");
     } else if (!strcmp(behaviour, "stream-unknown")) {
         put_hello(&m, 0, 1, 4, 5, 0, 0);
-        m.bytes[m.size - 1] = 1;
+        m.bytes[m.size - 2] = 1;
         put_text(&m, "../../etc/passwd");
     } else if (!strcmp(behaviour, "descriptors")) {
         put_hello(&m, 0, 1, 4, 5, 0, 0);
@@ -82,12 +88,14 @@ static int make_bad_message(const char *behaviour) {
 
 /// Something wrong said by a peer that was let in. Returns whether `behaviour` named it.
 static int say_bad_thing_after_joining(const char *path, const char *behaviour) {
-    struct attached a;
+    struct attached a = { 0 };
     if (!strcmp(behaviour, "hello-twice")) begin(&m, HELLO), put_hello(&m, 0, 1, 4, 5, 0, 0);
     else if (!strcmp(behaviour, "joined-garbage")) m.size = 0, m.fd_count = 0, put_random(&m, 500);
     else if (!strcmp(behaviour, "joined-too-long")) m.size = 0, m.fd_count = 0, put_random(&m, 190000);
     else if (!strcmp(behaviour, "joined-descriptors")) begin(&m, SLOT_RELEASED), m.fds[m.fd_count++] = 0;
     else if (!strcmp(behaviour, "joined-statistics")) begin(&m, STATISTICS_REQUEST);
+    else if (!strcmp(behaviour, "joined-unknown-type")) begin(&m, 999);
+    else if (!strcmp(behaviour, "joined-newer-type-with-descriptors")) begin_with(&m, MAGIC, NEWER_MINOR, 999), m.fds[m.fd_count++] = 0;
     else return 0;
     struct message bad = m;
     attach_until(&a, path, AFTER_READY, 4, 0);
@@ -128,7 +136,7 @@ static int misuse_lane(const char *path, const char *behaviour, int count) {
     int stale = !strcmp(behaviour, "stale-releases"), replay = !strcmp(behaviour, "replayed-ticket");
     int beyond = !strcmp(behaviour, "tickets-beyond-pool"), counters = !strcmp(behaviour, "scribble-counters");
     if (!(scribble || forge || release_all || queued || stale || replay || beyond || counters)) return 0;
-    struct attached a;
+    struct attached a = { 0 };
     uint64_t ticket;
     attach_until(&a, path, AFTER_READY, 4, 0);
     say("attached");
@@ -193,6 +201,29 @@ static int misuse_lane(const char *path, const char *behaviour, int count) {
     return 1;
 }
 
+/// Right in everything, and of a newer minor version: it says more than the publisher knows. Takes `count` frames.
+static int be_newer(const char *path, int count) {
+    struct attached a = { .says_more = 1 };
+    uint64_t ticket;
+    speak(NEWER_MINOR);
+    attach_until(&a, path, AFTER_READY, 4, 0);
+    say("attached");
+    for (int i = 0; i < count; i++) {
+        begin(&m, (uint16_t)(200 + i));       // of types that came later
+        put_random(&m, 100);
+        if (send_message(a.socket, &m) < 0) give_up("send");
+        begin(&m, SLOT_RELEASED);
+        put_random(&m, 10);
+        if (send_message(a.socket, &m) < 0) give_up("send");
+        int slot = take_wait(&a, &ticket);
+        __sync_fetch_and_or(&a.lane->released[slot >> 6], 1ull << (slot & 63));
+        if (is_hung_up(a.socket)) tell_end(a.socket);
+    }
+    say("took %d", count);
+    wait_for_ever();
+    return 0;
+}
+
 /// Connects `count` times, says nothing, and tells when all were hung up on.
 static int stay_silent(const char *path, int count) {
     int sockets[256], refused = 0, made_way = 0;
@@ -227,7 +258,7 @@ static int connect_and_go(const char *path, int count) {
 }
 
 static int flood(const char *path, int count) {
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     say("attached");
     begin(&m, SLOT_RELEASED);
@@ -239,7 +270,7 @@ static int flood(const char *path, int count) {
 
 /// Joins, then never reads its socket again, but keeps asking to be woken by it.
 static int never_read(const char *path, int count) {
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 1);
     say("attached");
     for (uint32_t arming = 1; count == 0 || arming <= (uint32_t)count; arming++) {
@@ -265,7 +296,7 @@ static int ask_and_never_read(const char *path) {
 
 /// Wakes every reader of its user, by a word that it can only read, for so many ms.
 static int wake_all_the_time(const char *path, int ms) {
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     int64_t end = now_ms() + ms;
     while (now_ms() < end) syscall(SYS_futex, &a.wake_page->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
@@ -276,7 +307,7 @@ static int wake_all_the_time(const char *path, int ms) {
 
 /// Takes the memory of its own lane away, again and again: the seals allow that to who may write.
 static int punch_lane(const char *path, int count) {
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     for (int i = 0; i < count; i++) {
         if (fallocate(a.lane_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)a.lane_size) < 0) give_up("punch");
@@ -289,7 +320,7 @@ static int punch_lane(const char *path, int count) {
 
 /// Leaves its queue unread, and scribbles over it once another generation has taken over.
 static int scribble_on_retired_lane(const char *path) {
-    struct attached a;
+    struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     say("attached");
     while (a.page->generation == a.generation) pause_ms(1);
@@ -310,7 +341,7 @@ static int scribble_on_retired_lane(const char *path) {
 
 /// Says goodbye, and then goes on writing nonsense into its lane and onto its socket for so many ms.
 static int leave_and_stay(const char *path, int ms) {
-    struct attached a;
+    struct attached a = { 0 };
     uint64_t ticket;
     attach_until(&a, path, AFTER_READY, 4, 0);
     take_wait(&a, &ticket);
@@ -335,12 +366,13 @@ int hostile_subscriber(const char *path, const char *behaviour, int count) {
         static const char *const stages[] = { "connect", "hello", "welcome", "generation", "buffers" };
         for (int stage = 0; stage < 5; stage++) {
             if (strcmp(behaviour + 6, stages[stage])) continue;
-            struct attached a;
+            struct attached a = { 0 };
             attach_until(&a, path, stage, 4, 0);
             say("at-stage");
             wait_for_ever();
         }
     }
+    if (!strcmp(behaviour, "newer")) return be_newer(path, count);
     if (!strcmp(behaviour, "silent")) return stay_silent(path, count);
     if (!strcmp(behaviour, "connect-and-go")) return connect_and_go(path, count);
     if (!strcmp(behaviour, "flood")) return flood(path, count);

@@ -26,12 +26,31 @@ void put_random(struct message *m, size_t count) { while (count--) put8(m, (uint
 void begin_with(struct message *m, uint32_t magic, uint16_t version, uint16_t type) {
     m->size = 0;
     m->fd_count = 0;
+    m->is_sealed = 0;
     put32(m, magic);
     put16(m, version);
     put16(m, type);
+    put32(m, 0);                              // the size of what follows
 }
 
-void begin(struct message *m, uint16_t type) { begin_with(m, MAGIC, VERSION, type); }
+static uint16_t spoken = VERSION;
+void speak(uint16_t version) { spoken = version; }
+
+void begin(struct message *m, uint16_t type) { begin_with(m, MAGIC, spoken, type); }
+
+static void write32(unsigned char *bytes, uint32_t value) { for (int i = 0; i < 4; i++) bytes[i] = (unsigned char)(value >> (8 * i)); }
+
+void seal(struct message *m, uint32_t size) {
+    write32(m->bytes + 8, size);
+    m->is_sealed = 1;
+}
+
+size_t open_record(struct message *m) {
+    put32(m, 0);
+    return m->size;
+}
+
+void close_record(struct message *m, size_t record) { write32(m->bytes + record - 4, (uint32_t)(m->size - record)); }
 
 void put_hello(struct message *m, int role, int policy, int64_t depth, int64_t budget, int reserved, int pollable) {
     put8(m, (uint8_t)role);
@@ -42,13 +61,18 @@ void put_hello(struct message *m, int role, int policy, int64_t depth, int64_t b
     put8(m, (uint8_t)reserved);
     put8(m, (uint8_t)pollable);
     put_text(m, "");                          // in no group
-    put8(m, 0);                               // no stream named: all of them
+    put16(m, 0);                              // no stream named: all of them
 }
 
 uint64_t get(struct message *m, int bytes) {
     uint64_t value = 0;
     for (int i = 0; i < bytes; i++) value |= (uint64_t)m->bytes[m->read++] << (8 * i);
     return value;
+}
+
+void skip_record(struct message *m) {
+    size_t size = get(m, 4);
+    m->read += size;
 }
 
 void get_text(struct message *m, char *text, size_t capacity) {
@@ -90,6 +114,7 @@ int listen_at(const char *path) {
 int send_message(int socket, const struct message *m) {
     union { struct cmsghdr align; char room[CMSG_SPACE(sizeof(int) * MAXIMUM_FDS)]; } control;
     struct iovec part = { (void *)m->bytes, m->size };
+    if (!m->is_sealed && m->size >= HEADER_SIZE) write32((unsigned char *)m->bytes + 8, (uint32_t)(m->size - HEADER_SIZE));
     struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
     if (m->fd_count > 0) {
         memset(&control, 0, sizeof control);
@@ -117,7 +142,7 @@ int receive_message(int socket, struct message *m) {
     if (size < 0 && errno == ECONNRESET) size = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
     if (size <= 0) return 0;
     m->size = (size_t)size;
-    m->read = 8;
+    m->read = HEADER_SIZE;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         m->fd_count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));

@@ -5,7 +5,9 @@
 #include <stdint.h>
 
 #define MAGIC 0x52534d46u
-#define VERSION 3
+#define VERSION 3                             // major in the low byte, minor in the high one
+#define NEWER_MINOR (VERSION | 7 << 8)
+#define HEADER_SIZE 12
 #define MAXIMUM_FDS 253
 
 enum {
@@ -20,11 +22,19 @@ struct message {
     int fds[MAXIMUM_FDS];
     int fd_count;
     size_t read;                              // how far it was read
+    int is_sealed;                            // the header has a size already, whatever follows
 };
 
 // Writing.
 void begin_with(struct message *m, uint32_t magic, uint16_t version, uint16_t type);
 void begin(struct message *m, uint16_t type);
+/// What `begin` says from now on.
+void speak(uint16_t version);
+/// Puts the size into the header, and leaves it at that: else it is put there as the message is sent.
+void seal(struct message *m, uint32_t size);
+/// Begins a record, and ends it with its size.
+size_t open_record(struct message *m);
+void close_record(struct message *m, size_t record);
 void put8(struct message *m, uint8_t value);
 void put16(struct message *m, uint16_t value);
 void put32(struct message *m, uint32_t value);
@@ -35,6 +45,8 @@ void put_hello(struct message *m, int role, int policy, int64_t depth, int64_t b
 
 // Reading: values of a message that is known to be well-formed.
 uint64_t get(struct message *m, int bytes);
+/// Leaves a record for what follows it.
+void skip_record(struct message *m);
 void get_text(struct message *m, char *text, size_t capacity);
 uint16_t type_of(const struct message *m);
 

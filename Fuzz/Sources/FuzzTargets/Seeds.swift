@@ -78,6 +78,7 @@ enum Seeds {
                         generation: 1,
                         slots: 4,
                         depth: 2,
+                        laneSize: LaneMemory.size(depth: 2),
                         recordStride: FrameTable.recordStride(metadataCapacity: 256),
                         metadataCapacity: 256,
                         streams: streams.enumerated().map { index, stream in

@@ -9,6 +9,12 @@
 // A word that a thread sleeps on is never in memory that two users can map, not even for reading: who can read a word
 // can wake its sleepers and move them to another word (futex(2): FUTEX_WAKE, FUTEX_REQUEUE).
 //
+// How the pages grow (CONTRIBUTING.md, "How the protocol may change"): a page begins with `struct fs_page_header`. Within a
+// major version no word moves or changes its meaning. A word that a newer minor adds takes a reserved word, or makes the page
+// longer. Reserved words are 0, which is the default of whatever takes them. A reader maps the part that it knows, and
+// accepts longer pages. The lane has no header, since its first line is looked at for each frame: the control message
+// `generation` has its size, and those of the frame table's parts.
+//
 // Plain integers with explicit padding: Swift imports neither _Atomic fields nor aligned structs. The Swift side lays
 // Atomic<> over the words at the offsets given here; every such word is naturally aligned.
 #pragma once
@@ -23,13 +29,20 @@
 #define FS_MAX_PLANES 4
 #define FS_MAX_BYTES_USED (FS_MAX_STREAMS * FS_MAX_PLANES)
 
+struct fs_page_header {
+    uint32_t magic;
+    uint8_t major;                            // of the protocol, as in the header of a control message
+    uint8_t minor;
+    uint16_t size;                            // bytes of this page; of a frame table, where its records begin
+};
+_Static_assert(sizeof(struct fs_page_header) == 8, "page header");
+
 // --- channel page -------------------------------------------------------------------------------------------------
 
 #define FS_CHANNEL_PAGE_MAGIC 0x47504346u     // "FCPG"
 
 struct fs_channel_page {
-    uint32_t magic;
-    uint32_t version;
+    struct fs_page_header header;
     uint64_t reserved0[7];
     // Line 1: what a releasing subscriber reads.
     uint32_t shortage;                        // atomic; FS_SHORT_* bits: how the publisher wants to hear of releases
@@ -58,8 +71,7 @@ _Static_assert(offsetof(struct fs_channel_page, generation) == 128, "own cache l
 #define FS_WAKE_PAGE_MAGIC 0x50574346u        // "FCWP"
 
 struct fs_wake_page {
-    uint32_t magic;
-    uint32_t version;
+    struct fs_page_header header;
     // What the user's sleeping readers wait on. Bumped when a frame is offered and one of them sleeps, and at every
     // change of the channel's state.
     uint32_t wake;                            // atomic; futex word
@@ -69,8 +81,6 @@ _Static_assert(sizeof(struct fs_wake_page) == FS_CACHE_LINE, "wake page");
 _Static_assert(offsetof(struct fs_wake_page, wake) == 8, "wake word");
 
 // --- lane ---------------------------------------------------------------------------------------------------------
-
-#define FS_LANE_MAGIC 0x4e4c5346u             // "FSLN"
 
 struct fs_lane {
     // Lines 0 to 2: written by the subscriber, but for the publisher's clearing of `released`. What the publisher looks at
@@ -108,8 +118,7 @@ _Static_assert(sizeof(struct fs_lane) == 264, "the cells follow");
 #define FS_FRAME_TABLE_MAGIC 0x54465346u      // "FSFT"
 
 struct fs_frame_table {
-    uint32_t magic;
-    uint32_t version;
+    struct fs_page_header header;
     uint32_t generation;
     uint32_t slots;
     uint32_t record_stride;                   // bytes from one record to the next

@@ -38,7 +38,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case noSuchChannel(channel: String, path: String)
     case notAllowed(channel: String, path: String)
     case refused(String)
-    case versionMismatch(ours: UInt16, theirs: UInt16)
+    case versionMismatch(ours: ProtocolVersion, theirs: ProtocolVersion)
     case unknownStream(name: String, offered: [String])
     case outOfDescriptors
     case handshakeTimeout(channel: String)
@@ -112,7 +112,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
             "channel '\(channel)' does not let you in (\(path)); the publisher's --mode, --group and --allow-uid say who may"
         case .refused(let reason): "the publisher refused: \(reason)"
         case .versionMismatch(let ours, let theirs):
-            "the other side speaks protocol version \(theirs), this one \(ours); use the same FrameShare release on both"
+            ProtocolVersion.comparison(of: "this program", ours, with: "the publisher", theirs)
         case .unknownStream(let name, let offered):
             "the channel has no stream '\(name)'; it offers \(offered.joined(separator: ", "))"
         case .outOfDescriptors:

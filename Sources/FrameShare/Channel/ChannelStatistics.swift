@@ -133,25 +133,24 @@ extension WireWriter {
         put(s.publisherPID)
         put(s.publisherUID)
         put(s.generation)
-        put(UInt8(clamping: s.streams.count))
-        for stream in s.streams {
-            put(stream.stream)
-            put(stream.memory.rawValue)
-            put(stream.protection.rawValue)
+        put(records: s.streams) { w, stream in
+            w.putRecord { $0.put(stream.stream) }
+            w.put(stream.memory.rawValue)
+            w.put(stream.protection.rawValue)
         }
         for n in [s.slots, s.slotsFree, s.slotsAtSource, s.sourceNeed, s.slotsReserved, s.retiredSlotsHeld] { put(n) }
         put(s.copies != nil)
         if let copies = s.copies {
-            for n in [copies.slots, copies.free, copies.floor] { put(n) }
-            put(copies.copied)
+            putRecord { w in
+                for n in [copies.slots, copies.free, copies.floor] { w.put(n) }
+                w.put(copies.copied)
+            }
         }
         for n in [s.published, s.lostBySource, s.lostNoFreeSlot, s.damaged] { put(n) }
         put(s.age)
         put(s.sinceLastFrame)
-        put(UInt16(clamping: s.subscribers.count))
-        for subscriber in s.subscribers { put(subscriber) }
-        put(UInt8(clamping: s.groups.count))
-        for group in s.groups { put(group) }
+        put(records: s.subscribers) { $0.put($1) }
+        put(records: s.groups) { $0.put($1) }
         put(s.sourceTrouble)
         put(s.sourceErrors)
     }
@@ -173,8 +172,7 @@ extension WireWriter {
         put(s.budget)
         put(s.reserved)
         put(s.group)
-        put(UInt8(clamping: s.streams.count))
-        for name in s.streams { put(name) }
+        put(names: s.streams)
         for n in [s.delivered, s.droppedByPolicy, s.droppedByBudget, s.droppedByShortage, s.copies] { put(n) }
         put(s.getsCopies)
         put(s.queued)
@@ -192,13 +190,12 @@ extension WireReader {
         let pid: Int32 = try integer()
         let uid: UInt32 = try integer()
         let generation: UInt32 = try integer()
-        var streams: [ChannelStatistics.StreamStatus] = []
-        for _ in 0..<Int(try integer(UInt8.self)) {
-            let stream = try stream()
-            guard let memory = MemoryKind(rawValue: try integer()),
-                let protection = WriteProtection(rawValue: try integer())
+        let streams = try records(atMost: 255, "streams") { r throws(WireError) in
+            let stream = try r.record { r throws(WireError) in try r.stream() }
+            guard let memory = MemoryKind(rawValue: try r.integer()),
+                let protection = WriteProtection(rawValue: try r.integer())
             else { throw WireError(text: "unknown memory") }
-            streams.append(.init(stream: stream, memory: memory, protection: protection))
+            return ChannelStatistics.StreamStatus(stream: stream, memory: memory, protection: protection)
         }
         let limit = 1 << 32
         return ChannelStatistics(
@@ -221,8 +218,8 @@ extension WireReader {
             damaged: try integer(),
             age: try integer(),
             sinceLastFrame: try integer(),
-            subscribers: try subscribers(),
-            groups: try groups(),
+            subscribers: try records(atMost: 65535, "subscribers") { r throws(WireError) in try r.subscriber() },
+            groups: try records(atMost: 65535, "groups") { r throws(WireError) in try r.group() },
             sourceTrouble: try text(),
             sourceErrors: try integer()
         )
@@ -230,73 +227,53 @@ extension WireReader {
 
     private mutating func copies(atMost limit: Int) throws(WireError) -> ChannelStatistics.CopyStatus? {
         guard try bool() else { return nil }
-        return .init(
-            slots: try count(atMost: limit),
-            free: try count(atMost: limit),
-            floor: try count(atMost: limit),
-            copied: try integer()
+        return try record { r throws(WireError) in
+            .init(
+                slots: try r.count(atMost: limit),
+                free: try r.count(atMost: limit),
+                floor: try r.count(atMost: limit),
+                copied: try r.integer()
+            )
+        }
+    }
+
+    private mutating func group() throws(WireError) -> ChannelStatistics.GroupStatus {
+        .init(
+            name: try text(),
+            members: try count(atMost: 1 << 32),
+            given: try integer(),
+            lost: try integer(),
+            answered: try integer(),
+            failed: try integer(),
+            pending: try count(atMost: 1 << 32),
+            discarded: try integer()
         )
     }
 
-    private mutating func groups() throws(WireError) -> [ChannelStatistics.GroupStatus] {
-        var result: [ChannelStatistics.GroupStatus] = []
-        for _ in 0..<Int(try integer(UInt8.self)) {
-            result.append(
-                .init(
-                    name: try text(),
-                    members: try count(atMost: 1 << 32),
-                    given: try integer(),
-                    lost: try integer(),
-                    answered: try integer(),
-                    failed: try integer(),
-                    pending: try count(atMost: 1 << 32),
-                    discarded: try integer()
-                )
-            )
-        }
-        return result
-    }
-
-    private mutating func subscribers() throws(WireError) -> [ChannelStatistics.SubscriberStatus] {
-        var result: [ChannelStatistics.SubscriberStatus] = []
-        for _ in 0..<Int(try integer(UInt16.self)) {
-            let id: UInt32 = try integer()
-            let pid: Int32 = try integer()
-            let uid: UInt32 = try integer()
-            let name = try text()
-            let policy = try policy()
-            let budget = try count(atMost: 1 << 32)
-            let reserved = try bool()
-            let group = try text()
-            var streams: [String] = []
-            for _ in 0..<Int(try integer(UInt8.self)) { streams.append(try text()) }
-            result.append(
-                .init(
-                    id: id,
-                    pid: pid,
-                    uid: uid,
-                    name: name,
-                    policy: policy,
-                    budget: budget,
-                    reserved: reserved,
-                    group: group,
-                    streams: streams,
-                    delivered: try integer(),
-                    droppedByPolicy: try integer(),
-                    droppedByBudget: try integer(),
-                    droppedByShortage: try integer(),
-                    copies: try integer(),
-                    getsCopies: try bool(),
-                    queued: try count(atMost: 1 << 32),
-                    held: try count(atMost: 1 << 32),
-                    oldestLeaseAge: try integer(),
-                    latencyP50: try integer(),
-                    latencyP99: try integer(),
-                    latencyMax: try integer(),
-                    age: try integer()
-                )
-            )
-        }
-        return result
+    private mutating func subscriber() throws(WireError) -> ChannelStatistics.SubscriberStatus {
+        .init(
+            id: try integer(),
+            pid: try integer(),
+            uid: try integer(),
+            name: try text(),
+            policy: try policy(),
+            budget: try count(atMost: 1 << 32),
+            reserved: try bool(),
+            group: try text(),
+            streams: try names(),
+            delivered: try integer(),
+            droppedByPolicy: try integer(),
+            droppedByBudget: try integer(),
+            droppedByShortage: try integer(),
+            copies: try integer(),
+            getsCopies: try bool(),
+            queued: try count(atMost: 1 << 32),
+            held: try count(atMost: 1 << 32),
+            oldestLeaseAge: try integer(),
+            latencyP50: try integer(),
+            latencyP99: try integer(),
+            latencyMax: try integer(),
+            age: try integer()
+        )
     }
 }

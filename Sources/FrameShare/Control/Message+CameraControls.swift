@@ -35,11 +35,9 @@ extension WireWriter {
         case .list: put(UInt8(0))
         case .set(let settings):
             put(UInt8(1))
-            let settings = settings.prefix(Message.maximumSettings)
-            put(UInt16(settings.count))
-            for setting in settings {
-                put(short: setting.name)
-                put(short: setting.value)
+            put(records: settings.prefix(Message.maximumSettings)) { w, setting in
+                w.put(short: setting.name)
+                w.put(short: setting.value)
             }
         }
     }
@@ -64,7 +62,7 @@ extension WireWriter {
         var left = Message.maximumSize - 64
         for control in controls.prefix(Message.maximumControls) {
             var piece = WireWriter()
-            piece.put(control)
+            piece.putRecord { $0.put(control) }
             guard piece.bytes.count <= left else { break }
             left -= piece.bytes.count
             pieces.append(piece.bytes)
@@ -84,29 +82,25 @@ extension WireWriter {
         put(short: control.value ?? "")
         put(control.isReadOnly)
         put(control.isInactive)
-        let items = control.items.prefix(Message.maximumItems)
-        put(UInt16(items.count))
-        for item in items {
-            put(short: item.value)
-            put(short: item.name)
+        put(records: control.items.prefix(Message.maximumItems)) { w, item in
+            w.put(short: item.value)
+            w.put(short: item.name)
         }
     }
 
     private mutating func put(outcomes: [ControlOutcome]) {
-        let outcomes = outcomes.prefix(Message.maximumSettings)
-        put(UInt16(outcomes.count))
-        for outcome in outcomes {
-            put(short: outcome.name)
+        put(records: outcomes.prefix(Message.maximumSettings)) { w, outcome in
+            w.put(short: outcome.name)
             switch outcome.result {
             case .success(let value):
-                put(UInt8(0))
-                put(short: value)
+                w.put(UInt8(0))
+                w.put(short: value)
             case .failure(.refused(let reason)):
-                put(UInt8(1))
-                put(short: reason)
+                w.put(UInt8(1))
+                w.put(short: reason)
             case .failure(.sourceGone):
-                put(UInt8(2))
-                put("")
+                w.put(UInt8(2))
+                w.put("")
             }
         }
     }
@@ -120,38 +114,34 @@ extension WireReader {
         return text
     }
 
-    private mutating func few(_ most: Int) throws(WireError) -> Int {
-        let count = Int(try integer(UInt16.self))
-        guard count <= most else { throw WireError(text: "\(count) are too many") }
-        return count
-    }
-
     mutating func controlsQuery() throws(WireError) -> Message.ControlsQuery {
         switch try integer(UInt8.self) {
         case 0: return .list
         case 1:
-            var settings: [ControlSetting] = []
-            for _ in 0..<(try few(Message.maximumSettings)) {
-                settings.append(ControlSetting(try short(), try short()))
-            }
-            return .set(settings)
+            return .set(
+                try records(atMost: Message.maximumSettings, "settings") { r throws(WireError) in
+                    ControlSetting(try r.short(), try r.short())
+                }
+            )
         case let other: throw WireError(text: "unknown question \(other)")
         }
     }
 
     mutating func controlsAnswer() throws(WireError) -> Message.ControlsAnswer {
         switch try integer(UInt8.self) {
-        case 0: return .list(try controls())
-        case 1: return .outcomes(try controlOutcomes())
+        case 0:
+            return .list(
+                try records(atMost: Message.maximumControls, "controls") { r throws(WireError) in try r.control() }
+            )
+        case 1:
+            return .outcomes(
+                try records(atMost: Message.maximumSettings, "outcomes") { r throws(WireError) in
+                    try r.controlOutcome()
+                }
+            )
         case 2: return .refused(try short())
         case let other: throw WireError(text: "unknown answer \(other)")
         }
-    }
-
-    private mutating func controls() throws(WireError) -> [CameraControl] {
-        var controls: [CameraControl] = []
-        for _ in 0..<(try few(Message.maximumControls)) { controls.append(try control()) }
-        return controls
     }
 
     private mutating func control() throws(WireError) -> CameraControl {
@@ -172,27 +162,21 @@ extension WireReader {
         control.value = hasValue ? value : nil
         control.isReadOnly = try bool()
         control.isInactive = try bool()
-        for _ in 0..<(try few(Message.maximumItems)) {
-            control.items.append(CameraControl.Item(value: try short(), name: try short()))
+        control.items = try records(atMost: Message.maximumItems, "menu items") { r throws(WireError) in
+            CameraControl.Item(value: try r.short(), name: try r.short())
         }
         return control
     }
 
-    private mutating func controlOutcomes() throws(WireError) -> [ControlOutcome] {
-        var outcomes: [ControlOutcome] = []
-        for _ in 0..<(try few(Message.maximumSettings)) {
-            let name = try short()
-            let kind = try integer(UInt8.self)
-            let text = try short()
-            let result: Result<String, ControlError> =
-                switch kind {
-                case 0: .success(text)
-                case 1: .failure(.refused(text))
-                case 2: .failure(.sourceGone)
-                default: throw WireError(text: "unknown outcome \(kind)")
-                }
-            outcomes.append(ControlOutcome(name: name, result: result))
+    private mutating func controlOutcome() throws(WireError) -> ControlOutcome {
+        let name = try short()
+        let kind = try integer(UInt8.self)
+        let text = try short()
+        switch kind {
+        case 0: return ControlOutcome(name: name, result: .success(text))
+        case 1: return ControlOutcome(name: name, result: .failure(.refused(text)))
+        case 2: return ControlOutcome(name: name, result: .failure(.sourceGone))
+        default: throw WireError(text: "unknown outcome \(kind)")
         }
-        return outcomes
     }
 }

@@ -1,4 +1,5 @@
-// The control protocol: one SOCK_SEQPACKET message each, header (magic, version, type) and body.
+// The control protocol: one SOCK_SEQPACKET message each, header (magic, major and minor version, type, size) and body.
+// How it may change: CONTRIBUTING.md, "How the protocol may change".
 //
 //   subscriber                          publisher
 //   hello  ------------------------->
@@ -19,11 +20,10 @@
 
 /// A control message.
 enum Message: Equatable {
-    /// The version that both sides must speak.
-    static let version: UInt16 = 3
+    /// Its magic and the two bytes of the version after it are the same in every version: each side can tell who is older.
     static let magic: UInt32 = 0x5253_4d46  // "FMSR"
-    static let headerSize = 8
-    /// The largest that is ever sent.
+    static let headerSize = 12
+    /// The largest that is ever sent, in any minor version.
     static let maximumSize = 128 * 1024
     /// The most descriptors of one message: the kernel's SCM_MAX_FD is 253.
     static let maximumDescriptors = 250
@@ -78,9 +78,18 @@ enum Message: Equatable {
         var copySlots = 0
         var copyProtection = WriteProtection.none
         var depth: Int
+        /// How many bytes of the lane there are at least.
+        var laneSize: Int
+        /// Where the frame table's records begin, and how long each is without its metadata: a newer publisher's may be
+        /// longer than those that this program knows.
+        var tableHeaderSize = FrameTable.headerSize
+        var recordSize = FrameTable.recordSize
         var recordStride: Int
         var metadataCapacity: Int
         var streams: [StreamOffer]
+
+        /// Of any minor version.
+        static let maximumLaneSize = 1 << 20
 
         /// The first slot that is for copies; `slots` where there is none.
         var firstCopy: Int { slots - copySlots }
@@ -106,7 +115,9 @@ enum Message: Equatable {
         case disconnected(String)
     }
 
-    fileprivate var type: UInt16 {
+    /// Types are numbered from 1 to this.
+    private static let lastType: UInt16 = 17
+    private var type: UInt16 {
         switch self {
         case .hello: 1
         case .welcome: 2
@@ -136,8 +147,14 @@ extension Message {
     var encoded: [UInt8] {
         var w = WireWriter()
         w.put(Self.magic)
-        w.put(Self.version)
+        w.put(ProtocolVersion.current.major)
+        w.put(ProtocolVersion.current.minor)
         w.put(type)
+        w.putRecord(putBody)
+        return w.bytes
+    }
+
+    private func putBody(_ w: inout WireWriter) {
         switch self {
         case .hello(let m):
             w.put(m.role.rawValue)
@@ -147,8 +164,7 @@ extension Message {
             w.put(m.request.reserved)
             w.put(m.pollable)
             w.put(m.group)
-            w.put(UInt8(clamping: m.streams.count))
-            for name in m.streams { w.put(name) }
+            w.put(names: m.streams)
         case .welcome(let m):
             w.put(m.subscriber)
             w.put(m.publisherPID)
@@ -161,10 +177,12 @@ extension Message {
             w.put(m.copySlots)
             w.put(m.copyProtection.rawValue)
             w.put(m.depth)
+            w.put(m.laneSize)
+            w.put(m.tableHeaderSize)
+            w.put(m.recordSize)
             w.put(m.recordStride)
             w.put(m.metadataCapacity)
-            w.put(UInt8(clamping: m.streams.count))
-            for stream in m.streams { w.put(stream) }
+            w.put(records: m.streams) { $0.put($1) }
         case .buffers(let generation, let first, let count):
             w.put(generation)
             w.put(first)
@@ -193,7 +211,6 @@ extension Message {
             w.put(number)
             w.put(answer)
         }
-        return w.bytes
     }
 }
 
@@ -220,12 +237,11 @@ extension WireWriter {
         put(layout.format.fourcc.rawValue)
         put(layout.format.modifier)
         put(layout.colorSpace)
-        put(UInt8(clamping: layout.planes.count))
-        for plane in layout.planes {
-            put(plane.offset)
-            put(plane.stride)
-            put(plane.size)
-            put(plane.buffer)
+        put(records: layout.planes) { w, plane in
+            w.put(plane.offset)
+            w.put(plane.stride)
+            w.put(plane.size)
+            w.put(plane.buffer)
         }
     }
 
@@ -237,12 +253,11 @@ extension WireWriter {
     }
 
     mutating func put(_ offer: Message.StreamOffer) {
-        put(offer.stream)
+        putRecord { $0.put(offer.stream) }
         put(offer.index)
         put(offer.memory.rawValue)
         put(offer.protection.rawValue)
-        put(UInt8(clamping: offer.bufferSizes.count))
-        for size in offer.bufferSizes { put(size) }
+        put(records: offer.bufferSizes) { $0.put($1) }
     }
 }
 
@@ -252,26 +267,53 @@ extension Message {
     /// What is wrong with bytes that claim to be a message.
     enum ReadError: Error, Equatable {
         case notAMessage
-        case version(UInt16)
-        case malformed(String)
+        /// Of another major version.
+        case version(ProtocolVersion)
+        case unknownType(UInt16, ProtocolVersion)
+        case malformed(String, ProtocolVersion)
+
+        /// The sender is of a newer minor version, and says something that came with it.
+        var isOfNewerType: Bool {
+            if case .unknownType(_, let theirs) = self { theirs > .current } else { false }
+        }
+
+        /// For people. It says which side is older, where one is.
+        func text(reader: String, sender: String) -> String {
+            func comparison(_ theirs: ProtocolVersion) -> String {
+                ProtocolVersion.comparison(of: reader, with: sender, theirs)
+            }
+            func text(_ fault: String, _ theirs: ProtocolVersion) -> String {
+                "malformed message: \(fault)" + (theirs == .current ? "" : "; \(comparison(theirs))")
+            }
+            return switch self {
+            case .notAMessage: "it does not speak FrameShare"
+            case .version(let theirs): comparison(theirs)
+            case .unknownType(let type, let theirs): text("unknown type \(type)", theirs)
+            case .malformed(let fault, let theirs): text(fault, theirs)
+            }
+        }
     }
 
-    /// Reads a message; throws for anything that is not exactly one.
+    /// Reads a message; throws for anything that is not exactly one. What a newer minor version has put at the end of the
+    /// message, or of a record in it, is skipped.
     init(bytes: ArraySlice<UInt8>) throws(ReadError) {
         var r = WireReader(bytes)
-        let header: (magic: UInt32, version: UInt16, type: UInt16)
+        let (magic, version): (UInt32, ProtocolVersion)
         do throws(WireError) {
-            header = (try r.integer(), try r.integer(), try r.integer())
+            magic = try r.integer()
+            version = ProtocolVersion(major: try r.integer(), minor: try r.integer())
         } catch {
             throw .notAMessage
         }
-        guard header.magic == Self.magic else { throw .notAMessage }
-        guard header.version == Self.version else { throw .version(header.version) }
+        guard magic == Self.magic else { throw .notAMessage }
+        guard version.major == ProtocolVersion.current.major else { throw .version(version) }
+        guard let type = try? r.integer(UInt16.self) else { throw .notAMessage }
+        guard (1...Self.lastType).contains(type) else { throw .unknownType(type, version) }
         do throws(WireError) {
-            self = try Self.body(header.type, &r)
+            self = try r.record { r throws(WireError) in try Self.body(type, &r) }
             try r.expectEnd()
         } catch {
-            throw .malformed("type \(header.type): \(error.text)")
+            throw .malformed("type \(type): \(error.text)", version)
         }
     }
 
@@ -285,10 +327,8 @@ extension Message {
             let reserved = try r.bool()
             let pollable = try r.bool()
             let group = try r.text()
-            let count = Int(try r.integer(UInt8.self))
-            guard count <= Stream.maximumCount else { throw WireError(text: "\(count) streams") }
-            var streams: [String] = []
-            for _ in 0..<count { streams.append(try r.text()) }
+            let streams = try r.names()
+            guard streams.count <= Stream.maximumCount else { throw WireError(text: "\(streams.count) streams") }
             return .hello(
                 Hello(
                     role: role,
@@ -360,19 +400,15 @@ extension WireReader {
         let height = try count(atMost: 1 << 16)
         let format = PixelFormat(fourcc: FourCC(rawValue: try integer()), modifier: try integer())
         let colorSpace = try colorSpace()
-        let planeCount = Int(try integer(UInt8.self))
-        guard (1...4).contains(planeCount) else { throw WireError(text: "\(planeCount) planes") }
-        var planes: [PlaneLayout] = []
-        for _ in 0..<planeCount {
-            planes.append(
-                PlaneLayout(
-                    offset: try count(atMost: 1 << 40),
-                    stride: try count(atMost: 1 << 32),
-                    size: try count(atMost: 1 << 40),
-                    buffer: try count(atMost: 3)
-                )
+        let planes = try records(atMost: 4, "planes") { r throws(WireError) in
+            PlaneLayout(
+                offset: try r.count(atMost: 1 << 40),
+                stride: try r.count(atMost: 1 << 32),
+                size: try r.count(atMost: 1 << 40),
+                buffer: try r.count(atMost: 3)
             )
         }
+        guard !planes.isEmpty else { throw WireError(text: "0 planes") }
         let layout = ImageLayout(width: width, height: height, format: format, colorSpace: colorSpace, planes: planes)
         do throws(ImageLayoutError) {
             try layout.validate()
@@ -399,42 +435,46 @@ extension WireReader {
             throw WireError(text: "unknown memory")
         }
         let depth = try count(atMost: LaneMemory.maximumDepth)
+        let laneSize = try count(atMost: Message.GenerationOffer.maximumLaneSize)
+        let tableHeaderSize = try count(atMost: FrameTable.maximumPartSize)
+        let recordSize = try count(atMost: FrameTable.maximumPartSize)
         let recordStride = try count(atMost: FrameTable.maximumRecordStride)
         let metadataCapacity = try count(atMost: FrameTable.maximumMetadataCapacity)
-        let streamCount = Int(try integer(UInt8.self))
-        guard slots >= 1, copySlots < slots, depth >= 1, (1...Stream.maximumCount).contains(streamCount),
-            recordStride >= FrameTable.recordSize + metadataCapacity, recordStride % 8 == 0
+        guard slots >= 1, copySlots < slots, depth >= 1, laneSize >= LaneMemory.size(depth: depth),
+            tableHeaderSize >= FrameTable.headerSize, tableHeaderSize % 8 == 0,
+            recordSize >= FrameTable.recordSize, recordSize % 8 == 0,
+            recordStride >= recordSize + metadataCapacity, recordStride % 8 == 0
         else { throw WireError(text: "impossible pool") }
-        var streams: [Message.StreamOffer] = []
-        for _ in 0..<streamCount {
-            let stream = try stream()
-            let index = try count(atMost: Stream.maximumCount - 1)
-            guard let memory = MemoryKind(rawValue: try integer()),
-                let protection = WriteProtection(rawValue: try integer())
-            else { throw WireError(text: "unknown memory") }
-            let count = Int(try integer(UInt8.self))
-            guard count == stream.layout.bufferCount else { throw WireError(text: "\(count) buffers") }
-            var sizes: [Int] = []
-            for i in 0..<count {
-                let size = try self.count(atMost: 1 << 40)
-                guard size >= stream.layout.bufferSize(i), size > 0 else {
-                    throw WireError(text: "buffer smaller than its layout")
-                }
-                sizes.append(size)
-            }
-            streams.append(
-                .init(stream: stream, index: index, memory: memory, protection: protection, bufferSizes: sizes)
-            )
+        let streams = try records(atMost: Stream.maximumCount, "streams") { r throws(WireError) in
+            try r.streamOffer()
         }
+        guard !streams.isEmpty else { throw WireError(text: "0 streams") }
         return Message.GenerationOffer(
             generation: generation,
             slots: slots,
             copySlots: copySlots,
             copyProtection: copyProtection,
             depth: depth,
+            laneSize: laneSize,
+            tableHeaderSize: tableHeaderSize,
+            recordSize: recordSize,
             recordStride: recordStride,
             metadataCapacity: metadataCapacity,
             streams: streams
         )
+    }
+
+    private mutating func streamOffer() throws(WireError) -> Message.StreamOffer {
+        let stream = try record { r throws(WireError) in try r.stream() }
+        let index = try count(atMost: Stream.maximumCount - 1)
+        guard let memory = MemoryKind(rawValue: try integer()),
+            let protection = WriteProtection(rawValue: try integer())
+        else { throw WireError(text: "unknown memory") }
+        let sizes = try records(atMost: 4, "buffers") { r throws(WireError) in try r.count(atMost: 1 << 40) }
+        guard sizes.count == stream.layout.bufferCount else { throw WireError(text: "\(sizes.count) buffers") }
+        for (i, size) in sizes.enumerated() where size < stream.layout.bufferSize(i) || size == 0 {
+            throw WireError(text: "buffer smaller than its layout")
+        }
+        return .init(stream: stream, index: index, memory: memory, protection: protection, bufferSizes: sizes)
     }
 }

@@ -17,6 +17,26 @@ struct WireWriter {
         bytes.append(contentsOf: utf8)
     }
     mutating func put(raw: some Sequence<UInt8>) { bytes.append(contentsOf: raw) }
+
+    /// Puts a record: its size, and then what `body` puts. A newer minor version may put more at its end.
+    mutating func putRecord(_ body: (inout WireWriter) -> Void) {
+        let start = bytes.count
+        put(UInt32(0))
+        body(&self)
+        let size = UInt32(clamping: bytes.count - start - 4)
+        for i in 0..<4 { bytes[start + i] = UInt8(truncatingIfNeeded: size >> UInt32(8 * i)) }
+    }
+
+    /// Puts a list of records.
+    mutating func put<T>(records: some Collection<T>, _ body: (inout WireWriter, T) -> Void) {
+        put(UInt16(clamping: records.count))
+        for record in records.prefix(Int(UInt16.max)) { putRecord { body(&$0, record) } }
+    }
+
+    mutating func put(names: [String]) {
+        put(UInt16(clamping: names.count))
+        for name in names.prefix(Int(UInt16.max)) { put(name) }
+    }
 }
 
 /// Why a message could not be read.
@@ -34,6 +54,7 @@ struct WireReader {
         offset = bytes.startIndex
     }
 
+    /// Whether nothing is left: a sender of an older minor version does not have what would follow.
     var isAtEnd: Bool { offset == bytes.endIndex }
 
     mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(WireError) -> T {
@@ -74,6 +95,37 @@ struct WireReader {
         guard size >= 0, bytes.endIndex - offset >= size else { throw WireError(text: "message too short") }
         defer { offset += size }
         return Array(bytes[offset..<offset + size])
+    }
+
+    /// Reads a record. What `read` leaves at its end is of a newer minor version, and is skipped.
+    mutating func record<T>(_ read: (inout WireReader) throws(WireError) -> T) throws(WireError) -> T {
+        let size = Int(try integer(UInt32.self))
+        guard bytes.endIndex - offset >= size else {
+            throw WireError(text: "a record of \(size) bytes, of which \(bytes.endIndex - offset) came: too short")
+        }
+        var record = WireReader(bytes[offset..<offset + size])
+        offset += size
+        return try read(&record)
+    }
+
+    /// Reads a list of records.
+    /// - Parameter what: what they are, for people
+    mutating func records<T>(
+        atMost limit: Int,
+        _ what: String,
+        _ read: (inout WireReader) throws(WireError) -> T
+    ) throws(WireError) -> [T] {
+        let count = Int(try integer(UInt16.self))
+        guard count <= limit else { throw WireError(text: "\(count) \(what)") }
+        var result: [T] = []
+        for _ in 0..<count { result.append(try record(read)) }
+        return result
+    }
+
+    mutating func names() throws(WireError) -> [String] {
+        var names: [String] = []
+        for _ in 0..<Int(try integer(UInt16.self)) { names.append(try text()) }
+        return names
     }
 
     func expectEnd() throws(WireError) {

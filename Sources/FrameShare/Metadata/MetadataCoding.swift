@@ -1,6 +1,7 @@
 // Metadata as bytes in a slot. An entry: key length (1 byte), type (1), 0 (2), payload size (4), key, payload; all
 // little-endian, unaligned. Types 1...9 are bool, int32, int64, float, double, string, bytes, rectangle, size; + 0x80
-// is an array of them. Strings in an array have a 4-byte length each.
+// is an array of them. Strings in an array have a 4-byte length each. A newer publisher may write values of other types:
+// they are left out.
 
 extension Metadata {
     /// Whether a frame of a channel with the usual room can carry it.
@@ -34,6 +35,11 @@ enum MetadataCoding {
         case .rectangles: 8 | arrayBit
         case .sizes: 9 | arrayBit
         }
+    }
+
+    /// Whether values of this type can be read here.
+    static func isKnown(_ type: UInt8) -> Bool {
+        (1...9).contains(type & ~arrayBit) && type != 7 | arrayBit
     }
 
     static func payloadSize(of value: MetadataValue) -> Int {

@@ -32,7 +32,7 @@ public struct MetadataView: ~Escapable {
         return nil
     }
 
-    /// All of it as a value of its own that may be kept. Throws `badMetadata` where the bytes are malformed.
+    /// All of it as a value of its own that may be kept. Values of types that a newer publisher has are left out. Throws `badMetadata` where the bytes are malformed.
     public func copy() throws(ChannelError) -> Metadata {
         var entries: [Metadata.Entry] = []
         var offset = 0
@@ -41,9 +41,10 @@ public struct MetadataView: ~Escapable {
             guard let key = MetadataDecoding.text(bytes, entry.keyStart, entry.keySize) else {
                 throw .badMetadata("key at byte \(offset)")
             }
+            offset = entry.end
+            guard MetadataCoding.isKnown(entry.type) else { continue }
             guard let value = MetadataDecoding.value(bytes, entry) else { throw .badMetadata("value of '\(key)'") }
             entries.append(Metadata.Entry(key: key, value: value))
-            offset = entry.end
         }
         return Metadata(collapsing: entries)
     }

@@ -45,7 +45,7 @@ public final class ChannelMonitor: Sendable {
                 on: socket
             )
             var buffer = ControlSocket.messageBuffer()
-            switch try Self.answer(on: socket, until: deadline, channel: channel, &buffer) {
+            switch try Self.answer(on: socket, until: deadline, channel: channel, isWelcome: true, &buffer) {
             case .welcome:
                 self.socket = socket
                 return
@@ -56,15 +56,17 @@ public final class ChannelMonitor: Sendable {
     }
 
     /// The next message, which may take until `deadline`.
+    /// - Parameter isWelcome: it is the first one, and of a type that this program knows
     private static func answer(
         on socket: ControlSocket,
         until deadline: Deadline,
         channel: String,
+        isWelcome: Bool = false,
         _ buffer: inout [UInt8]
     ) throws(ChannelError) -> Message {
         while true {
             try SubscriberLink.wait(for: socket, until: deadline, channel: channel)
-            if let message = try receiveOne(on: socket, channel: channel, &buffer) { return message }
+            if let message = try receiveOne(on: socket, channel: channel, isWelcome, &buffer) { return message }
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
         }
     }
@@ -126,6 +128,7 @@ public final class ChannelMonitor: Sendable {
     private static func receiveOne(
         on socket: ControlSocket,
         channel: String,
+        _ isWelcome: Bool,
         _ buffer: inout [UInt8]
     ) throws(ChannelError) -> Message? {
         switch socket.receive(into: &buffer) {
@@ -133,7 +136,9 @@ public final class ChannelMonitor: Sendable {
         case .hangUp: throw .publisherLost(channel: channel)
         case .failed: throw .publisherLost(channel: channel)
         case .message(let received):
-            let message = try SubscriberLink.parse(received.bytes)
+            let found =
+                try isWelcome ? SubscriberLink.parse(received.bytes) : SubscriberLink.parseKnown(received.bytes)
+            guard let message = found else { return nil }
             switch message {
             case .refused(let reason): throw .refused(reason)
             case .ended(let end): throw end.error ?? .closed

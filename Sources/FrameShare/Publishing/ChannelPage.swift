@@ -22,18 +22,15 @@ struct ChannelPage: @unchecked Sendable {
     init(creating name: String) throws(MemoryError) {
         memory = try SharedMemory(creating: "frameshare:\(name)", size: Self.size, readersMayWrite: false)
         base = memory.mapping.baseAddress
-        base.storeBytes(of: FS_CHANNEL_PAGE_MAGIC, as: UInt32.self)
-        base.storeBytes(of: UInt32(Message.version), toByteOffset: 4, as: UInt32.self)
+        PageHeader.channelPage.write(to: base)
         generation.pointee.store(1, ordering: .releasing)
     }
 
-    init(adopting descriptor: consuming OwnedDescriptor) throws(MemoryError) {
-        memory = try SharedMemory(adopting: descriptor, size: Self.size, access: .read)
+    /// Maps the page that a publisher sent, for reading.
+    init(adopting descriptor: consuming OwnedDescriptor) throws(ChannelError) {
+        memory = try PageHeader.adopt(descriptor, size: Self.size)
         base = memory.mapping.baseAddress
-    }
-
-    var hasMagic: Bool {
-        base.load(as: UInt32.self) == FS_CHANNEL_PAGE_MAGIC
+        try PageHeader.channelPage.check(base)
     }
 
     // Offsets of `struct fs_channel_page`, asserted in its header. On the reader's side the mapping is read-only:

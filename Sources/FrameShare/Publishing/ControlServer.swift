@@ -228,7 +228,10 @@ final class ControlServer: Sendable {
                 do throws(Message.ReadError) {
                     message = try Message(bytes: received.bytes)
                 } catch {
-                    refuse(descriptor, Self.text(of: error), &connections)
+                    // It asks for nothing that it can't do without, or it would have looked at our version first. Its
+                    // hello is another matter.
+                    if error.isOfNewerType, !connection.isSilent, received.descriptors.isEmpty { continue }
+                    refuse(descriptor, error.text(reader: "this publisher", sender: "the program"), &connections)
                     return
                 }
                 if case .reply(let reply) = message, case .attached(let id) = connection.stage {
@@ -247,14 +250,6 @@ final class ControlServer: Sendable {
                 }
                 handle(message, descriptor, connection, &connections)
             }
-        }
-    }
-
-    private static func text(of error: Message.ReadError) -> String {
-        switch error {
-        case .notAMessage: "it does not speak FrameShare"
-        case .version(let theirs): "it speaks protocol version \(theirs), this publisher \(Message.version)"
-        case .malformed(let text): "malformed message: \(text)"
         }
     }
 

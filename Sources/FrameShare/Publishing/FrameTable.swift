@@ -5,36 +5,43 @@ internal import FrameMemory
 ///
 /// Written by the publisher alone. A record is rewritten only while no one holds or is offered its slot, so readers
 /// need no retry loop; the ticket's exchange orders the writing before the reading.
-// @unchecked: `base` points into `memory`, which is kept beside it.
+// @unchecked: `records` points into `memory`, which is kept beside it.
 struct FrameTable: @unchecked Sendable {
     static let recordSize = MemoryLayout<fs_frame_record>.size
     static let maximumMetadataCapacity = 16 << 20
-    static let maximumRecordStride = (recordSize + maximumMetadataCapacity + 63) / 64 * 64
-    private static let headerSize = MemoryLayout<fs_frame_table>.size
+    /// A newer publisher's header and record may be longer than this program's, up to this size each.
+    static let maximumPartSize = 4096
+    static let maximumRecordStride = maximumPartSize + maximumMetadataCapacity
+    static let headerSize = MemoryLayout<fs_frame_table>.size
 
     let memory: SharedMemory
-    private let base: UnsafeMutableRawPointer
+    private let records: UnsafeMutableRawPointer
     let slots: Int
     let recordStride: Int
+    /// Where a slot's metadata begins, from its record.
+    private let metadataOffset: Int
     let metadataCapacity: Int
 
     static func recordStride(metadataCapacity: Int) -> Int { (recordSize + metadataCapacity + 63) / 64 * 64 }
-    static func size(slots: Int, recordStride: Int) -> Int { headerSize + slots * recordStride }
+    static func size(headerSize: Int = headerSize, slots: Int, recordStride: Int) -> Int {
+        headerSize + slots * recordStride
+    }
 
     init(creating name: String, generation: UInt32, slots: Int, metadataCapacity: Int) throws(MemoryError) {
         self.slots = slots
         self.metadataCapacity = metadataCapacity
+        metadataOffset = Self.recordSize
         recordStride = Self.recordStride(metadataCapacity: metadataCapacity)
         memory = try SharedMemory(
             creating: "frameshare:\(name):frames",
             size: Self.size(slots: slots, recordStride: recordStride),
             readersMayWrite: false
         )
-        base = memory.mapping.baseAddress
+        let base = memory.mapping.baseAddress
+        records = base + Self.headerSize
         base.storeBytes(
             of: fs_frame_table(
-                magic: FS_FRAME_TABLE_MAGIC,
-                version: UInt32(Message.version),
+                header: fs_page_header(),
                 generation: generation,
                 slots: UInt32(slots),
                 record_stride: UInt32(recordStride),
@@ -43,30 +50,37 @@ struct FrameTable: @unchecked Sendable {
             ),
             as: fs_frame_table.self
         )
+        PageHeader.frameTable.write(to: base)
     }
 
-    init(adopting descriptor: consuming OwnedDescriptor, offer: Message.GenerationOffer) throws(MemoryError) {
+    /// Maps the table that a publisher sent, for reading. The offer's sizes were checked as it was read.
+    init(adopting descriptor: consuming OwnedDescriptor, offer: Message.GenerationOffer) throws(ChannelError) {
         slots = offer.slots
         recordStride = offer.recordStride
         metadataCapacity = offer.metadataCapacity
-        memory = try SharedMemory(
-            adopting: descriptor,
-            size: Self.size(slots: offer.slots, recordStride: offer.recordStride),
-            access: .read
+        metadataOffset = offer.recordSize
+        memory = try PageHeader.adopt(
+            descriptor,
+            size: Self.size(
+                headerSize: offer.tableHeaderSize,
+                slots: offer.slots,
+                recordStride: offer.recordStride
+            )
         )
-        base = memory.mapping.baseAddress
+        records = memory.mapping.baseAddress + offer.tableHeaderSize
+        try PageHeader.frameTable.check(memory.mapping.baseAddress)
     }
 
     /// The record of a slot. Invariant: `slot` is below `slots`, and the memory's size was checked against them.
     func record(_ slot: Int) -> UnsafeMutablePointer<fs_frame_record> {
-        (base + Self.headerSize + slot * recordStride)
+        (records + slot * recordStride)
             .assumingMemoryBound(to: fs_frame_record.self)
     }
 
     /// The room for a slot's metadata.
     func metadata(_ slot: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(
-            start: UnsafeMutableRawPointer(record(slot)) + Self.recordSize,
+            start: UnsafeMutableRawPointer(record(slot)) + metadataOffset,
             count: metadataCapacity
         )
     }

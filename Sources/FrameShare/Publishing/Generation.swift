@@ -113,6 +113,7 @@ struct Generation {
             copySlots: frames.slots - pool.firstCopy,
             copyProtection: copies?.protection ?? pool.slots[pool.slots.count - 1][0][0].writeProtection,
             depth: depth,
+            laneSize: LaneMemory.size(depth: depth),
             recordStride: frames.recordStride,
             metadataCapacity: frames.metadataCapacity,
             streams: streams

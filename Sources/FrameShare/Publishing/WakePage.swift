@@ -37,18 +37,16 @@ struct WakePage: @unchecked Sendable {
     init(creating name: String) throws(MemoryError) {
         memory = try SharedMemory(creating: "frameshare:\(name):wake", size: Self.size, readersMayWrite: false)
         let base = memory.mapping.baseAddress
-        base.storeBytes(of: FS_WAKE_PAGE_MAGIC, as: UInt32.self)
-        base.storeBytes(of: UInt32(Message.version), toByteOffset: 4, as: UInt32.self)
+        PageHeader.wakePage.write(to: base)
         word = WakeWord(in: base)
     }
 
     /// Maps the page that a publisher sent, for reading.
-    init(adopting descriptor: consuming OwnedDescriptor) throws(MemoryError) {
-        memory = try SharedMemory(adopting: descriptor, size: Self.size, access: .read)
+    init(adopting descriptor: consuming OwnedDescriptor) throws(ChannelError) {
+        memory = try PageHeader.adopt(descriptor, size: Self.size)
         word = WakeWord(in: memory.mapping.baseAddress)
+        try PageHeader.wakePage.check(memory.mapping.baseAddress)
     }
-
-    var hasMagic: Bool { memory.mapping.baseAddress.load(as: UInt32.self) == FS_WAKE_PAGE_MAGIC }
 }
 
 /// The address of a wake page's futex word.

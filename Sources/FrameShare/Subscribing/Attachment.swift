@@ -45,10 +45,14 @@ final class Attachment: @unchecked Sendable {
         do throws(MemoryError) {
             laneMemory = try SharedMemory(
                 adopting: laneDescriptor,
-                size: LaneMemory.size(depth: offer.depth),
+                size: offer.laneSize,
                 access: .readWrite
             )
-            frames = try FrameTable(adopting: table, offer: offer)
+        } catch {
+            throw .memory(error)
+        }
+        frames = try FrameTable(adopting: table, offer: offer)
+        do throws(MemoryError) {
             var views: [BufferView] = []
             views.reserveCapacity(offer.descriptorCount)
             for slot in 0..<offer.slots {

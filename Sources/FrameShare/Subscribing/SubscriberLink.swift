@@ -256,8 +256,8 @@ struct SubscriberLink {
                 return .welcome(
                     SubscriberLink(
                         socket: socket,
-                        page: try adopt(page),
-                        wakePage: try adopt(wakePage: wakePage),
+                        page: try ChannelPage(adopting: page),
+                        wakePage: try WakePage(adopting: wakePage),
                         welcome: welcome,
                         publisher: publisher,
                         isMember: isMember,
@@ -269,38 +269,27 @@ struct SubscriberLink {
         }
     }
 
-    private static func adopt(_ descriptor: consuming OwnedDescriptor) throws(ChannelError) -> ChannelPage {
-        let page: ChannelPage
-        do throws(MemoryError) {
-            page = try ChannelPage(adopting: descriptor)
-        } catch {
-            throw .memory(error)
-        }
-        guard page.hasMagic else { throw .protocolViolation("this is no channel page") }
-        return page
-    }
-
-    private static func adopt(wakePage descriptor: consuming OwnedDescriptor) throws(ChannelError) -> WakePage {
-        let page: WakePage
-        do throws(MemoryError) {
-            page = try WakePage(adopting: descriptor)
-        } catch {
-            throw .memory(error)
-        }
-        guard page.hasMagic else { throw .protocolViolation("this is no wake page") }
-        return page
-    }
-
     static func parse(_ bytes: ArraySlice<UInt8>) throws(ChannelError) -> Message {
         do throws(Message.ReadError) {
             return try Message(bytes: bytes)
         } catch {
-            switch error {
-            case .notAMessage: throw .protocolViolation("it does not speak FrameShare")
-            case .version(let theirs): throw .versionMismatch(ours: Message.version, theirs: theirs)
-            case .malformed(let text): throw .protocolViolation(text)
-            }
+            throw Self.error(of: error)
         }
+    }
+
+    /// A message of a publisher that has said welcome; nil for one of a type that was added after this program.
+    static func parseKnown(_ bytes: ArraySlice<UInt8>) throws(ChannelError) -> Message? {
+        do throws(Message.ReadError) {
+            return try Message(bytes: bytes)
+        } catch {
+            if error.isOfNewerType { return nil }
+            throw Self.error(of: error)
+        }
+    }
+
+    private static func error(of error: Message.ReadError) -> ChannelError {
+        if case .version(let theirs) = error { return .versionMismatch(ours: .current, theirs: theirs) }
+        return .protocolViolation(error.text(reader: "this program", sender: "the publisher"))
     }
 
     // MARK: receiving
@@ -322,7 +311,8 @@ struct SubscriberLink {
                 if error != .connectionReset && error != .brokenPipe { throw .system(call: "recvmsg", error) }
             case .message(var received):
                 guard !received.truncated else { throw .outOfDescriptors }
-                try handle(try Self.parse(received.bytes), &received.descriptors)
+                guard let message = try Self.parseKnown(received.bytes) else { continue }
+                try handle(message, &received.descriptors)
             }
         }
     }

@@ -15,8 +15,15 @@ extension FaultTests {
             ("cut-hello", "malformed"),
             ("hello-and-more", "100 bytes too many"),
             ("too-long", "too long"),
-            ("version", "version 99"),
-            ("unknown-type", "unknown type"),
+            ("size-too-large", "malformed"), ("size-largest", "malformed"), ("size-0", "malformed"),
+            (
+                "version",
+                "this publisher speaks protocol 3.0, the program 99.0: this publisher is older; update it"
+            ),
+            ("older-major", "this publisher speaks protocol 3.0, the program 2.0: the program is older; update it"),
+            ("unknown-type", "unknown type 999"),
+            ("newer-type-at-first", "the program 3.7: this publisher is older; update it"),
+            ("newer-policy", "unknown policy 9; this publisher speaks protocol 3.0, the program 3.7"),
             ("out-of-turn", "out of turn"),
             ("publishers-message", "out of turn"),
             ("unknown-role", "unknown role"),
@@ -40,7 +47,7 @@ extension FaultTests {
         ]
 
         @Test(
-            "Garbage, messages too short or too long, wrong versions and unasked descriptors are refused with the reason"
+            "Garbage, messages too short or too long, wrong versions, sizes and unasked descriptors are refused with the reason"
         )
         func beforeJoining() async throws {
             try await FaultScene.run { scene in
@@ -65,7 +72,8 @@ extension FaultTests {
             let cases = [
                 ("hello-twice", "out of turn"), ("joined-garbage", "does not speak FrameShare"),
                 ("joined-too-long", "too long"), ("joined-descriptors", "descriptors"),
-                ("joined-statistics", "out of turn"),
+                ("joined-statistics", "out of turn"), ("joined-unknown-type", "unknown type 999"),
+                ("joined-newer-type-with-descriptors", "unknown type 999"),
             ]
             try await FaultScene.run { scene in
                 for (behaviour, reason) in cases {

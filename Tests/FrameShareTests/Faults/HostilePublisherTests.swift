@@ -47,7 +47,7 @@ extension FaultTests {
                 ("buffer-unsealed", "memory.notSealed"), ("buffer-small", "memory.tooSmall"),
                 ("buffer-file", "memory.not"), ("buffer-pipe", "memory.notMemfd"),
                 ("buffer-size-lie", "memory.tooSmall"), ("buffer-called-dma-buf", "memory.notDMABuf"),
-                ("depth-max", "memory.tooSmall"),
+                ("lane-size-lie", "memory.tooSmall"), ("table-header-lie", "memory.tooSmall"),
                 ("table-sparse", "memory.sparse"), ("lane-sparse", "memory.sparse"),
                 ("buffer-sparse", "memory.sparse"),
             ]
@@ -73,8 +73,11 @@ extension FaultTests {
         @Test(
             "Messages and layouts that can't be are refused",
             arguments: [
-                "type", "welcome-short", "welcome-long", "welcome-garbage", "page-magic", "wake-magic",
-                "generation-short",
+                "type", "welcome-short", "welcome-long", "welcome-garbage", "welcome-size", "welcome-size-largest",
+                "page-magic", "wake-magic", "table-magic", "page-says-small", "wake-says-small", "table-says-small",
+                "newer-type-at-first", "generation-short", "depth-max", "stream-size-0", "stream-size-largest",
+                "streams-65535", "lane-size-small", "lane-size-huge", "table-header-small", "table-header-huge",
+                "table-header-unaligned", "record-small", "record-huge", "record-unaligned", "record-of-its-stride",
                 "generation-long", "slots-0", "slots-million", "slots-negative", "depth-0", "depth-million",
                 "copies-all", "copies-million", "copies-negative", "copies-protection-unknown",
                 "records-overlap", "records-unaligned", "records-huge", "metadata-huge", "streams-0", "streams-9",
@@ -87,11 +90,6 @@ extension FaultTests {
         func badMessages(behaviour: String) async throws {
             let outcome = try await probe(behaviour)
             #expect(outcome.kind == "protocolViolation", "\(behaviour): \(outcome)")
-        }
-
-        @Test("A publisher of another version is named as such")
-        func version() async throws {
-            #expect(try await probe("version").kind == "versionMismatch")
         }
 
         @Test(
