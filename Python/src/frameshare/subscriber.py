@@ -29,17 +29,18 @@ class Subscriber:
     ...         detect(frame["main"].array)
 
     ``policy`` says what happens to frames that come faster than they are taken: "latest" (the newest alone), "queue:4"
-    (up to four wait), or "every-frame" (nothing is dropped; the source waits). ``budget`` is the most slots that can be
-    pinned, waiting and held together; ``reserve`` keeps them for this subscriber alone. ``reconnect`` connects again,
-    for ever, when the channel ends. ``spin`` looks again and again for so many seconds before it sleeps.
+    (up to four wait), or "every-frame" (nothing that waits is dropped: a file waits, while a camera goes on and the newest
+    frame is lost). ``budget`` is the most slots that can be pinned, waiting and held together. The default is 2; with
+    "queue:N" it is N + 1. ``reserve`` keeps them for this subscriber alone. ``reconnect`` connects again, for ever, when the
+    channel ends. ``spin`` looks again and again for so many seconds before it sleeps.
 
     ``group`` shares the work: each frame goes to one member of the group, which answers by ``frame.request``; see
     ``Worker``. A subscriber that reconnects, and a member, have no ``fileno()``.
 
     Any thread may call any method; threads that wait at once share the frames.
 
-    A frame that is held, and one of which an array lives, counts against the budget. Who holds all of it gets no further
-    frame: copy what is to be kept (``array.copy()``), or ask for a larger ``budget``.
+    A frame that is held, and one of which an array lives, counts against the budget. A subscriber that holds all of it gets
+    no further frame: copy what is to be kept (``array.copy()``), or ask for a larger ``budget``.
     """
 
     def __init__(

@@ -504,7 +504,8 @@ enum {
     FRAMESHARE_POLICY_LATEST = 0,
     /* Up to queue_depth frames wait, then the oldest is withdrawn. */
     FRAMESHARE_POLICY_QUEUE = 1,
-    /* Nothing is withdrawn: a source without room waits. Always reserves its budget. */
+    /* Nothing that waits is withdrawn. Without room, a source that can wait (a file) does so; a camera goes on, and the newest
+     * frame is lost. Always reserves its budget. */
     FRAMESHARE_POLICY_EVERY_FRAME = 2
 };
 
