@@ -1,9 +1,9 @@
 internal import Glibc
 import Testing
 
-/// A TCP port of this machine's that nobody listens on now.
-public func freePort() throws -> UInt16 {
-    let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+/// A port of this machine that nobody uses now: one of TCP, or one of UDP.
+public func freePort(isUDP: Bool = false) throws -> UInt16 {
+    let socket = Glibc.socket(AF_INET, Int32(isUDP ? SOCK_DGRAM.rawValue : SOCK_STREAM.rawValue), 0)
     defer { close(socket) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)

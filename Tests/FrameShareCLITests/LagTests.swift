@@ -149,7 +149,10 @@ struct LagTests {
         let ffmpeg = try #require(CommandRun.installed("ffmpeg"), "Scripts/install-packages test installs it")
         let camera = try camera(folder, "--size", "320x240")
         let encode = try folder.started(["encode", "cam", "--keyframe-interval", "15", "--low-latency"])
-        let address = address.replacingOccurrences(of: "PORT", with: "\(FreePort.find())")
+        let address = address.replacingOccurrences(
+            of: "PORT",
+            with: "\(try freePort(isUDP: !address.hasPrefix("rtsp")))"
+        )
         var listener = address
         var options: [String] = []
         if address.hasPrefix("srt") { listener += "?mode=listener" }
@@ -184,25 +187,6 @@ struct LagTests {
         for run in [encode, camera] {
             run.send(SIGTERM)
             _ = run.wait()
-        }
-    }
-}
-
-/// A port of this machine that nobody uses now.
-enum FreePort {
-    static func find() -> UInt16 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        return withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                _ = bind(socket, address, size)
-                _ = getsockname(socket, address, &size)
-            }
-            return UInt16(bigEndian: pointer.pointee.sin_port)
         }
     }
 }
