@@ -6,10 +6,6 @@ public enum QuirkyCamera {
     /// Its device file, which doesn't exist.
     public static let device = "/dev/video77"
 
-    struct CannotBuild: Error, CustomStringConvertible {
-        let description: String
-    }
-
     /// The environment of a publisher that has the camera, and of every reader of its frames.
     ///
     /// - Parameter quirks: as the head of Tests/CameraQuirks/camera_quirks.c lists them: "dqbuf=3"
@@ -22,18 +18,42 @@ public enum QuirkyCamera {
         ]
     }
 
-    /// The library, built once for each test process, beside the test bundle.
-    private static let library = Result { try build() }
+    /// Built once for each test process.
+    private static let library = Result { try QuirkLibrary.build("camera_quirks") }
+}
 
-    private static func build() throws -> URL {
+/// A V4L2 encoder that is no device and has the quirks of real drivers: loaded into the process that encodes.
+public enum QuirkyEncoder {
+    /// Its device file, which doesn't exist.
+    public static let device = "/dev/video78"
+
+    /// - Parameter quirks: as the head of Tests/CameraQuirks/encoder_quirks.c lists them: "frame-dqbuf=3"
+    public static func environment(_ quirks: [String]) throws -> [String: String] {
+        [
+            "LD_PRELOAD": try library.get().path,
+            "ENCODER_QUIRKS": (["device=\(device)"] + quirks).joined(separator: ","),
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
+        ]
+    }
+
+    private static let library = Result { try QuirkLibrary.build("encoder_quirks") }
+}
+
+/// The libraries of Tests/CameraQuirks, built beside the test bundle.
+enum QuirkLibrary {
+    struct CannotBuild: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    static func build(_ name: String) throws -> URL {
         guard let compiler = ["clang", "cc", "gcc"].lazy.compactMap(CommandRun.installed).first else {
             throw CannotBuild(description: "no C compiler is installed; Swift's toolchain brings clang")
         }
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("CameraQuirks/camera_quirks.c")
-        let library = CommandRun.built("camera-quirks.so")
+            .appendingPathComponent("CameraQuirks/\(name).c")
+        let library = CommandRun.built("\(name).so")
         // Another test process may have it open, or be building it, too.
-        let made = CommandRun.built("camera-quirks-\(getpid()).so")
+        let made = CommandRun.built("\(name)-\(getpid()).so")
         let process = Process()
         process.executableURL = compiler
         process.arguments = [

@@ -10,6 +10,9 @@ internal import SystemPackage
 /// Where it can, the device reads the camera's own memory by its DMA buffer (`V4L2_MEMORY_DMABUF`): no CPU touches the
 /// pixels, and the frame's lease ends when the driver gives the buffer back. What it can't read in place is copied into
 /// the driver's buffers, and ``intake`` says why. Not for several threads at once.
+///
+/// A call of the driver that fails may work again. It costs a frame at most, which is counted as ``damaged``. When a call
+/// fails again before the next packet, both queues are restarted. Eight failures in succession end the encoder.
 public final class M2MEncoder {
     /// The layout of the frames.
     public let layout: ImageLayout
@@ -21,8 +24,13 @@ public final class M2MEncoder {
     public private(set) var imported = 0
     /// Frames whose pixels were copied.
     public private(set) var copied = 0
-    /// Frames that the device could not encode.
+    /// Frames that the device could not encode, or whose packets were lost.
     public private(set) var damaged = 0
+    /// Calls of the driver that failed, after which the encoder went on.
+    public private(set) var failures = 0
+    /// Places where a packet was lost: the packets from there to the next keyframe can't be decoded. It is up to date when
+    /// the next packet is handed out.
+    public private(set) var gaps = 0
 
     private let input: M2MInput
     private var frames: M2MQueue
@@ -34,6 +42,16 @@ public final class M2MEncoder {
     private var pending = PendingFrames()
     private var headers: [UInt8] = []
     private var isFinished = false
+    /// Buffers for packets that the driver did not take; they are offered again.
+    private var refused: [Int] = []
+    /// Failures since the device last gave a packet.
+    private var failuresInRow = 0
+    private var restarts = 0
+    /// How often in succession the device has called, and had nothing to give.
+    private var emptyTurns = 0
+
+    /// More failures in succession end the encoder.
+    private static let mostFailures = 8
 
     /// A frame that the driver has; without one, a copy of it.
     private final class Lease {
@@ -41,7 +59,10 @@ public final class M2MEncoder {
         init(_ frame: consuming Frame?) { self.frame = frame }
     }
 
+    /// In s.
     private static let patience = 10
+    /// In µs.
+    private static let pause: UInt32 = 5000
 
     /// - Parameters:
     ///   - device: nil: the first that fits
@@ -135,7 +156,10 @@ public final class M2MEncoder {
         do throws(M2MError) {
             try enter(frame, stamp)
         } catch {
-            throw .device(error)
+            // The frame is lost, and no packet refers to it.
+            damaged += 1
+            stamps.removeAll { $0.stamp == stamp }
+            try goOn(after: error)
         }
         while options.lowLatency ? isBusy : queued.allSatisfy({ $0 != nil }) { try wait(body) }
     }
@@ -154,7 +178,11 @@ public final class M2MEncoder {
         guard imported + copied > 0 else { return }
         let stop = device.raw { fs_v4l2_stop_encoder(device.descriptor) }
         if stop == 0 {
-            while try !takeBack(body).isLast { try waitForDevice() }
+            // A restart drops what was inside, and there is no end to wait for.
+            let before = restarts
+            while try !takeBack(body).isLast, restarts == before { try waitForDevice() }
+            damaged += stamps.count
+            stamps = []
         } else {
             // No such command: then a frame's packet comes with its buffer.
             while isBusy { try wait(body) }
@@ -228,45 +256,106 @@ public final class M2MEncoder {
         repeat {
             result = poll(&set, 1, Int32(Self.patience * 1000))
         } while result < 0 && errno == EINTR
-        guard result != 0 else { throw .device(.noAnswer(path: device.path, seconds: Self.patience)) }
+        // A driver that calls for ever and has nothing to give must not take the processor.
+        if result > 0 {
+            emptyTurns += 1
+            if emptyTurns > 1 { usleep(Self.pause) }
+        }
+        guard result != 0, emptyTurns < Self.patience * 1_000_000 / Int(Self.pause) else {
+            throw .device(.noAnswer(path: device.path, seconds: Self.patience))
+        }
     }
 
     private func takeBack(
         _ body: (borrowing VideoPacket) throws(VideoError) -> Void
     ) throws(VideoError) -> (isProgress: Bool, isLast: Bool) {
         var (isProgress, isLast) = (false, false)
+        // A restart in between offers all of them.
+        for _ in refused.indices where !refused.isEmpty { try giveBack(refused.removeFirst()) }
         do throws(M2MError) {
             while let back = try frames.dequeue() {
                 queued[back.index] = nil
-                isProgress = true
+                (isProgress, emptyTurns) = (true, 0)
             }
         } catch {
-            throw .device(error)
+            try goOn(after: error)
+            return (true, false)
         }
-        while !isLast, let packet = try next() {
-            isProgress = true
+        while !isLast {
+            let taken: M2MQueue.Returned?
+            do throws(M2MError) {
+                taken = try packets.dequeue()
+            } catch {
+                try goOn(after: error)
+                return (true, false)
+            }
+            guard let packet = taken else { break }
+            (isProgress, failuresInRow, emptyTurns) = (true, 0, 0)
             isLast = packet.isLast
             try hand(packet, body)
             guard !isLast else { break }
             try giveBack(packet.index)
         }
-        return (isProgress, isLast)
+        return (isProgress, isLast || packets.isDrained)
     }
 
+    /// A buffer that the driver refuses is offered again later.
     private func giveBack(_ index: Int) throws(VideoError) {
-        do throws(M2MError) { try packets.queue(index) } catch { throw .device(error) }
+        do throws(M2MError) {
+            try packets.queue(index)
+        } catch {
+            refused.append(index)
+            try goOn(after: error)
+        }
     }
 
-    private func next() throws(VideoError) -> M2MQueue.Returned? {
-        do throws(M2MError) { return try packets.dequeue() } catch { throw .device(error) }
+    // MARK: trouble
+
+    /// Goes on after an error that may pass, or throws it.
+    private func goOn(after error: M2MError) throws(VideoError) {
+        guard error.mayPass, failuresInRow < Self.mostFailures else { throw .device(error) }
+        failures += 1
+        failuresInRow += 1
+        do throws(M2MError) {
+            if failuresInRow > 1 { try restart() } else { reclaim() }
+        } catch {
+            throw .device(error)
+        }
+        // What refers to what was lost can't be decoded. Not every driver has the control.
+        do throws(M2MError) { try M2MControls(device: device).forceKeyframe() } catch {}
+    }
+
+    private func reclaim() {
+        // Its packet may come all the same.
+        for index in frames.reclaimLost() { queued[index] = nil }
+        let lost = packets.reclaimLost()
+        refused += lost.filter { !refused.contains($0) }
+        if !lost.isEmpty { gaps += 1 }
+    }
+
+    /// Drops what is inside, and starts both queues anew with the same buffers.
+    private func restart() throws(M2MError) {
+        restarts += 1
+        try frames.stop()
+        try packets.stop()
+        damaged += stamps.count
+        gaps += 1
+        queued = Array(repeating: nil, count: frames.count)
+        (stamps, refused) = ([], [])
+        for index in 0..<packets.count {
+            do throws(M2MError) { try packets.queue(index) } catch { refused.append(index) }
+        }
+        try packets.start()
+        try frames.start()
     }
 
     private func hand(
         _ packet: M2MQueue.Returned,
         _ body: (borrowing VideoPacket) throws(VideoError) -> Void
     ) throws(VideoError) {
+        // Its frame is counted with the next packet.
         if packet.isDamaged {
-            damaged += 1
+            gaps += 1
             return
         }
         guard !packet.data.isEmpty else { return }
@@ -285,8 +374,12 @@ public final class M2MEncoder {
             lacksHeaders = isKeyframe && sets.isEmpty
         }
         guard let place = stamps.firstIndex(where: { $0.stamp == packet.stamp }) else {
+            // Of a frame that was counted as lost.
+            if failures > 0 { return }
             throw .device(.contradiction(path: device.path, "a packet's time is that of no frame"))
         }
+        // The packets of those before it did not come.
+        damaged += place
         let index = stamps[place].index
         stamps.removeFirst(place + 1)
         guard let (info, metadata) = pending.take(pts: index, dts: index, isKeyframe: isKeyframe) else { return }

@@ -33,6 +33,19 @@ public enum M2MError: Error, Sendable, Equatable {
     case gone(path: String)
     /// Another call failed, with the value it was given.
     case call(String, path: String, value: String, Errno)
+
+    /// Whether the error may pass: the same device may go on, at once or once its queues were restarted.
+    var mayPass: Bool {
+        switch self {
+        case .busy(_, let call), .call(let call, _, _, _):
+            Self.streamingCalls.contains(call)
+        default: false
+        }
+    }
+
+    private static let streamingCalls: Set<String> = [
+        "VIDIOC_QBUF", "VIDIOC_DQBUF", "VIDIOC_STREAMON", "VIDIOC_STREAMOFF",
+    ]
 }
 
 extension M2MError: CustomStringConvertible {

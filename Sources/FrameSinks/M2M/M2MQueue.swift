@@ -12,7 +12,11 @@ struct M2MQueue {
     private(set) var count = 0
     /// Of the driver's own buffers: by buffer, then by plane. Empty where frames are imported.
     private(set) var mappings: [[Mapping]] = []
+    /// Whether the driver has said that nothing more comes.
+    private(set) var isDrained = false
     private var memory: UInt32 = V4L2_MEMORY_MMAP.rawValue
+    /// Which buffers the driver has.
+    private var isQueued: [Bool] = []
 
     /// What came back.
     struct Returned {
@@ -47,6 +51,7 @@ struct M2MQueue {
         guard (1...64).contains(count) else {
             throw .contradiction(path: device.path, "of \(wanted) buffers it makes \(count)")
         }
+        isQueued = Array(repeating: false, count: count)
         guard !isImport else { return }
         let access: Mapping.Access = fs_v4l2_is_output(type) ? .readWrite : .read
         for index in 0..<count {
@@ -85,8 +90,25 @@ struct M2MQueue {
     }
 
     /// All buffers are the program's again.
-    func stop() throws(M2MError) {
+    mutating func stop() throws(M2MError) {
         try device.run("VIDIOC_STREAMOFF") { fs_v4l2_stream_off(device.descriptor, type) }
+        isQueued = Array(repeating: false, count: count)
+        isDrained = false
+    }
+
+    /// Finds the buffers that the driver no longer has, though it did not give them back: with an error, `VIDIOC_DQBUF` may
+    /// take one out of the queue and not say which. They are the program's again.
+    mutating func reclaimLost() -> [Int] {
+        var lost: [Int] = []
+        for index in isQueued.indices where isQueued[index] {
+            var buffer = flat(index)
+            let result = device.raw { fs_v4l2_query_buffer(device.descriptor, &buffer) }
+            // An unknown state is no loss.
+            guard result == 0, buffer.flags & UInt32(V4L2_BUF_FLAG_QUEUED | V4L2_BUF_FLAG_DONE) == 0 else { continue }
+            lost.append(index)
+        }
+        for index in lost { isQueued[index] = false }
+        return lost
     }
 
     private func flat(_ index: Int) -> fs_v4l2_buffer {
@@ -100,9 +122,10 @@ struct M2MQueue {
     }
 
     /// Gives the driver one of its own buffers to fill.
-    func queue(_ index: Int) throws(M2MError) {
+    mutating func queue(_ index: Int) throws(M2MError) {
         var buffer = flat(index)
         try device.run("VIDIOC_QBUF", "buffer \(index)") { fs_v4l2_queue_buffer(device.descriptor, &buffer) }
+        isQueued[index] = true
     }
 
     /// Hands in a frame.
@@ -111,7 +134,7 @@ struct M2MQueue {
     ///   - used: the bytes of each plane
     ///   - descriptors: of each plane, to be imported; none where the frame was copied
     /// - Returns: 0, or a negative errno value
-    func queue(_ index: Int, stamp: Int64, used: [Int], descriptors: [Int32]) -> Int32 {
+    mutating func queue(_ index: Int, stamp: Int64, used: [Int], descriptors: [Int32]) -> Int32 {
         var buffer = flat(index)
         buffer.timestamp_ns = stamp
         withUnsafeMutableBytes(of: &buffer.bytesused) { bytes in
@@ -122,19 +145,23 @@ struct M2MQueue {
             let numbers = bytes.bindMemory(to: Int32.self)
             for (plane, descriptor) in descriptors.enumerated() { numbers[plane] = descriptor }
         }
-        return device.raw { fs_v4l2_queue_buffer(device.descriptor, &buffer) }
+        let result = device.raw { fs_v4l2_queue_buffer(device.descriptor, &buffer) }
+        if result == 0 { isQueued[index] = true }
+        return result
     }
 
     /// Takes a buffer that the driver is done with; nil if there is none now, or none will come.
-    func dequeue() throws(M2MError) -> Returned? {
+    mutating func dequeue() throws(M2MError) -> Returned? {
         var buffer = flat(0)
         let result = device.raw { fs_v4l2_dequeue_buffer(device.descriptor, &buffer) }
+        if result == -EPIPE { isDrained = true }
         if result == -EAGAIN || result == -EPIPE { return nil }
         guard result == 0 else { throw device.error("VIDIOC_DQBUF", "", -result) }
         let index = Int(buffer.index)
         guard index < count else {
             throw .contradiction(path: device.path, "it gives back buffer \(index) of \(count)")
         }
+        isQueued[index] = false
         let (begin, end) = (Int(Self.element(buffer.data_offset, 0)), Int(Self.element(buffer.bytesused, 0)))
         let room = mappings.isEmpty ? Int.max : mappings[index][0].size
         guard end <= room else {
