@@ -47,6 +47,12 @@ struct PacketStream: Sendable {
                     continuity.leftOut()
                     continue
                 }
+                // Another generation: the head that was sent does not fit it. The page asks again.
+                if let now = frame.image(at: 0)?.layout,
+                    (now.format, now.width, now.height) != (layout.format, layout.width, layout.height)
+                {
+                    return
+                }
                 if continuity.hasGap(before: frame) { muxer.noteLoss() }
                 bytes = try Self.mux(frame, muxer, video.codec)
             } catch {

@@ -16,6 +16,8 @@ struct Record: ParsableCommand {
             keyframe. --sidecar writes a line of JSON for each frame: number, time, metadata. With --on-trigger the \
             last seconds are kept in memory, and each trigger makes a file: clip-000.mp4, clip-001.mp4, ...
 
+            When the size or format of the frames changes, a next file begins: door-001.mp4 after door.mp4.
+
             Examples:
               frameshare record camera0 -o door.mp4
               frameshare record camera0-h264 -o day.mkv --split-time 10min --sidecar

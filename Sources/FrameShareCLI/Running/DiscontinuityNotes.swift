@@ -1,5 +1,6 @@
 import FrameJSON
 import FrameShare
+import PixelFormats
 
 /// Tells of each break in the times of the frames that a command takes.
 final class DiscontinuityNotes {
@@ -22,6 +23,17 @@ final class DiscontinuityNotes {
                     "seconds": .number(Double(found.nanoseconds) / 1e9, digits: 3),
                 ]).text
                 : "\(found)"
+        )
+    }
+
+    /// Tells that frames of another size or format have come.
+    func tellChange(from before: ImageLayout, to now: ImageLayout) {
+        terminal.writeLine(
+            json
+                ? JSONValue.object([
+                    "event": "changed", "from": .string("\(before)"), "to": .string("\(now)"),
+                ]).text
+                : "the frames changed from \(before) to \(now)"
         )
     }
 }

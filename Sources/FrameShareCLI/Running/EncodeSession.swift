@@ -23,8 +23,11 @@ struct EncodeSession {
         let wanted =
             command.stream.map { name in status.streams.first { $0.stream.name == name } } ?? status.streams.first
         let planned = wanted?.stream.layout
+        let rate =
+            wanted != nil && command.encoding.bitRate != nil
+            ? try Subscriber.sourceRate(channel: source, stream: command.stream) : nil
         var made: ChannelEncoder?
-        if let wanted { made = try makeEncoder(for: wanted.stream.layout, wanted.memory) }
+        if let wanted { made = try makeEncoder(for: wanted.stream.layout, wanted.memory, rate) }
         let subscriber = try stop.leavingAtOnce {
             try Subscriber.ofOneStream(
                 channel: source,
@@ -34,10 +37,10 @@ struct EncodeSession {
             )
         }
         defer { subscriber.close() }
-        let layout = subscriber.streams[0].layout
-        guard let encoder = made, let planned, planned == layout else {
-            throw VideoError.layoutChanged(from: planned ?? layout, to: layout)
-        }
+        // Where the layout has changed since it was looked at, the first frame brings the other one.
+        var layout = planned ?? subscriber.streams[0].layout
+        var encoder = try made ?? makeEncoder(for: layout, .memfd, rate)
+        made = nil
         let notes = DiscontinuityNotes(json: command.json)
         var options = Publisher.Options()
         options.access = command.access.access
@@ -47,50 +50,89 @@ struct EncodeSession {
         begin(encoder, layout)
         let damaged = DamagedFrames(command.damage)
         var wasInPlace = encoder.intake.isInPlace
+        // Of the encoders before.
+        var counts = DeviceCounts()
+        var (told, gaps) = (0, 0)
+        func noteLosses() {
+            guard let device = encoder.device else { return }
+            if device.gaps != gaps { channel.noteLoss() }
+            if device.damaged > told { channel.publisher.countLost(source: UInt64(device.damaged - told)) }
+            (told, gaps) = (device.damaged, device.gaps)
+        }
+        func publish(_ packet: borrowing VideoPacket) throws(VideoError) {
+            noteLosses()
+            try channel.publish(packet)
+        }
         do {
             let follower = FrameFollower(subscriber, stop: stop, frames: command.frames, seconds: command.seconds)
-            try follower.follow(idle: {
-                try encoder.collect { packet throws(VideoError) in try channel.publish(packet) }
-            }) { frame in
+            try follower.follow(idle: { try encoder.collect(publish) }) { frame in
                 notes.look(frame.timestamp.nanoseconds)
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
                 if damaged.leaveOut(frame, encoding: true) {
                     channel.publisher.countLost(source: 1)
                     return false
                 }
-                try encoder.encode(frame) { packet throws(VideoError) in try channel.publish(packet) }
+                if let now = Self.kind(frame), now.layout != layout {
+                    // What came before is not lost, whatever becomes of what comes now.
+                    try encoder.finish(publish)
+                    noteLosses()
+                    notes.tellChange(from: layout, to: now.layout)
+                    let next = try changed(from: layout, to: now, rate, channel)
+                    counts.add(encoder.device)
+                    encoder = next
+                    (layout, told, gaps) = (now.layout, 0, 0)
+                    wasInPlace = wasInPlace || encoder.intake.isInPlace
+                }
+                try encoder.encode(frame, publish)
                 if wasInPlace, !encoder.intake.isInPlace {
                     wasInPlace = false
                     tellCopying(encoder.intake)
                 }
                 return true
             }
-            try encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
+            try encoder.finish(publish)
         } catch {
-            // What came before is not lost with the channel, nor when frames of another size come.
-            switch error {
-            case is ChannelError, VideoError.layoutChanged:
-                try? encoder.finish { packet throws(VideoError) in try channel.publish(packet) }
-            default: break
-            }
-            end(encoder, channel, subscriber, notes, damaged)
+            // What came before is not lost with the channel.
+            if error is ChannelError { try? encoder.finish(publish) }
+            noteLosses()
+            counts.add(encoder.device)
+            end(counts, channel, subscriber, notes, damaged)
             channel.publisher.fail("\(error)")
             throw error
         }
-        end(encoder, channel, subscriber, notes, damaged)
+        noteLosses()
+        counts.add(encoder.device)
+        end(counts, channel, subscriber, notes, damaged)
         channel.publisher.close()
     }
 
-    private func makeEncoder(for layout: ImageLayout, _ memory: MemoryKind) throws -> ChannelEncoder {
+    private static func kind(_ frame: borrowing Frame) -> (layout: ImageLayout, memory: MemoryKind)? {
+        guard let image = frame.image(at: 0) else { return nil }
+        return (image.layout, image.memory)
+    }
+
+    /// An encoder for frames of another layout, and the channel's next generation for its packets.
+    private func changed(
+        from before: ImageLayout,
+        to now: (layout: ImageLayout, memory: MemoryKind),
+        _ rate: Double?,
+        _ channel: PacketChannel
+    ) throws -> ChannelEncoder {
+        do {
+            let encoder = try makeEncoder(for: now.layout, now.memory, rate)
+            try channel.change(to: encoder.stream)
+            return encoder
+        } catch {
+            throw CommandFailure("the frames changed from \(before) to \(now.layout): \(error)")
+        }
+    }
+
+    private func makeEncoder(for layout: ImageLayout, _ memory: MemoryKind, _ rate: Double?) throws -> ChannelEncoder {
         try ChannelEncoder(
             command.codec,
             layout: layout,
             memory: memory,
-            options: command.encoding.options(
-                command.codec.codec,
-                frameRate: command.encoding.bitRate != nil
-                    ? try Subscriber.sourceRate(channel: source, stream: command.stream) : nil
-            )
+            options: command.encoding.options(command.codec.codec, frameRate: rate)
         )
     }
 
@@ -128,7 +170,7 @@ struct EncodeSession {
     }
 
     private func end(
-        _ encoder: ChannelEncoder,
+        _ device: DeviceCounts,
         _ channel: PacketChannel,
         _ subscriber: Subscriber,
         _ notes: DiscontinuityNotes,
@@ -139,9 +181,10 @@ struct EncodeSession {
             terminal.writeLine(
                 JSONValue.object([
                     "event": "end", "frames": .number(taken.delivered),
-                    "imported": encoder.device.map { .number($0.imported) },
-                    "copied": encoder.device.map { .number($0.copied) },
-                    "damaged": .number(damaged.count + UInt64(encoder.device?.damaged ?? 0)),
+                    "imported": device.isThere ? .number(device.imported) : nil,
+                    "copied": device.isThere ? .number(device.copied) : nil,
+                    "failures": device.isThere ? .number(device.failures) : nil,
+                    "damaged": .number(damaged.count + UInt64(device.damaged)),
                     "packets": .number(out.published),
                     "discontinuities": .number(notes.count),
                     "lost": .object([
@@ -155,13 +198,31 @@ struct EncodeSession {
                 "encoded \(Quantities.counted(out.published, "frame")); lost by the source \(taken.lost.source), there for "
                     + "want of a free slot \(taken.lost.noFreeSlot), as the encoder was too slow \(taken.lost.policy), "
                     + "packets for want of a free slot \(out.lostNoFreeSlot)"
-                    + damaged.text + (encoder.device.map(Self.counts) ?? "")
+                    + damaged.text + device.text
                     + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
             )
         }
     }
+}
 
-    private static func counts(_ encoder: M2MEncoder) -> String {
-        "; read in place \(encoder.imported), copied \(encoder.copied), damaged \(encoder.damaged)"
+/// What V4L2 encoders counted, one after the other.
+private struct DeviceCounts {
+    private(set) var isThere = false
+    private(set) var imported = 0
+    private(set) var copied = 0
+    private(set) var damaged = 0
+    private(set) var failures = 0
+
+    mutating func add(_ encoder: M2MEncoder?) {
+        guard let encoder else { return }
+        isThere = true
+        (imported, copied) = (imported + encoder.imported, copied + encoder.copied)
+        (damaged, failures) = (damaged + encoder.damaged, failures + encoder.failures)
+    }
+
+    var text: String {
+        guard isThere else { return "" }
+        return "; read in place \(imported), copied \(copied), damaged \(damaged)"
+            + (failures > 0 ? ", failed calls of its driver \(failures)" : "")
     }
 }

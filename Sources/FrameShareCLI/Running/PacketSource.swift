@@ -6,11 +6,17 @@ import PixelFormats
 /// A channel as packets: as they are, or of frames that are encoded here.
 ///
 /// It is made, and what it goes to is opened, before it subscribes: nothing that takes its time keeps frames meanwhile.
-struct PacketSource {
-    /// What the packets are.
-    let video: VideoStream
-    private let encoder: VideoEncoder?
-    private let layout: ImageLayout
+///
+/// Frames of another size or format, as a new generation may bring, get an encoder of their own. For one thread.
+final class PacketSource {
+    /// What the packets are now.
+    private(set) var video: VideoStream
+    private var encoder: VideoEncoder?
+    private var layout: ImageLayout
+    private let codec: VideoCodec?
+    private let encoding: EncodingOptions
+    /// How many frames come a second; nil: it does not matter.
+    private let rate: Double?
     private let connect: () throws -> Subscriber
     /// Those that are left out.
     let damaged: DamagedFrames
@@ -54,29 +60,31 @@ struct PacketSource {
         let rate =
             encoding.rate == nil && needsRate
             ? try Subscriber.sourceRate(channel: channel, stream: stream) : encoding.rate
-        if let packets = VideoStream(layout, framesPerSecond: rate ?? 30) {
-            if let codec, codec != packets.codec { throw VideoError.compressedAlready(layout.format) }
-            (video, encoder) = (packets, nil)
-        } else {
-            let encoder = try VideoEncoder(layout: layout, options: encoding.options(codec ?? .h264, frameRate: rate))
-            (video, self.encoder) = (VideoStream(of: encoder), encoder)
-        }
+        (self.codec, self.encoding, self.rate) = (codec, encoding, rate)
+        (video, encoder) = try Self.video(of: layout, codec, encoding, rate)
     }
 
-    /// From now on frames come.
-    func subscribe() throws -> Subscriber {
-        let subscriber = try connect()
-        let now = subscriber.streams[0].layout
-        guard now == layout else {
-            subscriber.close()
-            throw VideoError.layoutChanged(from: layout, to: now)
+    private static func video(
+        of layout: ImageLayout,
+        _ codec: VideoCodec?,
+        _ encoding: EncodingOptions,
+        _ rate: Double?
+    ) throws -> (VideoStream, VideoEncoder?) {
+        if let packets = VideoStream(layout, framesPerSecond: rate ?? 30) {
+            if let codec, codec != packets.codec { throw VideoError.compressedAlready(layout.format) }
+            return (packets, nil)
         }
-        return subscriber
+        let encoder = try VideoEncoder(layout: layout, options: encoding.options(codec ?? .h264, frameRate: rate))
+        return (VideoStream(of: encoder), encoder)
     }
+
+    /// From now on frames come. Where the layout has changed since it was looked at, ``follow`` takes it from there.
+    func subscribe() throws -> Subscriber { try connect() }
 
     /// Hands on every packet until the channel ends or the command is to stop; then those still in the encoder.
     /// - Parameters:
     ///   - frames: end after so many that were not left out
+    ///   - changed: called when frames of another layout have come, after the last packet of those before
     ///   - isLeftOut: whether the last packet of a channel of packets was left out by who was given it
     func follow(
         _ subscriber: Subscriber,
@@ -86,6 +94,7 @@ struct PacketSource {
         seconds: Duration?,
         idle: () throws -> Void,
         noteLoss: () -> Void,
+        changed: (VideoStream) throws -> Void,
         write: (borrowing VideoPacket) throws(VideoError) -> Void,
         isLeftOut: () -> Bool = { false }
     ) throws {
@@ -99,9 +108,9 @@ struct PacketSource {
                     if encoder == nil { continuity.leftOut() }
                     return false
                 }
+                if let now = Self.layout(frame), now != layout { try change(to: now, notes, changed, write) }
                 guard let encoder else {
                     if continuity.hasGap(before: frame) { noteLoss() }
-                    try checkLayout(frame)
                     try Self.write(frame, video.codec, write)
                     return !isLeftOut()
                 }
@@ -112,21 +121,36 @@ struct PacketSource {
             // A channel that was lost: what came before is not.
             try encoder?.finish(write)
             throw error
-        } catch VideoError.layoutChanged(let before, let now) {
-            // Nor is it when frames of another size come.
-            try encoder?.finish(write)
-            throw VideoError.layoutChanged(from: before, to: now)
         }
         try encoder?.finish(write)
     }
 
-    /// A publisher that came back may have others. Their packets may have more room all the same.
-    private func checkLayout(_ frame: borrowing Frame) throws(VideoError) {
-        guard let now = frame.image(at: 0)?.layout else { return }
-        guard (now.format, now.width, now.height) == (layout.format, layout.width, layout.height) else {
-            throw .layoutChanged(from: layout, to: now)
+    /// Another generation has another layout, or a publisher that came back.
+    private func change(
+        to now: ImageLayout,
+        _ notes: DiscontinuityNotes,
+        _ changed: (VideoStream) throws -> Void,
+        _ write: (borrowing VideoPacket) throws(VideoError) -> Void
+    ) throws {
+        let before = layout
+        layout = now
+        // Packets that have more room, no more.
+        if encoder == nil, (now.format, now.width, now.height) == (before.format, before.width, before.height) {
+            return
         }
+        notes.tellChange(from: before, to: now)
+        // What came before is not lost, whatever becomes of what comes now.
+        try encoder?.finish(write)
+        encoder = nil
+        do {
+            (video, encoder) = try Self.video(of: now, codec, encoding, rate)
+        } catch {
+            throw CommandFailure("the frames changed from \(before) to \(now): \(error)", code: .failed)
+        }
+        try changed(video)
     }
+
+    private static func layout(_ frame: borrowing Frame) -> ImageLayout? { frame.image(at: 0)?.layout }
 
     /// The frame's time in the order of decoding.
     private static func stamp(_ frame: borrowing Frame) -> Int64 {

@@ -21,6 +21,14 @@ enum RecordOutput {
         }
     }
 
+    /// Packets of another kind come from now on: in files of their own.
+    func change(to stream: VideoStream) throws(VideoError) {
+        switch self {
+        case .file(let recorder): try recorder.change(to: stream)
+        case .clips(let recorder, _): try recorder.change(to: stream)
+        }
+    }
+
     func lookForTriggers() throws(VideoError) {
         guard case .clips(let recorder, let triggers) = self else { return }
         while let post = triggers.next() { try recorder.trigger(post: post) }

@@ -46,6 +46,8 @@ struct RecordSession {
                 progress.look(output, subscriber)
             } noteLoss: {
                 output.noteLoss()
+            } changed: { stream in
+                try output.change(to: stream)
             } write: { packet throws(VideoError) in
                 try output.write(packet)
             } isLeftOut: {

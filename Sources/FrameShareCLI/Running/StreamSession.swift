@@ -46,6 +46,8 @@ struct StreamSession {
                 report.look(streamer)
             } noteLoss: {
                 streamer.noteLoss()
+            } changed: { stream in
+                try streamer.change(to: stream)
             } write: { packet throws(VideoError) in
                 try streamer.write(packet)
             }

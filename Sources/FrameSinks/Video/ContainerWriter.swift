@@ -111,6 +111,10 @@ final class ContainerWriter {
             codec.pointee.extradata = room.assumingMemoryBound(to: UInt8.self)
             codec.pointee.extradata_size = Int32(parameters.count)
         }
+        if let aspect = video.pixelAspect {
+            codec.pointee.sample_aspect_ratio = AVRational(num: aspect.width, den: aspect.height)
+            stream.pointee.sample_aspect_ratio = codec.pointee.sample_aspect_ratio
+        }
         let rate = video.framesPerThousandSeconds
         stream.pointee.avg_frame_rate = AVRational(num: rate, den: 1000)
         // What the container makes of it stands there once its header is written.

@@ -39,7 +39,11 @@ public final class FragmentMuxer {
         let info = packet.info.moved(to: line.place(packet.info.dts).time)
         if writer == nil {
             let parameters = try packet.parameterSets(stream.codec)
-            writer = try ContainerWriter(MuxerTarget(fragmentsTo: memory), stream, parameters: parameters)
+            writer = try ContainerWriter(
+                MuxerTarget(fragmentsTo: memory),
+                stream.told(by: packet),
+                parameters: parameters
+            )
             start = info.pts
         }
         guard let writer else { return [] }

@@ -34,18 +34,7 @@ public final class PacketChannel: Sendable {
         guard let format = stream.codec.format else { throw .badOption("a channel of raw packets; relay the frames") }
         codec = stream.codec
         self.slots = slots
-        let layout: ImageLayout
-        do throws(ImageLayoutError) {
-            layout = try .opaque(
-                width: stream.width,
-                height: stream.height,
-                format: format,
-                capacity: packetCapacity ?? max(262_144, stream.width * stream.height / 4),
-                colorSpace: stream.colorSpace
-            )
-        } catch {
-            throw .badOption("\(error)")
-        }
+        let layout = try Self.layout(of: stream, format, capacity: packetCapacity)
         do throws(ChannelError) {
             var publishing = options
             publishing.stallLimit = .zero
@@ -54,6 +43,40 @@ public final class PacketChannel: Sendable {
             throw .channel(error)
         }
     }
+
+    private static func layout(
+        of stream: VideoStream,
+        _ format: PixelFormat,
+        capacity: Int?
+    ) throws(VideoError) -> ImageLayout {
+        do throws(ImageLayoutError) {
+            return try .opaque(
+                width: stream.width,
+                height: stream.height,
+                format: format,
+                capacity: capacity ?? max(262_144, stream.width * stream.height / 4),
+                colorSpace: stream.colorSpace
+            )
+        } catch {
+            throw .badOption("\(error)")
+        }
+    }
+
+    /// Packets of pictures of another size or colour come from now on: the channel has another generation.
+    public func change(to stream: VideoStream) throws(VideoError) {
+        guard stream.codec == codec, let format = codec.format else {
+            throw .badOption("\(stream.codec.rawValue) packets in a channel of \(codec.rawValue)")
+        }
+        let layout = try Self.layout(of: stream, format, capacity: nil)
+        do throws(ChannelError) {
+            try publisher.reconfigure(streams: [Stream(name: "main", layout: layout)], slots: slots)
+        } catch {
+            throw .channel(error)
+        }
+    }
+
+    /// Says that a packet was lost before it came here: readers pass over what can't be decoded without it.
+    public func noteLoss() { count.wrappingAdd(1, ordering: .relaxed) }
 
     /// Publishes a packet. Never waits: without a free slot the packet is lost to all, and counted.
     /// - Returns: whether there was a slot

@@ -12,7 +12,7 @@ public final class PreEventRecorder {
         let end: Int64
     }
 
-    private let stream: VideoStream
+    private var stream: VideoStream
     private let options: VideoRecorder.Options
     private let pre: Int64
     private var kept: [KeptPacket] = []
@@ -52,6 +52,19 @@ public final class PreEventRecorder {
         guard !stream.codec.isIntra else { return }
         needsKeyframe = true
         for clip in clips { clip.recorder.noteLoss() }
+    }
+
+    /// Packets of another size or kind come from now on. Clips that are being written go on in a next file; what is kept of
+    /// those before is in no clip that begins later.
+    public func change(to stream: VideoStream) throws(VideoError) {
+        self.stream = stream
+        kept = []
+        needsKeyframe = true
+        var failure: VideoError?
+        for clip in clips {
+            do throws(VideoError) { try clip.recorder.change(to: stream) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     /// Takes a packet: into the clips being written, and into what is kept.

@@ -10,7 +10,8 @@ internal import Glibc
 public final class VideoRecorder {
     /// Where and how to record.
     public struct Options: Sendable, Hashable {
-        /// The file; with a split, `-000`, `-001`, … stand before its ending.
+        /// The file; with a split, `-000`, `-001`, … stand before its ending. Without one, files that follow the first, as
+        /// the pictures' size has changed, are `-001`, `-002`, ….
         public var path: String
         /// A new file at the first keyframe after so long, and after so many bytes; nil: one file.
         public var splitDuration: Duration?
@@ -73,6 +74,17 @@ public final class VideoRecorder {
 
     /// Says that packets were lost: those up to the next keyframe can't be decoded, and are left out.
     public func noteLoss() { needsKeyframe = !stream.codec.isIntra || writer == nil }
+
+    /// Ends the file: packets of another size or kind come from now on, and get the next.
+    public func change(to stream: VideoStream) throws(VideoError) {
+        guard container.canHold(stream.codec) else {
+            throw .containerCannotHold(container: container.rawValue, stream.codec)
+        }
+        try finish()
+        self.stream = stream
+        line.longestKept = container.longestPause(framesPerSecond: stream.framesPerSecond)
+        needsKeyframe = true
+    }
 
     /// Writes a packet.
     public func write(_ packet: borrowing VideoPacket) throws(VideoError) {
@@ -189,7 +201,11 @@ public final class VideoRecorder {
         }
         do throws(VideoError) {
             if options.sidecar { sidecar = try SidecarWriter(path: path + ".jsonl", overwrite: options.overwrite) }
-            writer = try ContainerWriter(MuxerTarget(file: path, container), stream, parameters: parameters)
+            writer = try ContainerWriter(
+                MuxerTarget(file: path, container),
+                stream.told(by: packet),
+                parameters: parameters
+            )
         } catch {
             // What was made here, and holds nothing.
             if sidecar != nil { unlink(PathText.cString(path + ".jsonl")) }
@@ -202,7 +218,7 @@ public final class VideoRecorder {
     }
 
     private func nextPath() -> String {
-        guard options.splitDuration != nil || options.splitBytes != nil else { return options.path }
+        if options.splitDuration == nil, options.splitBytes == nil, files.isEmpty { return options.path }
         // Those of an earlier recording stay, and this one goes on.
         while !options.overwrite, isTaken(Self.numbered(options.path, number)) { number += 1 }
         return Self.numbered(options.path, number)

@@ -9,6 +9,8 @@ public struct VideoStream: Sendable, Hashable {
     public var colorSpace: ColorSpace
     /// About how many frames a second come: AVI has nothing else to tell time by.
     public var framesPerSecond: Double
+    /// The shape of a pixel; nil: square, or unknown. Writers take it from a file's first packet.
+    public var pixelAspect: PixelAspect?
     /// FFmpeg's number of a raw picture's format; -1 for encoded ones.
     var pixelFormat: Int32 = -1
     /// A raw picture's fourcc in files; 0: what the container has.
@@ -33,6 +35,13 @@ public struct VideoStream: Sendable, Hashable {
 }
 
 extension VideoStream {
+    /// With what a packet's metadata say of its picture.
+    func told(by packet: borrowing VideoPacket) -> VideoStream {
+        var stream = self
+        stream.pixelAspect = PixelAspect(packet.metadata) ?? pixelAspect
+        return stream
+    }
+
     /// The rate as libavformat is told it: a positive number, whatever was said.
     var framesPerThousandSeconds: Int32 {
         guard framesPerSecond.isFinite else { return 30_000 }

@@ -48,7 +48,7 @@ public final class VideoStreamer {
     }
 
     public let options: Options
-    private let stream: VideoStream
+    private var stream: VideoStream
     private let muxer: String
     private let interruption = Interruption()
     private var writer: ContainerWriter?
@@ -72,11 +72,15 @@ public final class VideoStreamer {
         guard let muxer = options.format ?? Self.muxer(options.address) else {
             throw .unknownAddress(ShownAddress(options.address).description)
         }
-        if muxer == "flv", stream.codec != .h264 { throw .streamCannotCarry(stream.codec) }
+        try Self.check(stream, muxer)
         _ = try FFmpegLibrary.loaded()
         (self.stream, self.options, self.muxer) = (stream, options, muxer)
         shown = ShownAddress(options.address, others: Self.values(options.formatOptions))
         files = OwnFiles(overwrite: options.overwrite)
+    }
+
+    private static func check(_ stream: VideoStream, _ muxer: String) throws(VideoError) {
+        if muxer == "flv", stream.codec != .h264 { throw .streamCannotCarry(stream.codec) }
     }
 
     /// What an address of this kind is sent as.
@@ -94,6 +98,17 @@ public final class VideoStreamer {
 
     /// Says that packets were lost: those up to the next keyframe can't be decoded.
     public func noteLoss() { if !stream.codec.isIntra { needsKeyframe = true } }
+
+    /// Packets of another size or kind come from now on. The connection is ended in order; the next keyframe begins another.
+    public func change(to stream: VideoStream) throws(VideoError) {
+        try Self.check(stream, muxer)
+        // What fails here is counted.
+        do throws(VideoError) { try finish() } catch {}
+        self.stream = stream
+        needsKeyframe = true
+        // It was our end, not the receiver's: no pause.
+        if statistics.lastFailure == nil { nextTry = 0 }
+    }
 
     /// Lets a call that waits for the network end within a second. From any thread.
     public var stopper: @Sendable () -> Void {
@@ -167,7 +182,7 @@ public final class VideoStreamer {
             interruption: interruption
         )
         (untaken, taken) = (0, 0)
-        writer = try ContainerWriter(target, stream, parameters: parameters)
+        writer = try ContainerWriter(target, stream.told(by: packet), parameters: parameters)
         start = info.pts
     }
 
