@@ -39,18 +39,27 @@ public enum QuirkyEncoder {
     private static let library = Result { try QuirkLibrary.build("encoder_quirks") }
 }
 
-/// The libraries of Tests/CameraQuirks, built beside the test bundle.
+/// A server whose answer is there in the very moment in which a request's body has ended: Tests/NetworkQuirks.
+public enum PromptServer {
+    public static func environment() throws -> [String: String] {
+        ["LD_PRELOAD": try library.get().path, "ASAN_OPTIONS": "verify_asan_link_order=0"]
+    }
+
+    private static let library = Result { try QuirkLibrary.build("prompt_answer", in: "NetworkQuirks") }
+}
+
+/// Libraries for `LD_PRELOAD`, built beside the test bundle.
 enum QuirkLibrary {
     struct CannotBuild: Error, CustomStringConvertible {
         let description: String
     }
 
-    static func build(_ name: String) throws -> URL {
+    static func build(_ name: String, in folder: String = "CameraQuirks") throws -> URL {
         guard let compiler = ["clang", "cc", "gcc"].lazy.compactMap(CommandRun.installed).first else {
             throw CannotBuild(description: "no C compiler is installed; Swift's toolchain brings clang")
         }
         let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .appendingPathComponent("CameraQuirks/\(name).c")
+            .appendingPathComponent("\(folder)/\(name).c")
         let library = CommandRun.built("\(name).so")
         // Another test process may have it open, or be building it, too.
         let made = CommandRun.built("\(name)-\(getpid()).so")

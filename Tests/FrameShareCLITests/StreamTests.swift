@@ -141,7 +141,7 @@ struct StreamTests {
     private func endlessServer(_ folder: ChannelFolder) throws -> (run: CommandRun, address: String) {
         let port = try freePort()
         let program = """
-            import socketserver, time
+            import socketserver
             counts = {}
             class Endless(socketserver.StreamRequestHandler):
                 def handle(self):
@@ -162,7 +162,7 @@ struct StreamTests {
                     elif path == "/closed.ts": return
                     elif path == "/busy.ts": take(1); answer("401 Who are you")
                     elif path == "/cut.ts" and count < 2: take(200); return
-                    elif path == "/late.ts": take(1 << 40); time.sleep(0.2); answer("507 No room"); return
+                    elif path == "/late.ts": take(1 << 40); answer("507 No room"); return
                     else:
                         answer("100 Continue") if path == "/taken.ts" else None
                         take(1 << 40); print(path, "whole", flush=True); answer("201 Thanks"); return
@@ -210,13 +210,61 @@ struct StreamTests {
             #expect(outcome.output.contains("\"disconnected\""), "\(path): \(outcome.output)")
             #expect(server.run.outputSoFar.contains("\(path) whole"), "\(path)")
         }
-        var run = try CommandRun(arguments("/late.ts", ["--frames", "10"]), in: folder).wait()
-        #expect(run.code == 1)
-        #expect(run.errors.contains("507 No room"), "\(run.errors)")
-        run = try CommandRun(arguments("/taken.ts", ["--frames", "10"]), in: folder).wait()
+        // The answer is there in the moment of closing, or comes after it.
+        for environment in [try PromptServer.environment(), [:]] {
+            let late = arguments("/late.ts", ["--frames", "10"])
+            let run = try CommandRun(late, in: folder, environment: environment).wait()
+            #expect(run.code == 1)
+            #expect(run.errors.contains("507 No room"), "\(run.errors)")
+        }
+        let run = try CommandRun(arguments("/taken.ts", ["--frames", "10"]), in: folder).wait()
         #expect(run.code == 0, "\(run.errors)")
         #expect(run.output.contains("sent 10 frames"), "\(run.output)")
         #expect(server.run.outputSoFar.contains("/taken.ts whole"))
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
+    @Test(
+        "a muxer that sends by a thread of its own, or to several, streams, and hears what a server says",
+        arguments: ["fifo", "tee"]
+    )
+    func beside(muxer: String) throws {
+        let folder = try ChannelFolder()
+        let camera = try publisher(folder)
+        let server = try endlessServer(folder)
+        defer { server.run.send(SIGKILL) }
+        func arguments(_ address: String) -> [String] {
+            let how =
+                muxer == "fifo"
+                ? [address, "--format", "fifo", "--option", "fifo_format=mpegts"]
+                : ["[f=mpegts]" + address, "--format", "tee"]
+            return ["stream", "cam", "--keyframe-interval", "5", "--low-latency"] + how
+        }
+        for (path, words) in [("/refused.ts", "403 Go away"), ("/late.ts", "507 No room")] {
+            let run = try CommandRun(arguments(server.address + path) + ["--frames", "10"], in: folder).wait()
+            #expect(run.code == 1, "\(path): \(run.output)")
+            #expect(run.errors.contains(words), "\(path): \(run.errors)")
+            #expect(!run.output.contains("connected to"), "\(path): \(run.output)")
+        }
+        var run = try CommandRun(arguments("tcp://127.0.0.1:\(try freePort())") + ["--frames", "10"], in: folder).wait()
+        #expect(run.code == 1 && run.errors.contains("Connection refused"), "\(run.errors)")
+        #expect(!run.output.contains("connected to"), "\(run.output)")
+        run = try CommandRun(arguments(server.address + "/taken.ts") + ["--frames", "10"], in: folder).wait()
+        #expect(run.code == 0, "\(run.errors)")
+        #expect(run.output.contains("connected to") && run.output.contains("sent 10 frames"), "\(run.output)")
+        #expect(server.run.outputSoFar.contains("/taken.ts whole"))
+        // What has no end is not kept until then.
+        let endless = try CommandRun(arguments(server.address + "/open.ts"), in: folder)
+        eventually { !endless.isRunning || endless.outputSoFar.contains("connected to") }
+        #expect(server.run.outputSoFar.contains("/open.ts 1"), "\(endless.errorsSoFar)")
+        endless.send(SIGTERM)
+        #expect(endless.wait().code == 0)
+        run = try CommandRun(
+            arguments("tcp://127.0.0.1:1") + ["--option", "fifo_options=attempt_recovery=1"],
+            in: folder
+        ).wait()
+        #expect(run.code == 64 && run.errors.contains("connects again by itself"), "\(run.errors)")
         camera.send(SIGTERM)
         _ = camera.wait()
     }

@@ -228,11 +228,32 @@ final class ContainerWriter {
     }
 
     /// Whether anything has been written that somebody took: muxers that open files themselves may have none yet.
-    var hasReached: Bool { opensLazily ? taken > 0 : answer?.isTaken ?? true }
+    var hasReached: Bool {
+        if opensLazily { return taken > 0 }
+        if opensBeside { return outputs?.isReached ?? false }
+        return answer?.isTaken ?? true
+    }
     /// How many files of such a muxer were taken.
     var taken: Int { outputs?.taken ?? 0 }
     /// Whether the muxer sends what it was given in files of its own.
-    var opensLazily: Bool { ["dash", "hls", "segment", "smoothstreaming", "webm_chunk"].contains(target.muxer) }
+    var opensLazily: Bool { Self.isOfFiles(innerMuxer ?? target.muxer) }
+    /// Whether what the muxer opens itself is known: RTSP's connections are not.
+    private var opensBeside: Bool {
+        switch target.muxer {
+        case "tee": outputs.map { $0.taken > 0 || $0.isOpen } ?? false
+        case "fifo": innerMuxer != "rtsp" && innerMuxer != "sap"
+        default: false
+        }
+    }
+    /// What `fifo` hands packets to.
+    private var innerMuxer: String? {
+        target.muxer == "fifo" ? target.options.last { $0.key == "fifo_format" }?.value : nil
+    }
+
+    /// Whether a muxer makes files of its own, each of which is whole at some time.
+    static func isOfFiles(_ muxer: String) -> Bool {
+        ["dash", "hls", "segment", "smoothstreaming", "stream_segment", "ssegment", "webm_chunk"].contains(muxer)
+    }
 
     /// How far the output has gone.
     private var place: Int64 {
@@ -320,13 +341,15 @@ final class ContainerWriter {
         isOpen = false
         let result = av.pointee.av_write_trailer(context)
         let written = context.pointee.pb?.pointee.error ?? 0
-        let early = answer?.look()
-        let closed = closeOutput()
+        var refused = answer?.look()
+        if result >= 0, written >= 0, refused == nil { refused = answer?.end(atMost: Self.answerTime) }
+        let end = closeOutput()
+        let closed = answer?.hasEnded == true ? 0 : end
         do throws(VideoError) {
             if let failure = outputs?.failure { throw self.failure(failure.reason, of: failure.name) }
-            if let early { throw refusal(early) }
+            if let refused { throw refusal(refused) }
             for result in [result, written, closed] where result < 0 { throw failure(result) }
-            if let late = answer?.wait(atMost: Self.answerTime) { throw refusal(late) }
+            if let answer, !answer.hasEnded, let late = answer.wait(atMost: Self.answerTime) { throw refusal(late) }
         } catch {
             removeOwnFile(where: isWorthless)
             throw error
@@ -335,7 +358,7 @@ final class ContainerWriter {
     }
 
     /// How long a server may take to answer when all is sent.
-    private static let answerTime = Duration.seconds(5)
+    static let answerTime = Duration.seconds(5)
 
     /// Closes a file that can't be finished.
     func close() {

@@ -5,17 +5,26 @@ internal import FrameShare
 internal import Glibc
 internal import Synchronization
 
-/// The files that a muxer opens itself: HLS's segments and playlists, DASH's, parts of a recording.
+/// The files that a muxer opens itself: HLS's segments and playlists, DASH's, parts of a recording, what `tee` and `fifo`
+/// write to.
 ///
-/// Such muxers pass over errors of closing, and never look at what an HTTP server answers. So what goes to a server is
-/// gathered here, sent as one request when it is whole, and its answer is looked at. Local files of others are not
-/// overwritten. The `fifo` muxer calls from a thread of its own.
+/// Such muxers pass over errors of closing, and never look at what an HTTP server answers. So a file that goes to a server is
+/// gathered here, sent as one request when it is whole, and its answer is looked at. What `tee` and `fifo` send to a server in
+/// one request without an end is not gathered; the answer is looked at likewise. Local files of others are not overwritten.
+/// The `fifo` muxer calls from a thread of its own.
 final class InnerOutputs {
     /// What a muxer writes to a server.
     private struct Upload {
         let memory: MuxedBytes
         let address: String
         let options: [(key: String, value: String)]
+    }
+
+    /// What a muxer writes elsewhere.
+    private struct Other {
+        let name: String
+        /// Of an HTTP server that gets one request without an end.
+        let answer: ServerAnswer?
     }
 
     typealias Open =
@@ -35,13 +44,21 @@ final class InnerOutputs {
     /// Held for each use of the variables below it, and never across a call that may wait.
     private let lock = Mutex(())
     private var uploads: [UnsafeMutablePointer<AVIOContext>: Upload] = [:]
-    /// What is being written to elsewhere, by name.
-    private var others: [UnsafeMutablePointer<AVIOContext>: String] = [:]
+    private var others: [UnsafeMutablePointer<AVIOContext>: Other] = [:]
     private var takenCount = 0
     private var firstFailure: (reason: FFmpegFailure, name: String)?
 
     /// Outputs that were taken whole.
     var taken: Int { lock.withLock { _ in takenCount } }
+    /// Whether something is being written.
+    var isOpen: Bool { lock.withLock { _ in !others.isEmpty || !uploads.isEmpty } }
+    /// Whether something is open, or was taken whole, and no server that is asked now may yet refuse.
+    var isReached: Bool {
+        lock.withLock { _ in
+            firstFailure == nil && (takenCount > 0 || !others.isEmpty)
+                && others.values.allSatisfy { $0.answer?.isTaken ?? true }
+        }
+    }
     /// The first that was not.
     var failure: (reason: FFmpegFailure, name: String)? { lock.withLock { _ in firstFailure } }
 
@@ -77,10 +94,26 @@ final class InnerOutputs {
     /// Looks whether what was written so far went well: muxers look only when they close a file, or never.
     func look() {
         // An output stays until it is taken out of the list.
-        let failed = lock.withLock { _ in
-            others.first { $0.key.pointee.error < 0 }.map { (result: $0.key.pointee.error, name: $0.value) }
+        let (failed, refused) = lock.withLock { _ in
+            (
+                others.first { $0.key.pointee.error < 0 }.map { (result: $0.key.pointee.error, name: $0.value.name) },
+                others.values.lazy.compactMap { other in other.answer?.look().map { ($0, other.name) } }.first
+            )
         }
+        if let (refusal, name) = refused { note(refusal, name) }
         if let failed { note(failed.result, failed.name) }
+    }
+
+    private func note(_ refusal: ServerAnswer.Refusal, _ name: String) {
+        lock.withLock { _ in
+            if firstFailure == nil { firstFailure = (FFmpegFailure(text: refusal.text), name) }
+        }
+    }
+
+    /// Whether a context writes files, each of which is whole at some time, rather than one stream without an end.
+    private static func writesFiles(_ context: UnsafeMutablePointer<AVFormatContext>?) -> Bool {
+        guard let name = context?.pointee.oformat?.pointee.name else { return false }
+        return ContainerWriter.isOfFiles(String(cString: name))
     }
 
     private func open(
@@ -92,16 +125,26 @@ final class InnerOutputs {
     ) -> Int32 {
         guard flags & AVIO_FLAG_WRITE != 0 else { return original.open(context, result, address, flags, options) }
         let name = PathText.text(UnsafeRawBufferPointer(start: address, count: strlen(address)))
-        if gathers, name.hasPrefix("http://") || name.hasPrefix("https://") {
+        let isWeb = ServerAnswer.isHTTP(name)
+        if gathers, isWeb, Self.writesFiles(context) {
             let upload = Upload(memory: MuxedBytes(), address: name, options: entries(options?.pointee))
             guard let made = try? upload.memory.open(av) else { return -ENOMEM }
             lock.withLock { _ in uploads[made] = upload }
             result.pointee = made
             return 0
         }
-        let opened = files.opening(name) { original.open(context, result, address, flags, options) }
+        let open = { [original] in original.open(context, result, address, flags, options) }
+        let opened: Int32
+        var answer: ServerAnswer?
+        if isWeb, !Self.writesFiles(context) {
+            (opened, answer) = ServerAnswer.opening(name, open)
+        } else {
+            opened = files.opening(name, open)
+        }
         note(opened, name)
-        if opened >= 0, let output = result.pointee { lock.withLock { _ in others[output] = name } }
+        if opened >= 0, let output = result.pointee {
+            lock.withLock { _ in others[output] = Other(name: name, answer: answer) }
+        }
         return opened
     }
 
@@ -109,21 +152,11 @@ final class InnerOutputs {
         _ context: UnsafeMutablePointer<AVFormatContext>?,
         _ output: UnsafeMutablePointer<AVIOContext>
     ) -> Int32 {
-        var (gathered, name): (Upload?, String?)
+        var (gathered, other): (Upload?, Other?)
         lock.withLock { _ in
-            (gathered, name) = (uploads.removeValue(forKey: output), others.removeValue(forKey: output))
+            (gathered, other) = (uploads.removeValue(forKey: output), others.removeValue(forKey: output))
         }
-        guard let upload = gathered else {
-            let written = output.pointee.error
-            let closed = original.close(context, output)
-            let result = written < 0 ? written : closed
-            if let name {
-                note(result, name)
-                if result < 0 { Self.removeIfEmpty(name) }
-            }
-            if result >= 0 { countTaken() }
-            return result
-        }
+        guard let upload = gathered else { return close(context, output, other) }
         var closing: UnsafeMutablePointer<AVIOContext>? = output
         av.pointee.avio_flush(output)
         upload.memory.close(av, &closing)
@@ -133,6 +166,36 @@ final class InnerOutputs {
         note(result, upload.address)
         if result >= 0 { countTaken() }
         return result
+    }
+
+    private func close(
+        _ context: UnsafeMutablePointer<AVFormatContext>?,
+        _ output: UnsafeMutablePointer<AVIOContext>,
+        _ other: Other?
+    ) -> Int32 {
+        av.pointee.avio_flush(output)
+        let written = output.pointee.error
+        var refusal = other?.answer?.look()
+        // Of an output that is given up, no answer is waited for.
+        let isDue = interruption.callback.map { $0(interruption.opaque) != 0 } ?? false
+        let isWhole = written >= 0 && refusal == nil && !isDue && failure == nil
+        if isWhole { refusal = other?.answer?.end(atMost: ContainerWriter.answerTime) }
+        var closed = original.close(context, output)
+        if let answer = other?.answer {
+            if answer.hasEnded {
+                closed = 0
+            } else if isWhole, closed >= 0 {
+                refusal = answer.wait(atMost: ContainerWriter.answerTime)
+            }
+        }
+        if let refusal, let other { note(refusal, other.name) }
+        let result = written < 0 ? written : closed
+        if let other {
+            note(result, other.name)
+            if result < 0 { Self.removeIfEmpty(other.name) }
+        }
+        if result >= 0, refusal == nil { countTaken() }
+        return refusal == nil ? result : -EPIPE
     }
 
     private func countTaken() { lock.withLock { _ in takenCount += 1 } }

@@ -23,11 +23,17 @@ final class ServerAnswer {
 
     private let descriptor: Int32
     private let isEncrypted: Bool
+    /// The body goes in chunks, the last of which is empty.
+    private let isChunked: Bool
+    /// The body was ended here.
+    private(set) var hasEnded = false
     private let began = ContinuousClock.now
     /// The server has answered that it takes the request.
     private(set) var isAccepted = false
     /// Bytes have come, and the status line is not whole.
     private var isPartial = false
+    /// The connection has failed, rather than ended.
+    private var isBroken = false
 
     /// How long a server has to refuse a request before it counts as taken.
     private static let patience = Duration.seconds(2)
@@ -48,11 +54,11 @@ final class ServerAnswer {
         guard new.count == 1, let number = new.first else { return (result, nil) }
         let own = fcntl(number, F_DUPFD_CLOEXEC, 3)
         guard own >= 0 else { return (result, nil) }
-        return (result, ServerAnswer(own, isEncrypted: address.lowercased().hasPrefix("https:")))
+        return (result, ServerAnswer(own, scheme: address.prefix { $0 != ":" }.lowercased()))
     }
 
-    private init(_ descriptor: Int32, isEncrypted: Bool) {
-        (self.descriptor, self.isEncrypted) = (descriptor, isEncrypted)
+    private init(_ descriptor: Int32, scheme: String) {
+        (self.descriptor, isEncrypted, isChunked) = (descriptor, scheme == "https", scheme != "icecast")
     }
 
     deinit { close(descriptor) }
@@ -62,6 +68,30 @@ final class ServerAnswer {
 
     /// Looks at what has come, without waiting.
     func look() -> Refusal? { look(milliseconds: 0) }
+
+    /// Ends the request's body, waits for the answer, and ends the connection.
+    ///
+    /// libavformat would end the body, read what has come in that very moment, and pass over it. Where it has to do that
+    /// itself (with encryption, and without chunks), nothing is done here: ``hasEnded`` stays false.
+    func end(atMost time: Duration) -> Refusal? {
+        guard isChunked, !isEncrypted, !hasEnded else { return nil }
+        hasEnded = true
+        // libavformat can neither send the end once more nor read the answer.
+        defer { shutdown(descriptor, Int32(SHUT_RDWR)) }
+        let deadline = ContinuousClock.now + time
+        var rest = Array("0\r\n\r\n".utf8)
+        while !rest.isEmpty {
+            let count = send(descriptor, rest, rest.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+            if count > 0 { rest.removeFirst(count) }
+            guard count < 0 else { continue }
+            guard errno == EAGAIN || errno == EINTR, ContinuousClock.now < deadline else { return look() ?? .closed }
+            if let refusal = look() { return refusal }
+            var state = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = poll(&state, 1, 50)
+        }
+        let refusal = wait(atMost: time)
+        return refusal ?? (isBroken && !isAccepted ? .closed : nil)
+    }
 
     /// Waits for the answer to a request that has ended.
     func wait(atMost time: Duration) -> Refusal? {
@@ -82,9 +112,10 @@ final class ServerAnswer {
         let events = isEncrypted ? FS_POLL_HUNG_UP : Int16(POLLIN) | FS_POLL_HUNG_UP
         var state = pollfd(fd: descriptor, events: events, revents: 0)
         guard poll(&state, 1, milliseconds) > 0 else { return nil }
-        let hasEnded = state.revents & (FS_POLL_HUNG_UP | Int16(POLLHUP | POLLERR)) != 0
+        let isOver = state.revents & (FS_POLL_HUNG_UP | Int16(POLLHUP | POLLERR)) != 0
+        if state.revents & Int16(POLLERR) != 0 { isBroken = true }
         if !isEncrypted, let refusal = readStatus() { return refusal }
-        return hasEnded && !isAccepted ? .closed : nil
+        return isOver && !isAccepted ? .closed : nil
     }
 
     /// The status line, once it is whole.

@@ -73,6 +73,7 @@ public final class VideoStreamer {
             throw .unknownAddress(ShownAddress(options.address).description)
         }
         try Self.check(stream, muxer)
+        try Self.checkRecovery(options, muxer)
         _ = try FFmpegLibrary.loaded()
         (self.stream, self.options, self.muxer) = (stream, options, muxer)
         shown = ShownAddress(options.address, others: Self.values(options.formatOptions))
@@ -81,6 +82,18 @@ public final class VideoStreamer {
 
     private static func check(_ stream: VideoStream, _ muxer: String) throws(VideoError) {
         if muxer == "flv", stream.codec != .h264 { throw .streamCannotCarry(stream.codec) }
+    }
+
+    /// A `fifo` that recovers by itself tells no failure, and its end would wait for a server that does not come back.
+    private static func checkRecovery(_ options: Options, _ muxer: String) throws(VideoError) {
+        guard muxer == "fifo" || muxer == "tee" else { return }
+        let name = "attempt_recovery"
+        let said = options.formatOptions.contains { option, value in
+            option == name && value != "0" && value != "false" || value.contains(name)
+        }
+        guard !said, !(muxer == "tee" && options.address.contains(name)) else {
+            throw .badOption("\(name): a stream connects again by itself, and says so")
+        }
     }
 
     /// What an address of this kind is sent as.
