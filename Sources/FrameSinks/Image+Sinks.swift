@@ -13,7 +13,7 @@ extension ImagePlanes {
 }
 
 extension Snapshot {
-    /// Encodes a frame's image. Pixels that it lacks (``FrameShare/Image/damage``) are 0.
+    /// Encodes a frame's image. Pixels that it lacks (`Image.damage`) are 0.
     /// - Throws: as ``encode(_:_:bytesUsed:)``.
     public func encode(_ image: borrowing Image) throws(SinkError) -> [UInt8] {
         if let filled = FilledImage(image) { return try encode(filled.layout, filled.bytes.span.bytes) }
@@ -29,7 +29,7 @@ extension Snapshot {
 }
 
 extension Y4MWriter {
-    /// Writes a frame's image. Pixels that it lacks (``FrameShare/Image/damage``) are 0.
+    /// Writes a frame's image. Pixels that it lacks (`Image.damage`) are 0.
     /// - Throws: as ``write(_:_:)``.
     public mutating func write(_ image: borrowing Image) throws(SinkError) {
         if let filled = FilledImage(image) { return try write(filled.layout, filled.bytes.span.bytes) }

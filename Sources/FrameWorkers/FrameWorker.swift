@@ -28,11 +28,11 @@ public protocol FrameWorker: Sendable {
     /// Makes ready: loads a model, say. No frame comes before it has returned.
     init() async throws
 
-    /// Works on a frame, which stays as it is until this returns. What it returns is the answer; what it throws is told to
-    /// whoever asked, and the next frame comes.
+    /// Works on a frame, which stays as it is until this returns. What it returns is the answer. What it throws is told to the
+    /// program that asked, and the next frame comes.
     ///
-    /// When the answer is not wanted any more the task is cancelled: look at `Task.isCancelled`, or ``FrameRequest/isCancelled``,
-    /// now and then in a long computation. ``FrameRequest/progress(_:)`` says how far it is.
+    /// When the answer is not wanted any more, the task is cancelled. In a long computation look now and then at
+    /// `Task.isCancelled`, or at `FrameRequest.isCancelled`. `FrameRequest.progress` says how far the work is.
     func handle(_ frame: borrowing Frame, _ request: FrameRequest) async throws -> Reply
 }
 

@@ -26,8 +26,8 @@
  * of them it gave out. NULL, a handle that was closed or released, and one of another kind are answered with
  * FRAMESHARE_ERROR_INVALID_HANDLE. What a handle's images point to must not be used after it was released.
  *
- * Threads. Any function may be called from any thread at any time, also on the same handle. Whoever waits on a handle
- * that another thread closes gets FRAMESHARE_ERROR_CLOSED.
+ * Threads. Any function may be called from any thread at any time, also on the same handle. A thread that waits on
+ * a handle which another thread closes gets FRAMESHARE_ERROR_CLOSED.
  *
  * Fork. In a child that was made by fork without exec after the library had made its first handle, every call is answered
  * with FRAMESHARE_ERROR_FORKED. Fork first, or start other programs, or use Python's "spawn". A child keeps its parent's

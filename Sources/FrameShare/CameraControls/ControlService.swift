@@ -106,7 +106,7 @@ final class ControlService: Sendable {
 
 extension Publisher {
     /// Offers the controls of the channel's source to monitors in other processes: `frameshare control`,
-    /// ``ChannelMonitor/controls()``. Who may set them says ``ChannelAccess/control``.
+    /// ``ChannelMonitor/controls(timeout:)``. Who may set them says ``ChannelAccess/control``.
     ///
     /// The source is not kept: it usually owns the publisher. May be called again, from any thread.
     /// - Parameter source: nil: no controls from now on

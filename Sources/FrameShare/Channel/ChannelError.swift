@@ -118,7 +118,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .outOfDescriptors:
             "this process has no file descriptors left for the channel and its buffers; raise 'ulimit -n'"
         case .handshakeTimeout(let channel): "the publisher of '\(channel)' did not answer in time; is it stopped?"
-        case .timedOut: "no frame came in the given time (none can come to who holds a whole budget of frames)"
+        case .timedOut: "nothing came in the given time (a subscriber that holds its whole budget of frames gets none)"
         case .cancelled: "waiting was cancelled"
         case .closed: "it was closed by this process"
         case .publisherLost(let channel):

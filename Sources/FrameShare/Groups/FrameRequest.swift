@@ -32,13 +32,13 @@ public struct FrameRequest: Sendable {
     /// - Throws: `closed`, `replyTooLarge`, `timedOut`; `cancelled` when the task is; or what failed.
     public func progress(_ reply: Reply) async throws(ChannelError) { try await send(reply, .progress) }
 
-    /// Answers, once. What is said of the frame after that is discarded. Waits as ``progress(_:)-(Reply)`` does.
+    /// Answers, once. What is said of the frame after that is discarded. Waits as `progress` does.
     public func answer(_ reply: Reply) async throws(ChannelError) {
         connection.cancelled?.forget(frame)
         try await send(reply, .final)
     }
 
-    /// Says that there will be no answer, and why (at most 4096 bytes of it are sent). Waits as ``progress(_:)-(Reply)`` does.
+    /// Says that there will be no answer, and why (at most 4096 bytes of it are sent). Waits as `progress` does.
     public func fail(_ reason: String) async throws(ChannelError) {
         connection.cancelled?.forget(frame)
         try await send(.bytes(Array(reason.utf8.prefix(4096))), .failure)

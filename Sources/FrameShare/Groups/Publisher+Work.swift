@@ -118,7 +118,7 @@ extension Publisher {
     }
 
     /// Waits until groups have answered all that they were asked, or failed: before ``close()``, so that nothing is cut
-    /// short. Whoever goes on publishing keeps it waiting.
+    /// short. A program that goes on publishing keeps it waiting.
     /// - Returns: how many requests are still open after `timeout`
     @discardableResult
     public func drain(timeout: Duration? = nil) async -> Int {

@@ -2,7 +2,7 @@ internal import Synchronization
 internal import SystemPackage
 
 /// Watches a channel without taking frames from it: what `list` and `top` use. Also the way to its source's controls:
-/// ``controls()``, ``setControls(_:)``. May be used from any thread; they take turns.
+/// ``controls(timeout:)``, ``setControls(_:timeout:)``. May be used from any thread; they take turns.
 public final class ChannelMonitor: Sendable {
     /// The channel's name.
     public let channel: String

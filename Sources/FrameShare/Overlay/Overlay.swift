@@ -9,13 +9,13 @@ internal import Synchronization
 /// let overlay = try Overlay(of: publisher, channel: "camera0-detections", group: "detectors")
 /// ```
 ///
-/// From here on whoever subscribes to `camera0-detections` has the pixels of `camera0`, not a copy of them, and finds what the
-/// workers of the group have answered beside the frame's own metadata. A frame comes when its answer has come; one whose
-/// answer failed comes without. Frames keep their sequence numbers, timestamps and order.
+/// A subscriber of `camera0-detections` has the pixels of `camera0`, not a copy of them. Beside the frame's own metadata it finds
+/// what the workers of the group have answered. A frame comes when its answer has come. A frame whose answer failed comes without
+/// one. Frames keep their sequence numbers, timestamps and order.
 ///
-/// The overlay is a subscriber of its publisher, with a budget: a frame is pinned there for as long as its answer is waited
-/// for, or any of the overlay's subscribers holds it. It reads the group's results, so nobody else can. It ends with the
-/// publisher's channel, or with its last reference; frames that are held then are taken back (``Frame/isRevoked``).
+/// The overlay is a subscriber of its publisher, with a budget. A frame is pinned there while the overlay waits for its answer, and
+/// while any of the overlay's subscribers holds it. The overlay reads the group's results, so no other program can. It ends with the
+/// publisher's channel, or with its last reference. Frames that are held then are taken back (``Frame/isRevoked``).
 public final class Overlay: Sendable {
     /// The overlay's own channel.
     public let channel: String

@@ -324,7 +324,7 @@ public final class Publisher: Sendable {
     // MARK: reconfiguring and ending
 
     /// Publishes from another pool from now on: the next generation. What subscribers hold of the old one stays valid
-    /// until they release it. Whoever's streams or reservation no longer fit is disconnected and told why, or waits
+    /// until they release it. A subscriber whose streams or reservation no longer fit is disconnected and told why, or waits
     /// (``Options/keepsMisfits``). Slots that the source holds are void: they can't be published any more.
     public func reconfigure(pool: FramePool) throws(ChannelError) { try core.reconfigure(pool) }
 

@@ -365,7 +365,7 @@ public final class Subscriber: Sendable {
         reconnection.bump()
     }
 
-    /// Leaves the channel. Frames that are still held stay valid; whoever waits gets `closed`.
+    /// Leaves the channel. Frames that are still held stay valid. A thread or task that waits gets `closed`.
     public func close() {
         let first = state.withLock { state in
             guard !state.closed else { return false }

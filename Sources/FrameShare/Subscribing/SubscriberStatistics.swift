@@ -21,7 +21,7 @@ public struct SubscriberStatistics: Sendable, Hashable {
     public let lost: FrameLoss
     /// Frames held now.
     public let held: Int
-    /// The most slots that it can pin. Who holds as many frames is given no more.
+    /// The most slots that it can pin. A subscriber that holds as many frames is given no more.
     public let budget: Int
     /// How often it has connected: 1 unless it reconnects.
     public let connections: UInt64

@@ -7,7 +7,7 @@ internal import Synchronization
 /// The channel is live, as its camera is: a reader that asked for every packet and has no room loses it, and nobody else does.
 ///
 /// Each packet is a frame of the stream `main` with the sequence number, timestamp and metadata of the frame that it shows,
-/// the flag ``FrameFlags/keyframe``, its times and its number under ``VideoPacket/Key``, and with a keyframe the stream's parameter sets.
+/// the flag `FrameFlags.keyframe`, its times and its number under ``VideoPacket/Key``, and with a keyframe the stream's parameter sets.
 public final class PacketChannel: Sendable {
     /// The channel.
     public let publisher: Publisher

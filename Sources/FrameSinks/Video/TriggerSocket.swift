@@ -18,7 +18,7 @@ public final class TriggerSocket: Sendable {
     private let path: String
 
     /// Listens for triggers of a channel.
-    /// - Parameter directory: nil: ``ChannelDirectory/standard()``
+    /// - Parameter directory: nil: `ChannelDirectory.standard()`
     public init(channel: String, directory: ChannelDirectory? = nil) throws(VideoError) {
         let folder = try Self.folder(of: channel, directory)
         var (number, made) = (0, Int32(-1))

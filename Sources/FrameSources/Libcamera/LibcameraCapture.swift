@@ -60,7 +60,7 @@ public final class LibcameraCapture: Sendable {
     }
 
     /// Takes a camera, sets it up, and offers the channel. Frames come with ``run(until:)``.
-    /// - Parameter camera: libcamera's id; nil: its first
+    /// - Parameter id: libcamera's id; nil: its first
     public init(
         channel: String,
         system: LibcameraSystem,

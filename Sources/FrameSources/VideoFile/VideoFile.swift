@@ -15,7 +15,7 @@ internal import Synchronization
 /// Pictures are shown as the file says: turned, mirrored, and cropped as H.264's and HEVC's own headers say. FFmpeg 5.1 does
 /// not tell a container's crop (`clap` of MP4, `PixelCrop` of Matroska): such pictures come whole. Where pixels are not square, each frame's metadata
 /// has `SampleAspectRatio`, a pixel's width and height. What can't be decoded is gone over: it is counted as lost by the
-/// source, the next frame has ``FrameFlags/discontinuity``, and a damaged picture ``FrameFlags/error``.
+/// source, the next frame has `FrameFlags.discontinuity`, and a damaged picture `FrameFlags.error`.
 ///
 /// A picture of another size begins another generation of the channel. One of another format or colour space is converted.
 /// Times that jump, step back or are missing do not stop it: frames then go on one usual step after another.
