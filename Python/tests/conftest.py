@@ -36,21 +36,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts Python programs; ends those that a failed test has left."""
+    """Starts Python programs; ends those that a failed test has left, with the processes that they have started."""
     running: list[subprocess.Popen[str]] = []
 
     def run(*arguments: str, **options: object) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+            [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            start_new_session=True, **options,
         )
         running.append(process)
         return process
 
     yield run
     for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        kill(process)
+        # A child that is left has the pipes too, and would be waited for.
+        process.communicate(timeout=PATIENCE)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Ends a program that `start` has started, and all processes of its own."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -1,5 +1,6 @@
 """What the workers of test_remote.py run: a module of its own, for they import it."""
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -39,6 +40,10 @@ def echo(request, data=None):
     return len(data), request.frame.number
 
 
+def large(request, size):
+    return np.full(size, value(request), np.uint8)
+
+
 def slow(request, seconds=0.0):
     time.sleep(seconds)
     # Read after the wait: were the buffer the camera's again by now, another frame would be in it.
@@ -72,6 +77,8 @@ def fails(request, how=None):
         raise Picky(1, 2)
     if how == "lambda":
         return lambda: 1
+    if how == "cancelled":
+        raise asyncio.CancelledError("stop")
     return value(request)
 
 
@@ -125,6 +132,10 @@ def image(request, path=None):
 def saves(request, path=None):
     request.save(path)
     return os.path.getsize(path)
+
+
+def metadata(request):
+    return request.get_metadata()
 
 
 def dng(request, path=None):

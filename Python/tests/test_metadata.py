@@ -85,3 +85,9 @@ def test_metadata_without_room_say_what_to_do():
         publisher.publish(np.zeros((4, 8), np.uint8), metadata={"v": bytes(200)})
         with pytest.raises(frameshare.InvalidArgument, match="metadata_capacity"):
             publisher.reconfigure({"main": (8, 4, "R8")}, metadata_capacity=-1)
+
+
+@pytest.mark.parametrize("value", ["\udc80", ["a", "\udc80"]])
+def test_a_text_that_is_no_unicode_is_refused_in_words(value) -> None:
+    with pytest.raises(ValueError, match="a text is valid Unicode"):
+        encode(value)

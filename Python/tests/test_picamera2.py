@@ -3,6 +3,9 @@
 A stand-in camera has the attributes that frameshare.picamera2 uses, with real shared memory behind them: stand_in.py.
 """
 
+import os
+import select
+
 import pytest
 
 import frameshare
@@ -115,3 +118,16 @@ def test_the_cameras_controls_are_set_by_other_programs():
         assert len(camera.controls_set) == 6
     # Closed, and its thread with it.
     assert camera.complete()
+
+
+def test_a_fork_of_the_program_does_not_end_its_parents_sharing():
+    camera = Camera()
+    with frameshare.picamera2.publish(camera, "pi") as sharing, frameshare.Subscriber("pi") as subscriber:
+        child = os.fork()
+        if child == 0:
+            sharing.close()
+            os._exit(0)
+        assert os.waitpid(child, 0) == (child, 0)
+        # Nor does its thread run without a pause.
+        assert select.select([sharing._stop], [], [], 0)[0] == []
+        assert camera.complete() and subscriber.next(PATIENCE) is not None

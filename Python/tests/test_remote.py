@@ -46,6 +46,7 @@ def test_a_pool_is_what_picamera2s_is() -> None:
             np.testing.assert_array_equal(result["kwargs"]["data"], np.arange(n))
             assert result["config"] == ["colour_space", "lores", "main", "transform"]
         metadata = result["metadata"]
+        assert type(metadata.pop("Odd")) is object
         assert metadata == {k: v for k, v in camera.metadata.items() if k != "Odd"} | {"SensorTimestamp": 1012}
         assert metadata["ScalerCrop"] == (1, 2, 3, 4) and isinstance(metadata["ColourGains"], tuple)
         all_back(camera)
@@ -228,7 +229,7 @@ def test_w9_what_can_not_be_sent_raises_and_leaks_nothing() -> None:
     camera.configure(4, main=MAIN)
     with Process(jobs.fails, camera) as process:
         request = camera.capture()
-        with pytest.raises((TypeError, AttributeError), match="pickle"):
+        with pytest.raises(frameshare.InvalidArgument, match=r"pickled for a worker \(how\)"):
             process.send(request, how=lambda: None)
         request.release()
         with pytest.raises((RuntimeError, AttributeError), match="lambda"):
@@ -236,6 +237,8 @@ def test_w9_what_can_not_be_sent_raises_and_leaks_nothing() -> None:
         with pytest.raises(ValueError, match="no face") as caught:
             sent(process, camera, how="raise").result(PATIENCE)
         assert isinstance(caught.value.__cause__, RemoteTraceback) and "in fails" in str(caught.value.__cause__)
+        # Others than Exception's own are the Future's too, and the worker goes on.
+        assert str(sent(process, camera, how="cancelled").exception(PATIENCE)) == "stop"
         with pytest.raises(RuntimeError, match="Picky"):
             sent(process, camera, how="picky").result(PATIENCE)
         assert sent(process, camera).result(PATIENCE) == camera.sequence
@@ -522,3 +525,42 @@ def test_closing_a_proxy_that_takes_nothing_ends_after_the_timeout() -> None:
     with pytest.raises(frameshare.Cancelled):
         future.result(0)
     assert not proxy.is_alive() and len(camera.queued) == 4
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_results_of_any_size_arrive(count) -> None:
+    camera = Camera()
+    with Pool(jobs.large, count, camera) as pool:
+        for number, size in enumerate([10, 70_000_000, 10], start=1):
+            result = sent(pool, camera, size=size).result(PATIENCE)
+            assert result.shape == (size,) and (result == number).all()
+        all_back(camera)
+
+
+def test_a_worker_that_does_not_begin_is_replaced_and_its_frames_go_to_others() -> None:
+    camera = Camera()
+    with Pool(jobs.wait_for, 2, camera, timeout=2) as pool:
+        sent(pool, camera).result(PATIENCE)
+        until(lambda: pool._dispatcher.workers.complete)
+        stopped = pool._dispatcher.workers.pids
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        for future in [sent(pool, camera) for _ in range(2)]:
+            late = future.exception(PATIENCE)
+            # A busy machine may need longer for others.
+            assert isinstance(late, TimeoutError) or late is None and future.result()[1] not in stopped
+        until(lambda: not set(stopped) & set(pool._dispatcher.workers.pids))
+        all_back(camera)
+
+
+def test_what_is_no_request_and_what_can_not_be_pickled_is_refused_in_words() -> None:
+    camera = Camera()
+    with Process(jobs.nothing, camera) as process:
+        request = camera.capture()
+        with pytest.raises(frameshare.InvalidArgument, match=r"\(second\).*functions and objects of a module's own"):
+            process.send(request, first=1, second=lambda: None)
+        for wrong in (None, np.zeros((2, 2))):
+            with pytest.raises(frameshare.InvalidArgument, match="is none of picamera2's"):
+                process.send(wrong)
+        request.release()
+        all_back(camera)

@@ -107,10 +107,49 @@ def test_functions_of_a_program_without_a_file_are_carried_or_refused(start) -> 
             print(pool.send(camera.capture()).result())
     """)
     _, errors = start("-c", program, TESTS, "without").communicate(timeout=PATIENCE)
-    assert "__main__, is no file that a worker could import" in errors
+    assert "it stands under the guard, or in a program without a file" in errors
     pytest.importorskip("cloudpickle")
     output, errors = start("-c", program, TESTS).communicate(timeout=PATIENCE)
     assert output == "11\n", errors
+
+
+UNDER_GUARD = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from stand_in import Camera
+from frameshare.remote import Picamera2Proxy, Pool
+
+class Other:
+    def run(self):
+        pass
+
+if __name__ == "__main__":
+    def values(request):
+        return int(request.make_array("main")[0, 0, 0])
+
+    class Values(Picamera2Proxy):
+        def run(self):
+            while (array := self.capture_array()) is not None:
+                print("proxy", array[0, 0, 0], flush=True)
+
+    if len(sys.argv) > 2:
+        sys.modules["cloudpickle"] = None
+    camera = Camera()
+    with Values(camera) as proxy:
+        proxy.send(camera.capture()).result()
+    with Pool(values, 2, camera) as pool:
+        print("pool", pool.send(camera.capture()).result())
+"""
+
+
+def test_what_stands_under_the_guard_is_carried_or_refused(start, tmp_path) -> None:
+    program = tmp_path / "under_guard.py"
+    program.write_text(UNDER_GUARD)
+    _, errors = start(str(program), TESTS, "without").communicate(timeout=PATIENCE)
+    assert "InvalidArgument: run, " in errors and "it stands under the guard" in errors and "functools.partial" in errors
+    pytest.importorskip("cloudpickle")
+    output, errors = start(str(program), TESTS).communicate(timeout=PATIENCE)
+    assert output == "proxy 1\npool 2\n", errors
 
 
 MAIN_PART = """
@@ -282,7 +321,7 @@ if __name__ == "__main__":
 def test_ctrl_c_while_workers_import_ends_at_once(start, tmp_path, count) -> None:
     program = tmp_path / "interrupted.py"
     program.write_text(INTERRUPTED)
-    parent = start(str(program), TESTS, str(count), start_new_session=True)
+    parent = start(str(program), TESTS, str(count))
     assert parent.stdout.readline() == "sent\n", parent.communicate()
     os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it
     # Without it the program would wait for ever.
@@ -428,7 +467,7 @@ def test_a_parent_that_is_killed_at_any_moment_leaves_neither_processes_nor_fold
     program.write_text(ORPHANS)
     environment = {**os.environ, "TMPDIR": str(folder)}
     parents = [
-        start(str(program), TESTS, moment, str(count), env=environment, start_new_session=True) for moment, count in MOMENTS
+        start(str(program), TESTS, moment, str(count), env=environment) for moment, count in MOMENTS
     ]
     for parent in parents:
         assert parent.stdout.readline() == "now\n", parent.communicate()

@@ -82,6 +82,19 @@ def test_a_program_gives_with_one_import_line_changed_what_it_gives_with_picamer
     assert all(line == theirs[0] for line in [*theirs, *ours])
 
 
+def test_a_program_with_a_thread_and_a_callback_prints_with_one_import_line_changed_what_it_prints_with_picamera2s_own(start, with_fake) -> None:
+    pytest.importorskip("picamera2.remote", reason="this picamera2 has no remote module")
+    modules = "picamera2.remote", "frameshare.remote"
+    programs = [start(str(TESTS / "remote_threads_program.py"), module, env=with_fake) for module in modules]
+    for program in programs:
+        output, errors = program.communicate(timeout=PATIENCE)
+        assert program.returncode == 0, errors
+        lines = [json.loads(line) for line in output.splitlines()]
+        assert [line for line in lines if "result" in line] == [{"result": n, "right": True, "mark": n} for n in range(8)]
+        seen = [line for line in lines if "worker" in line]
+        assert len(seen) == 8 and all(line["same"] for line in seen), output
+
+
 def test_the_example_of_a_proxy_sees_every_frame(start, with_fake) -> None:
     program = start(str(EXAMPLES / "proxy.py"), "20", env=with_fake)
     output, errors = program.communicate(timeout=PATIENCE)
@@ -302,4 +315,22 @@ def test_a_request_whose_buffer_the_camera_had_again_is_refused(picam2) -> None:
         request, number, size = captured(picam2)
         assert process.send(request).result(PATIENCE) == (number, list(size))
         request.release()
+        picam2.stop()
+
+
+def test_all_metadata_arrive_as_the_local_request_has_them(picam2) -> None:
+    numbers = tuple(float(number) for number in range(2000))
+    fake_libcamera.camera().extra = {
+        "List": [1, 2], "Empty": [], "Pairs": ((1, 2), (3, 4)), "Rectangles": [(1, 2, 3, 4), (5, 6, 7, 8)], "Truths": (True, False),
+        "TruthPairs": ((True, False), (True, True)), "Nested": ((1.0, 2.0, 3.0),) * 2, "Bytes": b"a\0b", "Text": "\udc80\0", "Nothing": None,
+        "Mixed": (1, 2.5, "a"), "Dictionary": {"a": (1, 2)}, "Huge": 1 << 70, "": 1, "k" * 300: (2,), "NaN": float("nan"),
+        **{f"Many{index}": numbers for index in range(40)},
+    }
+    picam2.configure(video(picam2))
+    with Process(jobs.metadata, picam2, jobs.with_fake_camera) as process:
+        picam2.start()
+        with picam2.captured_request() as request:
+            assert repr(sorted(process.send(request).result(PATIENCE).items())) == repr(sorted(request.get_metadata().items()))
+        with pytest.raises(frameshare.InvalidArgument, match="was released, and is the camera's again"):
+            process.send(request)
         picam2.stop()

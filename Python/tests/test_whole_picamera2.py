@@ -455,18 +455,21 @@ def test_requests_go_back_after_one_that_could_not(picam2, monkeypatch, caplog):
         picam2.stop()
 
 
-def test_metadata_with_names_that_can_not_be_are_left_out_and_the_frame_is_shared(picam2, camera, caplog):
+def test_metadata_that_can_not_be_are_left_out_which_is_said_and_the_frame_is_shared(picam2, camera, caplog):
     picam2.configure(video(picam2))
     camera.extra = {"": 1, "k" * 256: 2, "é" * 128: 3, "a\0b": 4, "k" * 255: 5}
+    camera.extra |= {"\udc80": 6, "Text": "\udc80", "Texts": ("a", "\udc80"), "Dictionary": {"a": 1}, "Huge": 1 << 70}
     with frameshare.picamera2.publish(picam2, "pi") as sharing, frameshare.Subscriber("pi") as subscriber:
         picam2.start()
         for _ in range(3):
             frame = subscriber.next(PATIENCE)
             check(frame)
-        assert frame.metadata["k" * 255] == 5 and not {"", "k" * 256, "é" * 128, "a\0b"} & set(frame.metadata)
+        assert frame.metadata["k" * 255] == 5 and {*camera.extra, "k" * 255} - set(frame.metadata) == {*camera.extra} - {"k" * 255}
         picam2.stop()
         assert sharing.publisher.statistics.lost_source == 0
-    assert caplog.text.count("a name has 1 to 255 bytes") == 4
+    assert caplog.text.count("a name has 1 to 255 bytes") == 5
+    for key, kind in [("Text", "str"), ("Texts", "tuple"), ("Dictionary", "dict"), ("Huge", "int")]:
+        assert caplog.text.count(f"metadata named '{key}' are left out: no type of metadata holds this {kind}") == 1
 
 
 def test_the_largest_of_many_metadata_are_left_out(picam2, camera):

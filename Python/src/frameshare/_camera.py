@@ -231,21 +231,26 @@ def control_value(setting: Setting) -> Any:
 
 def is_key(key: str) -> bool:
     """Whether metadata can have such a name."""
-    return 0 < len(key.encode("utf-8", "surrogateescape")) <= LONGEST_KEY and "\0" not in key
+    try:
+        return 0 < len(key.encode()) <= LONGEST_KEY and "\0" not in key
+    except UnicodeEncodeError:
+        return False
 
 
 def typed_metadata(values: dict[str, Any], left_out: list[str] | None = None) -> dict[str, Encoded | int]:
-    """picamera2's metadata, as it travels, plain numbers apart; what no metadata type can hold is left out. So are names
-    that metadata can't have, which are put into ``left_out``."""
+    """picamera2's metadata, as it travels, plain numbers apart. What no metadata type can hold is left out, and so are names
+    that metadata can't have: ``left_out`` gets a sentence of each."""
     result: dict[str, Encoded | int] = {}
     for key, value in values.items():
         if not is_key(key):
             if left_out is not None:
-                left_out.append(key)
+                left_out.append(f"named {key[:40]!r} are left out: a name has 1 to {LONGEST_KEY} bytes of UTF-8, none of them zero")
             continue
         try:
             encoded = encode(_value(key, value))
         except (TypeError, ValueError, OverflowError):
+            if left_out is not None:
+                left_out.append(f"named {key[:40]!r} are left out: no type of metadata holds this {type(value).__name__}")
             continue
         result[key] = value if type(value) is int else encoded
     return result

@@ -87,7 +87,7 @@ def encode(value: Value) -> Encoded:
     if isinstance(value, Encoded):
         return value
     if isinstance(value, str):
-        return Encoded(6, value.encode("utf-8", "surrogateescape"))
+        return Encoded(6, _text(value))
     if isinstance(value, (bytes, bytearray)):
         return Encoded(7, bytes(value))
     if isinstance(value, (np.ndarray, array, memoryview)):
@@ -102,9 +102,16 @@ def encode(value: Value) -> Encoded:
         return numbers
     kind = _kind(value)
     if kind == 6:
-        texts = [text.encode("utf-8", "surrogateescape") for text in value]
+        texts = [_text(text) for text in value]
         return Encoded(kind | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts))
     return Encoded(kind | _ARRAY, b"".join(_pack(kind, item) for item in value))
+
+
+def _text(value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{value[:40]!r} can't be metadata: a text is valid Unicode, other bytes go as bytes") from error
 
 
 def _numbers(values: Sequence[Any]) -> Encoded | None:

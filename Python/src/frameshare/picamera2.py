@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import errors
-from ._camera import LONGEST_KEY, CameraPool, camera_pool, control_value, controls, typed_metadata
+from ._camera import CameraPool, camera_pool, control_value, controls, typed_metadata
 from ._tap import Tap
 from ._waiting import join
 from .metadata import Encoded, encode, encoded_size
@@ -79,7 +79,7 @@ class Sharing:
         self._lock = threading.Lock()
         # Held while a generation begins, and while slots are taken of one.
         self._changing = threading.Lock()
-        self._closed = False
+        self._closed, self._pid = False, os.getpid()
         self._ring, self._source_need = ring, 1 if ring else source_need
         self._room, self._limit = min(metadata_capacity, metadata_limit), metadata_limit
         # What was said in the log already.
@@ -128,10 +128,10 @@ class Sharing:
             if self._now.number == 0:
                 self._lose(source=1)
                 return
-            nameless: list[str] = []
-            metadata = self._fitting(typed_metadata(request.get_metadata(), nameless))
-            for key in nameless:
-                self._say(f"metadata named {key[:40]!r} are left out: a name has 1 to {LONGEST_KEY} bytes, none of them zero")
+            left_out: list[str] = []
+            metadata = self._fitting(typed_metadata(request.get_metadata(), left_out))
+            for sentence in left_out:
+                self._say(f"metadata {sentence}")
             if self._now.copies:
                 self._publish_copy(request, metadata)
             else:
@@ -350,6 +350,8 @@ class Sharing:
             self._give_back()
 
     def _end(self, revoke: bool) -> bool:
+        if os.getpid() != self._pid:
+            return False  # a fork of the program: the camera and its threads are its parent's
         with self._lock:
             if self._closed:
                 return False
@@ -396,7 +398,8 @@ def publish(
     spare, such as picamera2's for stills with its one, is shared by copies in any case; ``ring=0`` leaves it out.
 
     Metadata that need more than ``metadata_capacity`` bytes, such as an AI camera's tensors, get more room by a new
-    generation, up to ``metadata_limit``; beyond it the largest values are left out, which is logged. A subscriber to
+    generation, up to ``metadata_limit``; beyond it the largest values are left out. So is what no type of metadata holds, such
+    as a dictionary. Both are logged. A subscriber to
     streams that a configuration lacks waits for one that has them. Other ``options`` are those of ``Publisher``: mode,
     group, lease_limit, copies and others.
     """

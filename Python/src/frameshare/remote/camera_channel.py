@@ -13,17 +13,19 @@ import numpy as np
 from .. import errors
 from .._camera import CameraPool, camera_pool, is_key, pool_of_requests, typed_metadata
 from ..groups import Pending
+from ..metadata import encoded_size
 from ..publisher import Publisher
 from .arena import Arena
+from .carrying import unpicklable
 from .child import CHANNEL, GROUP
-from .configuration import is_large, packed, portable
+from .configuration import is_exact, is_large, packed, portable
 from .folder import Folder
 from .held import HeldBuffers
 from .job import Job
 from .request import ARGUMENTS, CONFIGURATION
 
 # What the metadata of a frame may take: typed values, a configuration, arguments. Larger values are in the arena.
-_CAPACITY, _LARGEST_BYTES = 256 << 10, 64 << 10
+_CAPACITY, _LARGEST_BYTES, _TYPED = 256 << 10, 64 << 10, 128 << 10
 
 
 class NumberedCameras:
@@ -69,6 +71,9 @@ class CameraChannel:
 
     def job_of(self, request: Any, kwargs: dict[str, Any]) -> Job:
         """What is to be done with a request. Whatever can't be sent raises here."""
+        if getattr(request, "request", None) is None:
+            was = "was released, and is the camera's again" if hasattr(request, "request") else "is none of picamera2's"
+            raise errors.InvalidArgument(f"this {type(request).__name__} {was}: send what capture_request() gives, before its release()")
         camera = self._cameras.number(request.picam2)
         configured = camera, getattr(request, "configure_count", 0)
         if configured not in self._configurations:
@@ -80,7 +85,12 @@ class CameraChannel:
         metadata[CONFIGURATION] = self._configurations[configured]
         place = None
         if kwargs or large:
-            place = metadata[ARGUMENTS] = self.arena.put((kwargs, large))
+            try:
+                place = metadata[ARGUMENTS] = self.arena.put((kwargs, large))
+            except errors.FrameShareError:
+                raise
+            except Exception as error:
+                raise unpicklable(kwargs, error) from error
         return Job(request, configured, buffer_of(request), metadata, place, self._held)
 
     def slot_of(self, job: Job) -> int | None:
@@ -167,10 +177,24 @@ def _inode(fd: int) -> tuple[int, int]:
 def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Metadata that go with a frame, and those that are too large for that."""
     small = {key: value for key, value in values.items() if is_key(key) and not is_large(value)}
-    large, room = {}, _LARGEST_BYTES
+    typed = dict(typed_metadata(small))
+    large, room, typed_room = {}, _LARGEST_BYTES, _TYPED
     metadata: dict[str, Any] = {}
     for key, value in values.items():
-        if key in small or not is_key(key) and not typed_metadata({"any": value}):
+        if key in typed and is_exact(value):
+            size = encoded_size({key: typed[key]})
+            if size <= typed_room:
+                typed_room -= size
+            else:
+                # Many of them: the rest has no room in the frame.
+                large[key] = packed(value)
+                del typed[key]
+            continue
+        if key in small or not is_key(key):
+            # What a program has put there arrives as it is too.
+            typed.pop(key, None)
+            if _can_be_pickled(value):
+                large[key] = None, value
             continue
         kind, content = packed(value)
         if is_key(key) and kind is not None and content.dtype == np.uint8 and content.size <= room:
@@ -178,4 +202,12 @@ def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
             metadata[key], room = content.tobytes(), room - content.size
         else:
             large[key] = kind, content
-    return dict(typed_metadata(small)) | metadata, large
+    return typed | metadata, large
+
+
+def _can_be_pickled(value: Any) -> bool:
+    try:
+        pickle.dumps(value)
+        return True
+    except Exception:
+        return False

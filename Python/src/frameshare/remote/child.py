@@ -28,6 +28,10 @@ from .writable import PrivateImages
 CHANNEL, GROUP = "pool", "workers"
 # How long, in seconds, a worker may be at a frame once its pool's process has gone.
 _GRACE = 5.0
+# An answer of more bytes goes in memory of its own.
+_LARGEST = 60 << 20
+#: What the answer is then.
+ELSEWHERE = pickle.dumps(("elsewhere",))
 
 
 class Parent:
@@ -69,7 +73,7 @@ def main(parent: socket.socket, arguments: Arguments) -> None:
         run, init = arguments.work["run"], arguments.work["init"]
         if init is not None:
             init()
-    taker = Taker(arguments)
+    taker = Taker(arguments, parent)
     if hasattr(run, "take_from"):
         with failures_told(parent):
             run.take_from(taker)
@@ -143,8 +147,8 @@ def _leave_to_this_process(sockets: set[int]) -> None:
 class Taker:
     """Takes a worker's frames, one at a time."""
 
-    def __init__(self, arguments: Arguments) -> None:
-        self._arguments = arguments
+    def __init__(self, arguments: Arguments, parent: socket.socket) -> None:
+        self._arguments, self._parent = arguments, parent
         self._images = PrivateImages()
         self._current: RemoteRequest | None = None
         before = _sockets()
@@ -173,7 +177,9 @@ class Taker:
         """Runs a function on the request, and answers it."""
         try:
             reply = pickle.dumps((True, run(request, **request._kwargs)))
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise  # it wants the process to end
+        except BaseException as error:
             reply = _failure(explained(error))
         self._end(reply)
 
@@ -182,7 +188,7 @@ class Taker:
         if self._current is not None:
             self._end(pickle.dumps((True, None)))
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Ends the request that was taken last with what went wrong."""
         if self._current is not None:
             self._end(_failure(explained(error)))
@@ -193,8 +199,24 @@ class Taker:
         asked = request.frame.request
         # Given back before the answer: whoever hears the answer can use the slot again.
         request._end()
+        if len(reply) > _LARGEST:
+            reply = self._placed(reply)
         with contextlib.suppress(*_ENDS):
             asked.answer(reply)
+
+    def _placed(self, reply: bytes) -> bytes:
+        """Gives the pool an answer's memory, and returns what says so; or the failure where there is no memory for it."""
+        try:
+            with open(os.memfd_create("frameshare-result", os.MFD_CLOEXEC), "wb", buffering=0) as memory:
+                rest = memoryview(reply)
+                while rest:
+                    rest = rest[memory.write(rest) :]
+                with contextlib.suppress(ConnectionError):  # nobody waits for it any more
+                    news = pickle.dumps(("result", os.getpid(), len(reply)))
+                    socket.send_fds(self._parent, [news], [memory.fileno()])
+        except OSError as error:
+            return _failure(errors.FrameShareError(f"no memory for a result of {len(reply)} bytes: {error}"))
+        return ELSEWHERE
 
     def close(self) -> None:
         if self._subscriber is not None:

@@ -53,6 +53,16 @@ def is_large(value: Any) -> bool:
     return isinstance(value, np.ndarray) or (hasattr(value, "__len__") and len(value) > LARGE)
 
 
+def is_exact(value: Any) -> bool:
+    """Whether a value is the same again after it has been metadata: one of libcamera's own types, as picamera2 gives them."""
+    if type(value) is not tuple:
+        return type(value) in (bool, int, float, str)
+    kinds = set(map(type, value))
+    if kinds == {tuple}:
+        return all(type(number) is int for each in value for number in each)  # rectangles and sizes
+    return len(kinds) == 1 and kinds <= {bool, int, float, str}
+
+
 def packed(value: Any) -> Any:
     """A large value, numbers as one buffer. See `restored`."""
     if isinstance(value, (tuple, list)) and value:

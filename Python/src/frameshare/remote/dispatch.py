@@ -21,7 +21,7 @@ from .._library import LONGEST, bounded
 from .._waiting import Condition, interrupts_held, join
 from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried
-from .child import Arguments, Parent
+from .child import ELSEWHERE, Arguments, Parent
 from .job import Job, RemoteTraceback, RequestFuture
 from .workers import Workers
 
@@ -65,6 +65,9 @@ class Dispatcher:
         self._told: deque[tuple[RequestFuture, Any, BaseException | None]] = deque()
         self._closing = self._closed = False
         self._last_sign = time.monotonic()
+        # Workers that were offered a frame and have given no sign, and since when they are seen so.
+        self._silent: dict[int, float] = {}
+        self._looked = 0.0
         self._thread = threading.Thread(target=self._listen, name="frameshare-pool", daemon=True)
         work = Carried(run=run, init=init)
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -243,6 +246,7 @@ class Dispatcher:
             while (reply := job.pending.progress(0)) is not None:
                 job.begun, job.pid = time.monotonic(), reply["pid"]
                 self._last_sign = job.begun
+                self._silent.pop(job.pid, None)
                 if not job.future.running() and not job.future.done():
                     job.future.set_running_or_notify_cancel()
             answer = job.pending.result(0)
@@ -257,7 +261,8 @@ class Dispatcher:
         self._land(fd, job)
         self._last_sign = time.monotonic()
         try:
-            good, value, *text = pickle.loads(answer.value)
+            result = self.workers.result_of(job.pid) if answer.value == ELSEWHERE else answer.value
+            good, value, *text = pickle.loads(result)
         except Exception as error:
             good, value, text = False, error, ["the worker's result can't be unpickled here"]
         if good:
@@ -303,13 +308,31 @@ class Dispatcher:
             if job.begun is not None and now - job.begun > self._timeout and not job.timed_out:
                 job.timed_out = True
                 self.workers.kill(job.pid)
+        self._kill_silent(now, {job.pid for job in working})
         if working:
             return
         # Workers that start, such as by loading a model, have their own time for it.
-        patience = self._timeout if self.workers.members > 0 else max(self._timeout, _START)
+        # One that is silent is killed before its frame is given up.
+        patience = 1.5 * self._timeout if self.workers.members > 0 else max(self._timeout, _START)
         for job in [*self._backlog, *self._flying.values()]:
             if now - max(job.sent, self._last_sign) > patience:
                 self._give_up(job, TimeoutError(f"no worker began with it in {patience} s"))
+
+    def _kill_silent(self, now: float, working: set[int]) -> None:
+        """A worker that does not begin with what it was offered, such as one that was stopped, would be offered the next too."""
+        assert self._timeout is not None
+        if all(job.begun is not None for job in self._flying.values()):
+            self._silent = {}
+            return
+        if now - self._looked < min(1.0, self._timeout / 10):
+            return
+        self._looked = now
+        offered = {each.pid for each in self.channel.publisher.statistics.subscribers if each.queued > 0}
+        silent = (offered & set(self.workers.pids)) - working
+        self._silent = {pid: self._silent.get(pid, now) for pid in silent}
+        for pid, since in self._silent.items():
+            if now - since > self._timeout:
+                self.workers.kill(pid)
 
     def _collect(self) -> None:
         """Takes back the slots that nobody holds any more."""

@@ -18,7 +18,8 @@ class Pool:
     """Worker processes that share a camera's requests. A context manager.
 
     ``run`` is called with each request in one of the ``count`` processes, ``init`` once in each before. A worker that is at
-    one request for longer than ``timeout`` seconds (None: no matter how long) is killed, and another takes its place.
+    one request for longer than ``timeout`` seconds (None: no matter how long), or does not begin with one in that time while
+    it has nothing else to do, is killed, and another takes its place.
     ``limit`` is how many requests may be with the pool at a time: the Future of one more fails at once, and the camera has
     its buffers; None: as many as the camera has.
 

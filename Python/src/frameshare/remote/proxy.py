@@ -82,7 +82,7 @@ class Picamera2Proxy:
         try:
             self.run()
             taker.done()
-        except Exception as error:
+        except BaseException as error:
             taker.fail(error)
             raise
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import multiprocessing
 import os
 import select
@@ -12,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from .. import errors
 from ..publisher import Publisher
 from . import child, fork_server
 
@@ -60,6 +62,7 @@ class Workers:
         self._server_end = -1
         self._running: dict[int, _Process] = {}  # by pid
         self._asked = 0  # workers that the server has not started yet
+        self._results: dict[int, int] = {}  # memory of answers, by the pid of who gave it
         self._failures = 0
         self._reason = ""
         self._restart_at = 0.0
@@ -145,8 +148,27 @@ class Workers:
                 self._running[pid] = _Process(pid, descriptors[0])
             elif kind == "ended":
                 self._ended(pid, content)
+            elif kind == "result":
+                self._forget_result(pid)
+                self._results[pid] = descriptors[0]
             else:
                 self._reason = content
+
+    def result_of(self, pid: int) -> mmap.mmap:
+        """The memory of a worker's last answer. It was sent before the answer was."""
+        self._hear()
+        descriptor = self._results.get(pid)
+        if descriptor is None:
+            raise errors.WorkError(f"worker {pid} has ended, and its result with it")
+        try:
+            return mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+        finally:
+            self._forget_result(pid)
+
+    def _forget_result(self, pid: int) -> None:
+        descriptor = self._results.pop(pid, None)
+        if descriptor is not None:
+            os.close(descriptor)
 
     def _hear_no_more(self) -> None:
         if self._news.fileno() >= 0:
@@ -174,6 +196,7 @@ class Workers:
     def _ended(self, pid: int, exit_code: int | None) -> None:
         process = self._running.pop(pid)
         os.close(process.descriptor)
+        self._forget_result(pid)
         self.members = min(self.members, len(self._running))
         self.exit_code = exit_code
         if not self._restart:
@@ -246,5 +269,7 @@ class Workers:
                 process.spawned.join()
                 self.exit_code = process.spawned.exitcode
         self._running = {}
+        for pid in list(self._results):
+            self._forget_result(pid)
         self._news.close()
         self._theirs.close()
