@@ -48,7 +48,7 @@ extension LeaseTable {
 
     /// Whether a member could be offered a frame now without losing another. Call ``collectReleases()`` before.
     public func hasRoom(in group: GroupID) -> Bool {
-        let sharedIsFree = bestEffortPinned.count < shared
+        let sharedIsFree = bestEffortPinnedCount < shared
         return leastLoaded(in: group, roomForBestEffort: sharedIsFree) != nil
     }
 
@@ -119,7 +119,7 @@ extension LeaseTable {
     /// Gives the frame in `slot`, which is with `member` or was withdrawn from it, to another member that has room. The
     /// slot must not have been given to the source since.
     public mutating func handOver(_ slot: Int, from member: SubscriberID, group: GroupID) -> SubscriberID? {
-        let isShared = bestEffortPinned.contains(slot) || bestEffortPinned.count < shared
+        let isShared = bestEffortPinned.contains(slot) || bestEffortPinnedCount < shared
         guard !atSource.contains(slot),
             let i = leastLoaded(in: group, except: member, roomForBestEffort: isShared)
         else { return nil }
@@ -129,7 +129,7 @@ extension LeaseTable {
 
     /// Moves a frame that `member` has not taken yet to `other`; false when it was taken, or the other has no room.
     public mutating func move(_ slot: Int, from member: SubscriberID, to other: SubscriberID) -> Bool {
-        let isShared = bestEffortPinned.contains(slot) || bestEffortPinned.count < shared
+        let isShared = bestEffortPinned.contains(slot) || bestEffortPinnedCount < shared
         guard let i = entries.firstIndex(where: { $0.id == other }), hasRoom(i, roomForBestEffort: isShared),
             withdraw(slot: slot, from: member)
         else { return false }

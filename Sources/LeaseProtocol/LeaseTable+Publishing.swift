@@ -72,7 +72,7 @@ extension LeaseTable {
     /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
     mutating func makeRoomForBestEffort(from givingWay: GivingWay = .all) -> Bool {
         let limit = shared
-        while bestEffortPinned.count >= limit {
+        while bestEffortPinnedCount >= limit {
             guard withdrawOldestShared(from: givingWay, countedAsShortage: false) else { return false }
         }
         return true
@@ -109,6 +109,19 @@ extension LeaseTable {
             note(error, of: i)
         }
         return true
+    }
+
+    /// How many slots best-effort subscribers pin together.
+    var bestEffortPinnedCount: Int {
+        var count = 0
+        for word in 0..<(total + 63) / 64 {
+            var bits: UInt64 = 0
+            for i in entries.indices where !entries[i].request.reserved {
+                bits |= entries[i].offers.outstanding[word: word]
+            }
+            count += bits.nonzeroBitCount
+        }
+        return count
     }
 
     var bestEffortPinned: SlotSet {

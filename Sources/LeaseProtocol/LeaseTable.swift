@@ -137,9 +137,9 @@ public struct LeaseTable: Sendable {
     private mutating func makeRoom(forReserving budget: Int) throws(AdmissionRefusal) {
         collectReleases()
         let left = max(0, shared - budget)
-        while bestEffortPinned.count > left {
+        while bestEffortPinnedCount > left {
             guard withdrawOldestShared(countedAsShortage: true) else {
-                throw .sharedSlotsAreHeld(asked: budget, shared: left, held: bestEffortPinned.count)
+                throw .sharedSlotsAreHeld(asked: budget, shared: left, held: bestEffortPinnedCount)
             }
         }
     }
@@ -206,7 +206,9 @@ public struct LeaseTable: Sendable {
 
     /// Says what a subscriber pins in tables before this one.
     public mutating func setPinnedBefore(_ count: Int, of id: SubscriberID) {
-        guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].request.policy == .everyFrame else { return }
+        guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].request.policy == .everyFrame else {
+            return
+        }
         entries[i].pinnedBefore = count
     }
 
@@ -253,9 +255,23 @@ public struct LeaseTable: Sendable {
 
     /// FIND_FREE: gives a free slot to the source, the lowest first: what was used last is likely still in the cache.
     public mutating func takeFree() -> Int? {
-        guard let slot = free.first else { return nil }
-        atSource.insert(slot)
-        return slot
+        // Word by word: sets are large values, and this is the way of every frame.
+        for word in 0..<(slots + 63) / 64 {
+            let free = freeBits(word)
+            guard free != 0 else { continue }
+            let slot = word << 6 + free.trailingZeroBitCount
+            atSource.insert(slot)
+            return slot
+        }
+        return nil
+    }
+
+    /// The free slots of one word of the set.
+    private func freeBits(_ word: Int) -> UInt64 {
+        var bits = sourceSlots[word: word] & ~atSource[word: word]
+        for i in entries.indices { bits &= ~entries[i].offers.outstanding[word: word] }
+        if let copying, copying.slot >> 6 == word { bits &= ~(1 << UInt64(copying.slot & 63)) }
+        return bits
     }
 
     /// Gives a certain slot to the source; false when somebody holds it.

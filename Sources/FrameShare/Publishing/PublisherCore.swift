@@ -453,7 +453,9 @@ final class PublisherCore: Sendable {
         while true {
             // SLEEP: announce (above), snapshot the words, re-check, sleep; the kernel compares them once more. A
             // release bumps its word after the released bit is set, so it is seen by the re-check or by the kernel.
-            let lanes = state.withLock { $0.retired.isEmpty ? $0.waitSet : $0.waitSet + $0.retired.flatMap(\.lanes.values) }
+            let lanes = state.withLock {
+                $0.retired.isEmpty ? $0.waitSet : $0.waitSet + $0.retired.flatMap(\.lanes.values)
+            }
             var words = WaitWords(attention: attentionWord, lanes: lanes)
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if interrupted() { throw .cancelled }

@@ -3,6 +3,8 @@ struct LatencyWindow: Sendable {
     private var buckets: InlineArray<512, UInt16> = .init(repeating: 0)
     private var count = 0
     private var largest: UInt64 = 0
+    /// When the percentiles were asked for last, in ns.
+    private var toldAt: Int64 = 0
 
     /// 16 buckets for each power of two, from 0 to 2^32 ns and beyond.
     private static func bucket(_ ns: UInt64) -> Int {
@@ -16,15 +18,18 @@ struct LatencyWindow: Sendable {
         return UInt64(16 + bucket % 16) << UInt64(bucket / 16 - 1)
     }
 
-    /// Adds one. True now and then, when it is time to look at the percentiles.
-    mutating func add(_ ns: Int64) -> Bool {
+    /// Adds one, at the time `now` in ns. True ten times a second at most, when it is time to look at the percentiles: that
+    /// takes longer than a frame.
+    mutating func add(_ ns: Int64, now: Int64) -> Bool {
         let value = UInt64(max(0, ns))
         let index = Self.bucket(value)
         buckets[index] &+= 1
         largest = max(largest, value)
         count += 1
         if count >= 2048 { halve() }  // old samples fade
-        return count < 32 || count % 32 == 1
+        guard count < 32 || now - toldAt >= 100_000_000 else { return false }
+        toldAt = now
+        return true
     }
 
     private mutating func halve() {

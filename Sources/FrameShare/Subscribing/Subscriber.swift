@@ -118,7 +118,7 @@ public final class Subscriber: Sendable {
         mutating func bookLatency() {
             guard let ns = unbooked else { return }
             unbooked = nil
-            guard latency.add(ns) else { return }
+            guard latency.add(ns, now: lookedAt) else { return }
             let lane = current.lane
             lane.latencyP50.pointee.store(latency.percentile(0.5), ordering: .relaxed)
             lane.latencyP99.pointee.store(latency.percentile(0.99), ordering: .relaxed)
