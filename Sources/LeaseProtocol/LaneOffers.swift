@@ -3,7 +3,11 @@ internal import Synchronization
 /// The publisher's side of one lane, with its private truth: what it has put in each cell and which slots are out.
 ///
 /// Step names are those of the model in `Models/`. All of it is wait-free: no step loops on what the peer does.
-public struct LaneOffers: Sendable {
+///
+/// A plain value, so that a frame passes it without counting references. Its book is memory that whoever made it frees by
+/// ``freeBook()`` once no copy is used any more.
+// @unchecked: the book is changed by one holder, who serialises that.
+public struct LaneOffers: @unchecked Sendable {
     /// What a peer did that no correct subscriber does. It is disconnected for it.
     public enum Violation: Error, Equatable, Sendable, CustomStringConvertible {
         /// A cell held a word that the publisher had not put there.
@@ -23,30 +27,54 @@ public struct LaneOffers: Sendable {
 
     public let memory: LaneMemory
     private let releasedWords: Int
-    /// What was put in each cell; empty once it is known to be taken or withdrawn.
-    private(set) var expected: [Ticket]
-    /// For each slot, the cell (+ 1) that its ticket was put in; 0 once it is known to be taken.
-    private var cellOfSlot: [UInt16]
-
+    /// The cell that is due: the number of offers, modulo the depth.
+    private var due = 0
     /// How many offers were made.
     public private(set) var offers: UInt64 = 0
-    /// The slots that this subscriber has queued or leased: the publisher's word on what the peer pins.
-    public private(set) var outstanding = SlotSet()
     /// How many slots are outstanding.
     public private(set) var outstandingCount = 0
+    /// For each cell the ticket that was put in it, empty once that is known to be taken or withdrawn. After those, for each
+    /// slot, the cell (+ 1) that its ticket was put in, 0 once it is known to be taken.
+    private let book: UnsafeMutablePointer<UInt64>
+    private let bookSize: Int
+    /// The slots that this subscriber has queued or leased: the publisher's word on what the peer pins.
+    public private(set) var outstanding = SlotSet()
 
     /// Starts a lane over zeroed memory, for a pool of `slots`.
     public init(memory: LaneMemory, slots: Int) {
         self.memory = memory
         releasedWords = (slots + 63) / 64
-        expected = Array(repeating: .empty, count: memory.depth)
-        cellOfSlot = Array(repeating: 0, count: slots)
+        bookSize = memory.depth + slots
+        book = .allocate(capacity: bookSize)
+        book.initialize(repeating: 0, count: bookSize)
     }
+
+    /// The same with a book of its own.
+    func copied() -> LaneOffers { LaneOffers(copying: self) }
+
+    private init(copying other: LaneOffers) {
+        (memory, releasedWords, due, offers) = (other.memory, other.releasedWords, other.due, other.offers)
+        (outstandingCount, outstanding, bookSize) = (other.outstandingCount, other.outstanding, other.bookSize)
+        book = .allocate(capacity: bookSize)
+        book.initialize(from: other.book, count: bookSize)
+    }
+
+    /// Ends it: no copy may be used from here on.
+    func freeBook() { book.deallocate() }
+
+    /// What was put in a cell; empty once it is known to be taken or withdrawn.
+    func expected(_ cell: Int) -> Ticket { Ticket(rawValue: book[cell]) }
 
     private mutating func noLongerOutstanding(_ slot: Int) {
         outstanding.remove(slot)
         outstandingCount -= 1
-        cellOfSlot[slot] = 0
+        book[memory.depth + slot] = 0
+    }
+
+    /// Whether there may be something to collect: a look that takes no cache line from the subscriber.
+    var hasReleases: Bool {
+        for word in 0..<releasedWords where memory.released(word).pointee.load(ordering: .relaxed) != 0 { return true }
+        return false
     }
 
     /// COLLECT: takes what the subscriber has given back. A bit for a slot that is not out is ignored: releases are
@@ -56,16 +84,17 @@ public struct LaneOffers: Sendable {
             // Relaxed look first: an exchange would take the cache line from the subscriber for nothing.
             guard memory.released(i).pointee.load(ordering: .relaxed) != 0 else { continue }
             // Acquiring pairs with RELEASE: the peer's reads of the pixels are done before the slot is rewritten.
-            var bits = memory.released(i).pointee.exchange(0, ordering: .acquiring) & outstanding[word: i]
+            let known = i == 0 ? outstanding.low : outstanding[word: i]
+            var bits = memory.released(i).pointee.exchange(0, ordering: .acquiring) & known
             while bits != 0 {
                 let slot = i << 6 + bits.trailingZeroBitCount
                 bits &= bits - 1
-                let cell = Int(cellOfSlot[slot]) - 1
+                let cell = Int(book[memory.depth + slot]) - 1
                 if cell >= 0 {
-                    // Known only as queued so far; taken means that its cell is empty, or reused (then expected moved).
+                    // Known only as queued so far; taken means that its cell is empty, or reused (then the book moved on).
                     let found = memory.cell(cell).pointee.load(ordering: .relaxed)
                     guard found == 0 else { throw .releasedWithoutTaking(slot: slot) }
-                    expected[cell] = .empty
+                    book[cell] = 0
                 }
                 noLongerOutstanding(slot)
             }
@@ -75,7 +104,7 @@ public struct LaneOffers: Sendable {
     /// OFFER: puts `slot` in the cell that is due, whatever the subscriber is doing. Returns the slot of the frame
     /// that lay there untaken and is hereby withdrawn, if there was one.
     public mutating func offer(_ slot: Int) throws(Violation) -> Int? {
-        let index = Int(offers % UInt64(memory.depth))
+        let index = due
         let ticket = Ticket(offer: offers, slot: slot)
         // Releasing: the frame record written before is seen by whoever takes the ticket. Acquiring: a peer's
         // emptying of the cell is ordered before what we do with that knowledge.
@@ -83,20 +112,21 @@ public struct LaneOffers: Sendable {
             rawValue: memory.cell(index).pointee.exchange(ticket.rawValue, ordering: .acquiringAndReleasing)
         )
         var withdrawn: Int? = nil
-        let before = expected[index]
+        let before = Ticket(rawValue: book[index])
         if old.isEmpty {
-            if !before.isEmpty { cellOfSlot[before.slot] = 0 }  // it was taken: a lease now
+            if !before.isEmpty { book[memory.depth + before.slot] = 0 }  // it was taken: a lease now
         } else if old == before {
             withdrawn = before.slot
             noLongerOutstanding(before.slot)
         } else {
             throw .foreignTicket(cell: index, found: old.rawValue)
         }
-        expected[index] = ticket
+        book[index] = ticket.rawValue
+        book[memory.depth + slot] = UInt64(index + 1)
         outstanding.insert(slot)
         outstandingCount += 1
-        cellOfSlot[slot] = UInt16(index + 1)
         offers += 1
+        due = index + 1 == memory.depth ? 0 : index + 1
         // Releasing: whoever sees the new count finds the ticket. The fence before looking who sleeps is the
         // caller's, one for all lanes.
         memory.offered.pointee.store(offers, ordering: .releasing)
@@ -110,7 +140,7 @@ public struct LaneOffers: Sendable {
         while offer < offers {
             defer { offer += 1 }
             let index = Int(offer % depth)
-            let ticket = expected[index]
+            let ticket = expected(index)
             guard !ticket.isEmpty else { continue }
             // Acquiring on either outcome: an emptied cell means taken.
             let (exchanged, original) = memory.cell(index).pointee.compareExchange(
@@ -118,13 +148,13 @@ public struct LaneOffers: Sendable {
                 desired: 0,
                 ordering: .acquiringAndReleasing
             )
-            expected[index] = .empty
+            book[index] = 0
             if exchanged {
                 noLongerOutstanding(ticket.slot)
                 return ticket.slot
             }
             guard original == 0 else { throw .foreignTicket(cell: index, found: original) }
-            cellOfSlot[ticket.slot] = 0
+            book[memory.depth + ticket.slot] = 0
         }
         return nil
     }
@@ -132,19 +162,19 @@ public struct LaneOffers: Sendable {
     /// WITHDRAW of one slot, wherever it is in the queue; false when it was taken, or was never out. The subscriber passes
     /// over its empty cell as over any other that was withdrawn.
     public mutating func withdraw(_ slot: Int) throws(Violation) -> Bool {
-        guard outstanding.contains(slot), cellOfSlot[slot] != 0 else { return false }
-        let index = Int(cellOfSlot[slot]) - 1
-        let ticket = expected[index]
+        guard outstanding.contains(slot), book[memory.depth + slot] != 0 else { return false }
+        let index = Int(book[memory.depth + slot]) - 1
+        let ticket = expected(index)
         // Acquiring on either outcome: an emptied cell means taken.
         let (exchanged, original) = memory.cell(index).pointee.compareExchange(
             expected: ticket.rawValue,
             desired: 0,
             ordering: .acquiringAndReleasing
         )
-        expected[index] = .empty
+        book[index] = 0
         guard exchanged else {
             guard original == 0 else { throw .foreignTicket(cell: index, found: original) }
-            cellOfSlot[slot] = 0
+            book[memory.depth + slot] = 0
             return false
         }
         noLongerOutstanding(slot)
@@ -157,7 +187,7 @@ public struct LaneOffers: Sendable {
         var offer = offers > depth ? offers - depth : 0
         while offer < offers {
             let index = Int(offer % depth)
-            let ticket = expected[index]
+            let ticket = expected(index)
             if !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue {
                 return ticket
             }
@@ -168,17 +198,18 @@ public struct LaneOffers: Sendable {
 
     /// Whether the next offer would withdraw the oldest frame anyway.
     public var cellDueIsQueued: Bool {
-        let index = Int(offers % UInt64(memory.depth))
-        let ticket = expected[index]
-        return !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue
+        let ticket = expected(due)
+        return !ticket.isEmpty && memory.cell(due).pointee.load(ordering: .relaxed) == ticket.rawValue
     }
 
     /// The slots that lie in cells, not taken: outstanding, but no lease.
     public var queued: SlotSet {
         var set = SlotSet()
-        for (index, ticket) in expected.enumerated()
-        where !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue {
-            set.insert(ticket.slot)
+        for index in 0..<memory.depth {
+            let ticket = expected(index)
+            if !ticket.isEmpty && memory.cell(index).pointee.load(ordering: .relaxed) == ticket.rawValue {
+                set.insert(ticket.slot)
+            }
         }
         return set
     }

@@ -21,6 +21,13 @@ public struct LaneTakes: Sendable {
         memory.offered.pointee.load(ordering: .acquiring) != next
     }
 
+    /// Whether the publisher has taken back what is leased here. What was read before this look was read before the publisher
+    /// could rewrite it.
+    public var isRevoked: Bool {
+        atomicMemoryFence(ordering: .acquiring)
+        return memory.revoked.pointee.load(ordering: .acquiring) != 0
+    }
+
     /// Beside one for each cell. A step is far quicker than an offer, which is what makes another necessary.
     private static let mostSteps = 4096
 

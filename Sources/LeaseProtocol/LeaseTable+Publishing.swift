@@ -13,17 +13,25 @@ extension LeaseTable {
         let roomForBestEffort = makeRoomForBestEffort()
         if copySlots > 0 { copying = chooseCopy(of: slot) }
         let (isCopied, isSpared) = copying.map { (true, $0.replacesFrame) } ?? (false, false)
-        for i in entries.indices where entries[i].isServed && entries[i].group == nil {
-            if isCopied && (isSpared || entries[i].getsCopies) {
-                entries[i].awaitsCopy = true
-                continue
+        // Whoever is to have copies takes no more of the source's slots, unless they are reserved for it.
+        let lagging = copySlots > 0 && slot < slots
+        let isViolated = entries.withRows { rows in
+            var isViolated = false
+            for i in rows.indices where rows[i].isServed && rows[i].group == nil {
+                if isCopied && (isSpared || rows[i].getsCopies) {
+                    rows[i].awaitsCopy = true
+                    continue
+                }
+                do throws(LaneOffers.Violation) {
+                    try rows[i].offer(slot, mayShare: roomForBestEffort && !(lagging && rows[i].getsCopies))
+                } catch {
+                    rows[i].violation = error
+                    isViolated = true
+                }
             }
-            do throws(LaneOffers.Violation) {
-                try offer(slot, to: i, roomForBestEffort: roomForBestEffort)
-            } catch {
-                note(error, of: i)
-            }
+            return isViolated
         }
+        if isViolated { hasViolation = true }
         if hasGroups && !isSpared { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
     }
 
@@ -32,30 +40,12 @@ extension LeaseTable {
         to i: Int,
         roomForBestEffort: Bool
     ) throws(LaneOffers.Violation) {
-        let request = entries[i].request
         // Whoever is to have copies takes no more of the source's slots, unless they are reserved for it.
-        if !request.reserved && (!roomForBestEffort || copySlots > 0 && slot < slots && entries[i].getsCopies) {
-            entries[i].droppedByShortage += 1
-            entries[i].offers.memory.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
-            return
-        }
-        if entries[i].pinnedCount >= request.budget {
-            // What waits for an everyFrame subscriber is never withdrawn: it loses the newest frame.
-            let hasGivenWay = request.policy == .everyFrame ? false : try entries[i].offers.withdrawOldest() != nil
-            guard hasGivenWay else {
-                entries[i].droppedByBudget += 1
-                entries[i].offers.memory.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
-                return
-            }
-            countPolicyDrop(i)
-        }
-        if try entries[i].offers.offer(slot) != nil { countPolicyDrop(i) }
+        let mayShare = roomForBestEffort && !(copySlots > 0 && slot < slots && entries[i].getsCopies)
+        try entries[i].offer(slot, mayShare: mayShare)
     }
 
-    mutating func countPolicyDrop(_ i: Int) {
-        entries[i].droppedByPolicy += 1
-        entries[i].offers.memory.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
-    }
+    mutating func countPolicyDrop(_ i: Int) { entries[i].countPolicyDrop() }
 
     /// Which frames that wait for best-effort subscribers may be withdrawn.
     enum GivingWay {
@@ -72,7 +62,7 @@ extension LeaseTable {
     /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
     mutating func makeRoomForBestEffort(from givingWay: GivingWay = .all) -> Bool {
         let limit = shared
-        while bestEffortPinnedCount >= limit {
+        while entries.bestEffortPinnedCount(of: total) >= limit {
             guard withdrawOldestShared(from: givingWay, countedAsShortage: false) else { return false }
         }
         return true
@@ -112,23 +102,59 @@ extension LeaseTable {
     }
 
     /// How many slots best-effort subscribers pin together.
-    var bestEffortPinnedCount: Int {
-        var count = 0
-        for word in 0..<(total + 63) / 64 {
+    var bestEffortPinnedCount: Int { entries.bestEffortPinnedCount(of: total) }
+
+    var bestEffortPinned: SlotSet { entries.bestEffortPinned }
+}
+
+extension EntryList {
+    // Of the list, not of the table: Swift would copy the whole table for it.
+    @inline(__always)
+    fileprivate func bestEffortPinnedCount(of slots: Int) -> Int {
+        guard slots <= 64 else { return bestEffortPinned.count }
+        return withRows(reading: { rows in
             var bits: UInt64 = 0
-            for i in entries.indices where !entries[i].request.reserved {
-                bits |= entries[i].offers.outstanding[word: word]
-            }
-            count += bits.nonzeroBitCount
-        }
-        return count
+            for i in rows.indices where !rows[i].request.reserved { bits |= rows[i].offers.outstanding.low }
+            return bits.nonzeroBitCount
+        })
     }
 
-    var bestEffortPinned: SlotSet {
-        var set = SlotSet()
-        for i in entries.indices where !entries[i].request.reserved {
-            set.formUnion(entries[i].offers.outstanding)
+    fileprivate var bestEffortPinned: SlotSet {
+        @inline(never)
+        get {
+            withRows(reading: { rows in
+                var set = SlotSet()
+                for i in rows.indices where !rows[i].request.reserved { set.formUnion(rows[i].offers.outstanding) }
+                return set
+            })
         }
-        return set
+    }
+}
+
+extension LeaseTable.Entry {
+    /// Offers a frame, or counts why not.
+    /// - Parameter mayShare: whether a slot is left for a subscriber that has reserved none
+    mutating func offer(_ slot: Int, mayShare: Bool) throws(LaneOffers.Violation) {
+        guard mayShare || request.reserved else {
+            droppedByShortage += 1
+            offers.memory.droppedByShortage.pointee.store(droppedByShortage, ordering: .relaxed)
+            return
+        }
+        if pinnedCount >= request.budget {
+            // What waits for an everyFrame subscriber is never withdrawn: it loses the newest frame.
+            let hasGivenWay = wantsEveryFrame ? false : try offers.withdrawOldest() != nil
+            guard hasGivenWay else {
+                droppedByBudget += 1
+                offers.memory.droppedByBudget.pointee.store(droppedByBudget, ordering: .relaxed)
+                return
+            }
+            countPolicyDrop()
+        }
+        if try offers.offer(slot) != nil { countPolicyDrop() }
+    }
+
+    mutating func countPolicyDrop() {
+        droppedByPolicy += 1
+        offers.memory.droppedByPolicy.pointee.store(droppedByPolicy, ordering: .relaxed)
     }
 }

@@ -14,10 +14,12 @@ public struct LeaseTable: Sendable {
     /// One subscriber's entry.
     public struct Entry: Sendable {
         public let id: SubscriberID
-        public let request: LeaseRequest
         /// The group whose frames it shares; nil: it is offered every frame.
         public let group: GroupID?
-        public internal(set) var offers: LaneOffers
+        public let request: LeaseRequest
+        /// Of its request: the policy `everyFrame`.
+        let wantsEveryFrame: Bool
+        var offers: LaneOffers
         /// When it was offered a frame last, as a member of a group: the table's count of frames for groups.
         var lastServed: UInt64 = 0
         /// For one that wants every frame: what it pins in tables before this one. It takes room here, or each table that
@@ -39,10 +41,29 @@ public struct LeaseTable: Sendable {
         /// Set once it did what no correct subscriber does: it gets nothing more.
         public internal(set) var violation: LaneOffers.Violation?
 
+        init(id: SubscriberID, request: LeaseRequest, group: GroupID?, offers: LaneOffers) {
+            self.id = id
+            self.request = request
+            self.group = group
+            self.offers = offers
+            wantsEveryFrame = request.policy == .everyFrame
+        }
+
         /// Whether frames are offered to it.
         var isServed: Bool { violation == nil && !isLeaving }
 
         /// How much of its budget is used.
+        /// The same with a book of its own.
+        func copied() -> Entry {
+            var copy = self
+            copy.offers = offers.copied()
+            return copy
+        }
+
+        /// The slots that it has queued or leased, and those that are merely queued.
+        public var outstanding: SlotSet { offers.outstanding }
+        public var queued: SlotSet { offers.queued }
+
         var pinnedCount: Int { offers.outstandingCount + pinnedBefore }
     }
 
@@ -55,7 +76,7 @@ public struct LeaseTable: Sendable {
     /// Slots that the source itself must always have, or it would lose frames.
     public let sourceNeed: Int
     /// The subscribers, in the order they joined.
-    public internal(set) var entries: [Entry] = []
+    public internal(set) var entries = EntryList()
     /// Slots that the source holds: being filled, or queued to a driver.
     public internal(set) var atSource = SlotSet()
     let all: SlotSet
@@ -192,12 +213,24 @@ public struct LeaseTable: Sendable {
         for _ in 0..<count { countPolicyDrop(i) }
     }
 
-    /// What a subscriber has lost goes on counting in the table that takes over from the one with this entry.
-    public mutating func countOn(from entry: Entry) {
-        guard let i = entries.firstIndex(where: { $0.id == entry.id }) else { return }
-        entries[i].droppedByPolicy += entry.droppedByPolicy
-        entries[i].droppedByBudget += entry.droppedByBudget
-        entries[i].droppedByShortage += entry.droppedByShortage
+    /// What a subscriber has lost, by cause.
+    public struct Losses: Sendable {
+        let byPolicy, byBudget, byShortage: UInt64
+    }
+
+    /// What a subscriber has lost; nil for one that is not here.
+    public func losses(of id: SubscriberID) -> Losses? {
+        entries.first { $0.id == id }.map {
+            Losses(byPolicy: $0.droppedByPolicy, byBudget: $0.droppedByBudget, byShortage: $0.droppedByShortage)
+        }
+    }
+
+    /// What a subscriber had lost in the table before goes on counting in this one.
+    public mutating func countOn(_ losses: Losses, of id: SubscriberID) {
+        guard let i = entries.firstIndex(where: { $0.id == id }) else { return }
+        entries[i].droppedByPolicy += losses.byPolicy
+        entries[i].droppedByBudget += losses.byBudget
+        entries[i].droppedByShortage += losses.byShortage
         let lane = entries[i].offers.memory
         lane.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
         lane.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
@@ -215,7 +248,7 @@ public struct LeaseTable: Sendable {
     // MARK: slots
 
     /// Whether some subscriber has broken the protocol: see ``Entry/violation``.
-    public private(set) var hasViolation = false
+    public internal(set) var hasViolation = false
 
     mutating func noteWithdrawal(of slot: Int, _ i: Int) {
         if entries[i].group != nil { withdrawals.append(Withdrawal(member: entries[i].id, slot: slot)) }
@@ -228,19 +261,28 @@ public struct LeaseTable: Sendable {
 
     /// COLLECT_ALL: COLLECT from every lane.
     public mutating func collectReleases() {
-        for i in entries.indices {
-            do throws(LaneOffers.Violation) {
-                try entries[i].offers.collectReleases()
-            } catch {
-                note(error, of: i)
+        let isViolated = entries.withRows { rows in
+            var isViolated = false
+            for i in rows.indices where rows[i].offers.hasReleases {
+                do throws(LaneOffers.Violation) {
+                    try rows[i].offers.collectReleases()
+                } catch {
+                    rows[i].violation = error
+                    isViolated = true
+                }
             }
+            return isViolated
         }
+        if isViolated { hasViolation = true }
     }
+
 
     /// The slots that subscribers have queued or leased.
     public var pinned: SlotSet {
         var set = SlotSet()
-        for i in entries.indices { set.formUnion(entries[i].offers.outstanding) }
+        entries.withRows(reading: { rows in
+            for i in rows.indices { set.formUnion(rows[i].offers.outstanding) }
+        })
         return set
     }
 
@@ -255,23 +297,29 @@ public struct LeaseTable: Sendable {
 
     /// FIND_FREE: gives a free slot to the source, the lowest first: what was used last is likely still in the cache.
     public mutating func takeFree() -> Int? {
-        // Word by word: sets are large values, and this is the way of every frame.
-        for word in 0..<(slots + 63) / 64 {
-            let free = freeBits(word)
-            guard free != 0 else { continue }
-            let slot = word << 6 + free.trailingZeroBitCount
-            atSource.insert(slot)
-            return slot
-        }
-        return nil
+        var bits = sourceSlots.low & ~atSource.low
+        entries.withRows(reading: { rows in
+            for i in rows.indices { bits &= ~rows[i].offers.outstanding.low }
+        })
+        if let copying, copying.slot < 64 { bits &= ~(1 << UInt64(copying.slot)) }
+        guard bits != 0 else { return slots > 64 ? takeFreeHigh() : nil }
+        let slot = bits.trailingZeroBitCount
+        atSource.insert(slot)
+        return slot
     }
 
-    /// The free slots of one word of the set.
-    private func freeBits(_ word: Int) -> UInt64 {
-        var bits = sourceSlots[word: word] & ~atSource[word: word]
-        for i in entries.indices { bits &= ~entries[i].offers.outstanding[word: word] }
-        if let copying, copying.slot >> 6 == word { bits &= ~(1 << UInt64(copying.slot & 63)) }
-        return bits
+    @inline(never)
+    private mutating func takeFreeHigh() -> Int? {
+        guard let slot = free.first else { return nil }
+        atSource.insert(slot)
+        return slot
+    }
+
+    /// Whether the source holds a slot.
+    @inline(__always)
+    public func isAtSource(_ slot: Int) -> Bool {
+        guard slot >= 0 && slot < 64 else { return atSource.contains(slot) }
+        return atSource.low & (1 << UInt64(slot)) != 0
     }
 
     /// Gives a certain slot to the source; false when somebody holds it.
@@ -290,8 +338,10 @@ public struct LeaseTable: Sendable {
     /// HAS_ROOM: whether every `everyFrame` subscriber can take one more frame beyond `inFlight`, those being filled
     /// now. For sources that may wait: nobody else asks.
     public func hasRoom(inFlight: Int) -> Bool {
-        for i in entries.indices where lacksRoom(i, inFlight) { return false }
-        return true
+        entries.withRows(reading: { rows in
+            for i in rows.indices where rows[i].wantsEveryFrame && lacksRoom(i, inFlight) { return false }
+            return true
+        })
     }
 
     /// Calls `body` with each `everyFrame` subscriber that can't take one more frame beyond `inFlight`.
@@ -300,7 +350,7 @@ public struct LeaseTable: Sendable {
     }
 
     private func lacksRoom(_ i: Int, _ inFlight: Int) -> Bool {
-        guard entries[i].request.policy == .everyFrame && entries[i].isServed else { return false }
+        guard entries[i].wantsEveryFrame && entries[i].isServed else { return false }
         if let group = entries[i].group, everyFrameHasRoom(in: group, inFlight: inFlight) { return false }
         return claimed(by: entries[i]) + inFlight >= entries[i].request.budget
     }

@@ -55,6 +55,8 @@ final class LanePair {
         offers = LaneOffers(memory: words.memory, slots: slots)
         takes = LaneTakes(memory: words.memory, slots: slots)
     }
+
+    deinit { offers.freeBook() }
 }
 
 extension SlotSet {

@@ -30,20 +30,20 @@ struct ProtocolState {
     /// What tells this state from others, frame numbers and counters aside: two states with the same key can only
     /// behave alike.
     var key: [UInt8] {
-        var key: [UInt8] = [UInt8(truncatingIfNeeded: table.atSource.words[0])]
+        var key: [UInt8] = [UInt8(truncatingIfNeeded: table.atSource[word: 0])]
         key.append(table.copying.map { UInt8($0.slot + 1) << 4 | UInt8($0.copy) } ?? 0)
         for (i, reader) in readers.enumerated() where reader.joined != nil {
             key.append((table.entries[i].getsCopies ? 1 : 0) | (table.entries[i].awaitsCopy ? 2 : 0))
             let offers = table.entries[i].offers
             let depth = offers.memory.depth
             key.append(reader.held.reduce(0) { $0 | 1 << UInt8($1) })
-            key.append(UInt8(truncatingIfNeeded: offers.outstanding.words[0]))
+            key.append(UInt8(truncatingIfNeeded: offers.outstanding[word: 0]))
             key.append(UInt8(truncatingIfNeeded: words[i][1]))
             key.append(UInt8(offers.offers % UInt64(depth)) << 1 | (reader.hasLeft ? 1 : 0))
             key.append(UInt8(min(offers.offers - reader.takes.next, UInt64(depth))))
             for cell in 0..<depth {
                 key.append(Self.relative(Ticket(rawValue: words[i][2 + cell]), to: offers.offers))
-                key.append(Self.relative(offers.expected[cell], to: offers.offers))
+                key.append(Self.relative(offers.expected(cell), to: offers.offers))
             }
         }
         return key

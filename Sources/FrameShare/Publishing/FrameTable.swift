@@ -77,6 +77,20 @@ struct FrameTable: @unchecked Sendable {
             .assumingMemoryBound(to: fs_frame_record.self)
     }
 
+    /// The records without what keeps them: for whoever holds the table beside.
+    var rows: Rows { Rows(base: records, stride: recordStride) }
+
+    // @unchecked: a place and a distance; whoever has it keeps the table.
+    struct Rows: @unchecked Sendable {
+        fileprivate let base: UnsafeMutableRawPointer
+        fileprivate let stride: Int
+
+        /// As ``FrameTable/record(_:)``.
+        func record(_ slot: Int) -> UnsafeMutablePointer<fs_frame_record> {
+            (base + slot * stride).assumingMemoryBound(to: fs_frame_record.self)
+        }
+    }
+
     /// The room for a slot's metadata.
     func metadata(_ slot: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(

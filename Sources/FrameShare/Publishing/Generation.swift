@@ -13,13 +13,30 @@ struct Generation {
         let frames: FrameTable
         /// Mappings of compressed images that this process did not map for writing, made at their first use.
         private let mappings = Mutex<[Int: Mapping]>([:])
+        /// Where this process writes: the pool's buffers, slot after slot.
+        private let bytes: BufferBytesTable
+        private let anyDMABuf: Bool
 
         init(number: UInt32, pool: FramePool, copies: CopySlots?, frames: FrameTable) {
             self.number = number
             self.pool = pool
             self.copies = copies
             self.frames = frames
+            anyDMABuf = pool.slots.contains { $0.contains { $0.contains { $0.kind.isDMABuf } } }
+            bytes = BufferBytesTable(
+                pool.slots.map { slot in slot.map { buffers in buffers.map { ($0.writableMapping, $0.size) } } }
+            )
         }
+
+        deinit { bytes.free() }
+
+        /// Where the bytes of a buffer are, to be written. The pool keeps them.
+        func bytes(_ slot: Int, stream: Int, buffer: Int) -> UnsafeMutableRawBufferPointer? {
+            bytes.bytes(slot, stream: stream, buffer: buffer)
+        }
+
+        /// Whether the CPU's access to a stream's buffers is to be announced.
+        func isDMABuf(_ slot: Int, stream: Int) -> Bool { anyDMABuf && pool.slots[slot][stream][0].kind.isDMABuf }
 
         /// What the CPU can read of a stream's first buffer; nil where it can't map it.
         func mapping(_ slot: Int, stream: Int) -> Mapping? {

@@ -137,6 +137,7 @@ public final class Publisher: Sendable {
     /// A free slot to fill. Waits on the calling thread until there is one.
     /// - Throws: `timedOut`; `closed` once the channel has ended.
     public func nextSlotBlocking(timeout: Duration? = nil) throws(ChannelError) -> WritableSlot {
+        if let taken = try core.tryTakeSlot() { return WritableSlot(core: core, taken) }
         let taken = try core.waitForSlots(timeout: timeout, interrupted: { false }) { () throws(ChannelError) in
             try core.tryTakeSlot()
         }
@@ -239,7 +240,7 @@ public final class Publisher: Sendable {
     ) throws(ChannelError) -> UInt64 {
         // Before anything is written: a slot that the source does not hold may be under a lease.
         let (held, frames, generation) = core.state.withLock {
-            ($0.generation.leases.atSource.contains(slot), $0.generation.frames, $0.generation.number)
+            ($0.generation.leases.isAtSource(slot), $0.generation.frames, $0.generation.number)
         }
         guard held else { throw .slotNotAtSource(slot) }
         let size = try MetadataCoding.encode(metadata, into: frames.metadata(slot))

@@ -27,8 +27,8 @@ extension PublisherCore {
             var overdue: [(id: SubscriberID, frame: UInt64)] = []
             for generation in state.retired + [state.generation] {
                 for entry in generation.leases.entries where !state.unlimited.contains(entry.id) {
-                    var leased = entry.offers.outstanding
-                    leased.subtract(entry.offers.queued)
+                    var leased = entry.outstanding
+                    leased.subtract(entry.queued)
                     leased.forEach { slot in
                         let key = LeaseKey(subscriber: entry.id, frame: generation.frames.record(slot).pointee.number)
                         let since = state.leasesSeen[key] ?? now

@@ -74,9 +74,11 @@ extension PublisherCore {
             for i in state.members.indices where !state.members[i].isLeaving {
                 guard let made = lanes[state.members[i].id] else { continue }
                 made.lane.takeOverClaims(of: state.members[i].lane)
-                let entry = old.leases.entries.first { $0.id == state.members[i].id } ?? state.members[i].before
-                if let entry { state.generation.leases.countOn(from: entry) }
-                state.members[i].before = nil
+                let id = state.members[i].id
+                if let losses = old.leases.losses(of: id) ?? state.members[i].lossesBefore {
+                    state.generation.leases.countOn(losses, of: id)
+                }
+                state.members[i].lossesBefore = nil
                 state.members[i].lane = made.lane
                 state.members[i].laneMemory = made.memory
                 state.members[i].lastWoken = 0
@@ -84,8 +86,8 @@ extension PublisherCore {
             for (id, reason) in misfits {
                 if options.keepsMisfits {
                     guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }
-                    let entry = old.leases.entries.first { $0.id == id }
-                    state.members[index].before = entry ?? state.members[index].before
+                    let losses = old.leases.losses(of: id)
+                    state.members[index].lossesBefore = losses ?? state.members[index].lossesBefore
                     continue
                 }
                 Self.settleWork(of: id, &state)

@@ -62,9 +62,9 @@ extension PublisherCore {
         var (queuedCount, heldCount, oldest) = (0, 0, Int64(0))
         // Its budget, and so what it pins, is over all generations.
         for generation in state.retired + [state.generation] {
-            guard let offers = generation.leases.entries.first(where: { $0.id == member.id })?.offers else { continue }
-            let queued = offers.queued
-            var leased = offers.outstanding
+            guard let entry = generation.leases.entries.first(where: { $0.id == member.id }) else { continue }
+            let queued = entry.queued
+            var leased = entry.outstanding
             leased.subtract(queued)
             queuedCount += queued.count
             heldCount += leased.count

@@ -36,8 +36,8 @@ final class PublisherCore: Sendable {
         var lane: LaneMemory
         /// Keeps the lane's words while publishing looks at them.
         var laneMemory: SharedMemory
-        /// Its entry in the last generation that it fitted, while it waits for the next one.
-        var before: LeaseTable.Entry?
+        /// What it had lost in the last generation that it fitted, while it waits for the next one.
+        var lossesBefore: LeaseTable.Losses?
     }
 
     struct State {
@@ -243,7 +243,7 @@ final class PublisherCore: Sendable {
         let outcome: ChannelError? = state.withLock { state in
             guard !state.ended else { return .closed }
             guard generation ?? state.generation.number == state.generation.number,
-                state.generation.leases.atSource.contains(slot)
+                state.generation.leases.isAtSource(slot)
             else { return .slotNotAtSource(slot) }
             number = page.published.pointee.load(ordering: .relaxed) &+ 1
             Self.fill(state.generation.frames.record(slot), number, now, metadataSize, description, page, &state)

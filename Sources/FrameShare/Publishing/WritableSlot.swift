@@ -44,7 +44,7 @@ public struct WritableSlot: ~Copyable, Sendable {
             guard let index = pool.streams.firstIndex(where: { $0.name == stream }) else {
                 preconditionFailure("the channel '\(core.channel)' has no stream '\(stream)'")
             }
-            return WritableImage(buffers: pool.slots[slot][index], layout: pool.streams[index].layout)
+            return WritableImage(memory: memory, slot: slot, stream: index)
         }
     }
 
@@ -52,21 +52,27 @@ public struct WritableSlot: ~Copyable, Sendable {
     @_lifetime(borrow self)
     public func image(at index: Int) -> WritableImage? {
         guard pool.streams.indices.contains(index) else { return nil }
-        return WritableImage(buffers: pool.slots[slot][index], layout: pool.streams[index].layout)
+        return WritableImage(memory: memory, slot: slot, stream: index)
     }
 }
 
 /// An image of a writable slot; it can't outlive the slot.
 public struct WritableImage: ~Escapable {
-    private let buffers: [FrameBuffer]
-    /// Size, format and planes.
-    public let layout: ImageLayout
+    // Not counted: the slot, which it can't outlive, keeps the memory.
+    private let held: Unmanaged<Generation.Memory>
+    private let slot: Int
+    private let stream: Int
 
     @_lifetime(immortal)
-    init(buffers: [FrameBuffer], layout: ImageLayout) {
-        self.buffers = buffers
-        self.layout = layout
+    init(memory: Generation.Memory, slot: Int, stream: Int) {
+        held = .passUnretained(memory)
+        self.slot = slot
+        self.stream = stream
     }
+
+    /// Size, format and planes.
+    public var layout: ImageLayout { memory.pool.streams[stream].layout }
+    private var memory: Generation.Memory { held.takeUnretainedValue() }
 
     /// The image's bytes, planes at their offsets, to be written. For an image with its planes in several buffers,
     /// `buffer` says which. The CPU's caches are synchronised around the call where the memory needs it.
@@ -76,12 +82,10 @@ public struct WritableImage: ~Escapable {
         buffer: Int = 0,
         _ body: (inout MutableRawSpan) throws(E) -> R
     ) throws(E) -> R? {
-        guard buffers.indices.contains(buffer), let mapping = buffers[buffer].writableMapping else { return nil }
-        try? buffers[buffer].beginCPUAccess(.write)
-        defer { try? buffers[buffer].endCPUAccess(.write) }
-        // Invariant: the mapping is as large as the buffer and lives as long as it does; the slot is the source's.
-        var span = MutableRawSpan(_unsafeStart: mapping.baseAddress, byteCount: buffers[buffer].size)
-        return try body(&span)
+        try withUnsafeMutableBytes(buffer: buffer) { (bytes) throws(E) in
+            var span = MutableRawSpan(_unsafeBytes: bytes)
+            return try body(&span)
+        }
     }
 
     /// As ``withMutableBytes(buffer:_:)``, for code that needs a pointer. It must not be kept.
@@ -90,9 +94,15 @@ public struct WritableImage: ~Escapable {
         buffer: Int = 0,
         _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
     ) throws(E) -> R? {
-        guard buffers.indices.contains(buffer), let mapping = buffers[buffer].writableMapping else { return nil }
-        try? buffers[buffer].beginCPUAccess(.write)
-        defer { try? buffers[buffer].endCPUAccess(.write) }
-        return try body(UnsafeMutableRawBufferPointer(start: mapping.baseAddress, count: buffers[buffer].size))
+        // Invariant: the pool keeps the mapping, which is as large as the buffer; the slot is the source's.
+        let (bytes, isDMABuf) = held._withUnsafeGuaranteedRef { memory in
+            (memory.bytes(slot, stream: stream, buffer: buffer), memory.isDMABuf(slot, stream: stream))
+        }
+        guard let bytes else { return nil }
+        guard isDMABuf else { return try body(bytes) }
+        let buffer = memory.pool.slots[slot][stream][buffer]
+        try? buffer.beginCPUAccess(.write)
+        defer { try? buffer.endCPUAccess(.write) }
+        return try body(bytes)
     }
 }

@@ -13,6 +13,8 @@ final class Attachment: @unchecked Sendable {
     private let laneMemory: SharedMemory
     let leases: LeaseCount
     private let views: [BufferView]
+    /// Where those are mapped.
+    private let mapped: BufferBytesTable
     private let buffersPerSlot: Int
     /// For each stream, where its buffers begin in a slot.
     private let firstBuffer: [Int]
@@ -74,6 +76,14 @@ final class Attachment: @unchecked Sendable {
                 }
             }
             self.views = views
+            var left = views[...]
+            mapped = BufferBytesTable(
+                (0..<offer.slots).map { _ in
+                    offer.streams.map { stream in
+                        stream.bufferSizes.map { size in (left.popFirst()?.mapping, size) }
+                    }
+                }
+            )
         } catch {
             throw .memory(error)
         }
@@ -96,7 +106,10 @@ final class Attachment: @unchecked Sendable {
         for slot in 0..<offer.slots { (syncMasks + slot).initialize(to: Atomic<UInt32>(0)) }
     }
 
-    deinit { syncMasks.deallocate() }
+    deinit {
+        syncMasks.deallocate()
+        mapped.free()
+    }
 
     /// Whether a slot is one of those for copies, in ordinary memory.
     func isCopy(_ slot: Int) -> Bool { slot >= offer.firstCopy }
@@ -104,13 +117,25 @@ final class Attachment: @unchecked Sendable {
     /// The place of a stream among those subscribed to.
     func streamIndex(_ name: String) -> Int? { offer.streams.firstIndex { $0.stream.name == name } }
 
+    /// The bytes of a buffer, whose mapping this keeps; nil for one that is not there, or that the CPU can't map.
+    @inline(__always)
+    func bytes(slot: Int, stream: Int, buffer: Int) -> UnsafeMutableRawBufferPointer? {
+        mapped.bytes(slot, stream: stream, buffer: buffer)
+    }
+
     func buffer(slot: Int, stream: Int, buffer: Int) -> BufferView {
         views[slot * buffersPerSlot + firstBuffer[stream] + buffer]
     }
 
     /// Begins the CPU's access to a stream of a frame, once per frame; ended when the frame is released. Returns when it has
     /// begun, whichever thread does that.
+    @inline(__always)
     func beginCPUAccess(slot: Int, stream: Int) {
+        if anyDMABuf { beginAccessToDMABuf(slot, stream) }
+    }
+
+    @inline(never)
+    private func beginAccessToDMABuf(_ slot: Int, _ stream: Int) {
         guard offer.streams[stream].memory.isDMABuf, !isCopy(slot) else { return }
         CPUAccessGate(syncMasks + slot).pass(stream: stream) {
             for i in offer.streams[stream].bufferSizes.indices {

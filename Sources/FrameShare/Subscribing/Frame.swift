@@ -30,6 +30,22 @@ public struct Frame: ~Copyable, Sendable {
         self.lost = lost
     }
 
+    /// Makes it of the record in shared memory.
+    @inline(__always)
+    init(attachment: Attachment, slot: Int, record: UnsafePointer<fs_frame_record>, lost: FrameLoss) {
+        self.attachment = attachment
+        self.slot = slot
+        sequence = record.pointee.sequence
+        number = record.pointee.number
+        timestamp = FrameTimestamp(
+            nanoseconds: record.pointee.timestamp,
+            clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown
+        )
+        publishTimestamp = FrameTimestamp(nanoseconds: record.pointee.publish_timestamp)
+        flags = FrameFlags(rawValue: record.pointee.flags)
+        self.lost = lost
+    }
+
     deinit { attachment.release(slot) }
 
     /// Ends the lease now. The end of the value's scope does the same.

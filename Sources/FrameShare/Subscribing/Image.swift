@@ -4,17 +4,19 @@ public import PixelFormats
 
 /// One image of a frame, in place. It can't outlive the frame.
 public struct Image: ~Escapable {
-    private let attachment: Attachment
+    // Not counted: the frame, which it can't outlive, keeps it.
+    private let held: Unmanaged<Attachment>
     private let slot: Int
     private let stream: Int
 
     @_lifetime(immortal)
     init(attachment: Attachment, slot: Int, stream: Int) {
-        self.attachment = attachment
+        held = .passUnretained(attachment)
         self.slot = slot
         self.stream = stream
     }
 
+    private var attachment: Attachment { held.takeUnretainedValue() }
     private var offer: Message.StreamOffer { attachment.offer.streams[stream] }
 
     /// The stream's name.
@@ -40,14 +42,15 @@ public struct Image: ~Escapable {
     /// All bytes of one of the image's buffers.
     @_lifetime(copy self)
     public func bytes(buffer: Int) -> RawSpan {
-        guard offer.bufferSizes.indices.contains(buffer),
-            let mapping = attachment.buffer(slot: slot, stream: stream, buffer: buffer).mapping
-        else { return _overrideLifetime(RawSpan(), copying: self) }
-        attachment.beginCPUAccess(slot: slot, stream: stream)
+        let found = held._withUnsafeGuaranteedRef { attachment in
+            let bytes = attachment.bytes(slot: slot, stream: stream, buffer: buffer)
+            if bytes != nil { attachment.beginCPUAccess(slot: slot, stream: stream) }
+            return bytes
+        }
+        guard let bytes = found else { return _overrideLifetime(RawSpan(), copying: self) }
         // Invariant: the mapping has the buffer's checked size and lives as long as the attachment, which the frame
         // keeps alive.
-        let span = RawSpan(_unsafeStart: mapping.baseAddress, byteCount: offer.bufferSizes[buffer])
-        return _overrideLifetime(span, copying: self)
+        return _overrideLifetime(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)), copying: self)
     }
 
     /// The bytes of a plane, padding at the ends of rows included; empty for a plane that the image has not.

@@ -59,6 +59,8 @@ public final class Subscriber: Sendable {
     /// How frames that it is too slow for are dealt with.
     public let policy: Policy
     let options: Options
+    /// Whether it shares a group's frames with others.
+    let isMember: Bool
     let directory: ChannelDirectory
     let hello: Message.Hello
     let state: Mutex<State>
@@ -82,6 +84,8 @@ public final class Subscriber: Sendable {
         var link: SubscriberLink
         var current: Attachment
         var takes: LaneTakes
+        /// The records of `current`.
+        var records: FrameTable.Rows
         var closed = false
         var sleepers = 0
         var arming: UInt32 = 0
@@ -111,6 +115,7 @@ public final class Subscriber: Sendable {
             self.link = link
             self.current = current
             takes = LaneTakes(memory: current.lane, slots: current.offer.slots)
+            records = current.frames.rows
         }
 
         var isOver: Bool { link.hungUp || link.end != nil || failure != nil }
@@ -119,7 +124,7 @@ public final class Subscriber: Sendable {
             guard let ns = unbooked else { return }
             unbooked = nil
             guard latency.add(ns, now: lookedAt) else { return }
-            let lane = current.lane
+            let lane = takes.memory
             lane.latencyP50.pointee.store(latency.percentile(0.5), ordering: .relaxed)
             lane.latencyP99.pointee.store(latency.percentile(0.99), ordering: .relaxed)
             lane.latencyMax.pointee.store(latency.maximum, ordering: .relaxed)
@@ -130,6 +135,7 @@ public final class Subscriber: Sendable {
             current = next
             next.lane.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
             takes = LaneTakes(memory: next.lane, slots: next.offer.slots)
+            records = next.frames.rows
         }
     }
 
@@ -150,6 +156,7 @@ public final class Subscriber: Sendable {
         self.channel = channel
         self.policy = policy
         self.options = options
+        isMember = options.group != nil
         hello = Message.Hello(
             role: .subscriber,
             name: options.name ?? Self.programName,
@@ -213,6 +220,7 @@ public final class Subscriber: Sendable {
         timeout: Duration? = nil
     ) throws(ChannelError) -> Frame? {
         let before = interrupts.load(ordering: .acquiring)
+        if moment == nil, let frame = takeFrame() { return frame }
         let taken = try waitForFrame(passing: moment, deadline: Deadline(after: timeout)) {
             interrupts.load(ordering: .acquiring) != before
         }
@@ -268,6 +276,15 @@ public final class Subscriber: Sendable {
         return taken?.frame
     }
 
+    /// The frame that lies in the lane, made where its ticket is taken: the way of a reader that is awake. Nil also where
+    /// something else is to be looked at first.
+    private func takeFrame() -> Frame? {
+        state.withLock { state in
+            guard !state.closed, let slot = state.takes.take(), let lost = book(slot, &state) else { return nil }
+            return Frame(attachment: state.current, slot: slot, record: state.records.record(slot), lost: lost)
+        }
+    }
+
     func takeNow() throws(ChannelError) -> Taken? {
         var failure: ChannelError? = nil
         let taken: Taken? = state.withLock { state in
@@ -316,29 +333,40 @@ public final class Subscriber: Sendable {
 
     /// Books a frame; nil if the publisher has taken back what it had offered here, which may be rewritten by now.
     func account(_ slot: Int, _ state: inout State) -> Taken? {
-        let record = FrameRecord(state.current.frames.record(slot))
-        if state.current.isRevoked { return nil }
+        guard let lost = book(slot, &state) else { return nil }
+        let record = FrameRecord(state.records.record(slot))
+        return Taken(attachment: state.current, slot: slot, record: record, lost: lost)
+    }
+
+    /// - Returns: what was lost since the frame before; nil if the frame may be rewritten by now
+    @inline(__always)
+    private func book(_ slot: Int, _ state: inout State) -> FrameLoss? {
+        let record = state.records.record(slot)
+        let (number, source, noFreeSlot) = (
+            record.pointee.number, record.pointee.lost_source, record.pointee.lost_no_slot
+        )
+        let published = record.pointee.publish_timestamp
+        if state.takes.isRevoked { return nil }
         var lost = FrameLoss()
-        if let before = state.before, options.group == nil || before.number < record.number {
-            lost.source = record.lostBySource &- before.source
-            lost.noFreeSlot = record.lostNoFreeSlot &- before.noFreeSlot
+        if let before = state.before, !isMember || before.number < number {
+            lost.source = source &- before.source
+            lost.noFreeSlot = noFreeSlot &- before.noFreeSlot
             // A member of a group has no share in most frames; the publisher counts what its group loses.
-            if options.group == nil { lost.policy = record.number &- before.number &- 1 }
+            if !isMember { lost.policy = number &- before.number &- 1 }
         }
-        state.before = (record.number, record.lostBySource, record.lostNoFreeSlot)
+        state.before = (number, source, noFreeSlot)
         state.lost.source &+= lost.source
         state.lost.noFreeSlot &+= lost.noFreeSlot
         state.lost.policy &+= lost.policy
         state.delivered += 1
-        let lane = state.current.lane
-        lane.taken.pointee.store(state.delivered &- state.deliveredBefore, ordering: .relaxed)
+        state.takes.memory.taken.pointee.store(state.delivered &- state.deliveredBefore, ordering: .relaxed)
         let now = monotonicNow()
         state.lookedAt = now
         state.bookLatency()
         // Wrapping: the record is the publisher's claim.
-        state.unbooked = now &- record.publishTimestamp.nanoseconds
+        state.unbooked = now &- published
         state.link.leases.begin()
-        return Taken(attachment: state.current, slot: slot, record: record, lost: lost)
+        return lost
     }
 
     /// What ended this connection, once nothing is left to take; nil while it lives.
