@@ -89,7 +89,7 @@ public struct EntryList: RandomAccessCollection, MutableCollection, @unchecked S
     /// Calls `body` with all rows: the way of a frame, where each is looked at.
     /// - Returns: what `body` returns
     @inline(__always)
-    mutating func withRows<R>(_ body: (UnsafeMutableBufferPointer<Entry>) -> R) -> R {
+    mutating func updateRows<R>(_ body: (UnsafeMutableBufferPointer<Entry>) -> R) -> R {
         makeUnique()
         // Invariant: the memory is this value's alone, which nothing else can touch before the body returns.
         return body(UnsafeMutableBufferPointer(start: rows, count: count))

@@ -15,7 +15,7 @@ extension LeaseTable {
         let (isCopied, isSpared) = copying.map { (true, $0.replacesFrame) } ?? (false, false)
         // Whoever is to have copies takes no more of the source's slots, unless they are reserved for it.
         let lagging = copySlots > 0 && slot < slots
-        let isViolated = entries.withRows { rows in
+        let isViolated = entries.updateRows { rows in
             var isViolated = false
             for i in rows.indices where rows[i].isServed && rows[i].group == nil {
                 if isCopied && (isSpared || rows[i].getsCopies) {

@@ -261,7 +261,7 @@ public struct LeaseTable: Sendable {
 
     /// COLLECT_ALL: COLLECT from every lane.
     public mutating func collectReleases() {
-        let isViolated = entries.withRows { rows in
+        let isViolated = entries.updateRows { rows in
             var isViolated = false
             for i in rows.indices where rows[i].offers.hasReleases {
                 do throws(LaneOffers.Violation) {
@@ -275,7 +275,6 @@ public struct LeaseTable: Sendable {
         }
         if isViolated { hasViolation = true }
     }
-
 
     /// The slots that subscribers have queued or leased.
     public var pinned: SlotSet {

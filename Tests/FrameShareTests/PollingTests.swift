@@ -40,7 +40,7 @@ struct PollingTests {
     }
 
     /// The size of a wake message: header only.
-    private func wakeMessageSize() throws -> Int { 8 }
+    private func wakeMessageSize() throws -> Int { 12 }
 
     @Test("one that was never armed is never written to")
     func notArmed() throws {
