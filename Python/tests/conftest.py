@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import fake_libcamera
 import pytest
 
 import frameshare
@@ -32,6 +35,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for left in short.iterdir():
         left.unlink()
     short.rmdir()
+
+
+@pytest.fixture
+def camera() -> fake_libcamera.Camera:
+    """The camera below `picam2`, as new."""
+    return fake_libcamera.reset()
+
+
+@pytest.fixture
+def picam2(camera: fake_libcamera.Camera) -> Iterator[Any]:
+    """The whole real picamera2. For modules that have put the fake under it (`fake_libcamera.install_or_skip`)."""
+    from picamera2 import Picamera2
+
+    with contextlib.closing(Picamera2()) as picam2:
+        yield picam2
 
 
 @pytest.fixture

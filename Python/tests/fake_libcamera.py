@@ -448,6 +448,11 @@ def reset(**options) -> Camera:
     return manager.cameras[0]
 
 
+def video(picam2, size=(128, 96), **options):
+    """A small configuration, with buffers to share."""
+    return picam2.create_video_configuration(**{"main": {"size": size}, "buffer_count": 4, **options})
+
+
 _installed = False
 
 
@@ -471,3 +476,13 @@ def install() -> None:
         ioctl=lambda fd, operation, *rest: 0 if operation == DMA_BUF_IOCTL_SYNC else fcntl.ioctl(fd, operation, *rest)
     )
     _installed = True
+
+
+def install_or_skip() -> None:
+    """The same for a module of tests, which is skipped where that is not possible."""
+    import pytest
+
+    try:
+        install()
+    except ImportError as error:
+        pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)

@@ -17,10 +17,7 @@ from fake_libcamera import pixels
 import frameshare
 import frameshare.picamera2
 
-try:
-    fake_libcamera.install()
-except ImportError as error:
-    pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)
+fake_libcamera.install_or_skip()
 
 import libcamera
 from picamera2 import Picamera2, Preview

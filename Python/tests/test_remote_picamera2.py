@@ -2,7 +2,6 @@
 anew, stopped and switched: in random order for FRAMESHARE_REMOTE_SECONDS (3) seconds.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -16,28 +15,17 @@ import fake_libcamera
 import pytest
 import remote_jobs as jobs
 from conftest import EXAMPLES, PATIENCE, README, is_published, until
+from fake_libcamera import video
 
 import frameshare
 from frameshare._tap import Tap
 from frameshare.remote import Picamera2Proxy, Pool, Process
 from frameshare.remote.held import HeldBuffers
 
-try:
-    fake_libcamera.install()
-except ImportError as error:
-    pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)
-
-from picamera2 import Picamera2
+fake_libcamera.install_or_skip()
 
 TESTS = Path(__file__).parent
 SECONDS = float(os.environ.get("FRAMESHARE_REMOTE_SECONDS", "3"))
-
-
-@pytest.fixture
-def picam2():
-    fake_libcamera.reset()
-    with contextlib.closing(Picamera2()) as picam2:
-        yield picam2
 
 
 @pytest.fixture
@@ -47,10 +35,6 @@ def with_fake(tmp_path):
     site.mkdir()
     (site / "sitecustomize.py").write_text("import fake_libcamera\nfake_libcamera.install()\n")
     return {**os.environ, "PYTHONPATH": f"{site}:{TESTS}:{os.environ.get('PYTHONPATH', '')}", "PYTHONUNBUFFERED": "1"}
-
-
-def video(picam2, size=(128, 96), **options):
-    return picam2.create_video_configuration({"size": size}, **{"buffer_count": 4, **options})
 
 
 def captured(picam2):

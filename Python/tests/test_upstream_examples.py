@@ -15,10 +15,7 @@ import fake_libcamera
 import pytest
 from conftest import PATIENCE, kill, until
 
-try:
-    fake_libcamera.install()
-except ImportError as error:
-    pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)
+fake_libcamera.install_or_skip()
 
 import PIL.Image
 

@@ -11,38 +11,19 @@ import time
 import fake_libcamera
 import pytest
 from conftest import EXAMPLES, PATIENCE, until
-from fake_libcamera import pixels
+from fake_libcamera import pixels, video
 
 import frameshare
 import frameshare.picamera2
 
-try:
-    fake_libcamera.install()
-except ImportError as error:
-    pytest.skip(f"the real picamera2 is not here: {error}", allow_module_level=True)
+fake_libcamera.install_or_skip()
 
 from picamera2 import MappedArray, Picamera2
 from picamera2.allocators import PersistentAllocator
 from picamera2.controls import Controls
 from picamera2.request import CompletedRequest
 
-SMALL = {"size": (128, 96)}
 LORES = {"size": (64, 48), "format": "YUV420"}
-
-
-@pytest.fixture
-def camera():
-    return fake_libcamera.reset()
-
-
-@pytest.fixture
-def picam2(camera):
-    with contextlib.closing(Picamera2()) as picam2:
-        yield picam2
-
-
-def video(picam2, buffer_count=4, **options):
-    return picam2.create_video_configuration(**{"main": SMALL, "buffer_count": buffer_count, **options})
 
 
 def check(frame) -> int:
@@ -91,6 +72,11 @@ def test_a_reader_of_every_frame_that_takes_none_costs_the_camera_nothing(picam2
                     check(reader.next(PATIENCE))
                     seen += 1
         picam2.stop()
+
+
+def slow_video(picam2):
+    # Slow enough that frames are given back between two, and not with the next; nor does picamera2 keep the last one.
+    return video(picam2, queue=False, controls={"FrameDurationLimits": (100_000, 100_000)})
 
 
 def still(picam2, **options):
@@ -396,8 +382,7 @@ def test_a_usb_cameras_pictures_have_the_bytes_that_they_use(ring):
 
 
 def test_the_camera_neither_stops_nor_starts_while_a_request_goes_back(picam2, monkeypatch):
-    # Slow enough that frames are given back between two, and not with the next; nor does picamera2 keep the last one.
-    picam2.configure(video(picam2, queue=False, controls={"FrameDurationLimits": (100_000, 100_000)}))
+    picam2.configure(slow_video(picam2))
     original, restarts, failures = Controls.get_libcamera_controls, [], []
 
     def restart():
@@ -432,8 +417,7 @@ def test_the_camera_neither_stops_nor_starts_while_a_request_goes_back(picam2, m
 
 
 def test_requests_go_back_after_one_that_could_not(picam2, monkeypatch, caplog):
-    # Slow enough that frames are given back between two, and not with the next; nor does picamera2 keep the last one.
-    picam2.configure(video(picam2, queue=False, controls={"FrameDurationLimits": (100_000, 100_000)}))
+    picam2.configure(slow_video(picam2))
     original, failed = CompletedRequest.release, []
 
     def release(request):
