@@ -3,10 +3,22 @@
 //   swift run --package-path Examples AskWorkers [CHANNEL [FRAMES]]
 
 import FrameShare
+import Glibc
 
 @main
 enum AskWorkers {
-    static func main() async throws {
+    static func main() async {
+        do {
+            try await ask()
+        } catch {
+            // The text says what failed and what to do about it.
+            let line = Array("AskWorkers: \(error)\n".utf8)
+            _ = write(STDERR_FILENO, line, line.count)
+            exit(1)
+        }
+    }
+
+    static func ask() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         let channel = arguments.first ?? "example"
         let frames = arguments.dropFirst().first.flatMap { Int($0) } ?? 100

@@ -3,10 +3,22 @@
 //   swift run --package-path Examples AsyncWorker [CHANNEL]
 
 import FrameShare
+import Glibc
 
 @main
 enum AsyncWorker {
-    static func main() async throws {
+    static func main() async {
+        do {
+            try await run()
+        } catch {
+            // The text says what failed and what to do about it.
+            let line = Array("AsyncWorker: \(error)\n".utf8)
+            _ = write(STDERR_FILENO, line, line.count)
+            exit(1)
+        }
+    }
+
+    static func run() async throws {
         let channel = CommandLine.arguments.count > 1 ? CommandLine.arguments[1] : "example"
         var options = Subscriber.Options()
         options.name = "worker"

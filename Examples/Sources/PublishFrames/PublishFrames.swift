@@ -3,10 +3,22 @@
 //   swift run --package-path Examples PublishFrames [CHANNEL [FRAMES]]
 
 import FrameShare
+import Glibc
 
 @main
 enum PublishFrames {
-    static func main() async throws {
+    static func main() async {
+        do {
+            try await publish()
+        } catch {
+            // The text says what failed and what to do about it.
+            let line = Array("PublishFrames: \(error)\n".utf8)
+            _ = write(STDERR_FILENO, line, line.count)
+            exit(1)
+        }
+    }
+
+    static func publish() async throws {
         let arguments = CommandLine.arguments
         let channel = arguments.count > 1 ? arguments[1] : "example"
         let frames = arguments.count > 2 ? Int(arguments[2]) ?? 300 : 300

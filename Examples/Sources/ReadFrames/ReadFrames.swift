@@ -3,10 +3,22 @@
 //   swift run --package-path Examples ReadFrames [CHANNEL]
 
 import FrameShare
+import Glibc
 
 @main
 enum ReadFrames {
-    static func main() throws {
+    static func main() {
+        do {
+            try read()
+        } catch {
+            // The text says what failed and what to do about it.
+            let line = Array("ReadFrames: \(error)\n".utf8)
+            _ = write(STDERR_FILENO, line, line.count)
+            exit(1)
+        }
+    }
+
+    static func read() throws {
         let arguments = CommandLine.arguments
         let camera = try Subscriber(channel: arguments.count > 1 ? arguments[1] : "example", policy: .latest)
 
