@@ -9,6 +9,12 @@ enum NewFile {
         return lstat(PathText.cString(path), &status) == 0
     }
 
+    /// Whether this is a regular file, or a link to one.
+    static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return stat(PathText.cString(path), &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// Opens a pipe for writing, without waiting for a reader.
     /// - Returns: a descriptor; `-ENXIO` where nobody has the pipe open for reading; nil where this is no pipe, or can't be
     ///   opened

@@ -109,46 +109,67 @@ struct SizeChangeTests {
         }
     }
 
-    @Test("a clip goes on in a next file, and a stream in a next connection")
+    @Test("a clip goes on in a next file, and a stream where its container can; what can't go on says so")
     func clipsAndStreams() throws {
         let folder = try ChannelFolder()
         let camera = try Camera(folder)
-        let clip = folder.scratchFile().path
-        let receiver = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        defer { close(receiver) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(receiver, $0, length)
-                _ = getsockname(receiver, $0, &length)
-            }
-        }
-        let port = UInt16(bigEndian: address.sin_port)
-        let options = ["--low-latency", "--keyframe-interval", "5"]
+        let out = folder.scratchFile().path
+        let options = ["--low-latency", "--keyframe-interval", "5", "--json"]
         let recorder = try folder.started(
-            ["record", "cam", "-o", clip + ".mp4", "--policy", "every-frame", "--on-trigger", "--post", "60s"] + options
+            ["record", "cam", "-o", out + ".mp4", "--policy", "every-frame", "--on-trigger", "--post", "60s"]
+                + options.dropLast()
         )
-        let streamer = try CommandRun(["stream", "cam", "udp://127.0.0.1:\(port)", "--json"] + options, in: folder)
+        let stream = try CommandRun(["stream", "cam", out + ".ts", "--format", "mpegts"] + options, in: folder)
+        let list = try CommandRun(
+            [
+                "stream", "cam", out + ".m3u8", "--format", "hls", "--option", "hls_list_size=0", "--option",
+                "hls_time=0.1",
+            ] + options,
+            in: folder
+        )
+        let file = try CommandRun(["stream", "cam", out + ".mkv", "--format", "matroska"] + options, in: folder)
         var isTriggered = false
-        try camera.run(readers: 2) {
+        try camera.run(readers: 4) {
             if !isTriggered { isTriggered = try frameshare("trigger", "cam", in: folder).code == 0 }
             return isTriggered
         }
         camera.publisher.close()
-        for run in [recorder, streamer] {
+        for (run, kind, count) in [(recorder, "file", 3), (stream, "connected", 1), (list, "connected", 3)] {
             let outcome = run.wait()
             #expect(outcome.code == 0, "\(outcome.errors)")
             let events = try Document.lines(outcome.output)
-            let kind = run === recorder ? "file" : "connected"
-            #expect(try events.filter { try $0["event"].text == kind }.count == 3, "\(outcome.output)")
+            #expect(try events.filter { try $0["event"].text == kind }.count == count, "\(outcome.output)")
         }
         for (name, size) in zip(["-000", "-000-001", "-000-002"], Self.sizes) {
-            let found = try pictures(clip + name + ".mp4", folder)
+            let found = try pictures(out + name + ".mp4", folder)
             #expect(found == Array(repeating: "\(size.0)x\(size.1)", count: 10), "\(name)")
         }
+        let all = Self.sizes.flatMap { Array(repeating: "\($0.0)x\($0.1)", count: 10) }
+        #expect(try pictures(out + ".ts", folder) == all)
+        #expect(try pictures(out + ".m3u8", folder) == all)
+        // Beginning the file anew would lose what is there.
+        let ended = file.wait()
+        #expect(ended.code == 1 && ended.errors.contains("'frameshare record' begins a next file"), "\(ended.errors)")
+        #expect(try pictures(out + ".mkv", folder) == Array(all.prefix(10)))
+    }
+
+    @Test("raw pixels go on, and say where; y4m, which has one size, ends with an error")
+    func pixels() throws {
+        let folder = try ChannelFolder()
+        let camera = try Camera(folder)
+        let runs = try ["raw", "y4m"].map {
+            try CommandRun(["cat", "cam", "--policy", "every-frame", "--format", $0], in: folder)
+        }
+        try camera.run(readers: 2)
+        camera.publisher.close()
+        let (raw, y4m) = (runs[0].wait(), runs[1].wait())
+        #expect(raw.code == 0, "\(raw.errors)")
+        let sizes = Self.sizes.map { $0.0 * $0.1 * 3 / 2 }
+        #expect(raw.outputBytes.count == sizes.reduce(0) { $0 + $1 * 10 })
+        #expect(raw.errors.contains("changed from 64x48") && raw.errors.contains("changed from 96x64"), "\(raw.errors)")
+        #expect(y4m.code == 1 && y4m.errors.contains("start a new file"), "\(y4m.errors)")
+        let frames = y4m.output.components(separatedBy: "FRAME\n").count - 1
+        #expect(frames == 10)
     }
 
     @Test("pixels that are not square keep their shape in a recording", arguments: ["mp4", "mkv"])

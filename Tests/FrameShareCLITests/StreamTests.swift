@@ -269,6 +269,35 @@ struct StreamTests {
         _ = camera.wait()
     }
 
+    @Test("a stream to standard output has no message in it, and ends when its reader has had enough")
+    func standardOutput() throws {
+        let folder = try ChannelFolder()
+        let camera = try publisher(folder)
+        for address in ["-", "pipe:1", "/dev/stdout"] {
+            let run = try frameshare(
+                "stream",
+                "cam",
+                address,
+                "--format",
+                "mpegts",
+                "--overwrite",
+                "--frames",
+                "5",
+                in: folder
+            )
+            #expect(run.code == 0 && run.errors.contains("sent 5 frames"), "\(address): \(run.errors)")
+            let bytes = [UInt8](run.outputBytes)
+            #expect(!bytes.isEmpty && bytes.count % 188 == 0, "\(address)")
+            #expect(stride(from: 0, to: bytes.count, by: 188).allSatisfy { bytes[$0] == 0x47 }, "\(address)")
+        }
+        let bash = try #require(CommandRun.installed("bash"))
+        let script =
+            "\(CommandRun.executable.path) stream cam - --format mpegts | head -c 2000 > /dev/null; exit ${PIPESTATUS[0]}"
+        #expect(try CommandRun(["-c", script], of: bash, in: folder).wait().code == 0)
+        camera.send(SIGTERM)
+        _ = camera.wait()
+    }
+
     @Test("HLS is tried again until a server takes it")
     func hlsAgain() throws {
         let folder = try ChannelFolder()

@@ -30,7 +30,7 @@ struct SendStream: ParsableCommand {
     @Argument(help: "The channel.")
     var channel: String
 
-    @Argument(help: "Where to: rtmp://, rtsp://, srt://, udp://, tcp://, or http://….m3u8.")
+    @Argument(help: "Where to: rtmp://, rtsp://, srt://, udp://, tcp://, http://….m3u8, or - for standard output.")
     var address: String
 
     @Option(help: .init("Which image to send; left out: the first.", valueName: "name"))

@@ -1,6 +1,7 @@
 import FrameShare
 import FrameSinks
 import Glibc
+import PixelFormats
 
 /// Writes images to standard output in the format that `cat` was asked for.
 struct FrameWriter: ~Copyable {
@@ -9,6 +10,8 @@ struct FrameWriter: ~Copyable {
     private var raw: RawWriter
     /// Made with the first image, whose layout it tells in its header.
     private var y4m: Y4MWriter?
+    /// Of the image before.
+    private var layout: ImageLayout?
 
     init(format: Cat.Format, rate: Double?) {
         self.format = format
@@ -20,6 +23,7 @@ struct FrameWriter: ~Copyable {
     mutating func write(_ frame: borrowing Frame) throws(SinkError) {
         guard let image = frame.image(at: 0) else { return }
         guard format == .y4m else {
+            noteChange(to: image.layout)
             return try raw.write(image)
         }
         if y4m == nil {
@@ -27,6 +31,15 @@ struct FrameWriter: ~Copyable {
             y4m = try Y4MWriter(descriptor: STDOUT_FILENO, layout: image.layout, framesPerSecond: rate)
         }
         try y4m?.write(image)
+    }
+
+    /// Raw pixels say nothing of their size, so a person is told where it changes. Compressed images tell it themselves.
+    private mutating func noteChange(to now: ImageLayout) {
+        defer { layout = now }
+        guard let layout, !now.format.isCompressed,
+            (layout.format, layout.width, layout.height) != (now.format, now.width, now.height)
+        else { return }
+        Terminal.errors.writeLine("frameshare: the image changed from \(layout) to \(now); the bytes go on with it")
     }
 }
 

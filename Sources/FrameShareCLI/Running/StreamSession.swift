@@ -2,11 +2,29 @@
 import FrameJSON
 import FrameShare
 import FrameSinks
+import Glibc
 
 /// One run of `frameshare stream`.
 struct StreamSession {
     let command: SendStream
     let stop: StopRequest
+
+    /// Where to, as libavformat has it.
+    private var address: String { command.address == "-" ? "pipe:1" : command.address }
+
+    /// Whether the stream itself goes to standard output, so that no message may.
+    private var isOutput: Bool {
+        var (own, named) = (stat(), stat())
+        return address == "pipe:" || address.contains("pipe:1")
+            || fstat(STDOUT_FILENO, &own) == 0 && stat(PathText.cString(address), &named) == 0
+                && (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino)
+    }
+
+    /// Whether nobody reads the pipe that standard output is.
+    private static var isUnread: Bool {
+        var state = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLERR) != 0
+    }
 
     func run() throws {
         let source = try stop.leavingAtOnce {
@@ -23,7 +41,7 @@ struct StreamSession {
                 status: try ChannelMonitor(channel: command.channel).snapshot()
             )
         }
-        var options = VideoStreamer.Options(address: command.address)
+        var options = VideoStreamer.Options(address: address)
         options.format = command.format
         for option in command.option { options.formatOptions[option.name] = option.value }
         (options.timeout, options.waits) = (command.timeout, command.wait)
@@ -32,8 +50,10 @@ struct StreamSession {
         stop.whenStopped(streamer.stopper)
         let subscriber = try source.subscribe()
         defer { subscriber.close() }
-        let notes = DiscontinuityNotes(json: command.json)
-        let report = StreamReport(json: command.json)
+        let isOutput = isOutput
+        let terminal = isOutput ? Terminal.errors : .output
+        let notes = DiscontinuityNotes(json: command.json, terminal: terminal)
+        let report = StreamReport(json: command.json, terminal: terminal)
         defer { report.end(streamer, subscriber, notes, source.damaged) }
         do {
             try source.follow(
@@ -50,9 +70,14 @@ struct StreamSession {
                 try streamer.change(to: stream)
             } write: { packet throws(VideoError) in
                 try streamer.write(packet)
+                // No other reader comes there.
+                if isOutput, let failure = streamer.statistics.lastFailure { throw failure }
             }
         } catch is VideoError where stop.isStopped {
             // A connection that was being made when the command was stopped.
+        } catch is VideoError where isOutput && Self.isUnread {
+            // The reader has had enough.
+            return
         } catch {
             try? streamer.finish()
             throw error
@@ -71,10 +96,10 @@ struct StreamSession {
 /// What `frameshare stream` tells.
 final class StreamReport {
     private let json: Bool
-    private let terminal = Terminal.output
+    private let terminal: Terminal
     private var told = VideoStreamer.Statistics()
 
-    init(json: Bool) { self.json = json }
+    init(json: Bool, terminal: Terminal) { (self.json, self.terminal) = (json, terminal) }
 
     /// Tells a connection, and the loss of one.
     func look(_ streamer: VideoStreamer) {

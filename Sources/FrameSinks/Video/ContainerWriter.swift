@@ -245,6 +245,11 @@ final class ContainerWriter {
         default: false
         }
     }
+    /// Whether something goes to local files, which another writer would begin anew.
+    var writesLocalFiles: Bool {
+        if opensLazily { return OwnFiles.path(target.address) != nil }
+        return ownFile.map(NewFile.isRegular) ?? false || outputs?.hasLocalFile ?? false
+    }
     /// What `fifo` hands packets to.
     private var innerMuxer: String? {
         target.muxer == "fifo" ? target.options.last { $0.key == "fifo_format" }?.value : nil

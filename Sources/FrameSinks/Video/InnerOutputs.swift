@@ -52,6 +52,10 @@ final class InnerOutputs {
     var taken: Int { lock.withLock { _ in takenCount } }
     /// Whether something is being written.
     var isOpen: Bool { lock.withLock { _ in !others.isEmpty || !uploads.isEmpty } }
+    /// Whether a local file is being written.
+    var hasLocalFile: Bool {
+        lock.withLock { _ in others.values.contains { OwnFiles.path($0.name).map(NewFile.isRegular) ?? false } }
+    }
     /// Whether something is open, or was taken whole, and no server that is asked now may yet refuse.
     var isReached: Bool {
         lock.withLock { _ in

@@ -52,7 +52,9 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
         case .badOption(let text): "not possible: \(text)"
         case .oddSize(let width, let height, let codec):
             "\(codec.rawValue) needs an even width and height, the frames have \(width)x\(height); "
-                + "cut them with 'frameshare relay --crop \(width & ~1)x\(height & ~1)+0+0'"
+                + (min(width, height) < 2
+                    ? "use --codec mjpeg, which takes any size"
+                    : "cut them with 'frameshare relay --crop \(width & ~1)x\(height & ~1)+0+0'")
         case .unsupportedFormat(let format):
             "frames of format \(format) can't be encoded; publish YUV420, NV12, YUYV, RGB888 or GREY"
         case .compressedAlready(let format):

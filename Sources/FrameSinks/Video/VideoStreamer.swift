@@ -60,6 +60,8 @@ public final class VideoStreamer {
     /// Packets that were sent, and are in a file that nobody has taken yet.
     private var untaken = 0
     private var taken = 0
+    /// Files that were taken from connections before this one.
+    private var takenBefore = 0
     private var needsKeyframe = true
     private var nextTry: Int64 = 0
     private var pause: Int64 = 500_000_000
@@ -112,9 +114,23 @@ public final class VideoStreamer {
     /// Says that packets were lost: those up to the next keyframe can't be decoded.
     public func noteLoss() { if !stream.codec.isIntra { needsKeyframe = true } }
 
-    /// Packets of another size or kind come from now on. The connection is ended in order; the next keyframe begins another.
+    /// Packets of another size or kind come from now on. MPEG-TS goes on with them. Of other containers the connection is
+    /// ended in order, and the next keyframe begins another; HLS goes on in its playlist.
+    /// - Throws: for a local file that can't go on, since another connection would begin it anew
     public func change(to stream: VideoStream) throws(VideoError) {
         try Self.check(stream, muxer)
+        // Its header says no size: the packets alone do.
+        if muxer == "mpegts", stream.codec == self.stream.codec {
+            (self.stream, needsKeyframe) = (stream, true)
+            return
+        }
+        if muxer != "hls", let writer, writer.writesLocalFiles {
+            throw .output(
+                path: shown.description,
+                reason:
+                    "\(muxer) can't go on in its files when the frames change; 'frameshare record' begins a next file"
+            )
+        }
         // What fails here is counted.
         do throws(VideoError) { try finish() } catch {}
         self.stream = stream
@@ -186,6 +202,8 @@ public final class VideoStreamer {
         interruption.allow(options.timeout)
         var formatOptions = options.formatOptions.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         formatOptions.append(("flush_packets", "1"))
+        takenBefore += taken
+        if muxer == "hls", takenBefore > 0 { goOn(with: &formatOptions) }
         let target = MuxerTarget(
             shown,
             address: options.address,
@@ -197,6 +215,19 @@ public final class VideoStreamer {
         (untaken, taken) = (0, 0)
         writer = try ContainerWriter(target, stream.told(by: packet), parameters: parameters)
         start = info.pts
+    }
+
+    /// A playlist goes on where the connection before ended, and no segment takes the place of an earlier one.
+    private func goOn(with options: inout [(String, String)]) {
+        let flags = options.last { $0.0 == "hls_flags" }?.1 ?? ""
+        guard OwnFiles.path(self.options.address) == nil else {
+            // libavformat reads it, and marks the break.
+            return options.append(("hls_flags", flags + "+append_list"))
+        }
+        // A server may not give it back. There are fewer segments than files.
+        options.append(("hls_flags", flags + "+discont_start"))
+        let first = options.last { $0.0 == "start_number" }.flatMap { Int64($0.1) } ?? 0
+        options.append(("start_number", "\(first.addingReportingOverflow(Int64(takenBefore)).partialValue)"))
     }
 
     private func noteTaken(_ writer: ContainerWriter) {
