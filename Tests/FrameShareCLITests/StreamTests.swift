@@ -298,7 +298,7 @@ struct StreamTests {
         _ = camera.wait()
     }
 
-    @Test("HLS is tried again until a server takes it")
+    @Test("HLS is tried again until a server takes it, and goes on behind its segments at another one")
     func hlsAgain() throws {
         let folder = try ChannelFolder()
         let camera = try publisher(folder)
@@ -313,13 +313,24 @@ struct StreamTests {
         )
         eventually { !run.isRunning || run.outputSoFar.contains("\"disconnected\"") }
         #expect(!run.outputSoFar.contains("\"connected\""))
-        let server = try fileServer(folder, port: port)
-        defer { server.run.send(SIGKILL) }
-        eventually { !run.isRunning || run.outputSoFar.contains("\"connected\"") }
+        func told(_ event: String) -> Int { run.outputSoFar.components(separatedBy: "\"\(event)\"").count - 1 }
+        let first = try fileServer(folder, port: port)
+        eventually { !run.isRunning || told("connected") == 1 }
+        first.run.send(SIGKILL)
+        _ = first.run.wait()
+        eventually { !run.isRunning || told("disconnected") == 2 }
+        let second = try fileServer(folder, port: port)
+        defer { second.run.send(SIGKILL) }
+        eventually { !run.isRunning || told("connected") == 2 }
         run.send(SIGTERM)
         let outcome = run.wait()
         #expect(outcome.code == 0, "\(outcome.errors)")
-        #expect(try #require(try Document.lines(outcome.output).last)["connections"].int == 1)
+        #expect(try #require(try Document.lines(outcome.output).last)["connections"].int == 2)
+        let taken = second.home.appendingPathComponent("taken")
+        let files = try FileManager.default.contentsOfDirectory(atPath: taken.path)
+        #expect(files.contains { $0.hasSuffix(".ts") } && !files.contains("x0.ts"), "\(files)")
+        let list = try String(contentsOf: taken.appendingPathComponent("x.m3u8"), encoding: .utf8)
+        #expect(list.contains("#EXT-X-DISCONTINUITY"), "\(list)")
         camera.send(SIGTERM)
         _ = camera.wait()
     }
