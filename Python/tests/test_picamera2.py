@@ -5,6 +5,7 @@ A stand-in camera has the attributes that frameshare.picamera2 uses, with real s
 
 import os
 import select
+import signal
 
 import pytest
 
@@ -131,3 +132,20 @@ def test_a_fork_of_the_program_does_not_end_its_parents_sharing():
         # Nor does its thread run without a pause.
         assert select.select([sharing._stop], [], [], 0)[0] == []
         assert camera.complete() and subscriber.next(PATIENCE) is not None
+
+
+def test_ctrl_c_in_the_middle_of_closing_leaves_no_request_behind(monkeypatch):
+    camera, close = Camera(), frameshare.Publisher.close
+
+    def interrupted(*arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+        close(*arguments, **options)
+
+    sharing = frameshare.picamera2.publish(camera, "pi", source_need=1)
+    with frameshare.Subscriber("pi") as subscriber:
+        assert camera.complete()
+        frame = subscriber.next(PATIENCE)
+        monkeypatch.setattr(frameshare.Publisher, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sharing.close()
+        assert frame.revoked and len(camera.queued) == 4

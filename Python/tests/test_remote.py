@@ -5,7 +5,7 @@ import pathlib
 import signal
 import threading
 import time
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 
 import numpy as np
 import pytest
@@ -216,6 +216,8 @@ def test_w8_cancelling_a_future_costs_nothing(flag) -> None:
         assert queued.cancel() and behind.cancel() and not running.cancel()
         with pytest.raises(CancelledError):
             queued.result(PATIENCE)
+        # Those that wait for several hear of it too.
+        assert wait([queued, behind], PATIENCE).done == {queued, behind}
         until(lambda: len(camera.queued) == 3)
         flag.touch()
         assert running.result(PATIENCE)[0] == 1

@@ -391,6 +391,25 @@ def test_ctrl_c_ends_a_program_whose_callback_waits_for_what_it_holds_itself(sta
     assert errors.endswith("KeyboardInterrupt\n"), errors
 
 
+def test_ctrl_c_in_the_middle_of_sending_costs_the_camera_no_buffer(monkeypatch) -> None:
+    camera, ask = Camera(), camera_channel.CameraChannel.ask
+
+    def interrupted(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        return ask(*arguments)
+
+    with Process(jobs.value, camera) as process:
+        sent(process, camera).result(PATIENCE)
+        monkeypatch.setattr(camera_channel.CameraChannel, "ask", interrupted)
+        request = camera.capture()
+        with pytest.raises(KeyboardInterrupt):
+            process.send(request)
+        monkeypatch.undo()
+        request.release()
+        until(lambda: len(camera.queued) == 4)
+        assert sent(process, camera).result(PATIENCE) == 3
+
+
 def test_what_a_callback_starts_hears_ctrl_c(tmp_path) -> None:
     camera, masks = Camera(), []
 
@@ -478,6 +497,18 @@ def test_a_parent_that_is_killed_at_any_moment_leaves_neither_processes_nor_fold
     until(lambda: not any(of_session(parent.pid) for parent in parents))
     # Nor do the shells stay that have removed them.
     until(lambda: not any(str(folder) in command for command in commands()))
+
+
+def test_a_pool_works_with_a_folder_for_temporary_files_of_any_length(monkeypatch, folder) -> None:
+    for length in (66, 67, 68, 69, 70, 100):
+        parent = folder / ("é" + "x" * (length - len(str(folder)) - 3))
+        parent.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(parent))
+        channel = camera_channel.CameraChannel()
+        # Short ones are in it.
+        assert (Path(channel.directory).parent == parent) == (length <= 68)
+        channel.close()
+        parent.rmdir()
 
 
 def test_a_pools_folder_goes_although_its_guard_is_told_to_end_with_the_program(monkeypatch, tmp_path) -> None:

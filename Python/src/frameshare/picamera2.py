@@ -32,7 +32,7 @@ from typing import Any
 from . import errors
 from ._camera import CameraPool, camera_pool, control_value, controls, typed_metadata
 from ._tap import Tap
-from ._waiting import join
+from ._waiting import interrupts_held, join
 from .metadata import Encoded, encode, encoded_size
 from .publisher import Publisher
 
@@ -346,8 +346,10 @@ class Sharing:
     def close(self) -> None:
         """Ends the channel and gives all requests back to the camera: frames that subscribers still hold are revoked before
         it can write to them. Twice does nothing."""
-        if self._end(revoke=True):
-            self._give_back()
+        # In the middle Ctrl-C would leave requests that nobody gives back.
+        with interrupts_held():
+            if self._end(revoke=True):
+                self._give_back()
 
     def _end(self, revoke: bool) -> bool:
         if os.getpid() != self._pid:

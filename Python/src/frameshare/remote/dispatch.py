@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any, Callable
 
@@ -104,7 +104,8 @@ class Dispatcher:
     # Sending
 
     def send(self, request: Any, kwargs: dict[str, Any]) -> Future[Any]:
-        with self._lock:
+        # In the middle Ctrl-C would leave a request that is kept and goes nowhere.
+        with interrupts_held(), self._lock:
             if self._closing:
                 raise RuntimeError("this pool was closed")
             if self.workers.broken is not None:
@@ -376,13 +377,7 @@ class Dispatcher:
                 if not self._told:
                     return
                 future, value, error = self._told.popleft()
-            try:
-                if error is None:
-                    future.set_result(value)
-                else:
-                    future.set_exception(error)
-            except InvalidStateError:
-                pass  # it was cancelled
+            future.end(value, error)
 
     def close(self, timeout: float | None = None) -> None:
         """Waits for what was sent, no longer than ``timeout`` seconds. After Ctrl-C, only for what workers are at, and not for

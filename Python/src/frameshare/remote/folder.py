@@ -15,6 +15,8 @@ from pathlib import Path
 from .._waiting import interrupts_held
 
 _PREFIX = "frameshare-pool-"
+# A socket's path has so many bytes at most.
+_LONGEST_PATH = 107
 # Younger folders are left alone: theirs may not be locked yet.
 _AGE = 60.0
 
@@ -24,10 +26,12 @@ class Folder:
     next pool does."""
 
     def __init__(self) -> None:
-        # A socket's path has 107 bytes at most.
-        parent = tempfile.gettempdir() if len(tempfile.gettempdir()) < 70 else "/tmp"
+        name = _PREFIX + secrets.token_hex(6)
+        parent = tempfile.gettempdir()
+        if len(os.fsencode(os.path.join(parent, name, "pool.sock"))) > _LONGEST_PATH:
+            parent = "/tmp"
         _sweep(Path(parent))
-        self.path = os.path.join(parent, _PREFIX + secrets.token_hex(6))
+        self.path = os.path.join(parent, name)
         # First the guard: there is no moment in which the folder is there and nobody would remove it.
         self._guard = _Guard(self.path)
         try:

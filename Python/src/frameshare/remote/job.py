@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 import weakref
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import Any
 
 from .. import errors
@@ -60,6 +60,18 @@ class RequestFuture(Future[Any]):
     def set_exception(self, exception: BaseException | None) -> None:
         super().set_exception(exception)
         _failed.add(self)
+
+    def end(self, value: Any, error: BaseException | None) -> None:
+        """Says what became of it. Where it was cancelled, those that wait for it beside others hear of that now."""
+        try:
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+        except InvalidStateError:
+            with self._condition:
+                if self._state == "CANCELLED":  # and nobody was told yet
+                    self.set_running_or_notify_cancel()
 
     def log_unasked(self) -> None:
         """Logs an exception that nobody has asked for. Twice does nothing."""
