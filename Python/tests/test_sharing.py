@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import multiprocessing
+import pickle
 import signal
 import threading
 import time
@@ -427,6 +428,12 @@ def test_statistics_and_channels(publisher) -> None:
         channel = monitor.statistics()
         assert (channel.published, channel.lost_source, channel.lost_no_free_slot) == (3, 2, 1)
         assert [(s.name, s.held, s.dropped_by_policy) for s in channel.subscribers] == [("tester", 1, 2)]
+        # All of the C struct's numbers are attributes, also those that no class names.
+        assert channel.figures["published"] == 3 and channel.stream_count == 1 and "stream_count" in dir(channel)
+        assert channel.subscribers[0].figures["held"] == 1 and channel.subscribers[0].reserved is False
+        with pytest.raises(AttributeError, match="no_such_figure"):
+            _ = channel.no_such_figure
+        assert pickle.loads(pickle.dumps(channel)) == channel
         assert frameshare.channels() == ["camera"]
         assert camera.streams[0].format.name == "BGR888" and camera.streams[0].planes[0][1] == 192
 

@@ -1,33 +1,72 @@
 package import FrameShare
 internal import Glibc
 
+extension JSONValue {
+    /// An object of some members, then those figures, then others.
+    fileprivate static func object<Of>(
+        _ before: KeyValuePairs<String, JSONValue>,
+        _ figures: [Figure<Of>],
+        of: Of,
+        _ after: KeyValuePairs<String, JSONValue> = [:]
+    ) -> JSONValue {
+        var members = before.map { Member(key: $0, value: $1) }
+        for figure in figures {
+            insert(value(figure, of), at: figure.json.split(separator: ".").map(String.init)[...], into: &members)
+        }
+        return .object(members + after.map { Member(key: $0, value: $1) })
+    }
+
+    private static func value<Of>(_ figure: Figure<Of>, _ of: Of) -> JSONValue {
+        let value = figure.value(of)
+        if figure.isFlag { return .bool(value != 0) }
+        return value < 0 ? .null : .number(value)
+    }
+
+    private static func insert(_ value: JSONValue, at path: ArraySlice<String>, into members: inout [Member]) {
+        guard let key = path.first else { return }
+        guard path.count > 1 else { return members.append(Member(key: key, value: value)) }
+        let place = members.firstIndex { $0.key == key } ?? members.endIndex
+        if place == members.endIndex { members.append(Member(key: key, value: .object([Member]()))) }
+        guard case .object(var inner) = members[place].value else { return }
+        insert(value, at: path.dropFirst(), into: &inner)
+        members[place].value = .object(inner)
+    }
+}
+
 extension ChannelStatistics {
     /// As `list --json` and `top --json` print it. Times are nanoseconds.
     package var json: JSONValue {
-        .object([
-            "channel": .string(channel),
-            "source": .string(sourceName),
-            "publisher": .object([
-                "pid": .number(publisherPID), "uid": .number(publisherUID),
-                "user": .string(UserName.of(publisherUID)),
-            ]),
-            "generation": .number(generation),
-            "age_ns": .number(age),
-            "since_last_frame_ns": sinceLastFrame < 0 ? .null : .number(sinceLastFrame),
-            "published": .number(published),
-            "lost": .object(["source": .number(lostBySource), "no_free_slot": .number(lostNoFreeSlot)]),
-            "trouble": sourceTrouble.isEmpty ? .null : .string(sourceTrouble),
-            "source_errors": .number(sourceErrors),
-            "damaged": .number(damaged),
-            "pool": .object([
-                "slots": .number(slots), "free": .number(slotsFree), "at_source": .number(slotsAtSource),
-                "source_need": .number(sourceNeed), "reserved": .number(slotsReserved),
-                "retired_held": .number(retiredSlotsHeld),
-            ]),
-            "copies": copies?.json ?? .null,
-            "streams": .array(streams.map(\.json)),
-            "subscribers": .array(subscribers.map(\.json)),
-            "groups": .array(groups.map(\.json)),
+        .object(
+            [
+                "channel": .string(channel),
+                "source": .string(sourceName),
+                "publisher": .object([
+                    "pid": .number(publisherPID), "uid": .number(publisherUID),
+                    "user": .string(UserName.of(publisherUID)),
+                ]),
+            ],
+            Self.figures,
+            of: self,
+            [
+                "trouble": sourceTrouble.isEmpty ? .null : .string(sourceTrouble),
+                "copies": copies?.json ?? .null,
+                "streams": .array(streams.map(\.json)),
+                "subscribers": .array(subscribers.map(\.json)),
+                "groups": .array(groups.map(\.json)),
+            ]
+        )
+    }
+}
+
+extension ChannelStatistics {
+    /// What each figure of `json` means: what the view tells its page and machines.
+    package static var describedFigures: JSONValue {
+        func described<Of>(_ figures: [Figure<Of>]) -> JSONValue {
+            .array(figures.map { .object(["key": .string($0.json), "about": .string($0.about)]) })
+        }
+        return .object([
+            "channel": described(figures), "copies": described(CopyStatus.figures),
+            "subscriber": described(SubscriberStatus.figures), "group": described(GroupStatus.figures),
         ])
     }
 }
@@ -54,39 +93,24 @@ extension ChannelStatistics.StreamStatus {
 }
 
 extension ChannelStatistics.CopyStatus {
-    package var json: JSONValue {
-        .object(["slots": .number(slots), "free": .number(free), "floor": .number(floor), "copied": .number(copied)])
-    }
+    package var json: JSONValue { .object([:], Self.figures, of: self) }
 }
 
 extension ChannelStatistics.GroupStatus {
-    package var json: JSONValue {
-        .object([
-            "name": .string(name), "members": .number(members), "given": .number(given), "lost": .number(lost),
-            "answered": .number(answered), "failed": .number(failed), "open": .number(pending),
-            "replies_discarded": .number(discarded),
-        ])
-    }
+    package var json: JSONValue { .object(["name": .string(name)], Self.figures, of: self) }
 }
 
 extension ChannelStatistics.SubscriberStatus {
     package var json: JSONValue {
-        .object([
-            "id": .number(id), "pid": .number(pid), "uid": .number(uid), "user": .string(UserName.of(uid)),
-            "name": .string(name), "group": group.isEmpty ? .null : .string(group), "policy": .string("\(policy)"),
-            "budget": .number(budget), "reserved": .bool(reserved), "streams": .strings(streams),
-            "delivered": .number(delivered), "dropped": .number(dropped),
-            "dropped_by": .object([
-                "policy": .number(droppedByPolicy), "budget": .number(droppedByBudget),
-                "shortage": .number(droppedByShortage),
-            ]),
-            "copies": .number(copies), "gets_copies": .bool(getsCopies),
-            "queued": .number(queued), "held": .number(held), "oldest_lease_ns": .number(oldestLeaseAge),
-            "latency_ns": .object([
-                "p50": .number(latencyP50), "p99": .number(latencyP99), "max": .number(latencyMax),
-            ]),
-            "age_ns": .number(age),
-        ])
+        .object(
+            [
+                "id": .number(id), "pid": .number(pid), "uid": .number(uid), "user": .string(UserName.of(uid)),
+                "name": .string(name), "group": group.isEmpty ? .null : .string(group),
+                "policy": .string("\(policy)"), "streams": .strings(streams), "dropped": .number(dropped),
+            ],
+            Self.figures,
+            of: self
+        )
     }
 }
 

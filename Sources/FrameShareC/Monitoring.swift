@@ -140,13 +140,7 @@ private func write<T: BitwiseCopyable>(
 
 private func status(_ now: ChannelStatistics.GroupStatus) -> frameshare_group_status {
     var result = frameshare_group_status()
-    result.members = UInt32(clamping: now.members)
-    result.pending = UInt32(clamping: now.pending)
-    result.given = now.given
-    result.lost = now.lost
-    result.answered = now.answered
-    result.failed = now.failed
-    result.discarded = now.discarded
+    groupMembers.fill(&result, ChannelStatistics.GroupStatus.figures, of: now)
     withUnsafeMutableBytes(of: &result.name) { copy(now.name, into: $0) }
     return result
 }
@@ -161,29 +155,11 @@ private func tell(
     var result = frameshare_channel_statistics()
     result.publisher_pid = now.publisherPID
     result.publisher_uid = now.publisherUID
-    result.generation = now.generation
     result.stream_count = UInt32(clamping: now.streams.count)
     result.subscriber_count = UInt32(clamping: now.subscribers.count)
-    result.slots = UInt32(clamping: now.slots)
-    result.slots_free = UInt32(clamping: now.slotsFree)
-    result.slots_at_source = UInt32(clamping: now.slotsAtSource)
-    result.source_need = UInt32(clamping: now.sourceNeed)
-    result.slots_reserved = UInt32(clamping: now.slotsReserved)
-    result.retired_slots_held = UInt32(clamping: now.retiredSlotsHeld)
-    if let copies = now.copies {
-        result.copy_slots = UInt32(clamping: copies.slots)
-        result.copy_slots_free = UInt32(clamping: copies.free)
-        result.copy_floor = UInt32(clamping: copies.floor)
-        result.copied = copies.copied
-    }
-    result.published = now.published
-    result.lost_source = now.lostBySource
-    result.lost_no_free_slot = now.lostNoFreeSlot
-    result.damaged = now.damaged
-    result.age = now.age
-    result.since_last_frame = now.sinceLastFrame
+    channelMembers.fill(&result, ChannelStatistics.figures, of: now)
+    if let copies = now.copies { channelMembers.fill(&result, ChannelStatistics.CopyStatus.figures, of: copies) }
     withUnsafeMutableBytes(of: &result.source_name) { copy(now.sourceName, into: $0) }
-    result.source_errors = now.sourceErrors
     withUnsafeMutableBytes(of: &result.source_trouble) { copy(now.sourceTrouble, into: $0) }
     try write(result, to: statistics, "statistics")
     return ok
@@ -201,21 +177,11 @@ private func status(_ now: ChannelStatistics.SubscriberStatus) -> frameshare_sub
         result.queue_depth = UInt32(clamping: depth)
     case .everyFrame: result.policy = UInt32(FRAMESHARE_POLICY_EVERY_FRAME)
     }
-    result.budget = UInt32(clamping: now.budget)
-    result.reserved = now.reserved ? 1 : 0
-    result.queued = UInt32(clamping: now.queued)
-    result.held = UInt32(clamping: now.held)
-    result.delivered = now.delivered
-    result.dropped_by_policy = now.droppedByPolicy
-    result.dropped_by_budget = now.droppedByBudget
-    result.dropped_by_shortage = now.droppedByShortage
-    result.copies = now.copies
-    result.gets_copies = now.getsCopies ? 1 : 0
-    result.oldest_lease_age = now.oldestLeaseAge
-    result.latency_p50 = now.latencyP50
-    result.latency_p99 = now.latencyP99
-    result.latency_max = now.latencyMax
-    result.age = now.age
+    subscriberMembers.fill(&result, ChannelStatistics.SubscriberStatus.figures, of: now)
     withUnsafeMutableBytes(of: &result.name) { copy(now.name, into: $0) }
     return result
 }
+
+private let channelMembers = CStructMembers(of: frameshare_channel_statistics())
+private let subscriberMembers = CStructMembers(of: frameshare_subscriber_status())
+private let groupMembers = CStructMembers(of: frameshare_group_status())

@@ -31,69 +31,38 @@ struct Metrics {
     var document: String { families.map(\.lines).joined() }
 
     private mutating func add(_ now: ChannelStatistics, _ channel: [(String, String)]) {
-        counter("frameshare_frames_published_total", "Frames published.", channel, now.published)
-        let lost = "Frames lost before they were published."
-        counter("frameshare_frames_lost_total", lost, channel + [("reason", "source")], now.lostBySource)
-        counter("frameshare_frames_lost_total", lost, channel + [("reason", "no_free_slot")], now.lostNoFreeSlot)
-        counter(
-            "frameshare_source_errors_total",
-            "Errors of the source that it went on after.",
-            channel,
-            now.sourceErrors
-        )
+        add(ChannelStatistics.figures, of: now, channel)
         let trouble = "Whether something is amiss with the source, such as a camera that gives no frames."
         gauge("frameshare_source_trouble", trouble, channel, now.sourceTrouble.isEmpty ? 0 : 1)
-        counter(
-            "frameshare_frames_damaged_total",
-            "Frames published whose data is no whole image, or damaged to the driver's knowledge.",
-            channel,
-            now.damaged
-        )
-        let slots = "Slots of the pool."
-        gauge("frameshare_slots", slots, channel + [("state", "free")], UInt64(clamping: now.slotsFree))
-        gauge("frameshare_slots", slots, channel + [("state", "at_source")], UInt64(clamping: now.slotsAtSource))
-        gauge(
-            "frameshare_slots",
-            slots,
-            channel + [("state", "held")],
-            UInt64(clamping: now.slots - now.slotsFree - now.slotsAtSource)
-        )
+        let held = UInt64(clamping: now.slots - now.slotsFree - now.slotsAtSource)
+        gauge("frameshare_slots", "Slots of the pool.", channel + [("state", "held")], held)
         if let copies = now.copies {
-            let slots = "Slots for copies, for subscribers that lag."
-            gauge("frameshare_copy_slots", slots, channel + [("state", "free")], UInt64(clamping: copies.free))
-            gauge(
-                "frameshare_copy_slots",
-                slots,
-                channel + [("state", "held")],
-                UInt64(clamping: copies.slots - copies.free)
-            )
-            counter("frameshare_frames_copied_total", "Frames copied for subscribers that lag.", channel, copies.copied)
+            add(ChannelStatistics.CopyStatus.figures, of: copies, channel)
+            let held = UInt64(clamping: copies.slots - copies.free)
+            gauge("frameshare_copy_slots", "Slots for copies.", channel + [("state", "held")], held)
         }
         gauge("frameshare_subscribers", "Subscribers.", channel, UInt64(now.subscribers.count))
         for subscriber in now.subscribers {
             let labels =
                 channel + [("subscriber", subscriber.name), ("id", "\(subscriber.id)"), ("pid", "\(subscriber.pid)")]
-            counter("frameshare_subscriber_delivered_total", "Frames a subscriber took.", labels, subscriber.delivered)
-            let dropped = "Frames a subscriber was not given."
-            counter(
-                "frameshare_subscriber_dropped_total",
-                dropped,
-                labels + [("reason", "policy")],
-                subscriber.droppedByPolicy
+            add(ChannelStatistics.SubscriberStatus.figures, of: subscriber, labels)
+        }
+        for group in now.groups {
+            add(ChannelStatistics.GroupStatus.figures, of: group, channel + [("group", group.name)])
+        }
+    }
+
+    /// The figures that are metrics.
+    private mutating func add<Of>(_ figures: [Figure<Of>], of: Of, _ labels: [(String, String)]) {
+        for figure in figures {
+            guard let metric = figure.metric else { continue }
+            add(
+                "frameshare_\(metric.name)" + (metric.isCounter ? "_total" : ""),
+                metric.isCounter ? "counter" : "gauge",
+                metric.about ?? figure.about,
+                labels + (metric.label.map { [($0.key, $0.value)] } ?? []),
+                UInt64(clamping: figure.value(of))
             )
-            counter(
-                "frameshare_subscriber_dropped_total",
-                dropped,
-                labels + [("reason", "budget")],
-                subscriber.droppedByBudget
-            )
-            counter(
-                "frameshare_subscriber_dropped_total",
-                dropped,
-                labels + [("reason", "shortage")],
-                subscriber.droppedByShortage
-            )
-            gauge("frameshare_subscriber_held", "Frames a subscriber holds.", labels, UInt64(clamping: subscriber.held))
         }
     }
 

@@ -107,6 +107,7 @@ struct Routes: Sendable {
         case ("events", 1): return try get(request) { EventStream(watch).response(over: channel) }
         case ("channels", 1):
             return try get(request) { .json(ChannelWatch.channels(Dictionary(uniqueKeysWithValues: watch.seen))) }
+        case ("figures", 1): return try get(request) { .json(ChannelStatistics.describedFigures) }
         case ("channels", 2): return try describe(parts[1], request)
         case ("channels", 3) where parts[2] == "trigger": return try await trigger(parts[1], request)
         case ("channels", 3) where parts[2] == "controls": return try await controls(parts[1], request)

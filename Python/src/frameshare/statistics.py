@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from ._library import ENDED, check, encoded, ffi, lib, struct, text
@@ -30,7 +31,36 @@ class SubscriberStatistics:
 
 
 @dataclass(frozen=True)
-class SubscriberStatus:
+class _Figures:
+    """Numbers of a C struct. Those that the struct has beyond the ones named in the class are attributes too."""
+
+    #: All of the struct's numbers, by name.
+    figures: Mapping[str, int] = field(repr=False, hash=False)
+
+    def __getattr__(self, name: str) -> int:
+        # Not by `self.figures`: while an object is made or unpickled there is none.
+        figures: Mapping[str, int] = self.__dict__.get("figures", {})
+        if name in figures:
+            return figures[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.figures})
+
+
+def _named(kind: type[_Figures], c: Any) -> dict[str, Any]:
+    """What a class names of a C struct's numbers, and all of them."""
+    struct_type = ffi.typeof(c)
+    members = (struct_type.item if struct_type.kind == "pointer" else struct_type).fields
+    numbers = {name: getattr(c, name) for name, member in members if member.type.kind == "primitive"}
+    named = {name: numbers[name] for name in kind.__annotations__ if name in numbers}
+    # What is not named is a figure that came later, or room between members.
+    figures = {name: n for name, n in numbers.items() if name in named or not ("reserved" in name or name == "struct_size")}
+    return {**named, "figures": figures}
+
+
+@dataclass(frozen=True)
+class SubscriberStatus(_Figures):
     """A subscriber, as its publisher sees it. Ages and latencies are in nanoseconds."""
 
     id: int
@@ -57,7 +87,7 @@ class SubscriberStatus:
 
 
 @dataclass(frozen=True)
-class GroupStatus:
+class GroupStatus(_Figures):
     """A group of subscribers that share the frames."""
 
     name: str
@@ -74,7 +104,7 @@ class GroupStatus:
 
 
 @dataclass(frozen=True)
-class ChannelStatistics:
+class ChannelStatistics(_Figures):
     """A channel, as its publisher sees it. Ages are in nanoseconds; ``since_last_frame`` is -1 before the first."""
 
     publisher_pid: int
@@ -132,17 +162,15 @@ def channel_statistics(ask: Any, handle: Any) -> ChannelStatistics | None:
     if check(ask(handle, c, people, most)) == ENDED:
         return None
     subscribers = tuple(_status(people[i]) for i in range(min(most, c.subscriber_count)))
-    numbers = {name: getattr(c, name) for name in ChannelStatistics.__annotations__ if hasattr(c, name)}
     texts = {"source_name": text(c.source_name), "source_trouble": text(c.source_trouble)}
-    return ChannelStatistics(**{**numbers, **texts, "subscribers": subscribers})
+    return ChannelStatistics(**{**_named(ChannelStatistics, c), **texts, "subscribers": subscribers})
 
 
 def _status(c: Any) -> SubscriberStatus:
     policy = _POLICIES[c.policy] if c.policy < len(_POLICIES) else "unknown"
-    numbers = {name: getattr(c, name) for name in SubscriberStatus.__annotations__}
     return SubscriberStatus(
         **{
-            **numbers,
+            **_named(SubscriberStatus, c),
             "name": text(c.name),
             "policy": f"queue:{c.queue_depth}" if policy == "queue" else policy,
             "reserved": bool(c.reserved),
@@ -159,10 +187,8 @@ def group_statuses(ask: Any, handle: Any) -> tuple[GroupStatus, ...]:
         group.struct_size = ffi.sizeof("struct frameshare_group_status")
     if check(ask(handle, groups, most, count)) == ENDED:
         return ()
-    names = [name for name in GroupStatus.__annotations__ if name != "name"]
     return tuple(
-        GroupStatus(name=text(c.name), **{name: getattr(c, name) for name in names})
-        for c in groups[0 : min(most, count[0])]
+        GroupStatus(**{**_named(GroupStatus, c), "name": text(c.name)}) for c in groups[0 : min(most, count[0])]
     )
 
 

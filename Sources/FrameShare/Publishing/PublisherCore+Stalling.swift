@@ -56,7 +56,7 @@ extension PublisherCore {
     /// - Parameter inFlight: how many slots are being filled, which will want room too
     static func goesOn(inFlight: Int, _ state: inout State) -> Bool {
         guard !state.generation.leases.hasRoom(inFlight: inFlight) else {
-            if !state.stall.isOver { state.stall.end() }
+            if !state.stall.isOver { endStall(&state) }
             return true
         }
         var users: [StallCredit.UserID] = []
@@ -65,4 +65,7 @@ extension PublisherCore {
         }
         return !state.stall.look(users, now: monotonicNow())
     }
+
+    /// The source waits no longer. `state` is held.
+    static func endStall(_ state: inout State) { state.stall.end() }
 }

@@ -1,5 +1,4 @@
 internal import CLinuxMedia
-internal import Glibc
 internal import Synchronization
 
 // What monitors are told.
@@ -14,42 +13,35 @@ extension PublisherCore {
             let now = monotonicNow()
             let leases = state.generation.leases
             let pool = state.generation.pool
-            let subscribers = state.members.map { member in
-                Self.status(of: member, in: state, now: now)
+            var statistics = state.counted
+            statistics.generation = state.generation.number
+            statistics.streams = pool.streams.indices.map {
+                .init(
+                    stream: pool.streams[$0],
+                    memory: pool.slots[0][$0][0].kind,
+                    protection: pool.slots[0][$0][0].writeProtection
+                )
             }
-            return ChannelStatistics(
-                channel: channel,
-                sourceName: options.sourceName,
-                publisherPID: getpid(),
-                publisherUID: geteuid(),
-                generation: state.generation.number,
-                streams: pool.streams.indices.map {
-                    .init(
-                        stream: pool.streams[$0],
-                        memory: pool.slots[0][$0][0].kind,
-                        protection: pool.slots[0][$0][0].writeProtection
-                    )
-                },
-                slots: leases.slots,
-                slotsFree: leases.free.count,
-                slotsAtSource: leases.atSource.count,
-                sourceNeed: leases.sourceNeed,
-                slotsReserved: leases.reserved,
-                retiredSlotsHeld: state.retired.reduce(0) { $0 + $1.leases.pinned.count },
-                copies: state.generation.copies.map {
-                    .init(slots: $0.count, free: leases.freeCopies.count, floor: $0.floor, copied: state.copied)
-                },
-                published: page.published.pointee.load(ordering: .relaxed),
-                lostBySource: page.lostBySource.pointee.load(ordering: .relaxed),
-                lostNoFreeSlot: page.lostNoFreeSlot.pointee.load(ordering: .relaxed),
-                damaged: page.damaged.pointee.load(ordering: .relaxed),
-                age: now - startedAt,
-                sinceLastFrame: state.lastPublish.map { now - $0 } ?? -1,
-                subscribers: subscribers,
-                groups: state.work.status,
-                sourceTrouble: health.trouble,
-                sourceErrors: health.errors
-            )
+            statistics.slots = leases.slots
+            statistics.slotsFree = leases.free.count
+            statistics.slotsAtSource = leases.atSource.count
+            statistics.sourceNeed = leases.sourceNeed
+            statistics.slotsReserved = leases.reserved
+            statistics.retiredSlotsHeld = state.retired.reduce(0) { $0 + $1.leases.pinned.count }
+            statistics.copies = state.generation.copies.map {
+                .init(slots: $0.count, free: leases.freeCopies.count, floor: $0.floor, copied: state.copied)
+            }
+            statistics.published = page.published.pointee.load(ordering: .relaxed)
+            statistics.lostBySource = page.lostBySource.pointee.load(ordering: .relaxed)
+            statistics.lostNoFreeSlot = page.lostNoFreeSlot.pointee.load(ordering: .relaxed)
+            statistics.damaged = page.damaged.pointee.load(ordering: .relaxed)
+            statistics.age = now - startedAt
+            statistics.sinceLastFrame = state.lastPublish.map { now - $0 } ?? -1
+            statistics.subscribers = state.members.map { Self.status(of: $0, in: state, now: now) }
+            statistics.groups = state.work.status
+            statistics.sourceTrouble = health.trouble
+            statistics.sourceErrors = health.errors
+            return statistics
         }
     }
 

@@ -42,6 +42,8 @@ final class PublisherCore: Sendable {
 
     struct State {
         var generation: Generation
+        /// What monitors are told that is counted, or known from the beginning. The rest is added when somebody asks.
+        var counted: ChannelStatistics
         /// What the next generation's slots have room for.
         var metadataCapacity: Int
         var retired: [Generation] = []
@@ -129,6 +131,12 @@ final class PublisherCore: Sendable {
         state = Mutex(
             State(
                 generation: generation,
+                counted: ChannelStatistics(
+                    channel: channel,
+                    sourceName: options.sourceName,
+                    publisherPID: getpid(),
+                    publisherUID: geteuid()
+                ),
                 metadataCapacity: options.metadataCapacity,
                 stall: Stall(limit: options.stallLimit)
             )
@@ -444,7 +452,7 @@ final class PublisherCore: Sendable {
             state.withLock {
                 $0.sleepers -= 1
                 // Without a look that found room: from now on nobody keeps the source waiting.
-                if waitsForRoom && $0.sleepers == 0 { $0.stall.end() }
+                if waitsForRoom && $0.sleepers == 0 { Self.endStall(&$0) }
                 if $0.sleepers == 0 {
                     page.shortage.pointee.bitwiseAnd(~FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
                 }

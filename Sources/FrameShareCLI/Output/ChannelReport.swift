@@ -36,8 +36,12 @@ struct ChannelReport {
         }
         let lost =
             "lost by the source \(now.lostBySource), for want of a free slot \(now.lostNoFreeSlot)"
-            + (now.sourceErrors > 0 ? "; \(now.sourceErrors) errors of the source" : "")
-            + (now.damaged > 0 ? "; damaged \(now.damaged)" : "")
+            + ChannelStatistics.figures.compactMap { figure in
+                let value = figure.value(now)
+                guard let note = figure.note, value > 0 else { return nil }
+                let isTime = figure.json.hasSuffix("_ns")
+                return "; \(isTime ? Quantities.time(nanoseconds: Int64(clamping: value)) : "\(value)") \(note)"
+            }.joined()
         let held = max(0, now.slots - now.slotsFree - now.slotsAtSource)
         var pool =
             "pool of \(now.slots): \(now.slotsFree) free, \(now.slotsAtSource) at the source (needs \(now.sourceNeed)), "

@@ -2,6 +2,10 @@
 
 const whole = new Intl.NumberFormat("en");
 
+// What the server says of each number: so the page has figures that came after it was made.
+let described = [];
+fetch("api/figures").then((answer) => answer.json()).then((figures) => { described = figures.channel; }).catch(() => {});
+
 /** Nanoseconds as people say them: three digits and a unit. */
 export function duration(nanoseconds) {
   for (const [size, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]]) {
@@ -37,6 +41,30 @@ export class StatisticsPanel {
     this.#showPool(statistics.pool, statistics.copies);
     this.#showLatency(statistics.latency);
     this.#showSubscribers(statistics.subscribers);
+    this.#showAll(statistics);
+  }
+
+  /** Each figure with what it means. */
+  #showAll(statistics) {
+    const list = this.#find(".all dl");
+    if (list.childElementCount === 0) {
+      for (const { key, about } of described) {
+        const row = document.createElement("div");
+        const term = document.createElement("dt");
+        term.textContent = about;
+        const number = document.createElement("dd");
+        number.dataset.figure = key;
+        row.append(term, number);
+        list.append(row);
+      }
+    }
+    for (const number of list.querySelectorAll("dd")) {
+      const { figure } = number.dataset;
+      const value = figure.split(".").reduce((object, key) => object?.[key], statistics);
+      number.textContent = value === null || value === undefined ? "–"
+        : typeof value === "boolean" ? (value ? "yes" : "no")
+          : figure.endsWith("_ns") ? duration(value) : whole.format(value);
+    }
   }
 
   /** Says whether the numbers are of now: without a signal they are the last that there were. */
