@@ -959,6 +959,8 @@ struct frameshare_channel_statistics {
     char source_trouble[256];
     /* Frames that were published with FRAMESHARE_FLAG_ERROR. */
     uint64_t damaged;
+    /* How long readers of every frame have made the source wait, in ns. A live source waits for nobody. */
+    uint64_t stalled;
 };
 
 /* One subscriber, as the publisher sees it. */

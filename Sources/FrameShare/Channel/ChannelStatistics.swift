@@ -42,6 +42,8 @@ public struct ChannelStatistics: Sendable, Equatable {
     public var sourceTrouble = ""
     /// Errors of the source that it went on after, such as a driver's failed call.
     public var sourceErrors: UInt64 = 0
+    /// How long `everyFrame` subscribers have made the source wait, in ns. A live source waits for nobody.
+    public var stalled: UInt64 = 0
 
     /// A stream and the memory that it is in.
     public struct StreamStatus: Sendable, Equatable {
@@ -195,6 +197,14 @@ extension ChannelStatistics {
             \.retiredSlotsHeld,
             json: "pool.retired_held",
             about: "Buffers of earlier generations that are still held."
+        ),
+        .init(
+            "stalled",
+            \.stalled,
+            json: "stalled_ns",
+            about: "How long readers of every frame have made the source wait.",
+            metric: .counter("source_stalled_nanoseconds"),
+            note: "that readers made the source wait"
         ),
     ]
 }

@@ -12,6 +12,8 @@ extension PublisherCore {
         private var users: [StallCredit.UserID] = []
         /// The least that one of them has left, in ns.
         private(set) var left: Int64 = .max
+        /// How long the source has waited so far, in ns.
+        private(set) var waited: UInt64 = 0
 
         init(limit: Duration?) { credit = limit.map { StallCredit(limit: $0.nanosecondsClamped) } }
 
@@ -21,12 +23,12 @@ extension PublisherCore {
         /// The source looks on, and finds these without room.
         /// - Returns: whether one of them is to be waited for
         mutating func look(_ found: [StallCredit.UserID], now: Int64) -> Bool {
-            guard credit != nil else { return !found.isEmpty }
             charge(until: now)
             users.removeAll(keepingCapacity: true)
             left = .max
             for user in found where !users.contains(user) {
-                guard let its = credit?.left(user, now: now), its > 0 else { continue }
+                let its = credit?.left(user, now: now) ?? .max
+                guard its > 0 else { continue }
                 users.append(user)
                 left = min(left, its)
             }
@@ -47,6 +49,7 @@ extension PublisherCore {
             // A source that waits looks ten times a second. A longer time was not waited: the program did something else, or
             // was stopped.
             let waited = min(now - since, 1_000_000_000)
+            self.waited &+= UInt64(max(0, waited))
             for user in users { credit?.charge(user, waited, now: now) }
         }
     }
@@ -63,9 +66,13 @@ extension PublisherCore {
         state.generation.leases.forEachWithoutRoom(inFlight: inFlight) { id in
             if let member = state.members.first(where: { $0.id == id }) { users.append(member.uid) }
         }
+        defer { state.counted.stalled = state.stall.waited }
         return !state.stall.look(users, now: monotonicNow())
     }
 
     /// The source waits no longer. `state` is held.
-    static func endStall(_ state: inout State) { state.stall.end() }
+    static func endStall(_ state: inout State) {
+        state.stall.end()
+        state.counted.stalled = state.stall.waited
+    }
 }
