@@ -190,6 +190,8 @@ struct PublishingTests {
             try await eventually { publisher.statistics.subscribers.map(\.name) == ["good"] }
         }
         #expect(seen == sent)
+        // The first one's time, and what passed between a look and the next.
+        #expect(publisher.statistics.stalled >= 100_000_000)
         #expect(good.statistics.lost == FrameLoss())
     }
 
