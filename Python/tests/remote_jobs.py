@@ -238,6 +238,12 @@ class RaisesAtTheSecond(Picamera2Proxy):
         raise ValueError("no more of these")
 
 
+class ExitsAtTheFirst(Picamera2Proxy):
+    def run(self):
+        self.capture_array()
+        sys.exit(7)
+
+
 class NeverTakes(Picamera2Proxy):
     def run(self):
         time.sleep(600)

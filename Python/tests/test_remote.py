@@ -14,7 +14,7 @@ from conftest import PATIENCE, until
 from stand_in import LORES, MAIN, Camera
 
 import frameshare
-from frameshare.remote import Pool, Process, RemoteRequest, RemoteTraceback
+from frameshare.remote import Picamera2Proxy, Pool, Process, RemoteRequest, RemoteTraceback
 
 
 def sent(pool, camera, **kwargs):
@@ -517,6 +517,26 @@ def test_a_proxy_whose_run_raises_fails_its_futures_with_that() -> None:
         futures[2].result(PATIENCE)
     proxy.close()
     all_back(camera)
+
+
+def test_a_proxy_that_exits_ends_no_other_program() -> None:
+    camera = Camera()
+    with jobs.ExitsAtTheFirst(camera) as proxy:
+        with pytest.raises(frameshare.WorkerLost):
+            proxy.send(camera.capture()).result(PATIENCE)
+        proxy.join(PATIENCE)
+        assert proxy.exitcode == 7
+        all_back(camera)
+
+
+def test_a_proxy_refuses_what_is_no_request_and_no_stream_in_words() -> None:
+    camera = Camera()
+    with pytest.raises(frameshare.InvalidArgument, match="no stream 'other'; it has main"):
+        Picamera2Proxy(camera, "other")
+    with jobs.NeverTakes(camera) as proxy:
+        with pytest.raises(frameshare.InvalidArgument, match="is none of picamera2's"):
+            proxy.send(None)
+        proxy.close(0)
 
 
 def test_closing_a_proxy_that_takes_nothing_ends_after_the_timeout() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from .. import errors
 from .child import Taker
 from .dispatch import Dispatcher
 from .request import RemoteRequest, shaped
@@ -52,6 +53,9 @@ class Picamera2Proxy:
         self._dispatcher: Dispatcher | None = None
         self._taker: Taker | None = None
         configuration = picam2.camera_configuration()
+        streams = [each for each, stream in picam2.stream_map.items() if stream is not None] if configuration else [name]
+        if name not in streams:
+            raise errors.InvalidArgument(f"the camera has no stream {name!r}; it has {', '.join(streams)}")
         #: The stream's configuration: size, format, stride.
         self.config: dict[str, Any] = dict(configuration[name]) if configuration else {}
 
@@ -82,6 +86,8 @@ class Picamera2Proxy:
         try:
             self.run()
             taker.done()
+        except (SystemExit, KeyboardInterrupt):
+            raise  # it wants the process to end
         except BaseException as error:
             taker.fail(error)
             raise
@@ -106,7 +112,8 @@ class Picamera2Proxy:
             assert self._dispatcher is not None
             return self._dispatcher.send(request, {})
         finally:
-            request.release()
+            if getattr(request, "request", None) is not None:  # else it is none, or was released before
+                request.release()
 
     def close(self, timeout: float | None = None) -> None:
         """Waits until the process has had all that was sent, lets ``capture_array`` give None, and waits for its end. With a
