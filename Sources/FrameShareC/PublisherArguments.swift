@@ -16,8 +16,10 @@ func publisherOptions(_ pointer: UnsafePointer<frameshare_publisher_options>?) t
         }
         options.access.allowedUsers = (0..<Int(given.allowed_user_count)).map { users[$0] }
     }
-    if given.metadata_capacity != 0 { options.metadataCapacity = Int(given.metadata_capacity) }
-    if given.source_need != 0 { options.sourceNeed = Int(given.source_need) }
+    for number in Publisher.Options.numbers {
+        let value = optionMembers.number(number.name, in: given)
+        if value != 0 { options[keyPath: number.path] = Int(clamping: value) }
+    }
     switch Int(given.control_access) {
     case FRAMESHARE_CONTROL_ACCESS_OWNER: options.access.control = .owner
     case FRAMESHARE_CONTROL_ACCESS_NOBODY: options.access.control = .nobody
@@ -42,6 +44,8 @@ func publisherOptions(_ pointer: UnsafePointer<frameshare_publisher_options>?) t
     }
     return options
 }
+
+private let optionMembers = CStructMembers(of: frameshare_publisher_options())
 
 /// A pool of a caller's buffers: the descriptors are duplicated, and checked for what they are said to be.
 func pool(

@@ -19,6 +19,12 @@ from .metadata import MetadataWriter, Value
 from .statistics import ChannelStatistics, GroupStatus, channel_statistics, group_statuses
 from .streams import Stream, c_streams
 
+#: The options of C that are plain numbers: each is a keyword, also those that ``Publisher``'s signature does not name.
+_NUMBERS = {
+    name
+    for name, member in ffi.typeof("struct frameshare_publisher_options").fields
+    if member.type.cname == "uint32_t" and name not in ("struct_size", "mode", "allowed_user_count") and "reserved" not in name
+}
 _CONTROL_ACCESS = ("owner", "nobody", "everyone")
 _CLOCKS = {"monotonic": 1, "boottime": 2, "realtime": 3, "unknown": 0}
 
@@ -46,7 +52,8 @@ class Publisher:
     A subscriber that does not fit a reconfiguration, by its streams or its reservation, is disconnected; with
     ``keep_misfits`` it stays, and waits for one that it fits.
     ``control_access`` is who may set what ``offer_controls`` offers, of those who may connect: "owner", the publisher's own
-    user, and root; "nobody"; "everyone".
+    user, and root; "nobody"; "everyone". ``numbers`` are further options of C's ``struct frameshare_publisher_options`` that
+    are plain numbers, by their names.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class Publisher:
         source_name: str = "Python",
         directory: str | os.PathLike[str] | None = None,
         buffers: Sequence[tuple[int, str, int]] | None = None,
+        **numbers: int,
     ) -> None:
         self.channel = channel
         self.streams = _streams(streams)
@@ -99,6 +107,10 @@ class Publisher:
             raise errors.InvalidArgument(f"there is no control_access '{control_access}'; use owner, nobody or everyone")
         options.control_access = _CONTROL_ACCESS.index(control_access)
         options.keep_misfits = keep_misfits
+        for name, number in numbers.items():
+            if name not in _NUMBERS:
+                raise TypeError(f"Publisher() got an unexpected keyword argument {name!r}")
+            setattr(options, name, whole(name, number))
         options.source_name, options.memory = kept(source_name), kept(memory)
         if directory is not None:
             options.directory = kept(directory)

@@ -53,6 +53,19 @@ public final class Publisher: Sendable {
         public var logger: Logger?
 
         public init() {}
+
+        /// An option that is a plain number.
+        package struct Number: Sendable {
+            /// The name of C's member and of Python's keyword; there 0 is the default.
+            package let name: String
+            package let path: any WritableKeyPath<Options, Int> & Sendable
+        }
+
+        /// Described once: C and Python follow. In C a member at the end of the options, of the same name.
+        package static let numbers = [
+            Number(name: "metadata_capacity", path: \.metadataCapacity),
+            Number(name: "source_need", path: \.sourceNeed),
+        ]
     }
 
     let core: PublisherCore
