@@ -685,6 +685,9 @@ struct frameshare_publisher_options {
      * that it fits; else it is disconnected, and told why. */
     uint8_t keep_misfits;
     uint8_t reserved[7];
+    /* The most subscribers at a time; one more is refused. 0: 120, the most that a channel can have. */
+    uint32_t subscriber_limit;
+    uint32_t limit_reserved;
 };
 
 /* A buffer that a camera, or anyone else, has made. The library duplicates the descriptor. A memfd must be sealed against

@@ -29,6 +29,8 @@ public final class Publisher: Sendable {
         public var metadataCapacity = 65_536
         /// Slots that the source itself must always have: the one being filled, or what a driver needs queued.
         public var sourceNeed = 1
+        /// The most subscribers at a time, 1 to 120, whoever they are. One more is refused. Monitors do not count.
+        public var subscriberLimit = 120
         /// How long the `everyFrame` subscribers of one user, all together, may stall the source in any minute.
         ///
         /// Zero, the default, is for a live source, such as a camera: it waits for nobody. A subscriber without room loses
@@ -65,6 +67,7 @@ public final class Publisher: Sendable {
         package static let numbers = [
             Number(name: "metadata_capacity", path: \.metadataCapacity),
             Number(name: "source_need", path: \.sourceNeed),
+            Number(name: "subscriber_limit", path: \.subscriberLimit),
         ]
     }
 

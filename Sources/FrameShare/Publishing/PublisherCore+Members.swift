@@ -58,8 +58,9 @@ extension PublisherCore {
                 refusal = .closed
                 return 0
             }
-            guard state.members.count < Self.maximumMembers else {
-                refusal = .refused("the channel has \(Self.maximumMembers) subscribers, which is the most")
+            let most = min(max(1, options.subscriberLimit), Self.maximumMembers)
+            guard state.members.count < most else {
+                refusal = .refused("the channel has \(most) subscribers, which is the most")
                 return 0
             }
             let group = hello.group.isEmpty ? nil : state.work.enter(hello.group)
