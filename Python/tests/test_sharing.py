@@ -455,6 +455,20 @@ def test_a_live_source_waits_for_nobody() -> None:
         full.close()
 
 
+def test_options_that_are_numbers_are_keywords() -> None:
+    with Publisher("few", {"main": (64, 48, "BGR888")}, subscriber_limit=1) as publisher:
+        with Subscriber("few"):
+            with pytest.raises(frameshare.Refused, match="1 subscribers, which is the most"):
+                Subscriber("few")
+            assert frameshare.Monitor("few").statistics().subscriber_count == 1
+        until(lambda: not publisher.statistics.subscribers)
+        Subscriber("few").close()
+    with pytest.raises(TypeError, match="subscriber_limits"):
+        Publisher("few", {"main": (64, 48, "BGR888")}, subscriber_limits=1)
+    with pytest.raises(frameshare.InvalidArgument, match="subscriber_limit is -1"):
+        Publisher("few", {"main": (64, 48, "BGR888")}, subscriber_limit=-1)
+
+
 def test_who_lags_is_given_copies() -> None:
     with pytest.raises(frameshare.InvalidArgument):
         Publisher("lag", {"main": (64, 48, "BGR888")}, copies=-1)

@@ -19,11 +19,13 @@ from .metadata import MetadataWriter, Value
 from .statistics import ChannelStatistics, GroupStatus, channel_statistics, group_statuses
 from .streams import Stream, c_streams
 
+#: Those that have keywords of other names, or none.
+_OTHER_NUMBERS = ("struct_size", "allowed_user_count", "copy_slots")
 #: The options of C that are plain numbers: each is a keyword, also those that ``Publisher``'s signature does not name.
 _NUMBERS = {
     name
     for name, member in ffi.typeof("struct frameshare_publisher_options").fields
-    if member.type.cname == "uint32_t" and name not in ("struct_size", "mode", "allowed_user_count") and "reserved" not in name
+    if member.type.cname == "uint32_t" and name not in _OTHER_NUMBERS and "reserved" not in name
 }
 _CONTROL_ACCESS = ("owner", "nobody", "everyone")
 _CLOCKS = {"monotonic": 1, "boottime": 2, "realtime": 3, "unknown": 0}
