@@ -32,25 +32,97 @@ struct PollingTests {
         for value in 1...4 { try publisher.send(UInt8(value)) }
         #expect(isReadable(descriptor, within: 20_000))
         var bytes: Int32 = 0
-        #expect(ioctl(descriptor, UInt(FIONREAD), &bytes) == 0)
+        let socket = try #require(try watched(by: descriptor).first { isSocket($0) })
+        #expect(ioctl(socket, UInt(FIONREAD), &bytes) == 0)
         let wake = try wakeMessageSize()
         #expect(Int(bytes) == wake, "more than one message waits")
         #expect(try subscriber.drain() == [1, 2, 3, 4])
         #expect(!isReadable(descriptor))
     }
 
+    /// The descriptors that an epoll descriptor watches.
+    private func watched(by descriptor: Int32) throws -> [Int32] {
+        let file = try #require(fopen("/proc/self/fdinfo/\(descriptor)", "r"))
+        defer { fclose(file) }
+        var text = [CChar](repeating: 0, count: 4096)
+        let count = fread(&text, 1, text.count - 1, file)
+        let lines = String(decoding: text[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self).split(separator: "\n")
+        return lines.compactMap { line in
+            let words = line.split(separator: " ")
+            return words.first == "tfd:" ? Int32(words[1]) : nil
+        }
+    }
+
+    private func isSocket(_ descriptor: Int32) -> Bool {
+        var status = stat()
+        return fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+
     /// The size of a wake message: header only.
     private func wakeMessageSize() throws -> Int { 12 }
 
-    @Test("one that was never armed is never written to")
-    func notArmed() throws {
+    @Test("a loop that polls first, and takes one frame each time it may, gets every frame")
+    func pollFirst() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber([], .queue(4)) { pollable(&$0) }
+        let descriptor = try subscriber.pollDescriptor
+        #expect(!isReadable(descriptor), "nothing was published")
+        var seen: [UInt8] = []
+        for round: UInt8 in 0..<20 {
+            for value in 1...3 { try publisher.send(round * 3 + UInt8(value)) }
+            for _ in 0..<3 {
+                #expect(isReadable(descriptor, within: 60_000))
+                if let value = try subscriber.tryNextValue() { seen.append(value) }
+            }
+            // A look that finds nothing, as after a spurious wake.
+            if round % 3 == 0 { #expect(try subscriber.drain() == []) }
+            if round % 5 == 4 { try publisher.reconfigure(streams: [Stream(name: "main", layout: .grey(16, 8))], slots: 8) }
+            while isReadable(descriptor) { if let value = try subscriber.tryNextValue() { seen.append(value) } }
+        }
+        #expect(seen == Array(1...60))
+    }
+
+    @Test("frames that came before anybody polled make it readable, one after the other")
+    func alreadyThere() throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber([], .queue(4)) { pollable(&$0) }
+        for value in 1...4 { try publisher.send(UInt8(value)) }
+        let descriptor = try subscriber.pollDescriptor
+        for value: UInt8 in 1...4 {
+            #expect(isReadable(descriptor, within: 60_000))
+            #expect(try present(subscriber.tryNext()).value() == value)
+        }
+        #expect(try subscriber.drain() == [])
+        #expect(!isReadable(descriptor))
+    }
+
+    @Test("it stays the same over a new connection, sleeps while there is none, and tells of the first frame of the next")
+    func reconnecting() async throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
-        let subscriber = try channel.subscriber([], .latest) { pollable(&$0) }
+        let subscriber = try channel.subscriber {
+            pollable(&$0)
+            $0.reconnect = true
+        }
         let descriptor = try subscriber.pollDescriptor
-        for value in 1...10 { try publisher.send(UInt8(value)) }
+        try publisher.send(1)
+        #expect(isReadable(descriptor, within: 60_000))
+        #expect(try subscriber.drain() == [1])
+        publisher.close()
+        // The end is heard, and then there is nothing to look after.
+        #expect(isReadable(descriptor, within: 60_000))
+        #expect(try subscriber.drain() == [])
         #expect(!isReadable(descriptor))
-        #expect(try subscriber.drain() == [10])
+        let next = try channel.publisher()
+        #expect(isReadable(descriptor, within: 60_000))
+        #expect(try subscriber.drain() == [])
+        try next.send(2)
+        #expect(isReadable(descriptor, within: 60_000))
+        #expect(try subscriber.drain() == [2])
+        #expect(try subscriber.pollDescriptor == descriptor)
+        #expect(subscriber.statistics.connections == 2)
     }
 
     @Test("no wake is lost, however frames and looks interleave")

@@ -52,32 +52,43 @@ extension Subscriber {
         return .begin
     }
 
-    /// Tries once to connect, on a thread that keeps nobody's reference while it waits.
-    private func beginAttempt() throws(ChannelError) {
+    /// Tries to connect, on a thread that keeps nobody's reference while it waits.
+    /// - Parameter again: until it is connected, or the subscriber closed; else once
+    func beginAttempt(again: Bool = false) throws(ChannelError) {
         let (channel, directory, hello, timeout) = (channel, directory, hello, options.connectTimeout)
         try BackgroundThread.start(name: "fs-connect") { [weak self] in
-            var link: SubscriberLink?
-            do throws(ChannelError) {
-                link = try SubscriberLink.connect(
-                    channel: channel,
-                    directory: directory,
-                    hello: hello,
-                    timeout: timeout,
-                    isGivenUp: { self?.state.withLock(\.closed) ?? true }
-                )
-            } catch {}
-            self?.endAttempt(link)
+            while true {
+                var link: SubscriberLink?
+                do throws(ChannelError) {
+                    link = try SubscriberLink.connect(
+                        channel: channel,
+                        directory: directory,
+                        hello: hello,
+                        timeout: timeout,
+                        isGivenUp: { self?.state.withLock(\.closed) ?? true }
+                    )
+                } catch {}
+                guard let pause = self?.endAttempt(link, again: again) else { return }
+                SubscriberLink.sleep(nanoseconds: pause)
+            }
         }
     }
 
     /// Goes over to the new connection, unless the subscriber was closed meanwhile: then it hangs up again.
-    private func endAttempt(_ made: SubscriberLink? = nil) {
+    /// - Returns: after how many ns another attempt is to be made, where one is
+    @discardableResult
+    private func endAttempt(_ made: SubscriberLink? = nil, again: Bool = false) -> Int64? {
         var link = made
         var first = link?.takeArrived()
+        var pause: Int64?
         state.withLock { state in
             state.isConnecting = false
             guard !state.closed else { return }
+            // A socket that can't be watched is as good as none.
+            if let socket = link?.socket, let gate, (try? gate.watch(socket)) == nil { first = nil }
             guard var next = link, let attachment = first else {
+                state.isConnecting = again
+                if again { pause = state.attemptPause }
                 state.nextAttempt = monotonicNow().addingClamped(state.attemptPause)
                 state.attemptPause = min(state.attemptPause * 2, Self.longestPause)
                 return
@@ -92,8 +103,11 @@ extension Subscriber {
             state.before = nil
             state.connections += 1
             (state.nextAttempt, state.attemptPause) = (0, Self.shortestPause)
+            // Nothing is announced in the new lane yet: whoever polls is to look.
+            gate?.raise()
         }
         withExtendedLifetime((link, first)) {}
         reconnection.bump()
+        return pause
     }
 }

@@ -66,6 +66,8 @@ public final class Subscriber: Sendable {
     let state: Mutex<State>
     let waiters = WaiterThreads(name: "fs-frames")
     let interrupts = Atomic<UInt32>(0)
+    /// What event loops poll; nil without ``Options/pollable``.
+    let gate: PollGate?
     /// What threads sleep on that wait for a new connection: bumped when an attempt has ended, and when they must look.
     let reconnection = FutexWord()
 
@@ -174,7 +176,11 @@ public final class Subscriber: Sendable {
             timeout: options.connectTimeout
         )
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
+        gate = options.pollable ? try PollGate() : nil
+        try gate?.watch(link.socket)
         state = Mutex(State(link: link, current: first))
+        // Armed before anybody polls: an event loop that polls first hears of the first frame, and of those already there.
+        if let gate { state.withLock { if Self.arm(&$0) { gate.raise() } } }
         if options.group != nil && !options.pollable { try watchSocket() }
     }
 
@@ -227,45 +233,6 @@ public final class Subscriber: Sendable {
         return taken?.frame
     }
 
-    /// The next frame if there is one now; nil if not. With ``Options/pollable``, nil also arms ``pollDescriptor``:
-    /// call this until it returns nil before going back to the event loop.
-    /// - Throws: as ``next(timeout:)``; `closed` when the channel has ended in order.
-    public func tryNext() throws(ChannelError) -> Frame? {
-        var failure: ChannelError? = nil
-        let taken: Taken? = state.withLock { state in
-            do throws(ChannelError) {
-                if options.pollable { try state.link.receive(channel: channel) }
-                if let taken = try take(&state) { return taken }
-                var looks = 0
-                while options.pollable {
-                    looks += 1
-                    guard looks <= Self.maximumEmptyGenerations else { throw Self.endlessGenerations }
-                    // SLEEP: announce, then look once more; an offer made meanwhile is found here, or wakes us.
-                    let announced = state.current
-                    state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
-                    announced.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
-                    atomicMemoryFence(ordering: .sequentiallyConsistent)
-                    if let taken = try take(&state) { return taken }
-                    // Unless that look went over to another generation, in whose lane nothing is announced yet.
-                    if state.current === announced { break }
-                }
-                // Not when armed: it would swallow the wake-up for a frame that came after the look.
-                if !options.pollable { try lookNowAndThen(&state) }
-                if let end = try ended(state) {
-                    // What was offered before the end that was just heard of.
-                    if let taken = try take(&state) { return taken }
-                    if options.reconnect { return nil }
-                    throw end
-                }
-            } catch {
-                failure = error
-            }
-            return nil
-        }
-        if let failure { throw failure }
-        return taken?.frame
-    }
-
     private func next(passing moment: FrameTimestamp?, timeout: Duration?) async throws(ChannelError) -> Frame? {
         let deadline = Deadline(after: timeout)
         if moment == nil, let taken = try takeNow() { return taken.frame }
@@ -278,7 +245,7 @@ public final class Subscriber: Sendable {
 
     /// The frame that lies in the lane, made where its ticket is taken: the way of a reader that is awake. Nil also where
     /// something else is to be looked at first.
-    private func takeFrame() -> Frame? {
+    func takeFrame() -> Frame? {
         state.withLock { state in
             guard !state.closed, let slot = state.takes.take(), let lost = book(slot, &state) else { return nil }
             return Frame(attachment: state.current, slot: slot, record: state.records.record(slot), lost: lost)
@@ -407,16 +374,6 @@ public final class Subscriber: Sendable {
     }
 
     // MARK: what it is
-
-    /// A descriptor for event loops (`poll`, `epoll`, GLib, asyncio): readable when ``tryNext()`` should be called,
-    /// until it returns nil. It is the control socket: only poll it, don't read or close it.
-    /// - Throws: `notPollable` without ``Options/pollable``.
-    public var pollDescriptor: Int32 {
-        get throws(ChannelError) {
-            guard options.pollable else { throw .notPollable }
-            return state.withLock { $0.link.socket.number }
-        }
-    }
 
     /// The streams subscribed to, as they are now.
     public var streams: [Stream] { state.withLock { $0.current.offer.streams.map(\.stream) } }

@@ -201,6 +201,12 @@ extension Subscriber {
         return frame.value()
     }
 
+    /// As ``nextValue(timeout:)``, for event loops.
+    func tryNextValue() throws -> UInt8? {
+        guard let frame = try tryNext() else { return nil }
+        return frame.value()
+    }
+
     /// The numbers of the frames until the channel ends.
     func numbersToTheEnd() async throws -> [UInt64] {
         var numbers: [UInt64] = []
