@@ -45,6 +45,7 @@ void test_metadata(void);
 void test_policies(void);
 void test_endings(void);
 void test_polling(void);
+void test_polling_first(void);
 void test_threads(void);
 void test_layouts(void);
 void test_own_buffers(void);

@@ -18,6 +18,7 @@ static const struct {
     {"latest, queue and every frame lose what they should", test_policies},
     {"ends, failures and deaths of publishers are told apart", test_endings},
     {"a poll loop sees every frame and the end", test_polling},
+    {"loops that poll first, and take one frame each time, see every frame", test_polling_first},
     {"threads share a subscriber, and closing it ends their waits", test_threads},
     {"every format's planes lie where its layout says", test_layouts},
     {"buffers of one's own are shared, unless they are not safe", test_own_buffers},

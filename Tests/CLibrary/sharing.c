@@ -4,6 +4,8 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -139,6 +141,54 @@ void test_polling(void) {
     CHECK(result == FRAMESHARE_ENDED);
     CHECK(seen == 10);
     frameshare_subscriber_close(subscriber);
+}
+
+/* Waits for a descriptor as poll(2), select(2) and an epoll(7) loop such as libuv's do. */
+static int is_readable(int how, int fd, int epoll) {
+    fd_set set;
+    struct epoll_event event;
+    switch (how) {
+        case 0: return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 60000) == 1;
+        case 1:
+            FD_ZERO(&set);
+            FD_SET(fd, &set);
+            return select(fd + 1, &set, NULL, NULL, &(struct timeval){.tv_sec = 60}) == 1;
+        default: return epoll_wait(epoll, &event, 1, 60000) == 1;
+    }
+}
+
+/* Loops that poll before they try, and take one frame each time. */
+void test_polling_first(void) {
+    for (int how = 0; how < 3; how++) {
+        frameshare_publisher *publisher = open_publisher("polling-first", 8);
+        struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+        options.pollable = 1;
+        options.policy = FRAMESHARE_POLICY_QUEUE;
+        options.queue_depth = 4;
+        frameshare_subscriber *subscriber = open_subscriber("polling-first", &options);
+        int fd = -1, epoll = epoll_create1(EPOLL_CLOEXEC);
+        CHECK_RESULT(frameshare_subscriber_poll_fd(subscriber, &fd), FRAMESHARE_OK);
+        CHECK(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN}) == 0);
+        CHECK(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) == 0);
+        int seen = 0, published = 0, result = FRAMESHARE_OK;
+        for (; published < 3; published++) publish_value(publisher, published, NULL);
+        while (result != FRAMESHARE_ENDED && is_readable(how, fd, epoll)) {
+            frameshare_frame *frame = NULL;
+            result = frameshare_subscriber_try_next(subscriber, &frame);
+            if (result == FRAMESHARE_OK) {
+                seen += 1;
+                frameshare_frame_release(frame);
+                if (published < 20) publish_value(publisher, published++, NULL);
+            } else if (result == FRAMESHARE_NO_FRAME && seen == 20 && publisher) {
+                CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+                publisher = NULL;
+            }
+        }
+        CHECK(result == FRAMESHARE_ENDED);
+        CHECK(seen == 20);
+        frameshare_subscriber_close(subscriber);
+        close(epoll);
+    }
 }
 
 void test_reconfiguring(void) {

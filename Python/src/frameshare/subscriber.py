@@ -35,7 +35,7 @@ class Subscriber:
     channel ends. ``spin`` looks again and again for so many seconds before it sleeps.
 
     ``group`` shares the work: each frame goes to one member of the group, which answers by ``frame.request``; see
-    ``Worker``. A subscriber that reconnects, and a member, have no ``fileno()``.
+    ``Worker``. A member has no ``fileno()``.
 
     Any thread may call any method; threads that wait at once share the frames.
 
@@ -60,8 +60,8 @@ class Subscriber:
     ) -> None:
         self.channel = channel
         self._handle: Any = None
-        # Each connection has another descriptor; and who polls learns late that a request was cancelled.
-        self._pollable = not reconnect and group is None
+        # Whoever polls learns late that a request was cancelled.
+        self._pollable = group is None
         self._ended = False
         self._has_warned = False
         self._readable = Readable(self.fileno, clear=False)
@@ -156,7 +156,8 @@ class Subscriber:
         return _Frames(self)
 
     def fileno(self) -> int:
-        """For ``select``, ``poll`` and event loops: readable when ``try_next`` should be called, until it gives None."""
+        """For ``select``, ``poll`` and event loops: readable while ``try_next`` has a frame to give, or something to look
+        after. It is the same as long as the subscriber lives, also when it connects again. Only poll it."""
         fd = ffi.new("int *")
         check(lib.frameshare_subscriber_poll_fd(self._open(), fd))
         return int(fd[0])

@@ -564,11 +564,12 @@ int frameshare_subscriber_next(frameshare_subscriber *subscriber, int64_t timeou
 int frameshare_subscriber_next_after(frameshare_subscriber *subscriber, int64_t timestamp, int64_t timeout,
                                      frameshare_frame **frame);
 
-/* The next frame if there is one, else FRAMESHARE_NO_FRAME, which also arms the pollable descriptor. */
+/* The next frame if there is one, else FRAMESHARE_NO_FRAME. Never waits. */
 int frameshare_subscriber_try_next(frameshare_subscriber *subscriber, frameshare_frame **frame);
 
-/* A descriptor for event loops, readable when frameshare_subscriber_try_next() should be called, until that returns
- * FRAMESHARE_NO_FRAME. Only poll it. Not for subscribers that reconnect: each connection has another. */
+/* A descriptor for event loops (poll, select, epoll, GLib, libuv): readable while frameshare_subscriber_try_next() has
+ * something to return or to look after. It may be polled first, before any try, and is the same as long as the subscriber
+ * lives, also when it connects again. Only poll it: it is an epoll descriptor of the subscriber's own. */
 int frameshare_subscriber_poll_fd(frameshare_subscriber *subscriber, int *fd);
 
 /* Makes every thread that waits in frameshare_subscriber_next() now return FRAMESHARE_ERROR_INTERRUPTED. */

@@ -93,6 +93,7 @@ extension Subscriber {
                 state.attemptPause = min(state.attemptPause * 2, Self.longestPause)
                 return
             }
+            gate?.forget(state.link.socket)
             // What was before goes outside of the lock: a cancelled request's action may end with it.
             swap(&state.link, &next)
             first = state.current
