@@ -8,11 +8,19 @@ import Testing
 /// Encoding by a V4L2 device whose driver has a quirk: Tests/CameraQuirks.
 @Suite("Encoders with quirks", .timeLimit(.minutes(10)))
 struct EncoderQuirkTests {
+    private struct Packet {
+        let sequence: UInt64
+        let number: Int64
+        let width: Int
+    }
+
     /// Sends frames to `frameshare encode`, and returns how it ended.
+    /// - Parameter change: the frame from which on they have another size
     private func encode(
         _ frames: Int,
-        _ quirks: [String]
-    ) throws -> (outcome: CommandRun.Outcome, packets: [(sequence: UInt64, number: Int64)]) {
+        _ quirks: [String],
+        change: Int? = nil
+    ) throws -> (outcome: CommandRun.Outcome, packets: [Packet]) {
         let folder = try ChannelFolder()
         let directory = ChannelDirectory(path: folder.path)
         var options = Publisher.Options()
@@ -39,6 +47,10 @@ struct EncoderQuirkTests {
         let reader = try Subscriber(channel: "coded", policy: .queue(63), options: subscribing)
         for number in 0..<frames {
             guard try isThere() else { break }
+            if number == change {
+                let larger = try ImageLayout.computed(width: 96, height: 64, format: .r8)
+                try publisher.reconfigure(streams: [FrameShare.Stream(name: "main", layout: larger)], slots: 8)
+            }
             let slot = try publisher.nextSlotBlocking(timeout: .seconds(60))
             slot["main"].withUnsafeMutableBytes {
                 $0.initializeMemory(as: UInt8.self, repeating: UInt8(truncatingIfNeeded: number))
@@ -47,10 +59,11 @@ struct EncoderQuirkTests {
         }
         publisher.close()
         let outcome = run.wait()
-        var packets: [(sequence: UInt64, number: Int64)] = []
+        var packets: [Packet] = []
         while let frame = try? reader.nextBlocking(timeout: .seconds(60)) {
             #expect(frame.flags.contains(.error) == false)
-            packets.append((frame.sequence, try #require(frame.metadata["VideoNumber"]?.integer)))
+            let number = try #require(frame.metadata["VideoNumber"]?.integer)
+            packets.append(Packet(sequence: frame.sequence, number: number, width: frame["main"].layout.width))
             // The last byte is the frame's: no packet has another's number.
             let last = frame["main"].plane(0).extracting(first: frame["main"].bytesUsed(plane: 0)).withUnsafeBytes(
                 \.last
@@ -97,6 +110,15 @@ struct EncoderQuirkTests {
         // Frames that never came in are no gap between packets.
         let hasGap = zip(packets, packets.dropFirst()).contains { $1.number != $0.number + 1 }
         #expect(hasGap == (quirk.mostLost > 0 && quirk.name.hasPrefix("packet")), "\(packets)")
+    }
+
+    @Test("a device that can be opened once goes on with frames of another size")
+    func change() throws {
+        let (outcome, packets) = try encode(30, [], change: 15)
+        #expect(outcome.code == 0, "\(outcome.errors)")
+        #expect(packets.map(\.width) == Array(repeating: 64, count: 15) + Array(repeating: 96, count: 15))
+        #expect(zip(packets, packets.dropFirst()).allSatisfy { $1.number == $0.number + 1 })
+        #expect(try Document.lines(outcome.output).last?["copied"].int == 30)
     }
 
     @Test(

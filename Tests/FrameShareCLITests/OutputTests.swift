@@ -56,9 +56,7 @@ struct OutputTests {
             echo "$? $(tail -1 \(place).out)"
             ls -A \(place)
             """
-        let own = geteuid() == 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
-        let unshare = try #require(CommandRun.installed("unshare"))
-        let run = try CommandRun(own + ["bash", "-c", script], of: unshare, in: folder).wait()
+        let run = try folder.mounting(script)
         let lines = run.output.split(separator: "\n").map(String.init)
         try #require(lines.count >= files.count + 1, "\(run.output) \(run.errors)")
         for (file, line) in zip(files, lines) {
@@ -268,9 +266,7 @@ struct OutputTests {
             mount -t tmpfs -o size=20M tmpfs \(place)
             run "Read-only" "mount -t tmpfs -o ro tmpfs \(place)"
             """
-        let own = geteuid() == 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
-        let unshare = try #require(CommandRun.installed("unshare"))
-        let run = try CommandRun(own + ["bash", "-c", script], of: unshare, in: folder).wait()
+        let run = try folder.mounting(script)
         let lines = run.output.split(separator: "\n").map(String.init)
         try #require(lines.count == 2, "\(run.output) \(run.errors)")
         let full = /(x[0-9]+\.ts|x\.m3u8\.tmp): the disk is full; what was written so far can be played/

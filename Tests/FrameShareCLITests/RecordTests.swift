@@ -176,9 +176,7 @@ struct RecordTests {
             \(CommandRun.executable.path) record cam -o \(place)/full.mkv --codec mjpeg --sidecar; echo "code $?"
             ffprobe -v quiet -count_packets -show_entries stream=nb_read_packets -of csv=p=0 \(place)/full.mkv
             """
-        let own = geteuid() == 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
-        let unshare = try #require(CommandRun.installed("unshare"))
-        let run = try CommandRun(own + ["bash", "-c", script], of: unshare, in: folder).wait()
+        let run = try folder.mounting(script)
         #expect(run.errors.contains("the disk is full"), "\(run.errors)")
         let lines = run.output.split(separator: "\n")
         #expect(lines.contains("code 1"))

@@ -77,11 +77,7 @@ struct StreamTests {
             print("ready", flush=True)
             server.serve_forever()
             """
-        let python = try #require(CommandRun.installed("python3"), "Scripts/install-packages test installs it")
-        let run = try CommandRun(["-c", program], of: python, in: folder)
-        eventually { !run.isRunning || run.outputSoFar.contains("ready") }
-        try #require(run.isRunning, "\(run.errorsSoFar)")
-        return (run, home, "http://127.0.0.1:\(port)")
+        return (try folder.server(program), home, "http://127.0.0.1:\(port)")
     }
 
     @Test("HLS that no server takes is an error, and what one takes is there")
@@ -172,11 +168,7 @@ struct StreamTests {
                 print("ready", flush=True)
                 server.serve_forever()
             """
-        let python = try #require(CommandRun.installed("python3"), "Scripts/install-packages test installs it")
-        let run = try CommandRun(["-c", program], of: python, in: folder)
-        eventually { !run.isRunning || run.outputSoFar.contains("ready") }
-        try #require(run.isRunning, "\(run.errorsSoFar)")
-        return (run, "http://127.0.0.1:\(port)")
+        return (try folder.server(program), "http://127.0.0.1:\(port)")
     }
 
     @Test("of one request without an end, what a server refuses is an error as soon as it says so, and is tried again")

@@ -39,22 +39,22 @@ struct EncodeSession {
         defer { subscriber.close() }
         // Where the layout has changed since it was looked at, the first frame brings the other one.
         var layout = planned ?? subscriber.streams[0].layout
-        var encoder = try made ?? makeEncoder(for: layout, .memfd, rate)
+        // None while one takes the place of another: not every device can be opened twice.
+        var encoder: ChannelEncoder? = try made ?? makeEncoder(for: layout, .memfd, rate)
         made = nil
         let notes = DiscontinuityNotes(json: command.json)
         var options = Publisher.Options()
         options.access = command.access.access
         options.metadataCapacity = subscriber.metadataCapacity + 4096
         options.sourceName = "\(command.codec.codec.rawValue) of \(source)"
-        let channel = try PacketChannel(name, encoder.stream, slots: command.slots, options: options)
-        begin(encoder, layout)
+        let (channel, intake) = try open(encoder, layout, options)
         let damaged = DamagedFrames(command.damage)
-        var wasInPlace = encoder.intake.isInPlace
+        var wasInPlace = intake.isInPlace
         // Of the encoders before.
         var counts = DeviceCounts()
         var (told, gaps) = (0, 0)
         func noteLosses() {
-            guard let device = encoder.device else { return }
+            guard let device = encoder?.device else { return }
             if device.gaps != gaps { channel.noteLoss() }
             if device.damaged > told { channel.publisher.countLost(source: UInt64(device.damaged - told)) }
             (told, gaps) = (device.damaged, device.gaps)
@@ -65,7 +65,7 @@ struct EncodeSession {
         }
         do {
             let follower = FrameFollower(subscriber, stop: stop, frames: command.frames, seconds: command.seconds)
-            try follower.follow(idle: { try encoder.collect(publish) }) { frame in
+            try follower.follow(idle: { try encoder?.collect(publish) }) { frame in
                 notes.look(frame.timestamp.nanoseconds)
                 if frame.lost.total > 0 { channel.publisher.countLost(source: frame.lost.total) }
                 if damaged.leaveOut(frame, encoding: true) {
@@ -74,36 +74,50 @@ struct EncodeSession {
                 }
                 if let now = Self.kind(frame), now.layout != layout {
                     // What came before is not lost, whatever becomes of what comes now.
-                    try encoder.finish(publish)
+                    try encoder?.finish(publish)
                     noteLosses()
                     notes.tellChange(from: layout, to: now.layout)
+                    counts.add(encoder?.device)
+                    encoder = nil
                     let next = try changed(from: layout, to: now, rate, channel)
-                    counts.add(encoder.device)
                     encoder = next
                     (layout, told, gaps) = (now.layout, 0, 0)
-                    wasInPlace = wasInPlace || encoder.intake.isInPlace
+                    wasInPlace = wasInPlace || next.intake.isInPlace
                 }
-                try encoder.encode(frame, publish)
-                if wasInPlace, !encoder.intake.isInPlace {
+                guard let now = encoder else { return false }
+                try now.encode(frame, publish)
+                if wasInPlace, !now.intake.isInPlace {
                     wasInPlace = false
-                    tellCopying(encoder.intake)
+                    tellCopying(now.intake)
                 }
                 return true
             }
-            try encoder.finish(publish)
+            try encoder?.finish(publish)
         } catch {
             // What came before is not lost with the channel.
-            if error is ChannelError { try? encoder.finish(publish) }
+            if error is ChannelError { try? encoder?.finish(publish) }
             noteLosses()
-            counts.add(encoder.device)
+            counts.add(encoder?.device)
             end(counts, channel, subscriber, notes, damaged)
             channel.publisher.fail("\(error)")
             throw error
         }
         noteLosses()
-        counts.add(encoder.device)
+        counts.add(encoder?.device)
         end(counts, channel, subscriber, notes, damaged)
         channel.publisher.close()
+    }
+
+    /// Offers the channel of packets, and says so.
+    private func open(
+        _ encoder: ChannelEncoder?,
+        _ layout: ImageLayout,
+        _ options: Publisher.Options
+    ) throws -> (PacketChannel, EncoderIntake) {
+        guard let encoder else { throw VideoError.channel(.noStreams) }
+        let channel = try PacketChannel(name, encoder.stream, slots: command.slots, options: options)
+        begin(encoder, layout)
+        return (channel, encoder.intake)
     }
 
     private static func kind(_ frame: borrowing Frame) -> (layout: ImageLayout, memory: MemoryKind)? {

@@ -245,8 +245,10 @@ final class ContainerWriter {
         default: false
         }
     }
-    /// Whether something goes to local files, which another writer would begin anew.
-    var writesLocalFiles: Bool {
+    /// Whether something goes to local files, which another writer would begin anew, or to a pipe that is open already, whose
+    /// reader would find another header in the middle.
+    var isLocal: Bool {
+        if target.address.hasPrefix("pipe:") { return true }
         if opensLazily { return OwnFiles.path(target.address) != nil }
         return ownFile.map(NewFile.isRegular) ?? false || outputs?.hasLocalFile ?? false
     }

@@ -124,11 +124,11 @@ public final class VideoStreamer {
             (self.stream, needsKeyframe) = (stream, true)
             return
         }
-        if muxer != "hls", let writer, writer.writesLocalFiles {
+        if muxer != "hls", let writer, writer.isLocal {
             throw .output(
                 path: shown.description,
-                reason:
-                    "\(muxer) can't go on in its files when the frames change; 'frameshare record' begins a next file"
+                reason: "\(muxer) can't go on when the frames change. --format mpegts can; "
+                    + "'frameshare record' begins a next file"
             )
         }
         // What fails here is counted.

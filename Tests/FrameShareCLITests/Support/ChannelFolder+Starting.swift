@@ -23,6 +23,22 @@ extension ChannelFolder {
         return run
     }
 
+    /// Runs a script of bash that may mount file systems, which end with it.
+    func mounting(_ script: String) throws -> CommandRun.Outcome {
+        let own = geteuid() == 0 ? ["--mount"] : ["--user", "--map-root-user", "--mount"]
+        let unshare = try #require(CommandRun.installed("unshare"))
+        return try CommandRun(own + ["bash", "-c", script], of: unshare, in: self).wait()
+    }
+
+    /// Starts a server that a program of Python's is, and waits until it says that it is ready.
+    func server(_ program: String) throws -> CommandRun {
+        let python = try #require(CommandRun.installed("python3"), "Scripts/install-packages test installs it")
+        let run = try CommandRun(["-c", program], of: python, in: self)
+        eventually { !run.isRunning || run.outputSoFar.contains("ready") }
+        try #require(run.isRunning, "\(run.errorsSoFar)")
+        return run
+    }
+
     /// A channel's state.
     func top(_ channel: String = "cam") throws -> Document {
         try Document(try frameshare("top", channel, "--once", "--json", in: self).output)
