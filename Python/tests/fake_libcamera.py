@@ -35,6 +35,7 @@ def pixels(image) -> tuple[int, str]:
     # Each row begins with a whole word; a packed raw one may end in the middle of another.
     words = np.ascontiguousarray(rows[:, : rows.shape[1] // 4 * 4]).view(np.uint32).reshape(-1)
     assert words.size and (words == words[0]).all(), f"torn: frames {sorted(set((words >> 2).tolist()))}"
+    assert words[0] != SPOILT, "spoilt: the camera was given this buffer"
     return int(words[0]) >> 2, _STREAMS[int(words[0]) & 3]
 
 

@@ -58,9 +58,13 @@ class Reader(threading.Thread):
             self.failure = failure
 
     def check(self, frame, number):
-        found = {name: {pixels(plane) for plane in frame[name].planes} for name in frame.streams}
-        # A frame that was revoked meanwhile may have changed.
-        assert frame.revoked or found == {name: {(number, name)} for name in found}, found
+        try:
+            found = {name: {pixels(plane) for plane in frame[name].planes} for name in frame.streams}
+            assert found == {name: {(number, name)} for name in found}, found
+        except AssertionError:
+            # A frame that was revoked before may have changed, also while it was looked at.
+            if not frame.revoked:
+                raise
 
 
 def video(picam2, order):
@@ -174,9 +178,9 @@ def test_every_call_in_any_order(tmp_path, capsys):
                 reader.start()
             picam2.start()
             end = time.monotonic() + SECONDS
-            # Each call once, and then any.
+            # Each call once, and then any; on a slow machine for longer, until frames enough have come.
             waiting = order.sample(sorted(calls), len(calls))
-            while waiting or time.monotonic() < end:
+            while waiting or time.monotonic() < end or (time.monotonic() < end + PATIENCE and any(r.frames < 40 for r in readers)):
                 name = waiting.pop() if waiting else order.choice(sorted(calls))
                 done.append(name)
                 try:
@@ -197,4 +201,4 @@ def test_every_call_in_any_order(tmp_path, capsys):
             reader.join(PATIENCE)
             assert reader.failure is None, (reader.failure, done[-8:], f"FRAMESHARE_SEED={seed}")
             assert reader.frames > 20
-    assert lost.published > 100
+    assert lost.published > 40
