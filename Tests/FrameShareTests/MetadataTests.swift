@@ -29,6 +29,20 @@ struct MetadataTests {
         "no strings": .strings([]),
     ]
 
+    @Test("numbers of any type are values, checked")
+    func numbers() {
+        let (count, byte, large) = (3, UInt8(200), UInt64.max)
+        let metadata: Metadata = ["count": MetadataValue(count), "byte": MetadataValue(byte), "large": MetadataValue(large)]
+        #expect(metadata["count"] == .int32(3) && metadata["byte"] == .int32(200))
+        #expect(metadata["large"] == .double(Double(UInt64.max)))
+        #expect(MetadataValue(Int.min) == .int64(.min))
+        #expect(MetadataValue(Float(0.5)) == .float(0.5) && MetadataValue(0.5 as Double) == .double(0.5))
+        let (x, y, width, height) = (-5, Int.max, 640, -1)
+        let rectangle = MetadataValue.Rectangle(x: x - 1, y: y, width: width * 2, height: height)
+        #expect(rectangle == .init(x: -6, y: .max, width: 1280, height: 0))
+        #expect(MetadataValue.Size(width: width, height: height) == .init(width: 640, height: 0))
+    }
+
     static func encode(_ metadata: Metadata, capacity: Int = 4096) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0xaa, count: capacity)
         let size = try bytes.withUnsafeMutableBytes { try MetadataCoding.encode(metadata, into: $0) }

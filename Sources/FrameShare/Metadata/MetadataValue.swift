@@ -27,6 +27,17 @@ public enum MetadataValue: Sendable, Hashable {
         public init(x: Int32, y: Int32, width: UInt32, height: UInt32) {
             (self.x, self.y, self.width, self.height) = (x, y, width, height)
         }
+
+        /// Of the numbers that programs count with. What does not fit becomes the nearest that does: a negative width is 0.
+        @_disfavoredOverload
+        public init(x: Int, y: Int, width: Int, height: Int) {
+            self.init(
+                x: Int32(clamping: x),
+                y: Int32(clamping: y),
+                width: UInt32(clamping: width),
+                height: UInt32(clamping: height)
+            )
+        }
     }
 
     /// A size in pixels.
@@ -34,6 +45,26 @@ public enum MetadataValue: Sendable, Hashable {
         public var width: UInt32
         public var height: UInt32
         public init(width: UInt32, height: UInt32) { (self.width, self.height) = (width, height) }
+
+        /// Of the numbers that programs count with. What does not fit becomes the nearest that does.
+        @_disfavoredOverload
+        public init(width: Int, height: Int) {
+            self.init(width: UInt32(clamping: width), height: UInt32(clamping: height))
+        }
+    }
+
+    /// An integer of any type: an `int32` where it fits, else an `int64`. What fits neither becomes the nearest `double`.
+    public init(_ value: some BinaryInteger) {
+        if let small = Int32(exactly: value) {
+            self = .int32(small)
+        } else {
+            self = Int64(exactly: value).map(MetadataValue.int64) ?? .double(Double(value))
+        }
+    }
+
+    /// A number of any floating-point type: a `float` where it was one, else a `double`.
+    public init(_ value: some BinaryFloatingPoint) {
+        self = (value as? Float).map(MetadataValue.float) ?? .double(Double(value))
     }
 
     /// The value as an integer, where it is one.

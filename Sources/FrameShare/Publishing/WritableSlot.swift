@@ -105,4 +105,40 @@ public struct WritableImage: ~Escapable {
         defer { try? buffer.endCPUAccess(.write) }
         return try body(bytes)
     }
+
+    /// The width in pixels.
+    public var width: Int { layout.width }
+    /// The height in pixels.
+    public var height: Int { layout.height }
+    /// How the pixels are stored.
+    public var format: PixelFormat { layout.format }
+
+    /// Calls `body` with the rows of a plane, to be written. The CPU's caches are synchronised around the call where the memory
+    /// needs it.
+    ///
+    ///     slot["main"].withMutableRows { rows in
+    ///         for y in 0..<rows.count {
+    ///             var row = rows[y]
+    ///             for x in row.indices { row[x] = 128 }
+    ///         }
+    ///     }
+    /// - Throws: what `body` throws. Nothing is called, and nil returned, where the CPU can't map the buffer, and for a plane
+    ///   that has no rows: of a compressed image, or one that the image has not.
+    @discardableResult
+    public func withMutableRows<R, E: Error>(
+        plane index: Int = 0,
+        _ body: (inout MutablePlaneRows) throws(E) -> R
+    ) throws(E) -> R? {
+        let layout = layout
+        guard layout.planes.indices.contains(index), let count = layout.rows(plane: index),
+            let rowBytes = layout.rowBytes(plane: index)
+        else { return nil }
+        let plane = layout.planes[index]
+        return try withUnsafeMutableBytes(buffer: plane.buffer) { (bytes) throws(E) in
+            // The pool has checked that the plane lies in its buffer.
+            let part = UnsafeMutableRawBufferPointer(rebasing: bytes[plane.offset..<plane.offset + plane.size])
+            var rows = MutablePlaneRows(part, count: count, rowBytes: rowBytes, stride: plane.stride)
+            return try body(&rows)
+        }
+    }
 }

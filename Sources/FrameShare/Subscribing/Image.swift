@@ -23,6 +23,22 @@ public struct Image: ~Escapable {
     public var name: String { offer.stream.name }
     /// Size, format and planes, as the producer said.
     public var layout: ImageLayout { offer.stream.layout }
+    /// The width in pixels.
+    public var width: Int { layout.width }
+    /// The height in pixels.
+    public var height: Int { layout.height }
+    /// How the pixels are stored.
+    public var format: PixelFormat { layout.format }
+
+    /// The rows of a plane, to be read. None of a compressed image, and of a plane that the image has not.
+    @_lifetime(copy self)
+    public func rows(plane index: Int = 0) -> PlaneRows {
+        let layout = layout
+        let (count, rowBytes) = (layout.rows(plane: index) ?? 0, layout.rowBytes(plane: index) ?? 0)
+        let stride = layout.planes.indices.contains(index) ? layout.planes[index].stride : 0
+        return PlaneRows(plane(index), count: count, rowBytes: rowBytes, stride: stride)
+    }
+
     /// What kind of memory the pixels are in: the stream's, or ordinary memory where this is a copy (``LagCopies``).
     public var memory: MemoryKind { attachment.isCopy(slot) ? .memfd : offer.memory }
     /// Whether, and how, readers are kept from writing to it.
