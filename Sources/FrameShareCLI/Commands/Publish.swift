@@ -186,6 +186,12 @@ struct Publish: ParsableCommand {
     )
     var leaseLimit: LimitArgument = .never
 
+    @Option(
+        help: .init("The most readers at a time, 1 to 120. One more is refused. Left out: 120.", valueName: "count"),
+        transform: CountArgument.parse
+    )
+    var subscriberLimit: Int?
+
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
@@ -212,6 +218,7 @@ struct Publish: ParsableCommand {
             throw ValidationError("--speed: 0.001 to 1000, or 0 for as fast as its readers; not \(speed)")
         }
         guard (2...1024).contains(slots) else { throw ValidationError("--slots: 2 to 1024") }
+        guard (1...120).contains(subscriberLimit ?? 1) else { throw ValidationError("--subscriber-limit: 1 to 120") }
         guard channel != nil || source.defaultChannel != nil || !waitForCamera else {
             throw ValidationError("\(source) is not there yet, so it can't tell the channel's name: give --channel")
         }
@@ -277,6 +284,7 @@ struct Publish: ParsableCommand {
         options.access.control = controlAccess
         options.stallLimit = (stallLimit ?? sourcesStallLimit).duration
         options.leaseLimit = leaseLimit.duration
+        if let subscriberLimit { options.subscriberLimit = subscriberLimit }
         options.lagCopies = copies.map { LagCopies($0.capacity, floor: copyFloor) }
         if case .pool(let preference)? = memory { options.memory = preference }
         return options
