@@ -56,6 +56,14 @@ def test_everything_has_a_role_and_a_name(page: Browser) -> None:
     assert names(page, "heading") == ["FrameShare", "camera0", "main", "lores"]
 
 
+def test_all_figures_of_a_channel_are_listed_with_what_they_mean(page: Browser) -> None:
+    page.run("document.querySelector('.all').open = true")
+    until("figures", lambda: page.run("return document.querySelector('.all [data-figure=published]')?.textContent > ''"))
+    rows = page.run("return [...document.querySelectorAll('.all div')].map((row) => row.textContent)")
+    assert isinstance(rows, list) and any(row.startswith("Frames published.") for row in rows), rows
+    assert [row for row in rows if row.endswith("undefined") or row.endswith("NaN")] == []
+
+
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(page: Browser) -> None:
     reached = []
     for _ in range(40):
@@ -77,7 +85,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(page: Br
         "Skip to the pictures", "camera0: live", "Statistics", "Colours: system",
         "Pause camera0 main", "Snapshot of camera0 main", "Full screen: camera0 main",
         "Pause camera0 lores", "Snapshot of camera0 lores", "Full screen: camera0 lores",
-        "Subscribers of camera0",
+        "Subscribers of camera0", "All figures",
     ]  # fmt: skip
 
 
