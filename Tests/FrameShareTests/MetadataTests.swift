@@ -32,7 +32,9 @@ struct MetadataTests {
     @Test("numbers of any type are values, checked")
     func numbers() {
         let (count, byte, large) = (3, UInt8(200), UInt64.max)
-        let metadata: Metadata = ["count": MetadataValue(count), "byte": MetadataValue(byte), "large": MetadataValue(large)]
+        let metadata: Metadata = [
+            "count": MetadataValue(count), "byte": MetadataValue(byte), "large": MetadataValue(large),
+        ]
         #expect(metadata["count"] == .int32(3) && metadata["byte"] == .int32(200))
         #expect(metadata["large"] == .double(Double(UInt64.max)))
         #expect(MetadataValue(Int.min) == .int64(.min))

@@ -48,7 +48,9 @@ public struct PlaneRows: ~Escapable {
     private func elements<Value: BitwiseCopyable>(of row: Int, as type: Value.Type) -> Span<Value> {
         let size = MemoryLayout<Value>.stride
         let part = bytes.extracting(row * stride..<row * stride + rowBytes / size * size)
-        let isAligned = part.withUnsafeBytes { UInt(bitPattern: $0.baseAddress) % UInt(MemoryLayout<Value>.alignment) == 0 }
+        let isAligned = part.withUnsafeBytes {
+            UInt(bitPattern: $0.baseAddress) % UInt(MemoryLayout<Value>.alignment) == 0
+        }
         guard isAligned else { return _overrideLifetime(Span<Value>(), copying: self) }
         return _overrideLifetime(Span<Value>(_bytes: part), copying: self)
     }
