@@ -54,7 +54,7 @@ build: ## the command 'frameshare', optimised, with all that this machine has li
 	$(release)
 
 c-library: ## libframeshare.so and frameshare.h, for C, C++ and whatever calls C, in .build-capi/stage
-	@PREFIX="$(PREFIX)" Scripts/build-c-library $(c_library)
+	@Scripts/build-c-library $(c_library)
 
 python: c-library ## the Python package's wheel, with the C library inside, in .build-python/wheel
 	@Scripts/build-python-wheel
@@ -136,8 +136,7 @@ install: ## puts command, manual, completions, service and C library under PREFI
 	Packaging/generate profile publisher > "$(prefix)/share/frameshare/seccomp-publisher.json"
 	Packaging/generate profile subscriber > "$(prefix)/share/frameshare/seccomp-subscriber.json"
 	@if [ -d $(c_library) ]; then \
-		cp -dR --preserve=mode,links $(c_library)/. "$(prefix)/" && \
-		sed -i "s|^prefix=.*|prefix=$(PREFIX)|" "$(prefix)/lib/pkgconfig/frameshare.pc"; \
+		cp -dR --preserve=mode,links $(c_library)/. "$(prefix)/"; \
 	else echo "make install: without the C library: run 'make c-library' first" >&2; fi
 
 uninstall: ## takes away what 'install' put there

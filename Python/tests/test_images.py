@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import frameshare
+from conftest import PATIENCE
 from frameshare import Format, Publisher, Stream, Subscriber
 
 WIDTH, HEIGHT = 36, 20
@@ -209,3 +210,22 @@ def test_what_does_not_fit_is_refused() -> None:
         Publisher("a", {"main": (0, 48, "BGR888")})
     with pytest.raises(frameshare.LayoutError):
         Format.named("no such format")
+
+
+@pytest.mark.parametrize("name, order", [("BGR888", "RGB"), ("RGB888", "BGR"), ("XBGR8888", "RGBX"), ("R8", None)])
+def test_an_image_says_the_order_of_its_channels_and_gives_opencv_what_it_expects(name, order) -> None:
+    with Publisher("orders", {"main": (4, 2, name)}) as publisher, Subscriber("orders") as camera:
+        with publisher.slot() as slot:
+            array = slot["main"].array
+            if order is None:
+                array[:] = 9
+            else:
+                for i, letter in enumerate(order):
+                    array[:, :, i] = {"R": 1, "G": 2, "B": 3}.get(letter, 0)
+            slot.publish()
+        with camera.next(PATIENCE) as frame:
+            image = frame["main"]
+            assert image.channel_order == order
+            assert image.to_rgb()[0, 0].tolist() == ([9, 9, 9] if order is None else [1, 2, 3])
+            assert image.to_bgr()[0, 0].tolist() == ([9, 9, 9] if order is None else [3, 2, 1])
+            assert image.to_bgr().flags.c_contiguous

@@ -228,6 +228,24 @@ def test_a_killed_publisher_is_noticed(start) -> None:
         camera.next(PATIENCE)
 
 
+def test_a_subscriber_waits_for_a_channel_that_is_not_there_yet() -> None:
+    with pytest.raises(frameshare.NoSuchChannel):
+        Subscriber("late", wait_for_channel=0.05)
+    seen = []
+
+    def read() -> None:
+        with Subscriber("late", wait_for_channel=None) as camera:
+            seen.append(camera.next(timeout=PATIENCE)["main"].array.copy())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    with Publisher("late", {"main": (64, 48, "BGR888")}) as late:
+        late.wait_for_subscribers(1, timeout=PATIENCE)
+        late.publish(PICTURE)
+        reader.join(PATIENCE)
+    assert np.array_equal(seen[0], PICTURE)
+
+
 def test_a_subscriber_reconnects_and_sees_another_layout() -> None:
     first = Publisher("camera", {"main": (64, 48, "BGR888")})
     with Subscriber("camera", reconnect=True) as camera:
@@ -246,6 +264,7 @@ def test_a_subscriber_reconnects_and_sees_another_layout() -> None:
             feed.start()
             frame = camera.next(PATIENCE)
             assert frame["main"].array.shape == (16, 32)
+            assert frame.flags == frameshare.FrameFlags.DISCONTINUITY and frame.lost.total == 0
             assert asyncio.run(camera.anext(PATIENCE))["main"].width == 32
             assert camera.statistics.connections == 2
             seen.set()

@@ -51,6 +51,9 @@ private func subscriberOptions(_ given: frameshare_subscriber_options) throws(Fa
     options.directory = channelDirectory(given.directory)
     options.group = optionalText(given.group)
     if given.connect_timeout != 0 { options.connectTimeout = duration(given.connect_timeout) ?? .seconds(1 << 30) }
+    if given.wait_for_channel != 0 {
+        options.waitForChannel = duration(given.wait_for_channel) ?? .seconds(1 << 30)
+    }
     switch Int(given.wait) {
     case FRAMESHARE_WAIT_SLEEP: options.wait = .sleep
     case FRAMESHARE_WAIT_SPIN_THEN_SLEEP:

@@ -51,6 +51,11 @@ extension PixelFormat {
     public static let rgb888 = PixelFormat(code: "RG24")
     /// R G B in memory. V4L2 `RGB3`.
     public static let bgr888 = PixelFormat(code: "BG24")
+    /// Bytes in the order red, green, blue: what most image files and Pillow have. DRM names a format by its word, whose lowest
+    /// byte comes first in memory, so it calls this one ``bgr888``.
+    public static let rgbBytes = PixelFormat.bgr888
+    /// Bytes in the order blue, green, red: what OpenCV has. DRM calls it ``rgb888``.
+    public static let bgrBytes = PixelFormat.rgb888
     /// B G R X in memory. V4L2 `XR24`.
     public static let xrgb8888 = PixelFormat(code: "XR24")
     /// R G B X in memory. V4L2 `XB24`.

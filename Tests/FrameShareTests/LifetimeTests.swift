@@ -20,6 +20,24 @@ struct LifetimeTests {
         try await eventually { publisher.statistics.slotsFree == 3 && publisher.statistics.subscribers.isEmpty }
     }
 
+    @Test("frames are kept in an array, read there, and given back one by one")
+    func kept() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber([], .queue(1)) { $0.budget = 5 }
+        var last: [HeldFrame] = []
+        for value: UInt8 in 1...10 {
+            try publisher.send(value)
+            last.append(HeldFrame(try present(await subscriber.next())))
+            if last.count > 3 { last.removeFirst() }
+        }
+        #expect(last.map { held in held.withFrame { $0.value() } } == [8, 9, 10])
+        #expect(last.map(\.number) == [8, 9, 10])
+        #expect(subscriber.statistics.held == 3)
+        last = []
+        #expect(subscriber.statistics.held == 0)
+    }
+
     @Test("a frame stays valid when nothing but it is left of its subscription")
     func afterLastReference() async throws {
         let channel = try TestChannel()

@@ -60,6 +60,39 @@ struct ReconnectingTests {
         #expect(second.statistics.subscribers.count == 1)
     }
 
+    @Test("the first frame after a new connection says that there was a break; it counts nothing as lost")
+    func breakIsTold() async throws {
+        let channel = try TestChannel()
+        let first = try channel.publisher()
+        let subscriber = try channel.subscriber([], .queue(2)) { $0.reconnect = true }
+        for value: UInt8 in 1...2 { try first.send(value) }
+        for _ in 1...2 { #expect(try present(await subscriber.next()).flags == []) }
+        first.close()
+        let second = try channel.publisher()
+        for value: UInt8 in 3...5 { try second.send(value) }
+        // It may come too late for those.
+        let waiting = Task.detached { () -> (FrameFlags, FrameLoss)? in
+            try await subscriber.next(timeout: .seconds(300)).map { ($0.flags, $0.lost) }
+        }
+        try await eventually { second.statistics.subscribers.count == 1 }
+        for value: UInt8 in 6...7 { try second.send(value) }
+        let (flags, lost) = try present(await waiting.value)
+        #expect(flags == .discontinuity && lost == FrameLoss())
+        #expect(try present(await subscriber.next()).flags == [])
+    }
+
+    @Test("the first connection waits for a channel that is not there yet, where that is asked for, and no longer")
+    func firstConnection() async throws {
+        let channel = try TestChannel()
+        #expect(throws: ChannelError.self) { _ = try channel.subscriber { $0.waitForChannel = .milliseconds(20) } }
+        let waiting = OwnThread { try channel.subscriber { $0.waitForChannel = .seconds(300) } }
+        try await Task.sleep(for: .milliseconds(20))
+        let publisher = try channel.publisher()
+        let subscriber = try await waiting.value
+        try publisher.send(1)
+        #expect(try await subscriber.nextValue() == 1)
+    }
+
     @Test("a wait shorter than the handshake does not begin it anew each time")
     func shortWaits() async throws {
         let channel = try TestChannel()

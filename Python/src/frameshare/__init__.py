@@ -37,7 +37,7 @@ from .errors import (
     WorkError,
 )
 from .formats import Format, PlaneFormat
-from .frames import Frame, Loss
+from .frames import Frame, FrameFlags, Loss
 from .groups import Answer, Pending, Request, Result, Results
 from .images import Image, PlaneLayout
 from .metadata import Rectangle, Size
@@ -61,6 +61,7 @@ __all__ = [
     "Forked",
     "Format",
     "Frame",
+    "FrameFlags",
     "FrameShareError",
     "GroupStatus",
     "Image",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,19 @@ from .groups import Request, request_of
 from .images import Image, Lease, image_of
 
 _CLOCKS = ("unknown", "monotonic", "boottime", "realtime")
+
+
+class FrameFlags(enum.IntFlag):
+    """What is particular about a frame."""
+
+    #: The data may be damaged.
+    ERROR = 1
+    #: Exposure and white balance have not settled.
+    STARTUP = 2
+    #: The first frame after a break in the source, or after the subscriber connected again.
+    DISCONTINUITY = 4
+    #: A compressed frame that can be decoded alone.
+    KEYFRAME = 8
 
 
 @dataclass(frozen=True)
@@ -107,9 +121,9 @@ class Frame:
         return int(self._info.generation)
 
     @property
-    def flags(self) -> int:
-        """1: the data may be damaged; 2: exposure has not settled; 4: after a break; 8: a keyframe."""
-        return int(self._info.flags)
+    def flags(self) -> FrameFlags:
+        """What is particular about it."""
+        return FrameFlags(int(self._info.flags))
 
     @property
     def lost(self) -> Loss:

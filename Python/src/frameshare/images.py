@@ -213,6 +213,19 @@ class Image:
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)  # kDLCPU
 
+    @property
+    def channel_order(self) -> str | None:
+        """The order of ``array``'s last axis, such as "BGR" or "RGBX"; None where that has no colours of its own. DRM and
+        libcamera name a format by its word: RGB888 is blue, green, red in memory, as OpenCV has it."""
+        if self.format.color_model != "rgb" or self.format.is_compressed:
+            return None
+        names = self.format.planes[0].components
+        return names if self.array.ndim == 3 and len(names) == self.array.shape[2] else None
+
+    def to_bgr(self) -> npt.NDArray[Any]:
+        """A copy as blue, green, red of 8 bits each, as OpenCV has it: height, width, 3. Needs what ``to_rgb`` needs."""
+        return np.ascontiguousarray(self.to_rgb()[:, :, ::-1])
+
     def to_rgb(self) -> npt.NDArray[Any]:
         """A copy as red, green, blue of 8 bits each: height, width, 3. Bayer formats need OpenCV, MJPEG OpenCV or
         Pillow."""

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 import warnings
 from typing import Any, AsyncIterator, Callable, Iterable, Iterator
 
@@ -32,7 +33,8 @@ class Subscriber:
     (up to four wait), or "every-frame" (nothing that waits is dropped: a file waits, while a camera goes on and the newest
     frame is lost). ``budget`` is the most slots that can be pinned, waiting and held together. The default is 2; with
     "queue:N" it is N + 1. ``reserve`` keeps them for this subscriber alone. ``reconnect`` connects again, for ever, when the
-    channel ends. ``spin`` looks again and again for so many seconds before it sleeps.
+    channel ends. ``wait_for_channel`` is how many seconds the first connection may wait for a channel that is not there yet
+    (None: as long as it takes). ``spin`` looks again and again for so many seconds before it sleeps.
 
     ``group`` shares the work: each frame goes to one member of the group, which answers by ``frame.request``; see
     ``Worker``. A member has no ``fileno()``.
@@ -55,6 +57,7 @@ class Subscriber:
         name: str | None = None,
         directory: str | os.PathLike[str] | None = None,
         connect_timeout: float = 5.0,
+        wait_for_channel: float | None = 0.0,
         spin: float = 0.0,
         group: str | None = None,
     ) -> None:
@@ -84,8 +87,22 @@ class Subscriber:
             keep.append(ffi.new("char[]", encoded(group)))
             options.group = keep[-1]
         pointer = ffi.new("frameshare_subscriber **")
-        check(lib.frameshare_subscriber_open(encoded(channel), options, pointer))
+        self._connect(options, pointer, wait_for_channel)
         self._handle = pointer[0]
+
+    def _connect(self, options: Any, pointer: Any, patience: float | None) -> None:
+        # Here, not in C: Ctrl-C ends it at once.
+        until = None if patience is None else time.monotonic() + bounded(patience)
+        pause = 0.01
+        while True:
+            try:
+                check(lib.frameshare_subscriber_open(encoded(self.channel), options, pointer))
+                return
+            except errors.NoSuchChannel:
+                if until is not None and time.monotonic() >= until:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 0.25)
 
     def _open(self) -> Any:
         if self._handle is None:
@@ -332,8 +349,11 @@ def _policy(policy: str) -> tuple[int, int]:
     name, _, depth = policy.partition(":")
     if name == "queue" and (not depth or depth.isdecimal()):
         return 1, min(int(depth or 4), 2**32 - 1)
-    if not depth and name in ("latest", "every-frame"):
-        return (0 if name == "latest" else 2), 0
+    if not depth and name == "latest":
+        return 0, 0
+    # As Swift, C and the command write it.
+    if not depth and name in ("every-frame", "every_frame", "everyFrame"):
+        return 2, 0
     raise errors.InvalidArgument(f"there is no policy '{policy}'; use 'latest', 'queue:4' or 'every-frame'")
 
 

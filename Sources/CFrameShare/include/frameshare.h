@@ -430,7 +430,7 @@ enum {
     FRAMESHARE_FLAG_ERROR = 1,
     /* Exposure and white balance have not settled yet. */
     FRAMESHARE_FLAG_STARTUP = 2,
-    /* The first frame after a break in the source. */
+    /* The first frame after a break in the source, or after the subscriber connected again: what it missed is unknown. */
     FRAMESHARE_FLAG_DISCONTINUITY = 4,
     /* A compressed frame that can be decoded alone. */
     FRAMESHARE_FLAG_KEYFRAME = 8
@@ -549,6 +549,8 @@ struct frameshare_subscriber_options {
     /* The group whose work it shares: each frame goes to one member of it, which answers: frameshare_frame_request().
      * NULL: it is offered every frame, as others are. */
     const char *group;
+    /* How long opening waits for a channel that is not there yet, in ns; 0: not at all; negative: for ever. */
+    int64_t wait_for_channel;
 };
 
 /* Connects to a channel. `options` may be NULL. */

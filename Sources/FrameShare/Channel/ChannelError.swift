@@ -126,7 +126,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .sourceFailed(let reason): "the source failed: \(reason)"
         case .disconnected(let reason): "the publisher ended this subscription: \(reason)"
         case .protocolViolation(let text): "the other side broke the protocol: \(text)"
-        case .notPollable: "this subscriber has no pollable descriptor; set Subscriber.Options.pollable"
+        case .notPollable: "this subscriber was not opened with the option 'pollable', and has no pollable descriptor"
         case .tooManyGroups(let most): "the channel has \(most) groups, which is the most"
         case .resultsInUse(let group): "the results of group '\(group)' are being read already; read them in one place"
         case .replyTooLarge(let size):

@@ -50,7 +50,8 @@ public struct FrameFlags: OptionSet, Sendable, Hashable {
     public static let error = FrameFlags(rawValue: 1)
     /// One of the first frames, before exposure and white balance have settled (libcamera `FrameStartup`).
     public static let startup = FrameFlags(rawValue: 2)
-    /// The first frame after a break in the source.
+    /// The first frame after a break in the source, or after this subscriber connected again: what it missed meanwhile is
+    /// unknown, and in no count.
     public static let discontinuity = FrameFlags(rawValue: 4)
     /// A compressed frame that can be decoded alone.
     public static let keyframe = FrameFlags(rawValue: 8)

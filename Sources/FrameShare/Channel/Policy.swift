@@ -15,7 +15,7 @@ extension DeliveryPolicy: CustomStringConvertible {
     public init?(_ text: String) {
         switch text {
         case "latest": self = .latest
-        case "every-frame", "everyFrame": self = .everyFrame
+        case "every-frame", "everyFrame", "every_frame": self = .everyFrame
         case "queue": self = .queue(4)
         default:
             guard text.hasPrefix("queue:"), let depth = Int(text.dropFirst(6)),

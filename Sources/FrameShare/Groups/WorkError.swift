@@ -24,7 +24,7 @@ public enum WorkError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noWorker(let group):
-            "group '\(group)' has no member; start one that subscribes with Subscriber.Options.group"
+            "group '\(group)' has no member; start one that subscribes with the option 'group'"
         case .busy(let group, let frame):
             "no member of group '\(group)' had room for frame \(frame); start more, raise their budget, or wait for room"
         case .withdrawn(let frame):

@@ -32,7 +32,13 @@ public struct Frame: ~Copyable, Sendable {
 
     /// Makes it of the record in shared memory.
     @inline(__always)
-    init(attachment: Attachment, slot: Int, record: UnsafePointer<fs_frame_record>, lost: FrameLoss) {
+    init(
+        attachment: Attachment,
+        slot: Int,
+        record: UnsafePointer<fs_frame_record>,
+        lost: FrameLoss,
+        marks: FrameFlags
+    ) {
         self.attachment = attachment
         self.slot = slot
         sequence = record.pointee.sequence
@@ -42,7 +48,7 @@ public struct Frame: ~Copyable, Sendable {
             clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown
         )
         publishTimestamp = FrameTimestamp(nanoseconds: record.pointee.publish_timestamp)
-        flags = FrameFlags(rawValue: record.pointee.flags)
+        flags = FrameFlags(rawValue: record.pointee.flags).union(marks)
         self.lost = lost
     }
 
@@ -132,7 +138,7 @@ struct FrameRecord: Sendable {
     let publishTimestamp: FrameTimestamp
     let lostBySource: UInt64
     let lostNoFreeSlot: UInt64
-    let flags: FrameFlags
+    var flags: FrameFlags
 
     init(_ record: UnsafePointer<fs_frame_record>) {
         sequence = record.pointee.sequence

@@ -102,6 +102,7 @@ extension Subscriber {
             state.deliveredBefore = state.delivered
             state.attach(attachment)
             state.before = nil
+            state.marks = .discontinuity
             state.connections += 1
             (state.nextAttempt, state.attemptPause) = (0, Self.shortestPause)
             // Nothing is announced in the new lane yet: whoever polls is to look.

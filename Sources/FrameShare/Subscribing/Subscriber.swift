@@ -32,6 +32,9 @@ public final class Subscriber: Sendable {
         public var directory: ChannelDirectory?
         /// How long connecting may take.
         public var connectTimeout: Duration = .seconds(5)
+        /// How long the first connection waits for a channel that is not there yet, on the calling thread; nil: not at all.
+        /// ``reconnect`` is for the time after it.
+        public var waitForChannel: Duration?
         /// Whether ``Subscriber/pollDescriptor`` is wanted, for event loops.
         public var pollable = false
         /// The group whose work it shares: each frame goes to one member of it. A member answers with
@@ -98,6 +101,8 @@ public final class Subscriber: Sendable {
         var lost = FrameLoss()
         /// The counters in the record of the frame before.
         var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
+        /// What the next frame is marked with, beside what its publisher says: after a new connection, a break.
+        var marks: FrameFlags = []
         var latency = LatencyWindow()
         /// The latency of the frame taken last, in ns, until it is booked: beside the way of a frame, not on it.
         var unbooked: Int64?
@@ -121,6 +126,12 @@ public final class Subscriber: Sendable {
         }
 
         var isOver: Bool { link.hungUp || link.end != nil || failure != nil }
+
+        @inline(__always)
+        mutating func takeMarks() -> FrameFlags {
+            defer { marks = [] }
+            return marks
+        }
 
         mutating func bookLatency() {
             guard let ns = unbooked else { return }
@@ -169,12 +180,7 @@ public final class Subscriber: Sendable {
         )
         if let group = options.group, !ChannelName.isValid(group) { throw .badGroupName(group) }
         try Self.check(hello.request)
-        var link = try SubscriberLink.connect(
-            channel: channel,
-            directory: directory,
-            hello: hello,
-            timeout: options.connectTimeout
-        )
+        var link = try Self.connect(channel, directory, hello, options)
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
         gate = options.pollable ? try PollGate() : nil
         try gate?.watch(link.socket)
@@ -185,6 +191,30 @@ public final class Subscriber: Sendable {
     }
 
     deinit { close() }
+
+    /// The first connection.
+    private static func connect(
+        _ channel: String,
+        _ directory: ChannelDirectory,
+        _ hello: Message.Hello,
+        _ options: Options
+    ) throws(ChannelError) -> SubscriberLink {
+        let wait = Deadline(after: options.waitForChannel ?? .zero)
+        var pause = ConnectPause()
+        while true {
+            do throws(ChannelError) {
+                return try SubscriberLink.connect(
+                    channel: channel,
+                    directory: directory,
+                    hello: hello,
+                    timeout: options.connectTimeout
+                )
+            } catch {
+                guard case .noSuchChannel = error, !wait.hasPassed else { throw error }
+            }
+            try pause.take(until: wait, channel: channel)
+        }
+    }
 
     /// Refuses numbers that no publisher accepts, in the words that a publisher has for them.
     private static func check(_ request: LeaseRequest) throws(ChannelError) {
@@ -248,7 +278,13 @@ public final class Subscriber: Sendable {
     func takeFrame() -> Frame? {
         state.withLock { state in
             guard !state.closed, let slot = state.takes.take(), let lost = book(slot, &state) else { return nil }
-            return Frame(attachment: state.current, slot: slot, record: state.records.record(slot), lost: lost)
+            return Frame(
+                attachment: state.current,
+                slot: slot,
+                record: state.records.record(slot),
+                lost: lost,
+                marks: state.takeMarks()
+            )
         }
     }
 
@@ -301,7 +337,8 @@ public final class Subscriber: Sendable {
     /// Books a frame; nil if the publisher has taken back what it had offered here, which may be rewritten by now.
     func account(_ slot: Int, _ state: inout State) -> Taken? {
         guard let lost = book(slot, &state) else { return nil }
-        let record = FrameRecord(state.records.record(slot))
+        var record = FrameRecord(state.records.record(slot))
+        record.flags.formUnion(state.takeMarks())
         return Taken(attachment: state.current, slot: slot, record: record, lost: lost)
     }
 

@@ -7,9 +7,10 @@ struct Top: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch who reads a channel, who loses frames, and who holds what.",
         discussion: """
-            One row for each subscriber: frames delivered and dropped, waiting in its queue, held (of its budget; \
-            'r' where it is reserved, 'c' while it lags and is given copies), the age of the oldest frame it holds, and \
-            its latency from publication. Above them the camera's own losses and the use of the pool. On a terminal the \
+            One row for each subscriber: frames delivered; dropped, of those 'full' since it held its whole budget and \
+            'short' since the pool was used up; waiting in its queue; held (of its budget; 'r' where it is reserved, 'c' \
+            while it lags and is given copies, FULL where it gets no frame before it releases one); the age of the oldest \
+            frame it holds, and its latency from publication. Above them the camera's own losses and the use of the pool. On a terminal the \
             table is drawn in place; elsewhere it is printed again each time.
 
             Examples:

@@ -90,6 +90,8 @@ struct ChannelReport {
         let before = earlier?.subscribers.first { $0.id == subscriber.id }
         let isDropping = subscriber.dropped > (before?.dropped ?? 0)
         let hasLatency = subscriber.latencyMax > 0
+        // It gets no frame before it releases one.
+        let isFull = subscriber.held >= subscriber.budget
         return [
             .init("\(subscriber.id)"),
             .init("\(subscriber.pid)"),
@@ -98,11 +100,12 @@ struct ChannelReport {
             .init("\(subscriber.policy)"),
             .init("\(subscriber.delivered)"),
             .init(before.map { Quantities.rate(perSecond(subscriber.delivered, $0.delivered)) } ?? "-"),
-            .init("\(subscriber.dropped)", isDropping ? .yellow : nil),
+            .init(Self.dropped(subscriber), isDropping ? .yellow : nil),
             .init("\(subscriber.queued)"),
             .init(
                 "\(subscriber.held)/\(subscriber.budget)" + (subscriber.reserved ? "r" : "")
-                    + (subscriber.getsCopies ? "c" : "")
+                    + (subscriber.getsCopies ? "c" : "") + (isFull ? " FULL" : ""),
+                isFull ? .yellow : nil
             ),
             .init(subscriber.held > 0 ? Quantities.time(nanoseconds: subscriber.oldestLeaseAge) : "-"),
             .init(hasLatency ? Quantities.time(nanoseconds: subscriber.latencyP50) : "-"),
@@ -110,6 +113,13 @@ struct ChannelReport {
             .init(UserName.of(subscriber.uid)),
             .init(subscriber.streams.joined(separator: ",")),
         ]
+    }
+
+    /// How many frames a subscriber has not got, and of those the ones for which its policy is no reason.
+    private static func dropped(_ subscriber: ChannelStatistics.SubscriberStatus) -> String {
+        let causes = [(subscriber.droppedByBudget, "full"), (subscriber.droppedByShortage, "short")]
+            .compactMap { count, word in count > 0 ? "\(count) \(word)" : nil }
+        return "\(subscriber.dropped)" + (causes.isEmpty ? "" : " (\(causes.joined(separator: ", ")))")
     }
 
     private func perSecond(_ now: UInt64, _ then: UInt64) -> Double {
