@@ -3,7 +3,7 @@
 ///
 /// It is a value: a copy that is changed gets rows of its own.
 // @unchecked: the rows and their books are reached through this value alone, and changed only where nobody shares them.
-public struct EntryList: RandomAccessCollection, MutableCollection, @unchecked Sendable {
+public struct EntryList: RandomAccessCollection, @unchecked Sendable {
     public typealias Entry = LeaseTable.Entry
 
     /// The memory of the rows. The last reference to it frees their books.
@@ -37,7 +37,8 @@ public struct EntryList: RandomAccessCollection, MutableCollection, @unchecked S
     public var startIndex: Int { 0 }
     public var endIndex: Int { count }
 
-    public subscript(index: Int) -> Entry {
+    // Not set to another row from outside: each has a book of its own.
+    public internal(set) subscript(index: Int) -> Entry {
         _read {
             precondition(index >= 0 && index < count, "a table has \(count) subscribers, no number \(index)")
             yield rows[index]

@@ -47,6 +47,18 @@ struct MisuseTests {
             complaint: "'frame' used after consume"
         ),
         Snippet(
+            name: "reading an image after its frame, a constant, was released",
+            body: """
+                func late(_ subscriber: Subscriber) throws -> Int {
+                    guard let frame = try subscriber.tryNext() else { return 0 }
+                    let image = frame["main"]
+                    frame.release()
+                    return image.bytes.byteCount
+                }
+                """,
+            complaint: "'frame' used after consume"
+        ),
+        Snippet(
             name: "releasing a frame twice",
             body: """
                 func twice(_ frame: consuming Frame) {

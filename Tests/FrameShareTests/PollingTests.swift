@@ -100,6 +100,44 @@ struct PollingTests {
         #expect(!isReadable(descriptor))
     }
 
+    @Test("frames of a new generation make it readable one after the other, also when the look finds all of it at once")
+    func generationInOneLook() throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber([], .queue(4)) { pollable(&$0) }
+        let descriptor = try subscriber.pollDescriptor
+        for round: UInt8 in 0..<5 {
+            try publisher.reconfigure(streams: [Stream(name: "main", layout: .grey(16, 8))], slots: 8)
+            for value: UInt8 in 1...3 { try publisher.send(round * 3 + value) }
+            var seen: [UInt8] = []
+            while seen.count < 3 {
+                try #require(isReadable(descriptor, within: 60_000))
+                if let value = try subscriber.tryNextValue() { seen.append(value) }
+            }
+            #expect(seen == (1...3).map { round * 3 + $0 })
+        }
+    }
+
+    @Test("a program that waits in other ways meanwhile takes no wake-up from whoever polls then")
+    func mixed() async throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber { pollable(&$0) }
+        let descriptor = try subscriber.pollDescriptor
+        try publisher.send(1)
+        #expect(try subscriber.nextValueBlocking() == 1)
+        let waiting = OwnThread { try subscriber.nextValueBlocking() }
+        // Long enough for it to look at its socket, which has the wake-up for the first frame.
+        try await Task.sleep(for: .milliseconds(250))
+        try publisher.send(2)
+        #expect(try await waiting.value == 2)
+        try publisher.send(3)
+        #expect(isReadable(descriptor, within: 60_000))
+        while try subscriber.tryNextValue() != 3 {}
+        #expect(try subscriber.drain() == [])
+        #expect(!isReadable(descriptor))
+    }
+
     @Test("it stays the same over a new connection, sleeps while there is none, and tells of the next one's frames")
     func reconnecting() async throws {
         let channel = try TestChannel()

@@ -258,8 +258,9 @@ final class PublisherCore: Sendable {
             state.generation.leases.collectReleases()
             if !state.retired.isEmpty {
                 state.gone += Self.collectRetired(&state)
-                news.forControl = !state.gone.isEmpty || state.retired.contains { $0.leases.hasViolation }
+                news.forControl = state.retired.contains { $0.leases.hasViolation }
             }
+            if !state.gone.isEmpty { news.forControl = true }
             state.generation.leases.publish(slot)
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
@@ -409,18 +410,19 @@ final class PublisherCore: Sendable {
 
     /// Takes a free slot for a CPU source, if there is one and no `everyFrame` subscriber is to be waited for.
     func tryTakeSlot() throws(ChannelError) -> TakenSlot? {
-        var ended = false
+        var (ended, hasGone) = (false, false)
         let taken: TakenSlot? = state.withLock { state in
             ended = state.ended
             guard !ended else { return nil }
             state.generation.leases.collectReleases()
             if waitsForRoom {
-                if !state.retired.isEmpty { state.gone += Self.collectRetired(&state) }
+                if !state.retired.isEmpty { hasGone = Self.retire(&state) }
                 guard Self.goesOn(inFlight: state.generation.leases.atSource.count, &state) else { return nil }
             }
             guard let slot = state.generation.leases.takeFree() else { return nil }
             return TakenSlot(slot: slot, memory: state.generation.memory)
         }
+        if hasGone { Self.signal(controlEvent) }
         if ended { throw .closed }
         return taken
     }
@@ -507,6 +509,13 @@ final class PublisherCore: Sendable {
         return gone
     }
 
+    /// Leaves old generations that nobody holds any more to the control thread.
+    /// - Returns: whether there are any: it is to be told
+    private static func retire(_ state: inout State) -> Bool {
+        state.gone += collectRetired(&state)
+        return !state.gone.isEmpty
+    }
+
     // MARK: event-driven sources
 
     /// Every free slot goes to the source. When it has no more than it needs even so, releases are asked to say so.
@@ -548,14 +557,15 @@ final class PublisherCore: Sendable {
 
     /// Whether a driver's next frame may be published now.
     func hasRoomForOne() throws(ChannelError) -> Bool {
-        var ended = false
+        var (ended, hasGone) = (false, false)
         let room = state.withLock { state in
             ended = state.ended
             guard waitsForRoom, !ended else { return true }
             state.generation.leases.collectReleases()
-            if !state.retired.isEmpty { state.gone += Self.collectRetired(&state) }
+            if !state.retired.isEmpty { hasGone = Self.retire(&state) }
             return Self.goesOn(inFlight: 0, &state)
         }
+        if hasGone { Self.signal(controlEvent) }
         if ended { throw .closed }
         return room
     }

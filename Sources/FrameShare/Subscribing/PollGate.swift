@@ -7,6 +7,8 @@ internal import SystemPackage
 /// What an event loop polls for a subscriber: an epoll descriptor that stands for the socket of whatever connection the
 /// subscriber has, and for an alarm of its own. So the descriptor stays the same when the subscriber connects again, and tells
 /// of frames for which no publisher sends a message: those that were there before anybody looked.
+///
+/// The alarm is raised and cleared under the subscriber's lock.
 final class PollGate: Sendable {
     private let epoll: OwnedDescriptor
     private let alarm: OwnedDescriptor

@@ -47,7 +47,8 @@ extension Subscriber {
         // A member hears at once what of its work was cancelled.
         if isMember { try state.link.receive(channel: channel) }
         if let taken = try take(&state) {
-            if isMember { gate?.raise() }
+            // A generation's message may be what the descriptor was readable by.
+            gate?.raise()
             return taken
         }
         for _ in 0..<Self.maximumEmptyGenerations {
@@ -64,13 +65,21 @@ extension Subscriber {
             // That look may have gone over to another generation, in whose lane nothing is announced yet.
             guard state.current === announced else { continue }
             let taken = try takeAtEnd(&state)
-            if taken == nil, options.reconnect, state.isOver, !state.isConnecting {
+            if taken == nil, options.reconnect, state.isOver {
                 gate?.forget(state.link.socket)
-                (state.isConnecting, connects) = (true, true)
+                if !state.isConnecting { (state.isConnecting, connects) = (true, true) }
             }
             return taken
         }
         throw Self.endlessGenerations
+    }
+
+    /// Takes in what the publisher says, for whoever waits or takes. What an event loop was to be woken by may be among it: then
+    /// the alarm wakes it.
+    func takeInMessages(_ state: inout State) throws(ChannelError) {
+        let before = state.link.messages
+        defer { if state.link.messages != before { gate?.raise() } }
+        try state.link.receive(channel: channel)
     }
 
     /// What was offered before the end that was just heard of, or the end.
@@ -97,9 +106,12 @@ extension Subscriber {
         do throws(ChannelError) {
             try beginAttempt(again: true)
         } catch {
-            // No thread can be started now: the next look tries once more.
-            state.withLock { $0.isConnecting = false }
-            gate?.raise()
+            // No thread can be started now: the next look tries once more, a moment later.
+            SubscriberLink.sleep(nanoseconds: 10_000_000)
+            state.withLock {
+                $0.isConnecting = false
+                gate?.raise()
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ extension Subscriber {
             if let socket = link?.socket, let gate, (try? gate.watch(socket)) == nil { first = nil }
             guard var next = link, let attachment = first else {
                 state.isConnecting = again
-                if again { pause = state.attemptPause }
+                if again { pause = state.attemptPause } else { gate?.raise() }
                 state.nextAttempt = monotonicNow().addingClamped(state.attemptPause)
                 state.attemptPause = min(state.attemptPause * 2, Self.longestPause)
                 return

@@ -23,6 +23,8 @@ extension Subscriber {
             guard let taken = try waitForAnyFrame(deadline: deadline, interrupted: interrupted) else { return nil }
             if let moment, taken.record.timestamp <= moment {
                 _ = taken.frame  // its lease ends here
+                // The frame that the program gets is the first after the break.
+                if taken.record.flags.contains(.discontinuity) { state.withLock { $0.marks = .discontinuity } }
                 continue
             }
             return taken
@@ -152,7 +154,7 @@ extension Subscriber {
         var failure: ChannelError? = nil
         state.withLock { state in
             do throws(ChannelError) {
-                try state.link.receive(channel: channel)
+                try takeInMessages(&state)
             } catch {
                 failure = error
             }
@@ -180,7 +182,7 @@ extension Subscriber {
         let now = monotonicNow()
         guard now - state.lookedAt >= 100_000_000 else { return }
         state.lookedAt = now
-        try state.link.receive(channel: channel)
+        try takeInMessages(&state)
     }
 
     func spinDeadline() -> Int64 {

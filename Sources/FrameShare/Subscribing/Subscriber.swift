@@ -313,7 +313,7 @@ public final class Subscriber: Sendable {
             if let slot = state.takes.take() {
                 if let taken = account(slot, &state) { return taken }
                 // Cut off: the reason is on its way.
-                try state.link.receive(channel: channel)
+                try takeInMessages(&state)
                 return nil
             }
             if let next = state.link.takeArrived() {
@@ -325,7 +325,7 @@ public final class Subscriber: Sendable {
                 page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
                     || page.state != .open
             else { return nil }
-            try state.link.receive(channel: channel)
+            try takeInMessages(&state)
             if state.link.arrived.isEmpty {
                 // What was offered between the look at the lane and the end that was just heard of.
                 return state.takes.take().flatMap { account($0, &state) }
@@ -403,6 +403,7 @@ public final class Subscriber: Sendable {
             guard !state.closed else { return false }
             state.closed = true
             state.link.leave()
+            gate?.raise()
             return true
         }
         guard first else { return }

@@ -20,6 +20,8 @@ struct SubscriberLink {
     private(set) var end: Message.End? = nil
     /// The publisher hung up.
     private(set) var hungUp = false
+    /// How many messages were taken in.
+    private(set) var messages: UInt64 = 0
 
     /// A generation whose buffers are still coming. What has come is closed with it, however the connection ends.
     // @unchecked: a link, and so this, is used under its subscriber's lock only.
@@ -118,6 +120,7 @@ struct SubscriberLink {
             if !isThere { try wait(for: socket, until: deadline, channel: channel, isGivenUp: isGivenUp) }
             // Also when something has come: a publisher could go on for ever sending what is no generation.
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
+            if isGivenUp() { throw .cancelled }
             isThere = false
             if link == nil {
                 let answer = try receiveAnswer(
@@ -310,6 +313,7 @@ struct SubscriberLink {
                 // A peer that closed with our messages unread: the same as a hang-up.
                 if error != .connectionReset && error != .brokenPipe { throw .system(call: "recvmsg", error) }
             case .message(var received):
+                messages &+= 1
                 guard !received.truncated else { throw .outOfDescriptors }
                 guard let message = try Self.parseKnown(received.bytes) else { continue }
                 try handle(message, &received.descriptors)
