@@ -74,8 +74,17 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def kill(process: subprocess.Popen[str]) -> None:
     """Ends a program that `start` has started, and all processes of its own."""
-    if process.poll() is None:
+    # The group is there as long as one of its processes is, also where the program itself has ended.
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process has ended, also where nobody has waited for it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def until(condition: Callable[[], bool]) -> None:

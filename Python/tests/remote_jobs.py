@@ -10,7 +10,8 @@ from collections import deque
 
 import numpy as np
 
-from frameshare.remote import Picamera2Proxy, RemoteMappedArray, writable
+from frameshare import groups
+from frameshare.remote import Picamera2Proxy, RemoteMappedArray, child, writable
 
 STATE = {"init": 0}
 KEPT = deque(maxlen=3)
@@ -42,6 +43,29 @@ def echo(request, data=None):
 
 def large(request, size):
     return np.full(size, value(request), np.uint8)
+
+
+def answers_in_memory():
+    """Every answer of this worker goes as those of more than 60 MiB do."""
+    child._LARGEST = 0
+
+
+def answer_and_die(request, path):
+    """The worker ends as soon as it has answered."""
+    child.Taker.next = lambda _: os._exit(0)
+    return wait_for(request, path)[0]
+
+
+def die_before_the_answer(request, path):
+    """The pool's server, and with it this worker, ends between an answer's memory and the answer."""
+
+    def answer(*_):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+
+    if path:
+        groups.Request.answer = answer
+    return value(request)
 
 
 def slow(request, seconds=0.0):

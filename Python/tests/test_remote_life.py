@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import remote_jobs as jobs
-from conftest import PATIENCE, until
+from conftest import PATIENCE, ended, until
 from stand_in import LORES, MAIN, Camera
 from test_remote import all_back, sent
 
@@ -27,15 +27,6 @@ import frameshare
 from frameshare.remote import Picamera2Proxy, Pool, Process, camera_channel, carrying, child, dispatch
 
 TESTS = str(Path(__file__).parent)
-
-
-def ended(pid):
-    """Whether a process has ended, also where nobody has waited for it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
 
 # Starting
 

@@ -200,19 +200,20 @@ class Taker:
         # Given back before the answer: whoever hears the answer can use the slot again.
         request._end()
         if len(reply) > _LARGEST:
-            reply = self._placed(reply)
+            reply = self._placed(asked.frame, reply)
         with contextlib.suppress(*_ENDS):
             asked.answer(reply)
 
-    def _placed(self, reply: bytes) -> bytes:
-        """Gives the pool an answer's memory, and returns what says so; or the failure where there is no memory for it."""
+    def _placed(self, frame: int, reply: bytes) -> bytes:
+        """Gives the pool the memory of the answer to a frame, and returns what says so; or the failure where there is no
+        memory for it."""
         try:
             with open(os.memfd_create("frameshare-result", os.MFD_CLOEXEC), "wb", buffering=0) as memory:
                 rest = memoryview(reply)
                 while rest:
                     rest = rest[memory.write(rest) :]
                 with contextlib.suppress(ConnectionError):  # nobody waits for it any more
-                    news = pickle.dumps(("result", os.getpid(), len(reply)))
+                    news = pickle.dumps(("result", os.getpid(), frame))
                     socket.send_fds(self._parent, [news], [memory.fileno()])
         except OSError as error:
             return _failure(errors.FrameShareError(f"no memory for a result of {len(reply)} bytes: {error}"))

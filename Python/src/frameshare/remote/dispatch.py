@@ -222,6 +222,7 @@ class Dispatcher:
                 self._hear(fd)
             elif self.workers.has_news(fd):
                 self._last_sign = time.monotonic()
+        self.workers.keep_results([job.pending.frame for job in self._flying.values() if job.pending is not None])
         # Also while it closes: what was sent is worked on, whoever dies meanwhile.
         stopping = self._closing and not self._flying and not self._backlog
         if self.workers.look_after(self.channel.publisher, stopping):
@@ -262,7 +263,7 @@ class Dispatcher:
         self._land(fd, job)
         self._last_sign = time.monotonic()
         try:
-            result = self.workers.result_of(job.pid) if answer.value == ELSEWHERE else answer.value
+            result = self.workers.result_of(answer.frame) if answer.value == ELSEWHERE else answer.value
             good, value, *text = pickle.loads(result)
         except Exception as error:
             good, value, text = False, error, ["the worker's result can't be unpickled here"]

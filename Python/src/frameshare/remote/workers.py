@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Collection
 
 from .. import errors
 from ..publisher import Publisher
@@ -62,7 +62,7 @@ class Workers:
         self._server_end = -1
         self._running: dict[int, _Process] = {}  # by pid
         self._asked = 0  # workers that the server has not started yet
-        self._results: dict[int, int] = {}  # memory of answers, by the pid of who gave it
+        self._results: dict[int, int] = {}  # memory of large answers, by the number of their frame
         self._failures = 0
         self._reason = ""
         self._restart_at = 0.0
@@ -135,7 +135,7 @@ class Workers:
         return False
 
     def _hear(self) -> None:
-        while True:
+        while self._news.fileno() >= 0:
             try:
                 news = fork_server.news(self._news)
             except BlockingIOError:
@@ -149,26 +149,26 @@ class Workers:
             elif kind == "ended":
                 self._ended(pid, content)
             elif kind == "result":
-                self._forget_result(pid)
-                self._results[pid] = descriptors[0]
+                if descriptors:  # else this process has no room for one more
+                    self._results[content] = descriptors[0]
             else:
                 self._reason = content
 
-    def result_of(self, pid: int) -> mmap.mmap:
-        """The memory of a worker's last answer. It was sent before the answer was."""
+    def result_of(self, frame: int) -> mmap.mmap:
+        """The memory of the answer to a frame. It was sent before the answer was, and outlives its worker."""
         self._hear()
-        descriptor = self._results.get(pid)
-        if descriptor is None:
-            raise errors.WorkError(f"worker {pid} has ended, and its result with it")
+        if frame not in self._results:
+            raise errors.WorkError(f"the memory of the answer to frame {frame} did not arrive: too many open files?")
+        descriptor = self._results.pop(frame)
         try:
             return mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
         finally:
-            self._forget_result(pid)
-
-    def _forget_result(self, pid: int) -> None:
-        descriptor = self._results.pop(pid, None)
-        if descriptor is not None:
             os.close(descriptor)
+
+    def keep_results(self, frames: Collection[int]) -> None:
+        """Lets go the memory of answers that nobody waits for any more: all but those to these frames."""
+        for frame in self._results.keys() - set(frames):
+            os.close(self._results.pop(frame))
 
     def _hear_no_more(self) -> None:
         if self._news.fileno() >= 0:
@@ -177,17 +177,18 @@ class Workers:
 
     def _lost_server(self) -> None:
         """The server can't be had, or was killed: its workers are nobody's."""
+        lost, self._running, self.members = list(self._running.values()), {}, 0
+        for process in lost:
+            process.kill()
+            process.wait(time.monotonic() + _PATIENCE)
+            os.close(process.descriptor)
+        self._hear()  # of what they have answered last
         self._hear_no_more()
         self._epoll.unregister(self._server_end)
         os.close(self._server_end)
         self._server_end = -1
         self._server.join()
         self._server, self._asked = None, 0
-        lost, self._running, self.members = list(self._running.values()), {}, 0
-        for process in lost:
-            process.kill()
-            process.wait(time.monotonic() + _PATIENCE)
-            os.close(process.descriptor)
         if any(process.ready for process in lost):
             self._failures = 0
         else:
@@ -196,7 +197,6 @@ class Workers:
     def _ended(self, pid: int, exit_code: int | None) -> None:
         process = self._running.pop(pid)
         os.close(process.descriptor)
-        self._forget_result(pid)
         self.members = min(self.members, len(self._running))
         self.exit_code = exit_code
         if not self._restart:
@@ -269,7 +269,6 @@ class Workers:
                 process.spawned.join()
                 self.exit_code = process.spawned.exitcode
         self._running = {}
-        for pid in list(self._results):
-            self._forget_result(pid)
+        self.keep_results(())
         self._news.close()
         self._theirs.close()
