@@ -126,8 +126,12 @@ def test_a_fork_of_the_program_does_not_end_its_parents_sharing():
     with frameshare.picamera2.publish(camera, "pi") as sharing, frameshare.Subscriber("pi") as subscriber:
         child = os.fork()
         if child == 0:
-            sharing.close()
-            os._exit(0)
+            status = 1
+            try:
+                sharing.close()
+                status = 0
+            finally:
+                os._exit(status)
         assert os.waitpid(child, 0) == (child, 0)
         # Nor does its thread run without a pause.
         assert select.select([sharing._stop], [], [], 0)[0] == []
