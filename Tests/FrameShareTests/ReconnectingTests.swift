@@ -72,7 +72,8 @@ struct ReconnectingTests {
         for value: UInt8 in 3...5 { try second.send(value) }
         // It may come too late for those.
         let waiting = Task.detached { () -> (FrameFlags, FrameLoss)? in
-            try await subscriber.next(timeout: .seconds(300)).map { ($0.flags, $0.lost) }
+            guard let frame = try await subscriber.next(timeout: .seconds(300)) else { return nil }
+            return (frame.flags, frame.lost)
         }
         try await eventually { second.statistics.subscribers.count == 1 }
         for value: UInt8 in 6...7 { try second.send(value) }
