@@ -243,7 +243,7 @@ struct OutputTests {
         _ = camera.wait()
     }
 
-    @Test("of HLS in a folder that is full, or read-only by now, the error names the file, at once")
+    @Test("in a folder that is full, or read-only by now, HLS names the file at once, and no file is begun anew")
     func segments() throws {
         let folder = try ChannelFolder()
         let camera = try folder.publisher("--size", "320x240", "--rate", "60")
@@ -265,13 +265,18 @@ struct OutputTests {
             run "disk is full" :
             mount -t tmpfs -o size=20M tmpfs \(place)
             run "Read-only" "mount -t tmpfs -o ro tmpfs \(place)"
+            mount -t tmpfs -o size=200k tmpfs \(place)
+            timeout 120 \(CommandRun.executable.path) stream cam \(place)/x.mkv --format matroska > \(place).out 2>&1
+            echo "$? $(stat -c %s \(place)/x.mkv) $(grep -c "Trying again" \(place).out)"
             """
         let run = try folder.mounting(script)
         let lines = run.output.split(separator: "\n").map(String.init)
-        try #require(lines.count == 2, "\(run.output) \(run.errors)")
+        try #require(lines.count == 3, "\(run.output) \(run.errors)")
         let full = /(x[0-9]+\.ts|x\.m3u8\.tmp): the disk is full; what was written so far can be played/
         #expect(lines[0].contains(full), "\(lines)")
         #expect(lines[1].contains(/x[0-9]+\.ts: Read-only file system/), "\(lines)")
+        // What the file holds would be lost.
+        #expect(lines[2].wholeMatch(of: /1 [0-9]{6} 0/) != nil, "\(lines)")
         camera.send(SIGTERM)
         _ = camera.wait()
     }

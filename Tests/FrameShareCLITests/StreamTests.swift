@@ -190,7 +190,6 @@ struct StreamTests {
             #expect(run.code == 1, "\(path): \(run.output)")
             #expect(run.errors.contains(words), "\(path): \(run.errors)")
             #expect(!(run.errors + run.output).contains("Abc123xyz"), "\(run.errors)")
-            #expect(!run.output.contains("connected to"), "\(path): \(run.output)")
         }
         for (path, more, count) in [("/later.ts", ["--wait"], 1), ("/cut.ts", [], 2)] {
             let run = try CommandRun(arguments(path, more + ["--json"]), in: folder)
@@ -237,7 +236,6 @@ struct StreamTests {
             let run = try CommandRun(arguments(server.address + path) + ["--frames", "10"], in: folder).wait()
             #expect(run.code == 1, "\(path): \(run.output)")
             #expect(run.errors.contains(words), "\(path): \(run.errors)")
-            #expect(!run.output.contains("connected to"), "\(path): \(run.output)")
         }
         var run = try CommandRun(arguments("tcp://127.0.0.1:\(try freePort())") + ["--frames", "10"], in: folder).wait()
         #expect(run.code == 1 && run.errors.contains("Connection refused"), "\(run.errors)")
@@ -248,15 +246,15 @@ struct StreamTests {
         #expect(server.run.outputSoFar.contains("/taken.ts whole"))
         // What has no end is not kept until then.
         let endless = try CommandRun(arguments(server.address + "/open.ts"), in: folder)
-        eventually { !endless.isRunning || endless.outputSoFar.contains("connected to") }
+        eventually { !endless.isRunning || server.run.outputSoFar.contains("/open.ts 1") }
         #expect(server.run.outputSoFar.contains("/open.ts 1"), "\(endless.errorsSoFar)")
         endless.send(SIGTERM)
         #expect(endless.wait().code == 0)
-        run = try CommandRun(
-            arguments("tcp://127.0.0.1:1") + ["--option", "fifo_options=attempt_recovery=1"],
-            in: folder
-        ).wait()
-        #expect(run.code == 64 && run.errors.contains("connects again by itself"), "\(run.errors)")
+        let recovery = (muxer == "tee" ? "fifo_options=" : "") + "attempt_recovery="
+        for (value, code, words) in [("1", 64, "connects again by itself"), ("off", 1, "Connection refused")] {
+            run = try CommandRun(arguments("tcp://127.0.0.1:1") + ["--option", recovery + value], in: folder).wait()
+            #expect(run.code == Int32(code) && run.errors.contains(words), "\(value): \(run.errors)")
+        }
         camera.send(SIGTERM)
         _ = camera.wait()
     }
@@ -299,7 +297,8 @@ struct StreamTests {
             [
                 "stream", "cam", "http://127.0.0.1:\(port)/taken/x.m3u8", "--wait", "--json", "--keyframe-interval",
                 "10",
-                "--low-latency", "--option", "hls_time=0.2",
+                // libavformat marks the break only while the list has not moved on.
+                "--low-latency", "--option", "hls_time=0.2", "--option", "hls_list_size=0",
             ],
             in: folder
         )
@@ -308,8 +307,19 @@ struct StreamTests {
         func told(_ event: String) -> Int { run.outputSoFar.components(separatedBy: "\"\(event)\"").count - 1 }
         let first = try fileServer(folder, port: port)
         eventually { !run.isRunning || told("connected") == 1 }
+        // What is in one file would take the place of what the server has.
+        let single = try CommandRun(
+            [
+                "stream", "cam", first.address + "/taken/y.m3u8", "--json", "--keyframe-interval", "10",
+                "--low-latency", "--option", "hls_time=0.2", "--option", "hls_flags=single_file",
+            ],
+            in: folder
+        )
+        eventually { !single.isRunning || single.outputSoFar.contains("\"connected\"") }
         first.run.send(SIGKILL)
         _ = first.run.wait()
+        let ended = single.wait()
+        #expect(ended.code == 1 && !ended.output.contains("Trying again"), "\(ended.output) \(ended.errors)")
         eventually { !run.isRunning || told("disconnected") == 2 }
         let second = try fileServer(folder, port: port)
         defer { second.run.send(SIGKILL) }

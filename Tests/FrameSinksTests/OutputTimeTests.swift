@@ -53,7 +53,7 @@ struct OutputTimeTests {
     ]
 
     /// H.264, each packet a keyframe.
-    private static let packets = Result {
+    static let packets = Result {
         try encoded([Int64](repeating: 0, count: frames), bFrames: 0, interval: 1).map(\.bytes)
     }
 
@@ -91,7 +91,7 @@ struct OutputTimeTests {
         return packets
     }
 
-    private static let stream = VideoStream(
+    static let stream = VideoStream(
         codec: .h264,
         width: 64,
         height: 64,
@@ -100,7 +100,7 @@ struct OutputTimeTests {
     )
 
     /// Hands on each packet with its made-up time.
-    private static func feed(
+    static func feed(
         _ times: Times,
         _ body: (borrowing VideoPacket) throws(VideoError) -> Void
     ) throws {

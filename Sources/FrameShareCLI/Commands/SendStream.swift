@@ -22,6 +22,10 @@ struct SendStream: ParsableCommand {
             (--format mpegts to http://) when the server has not refused it for 2 s. A pause of the camera is no \
             part of the stream's time.
 
+            When the frames change, MPEG-TS and HLS go on; other containers get a new connection. What would write over \
+            itself ends with an error: a local file of another container, and HLS with hls_flags=single_file or \
+            hls_segment_type=fmp4. After a failure neither a local file nor that single file is begun anew.
+
             Exit code 0 when the channel has ended in order or after SIGTERM, 1 when the first connection can't be made \
             (with --wait it is tried again) or the last part is not taken, 3 when the channel is not there or was lost.
             """

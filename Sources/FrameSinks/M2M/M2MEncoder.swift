@@ -42,6 +42,8 @@ public final class M2MEncoder {
     private var pending = PendingFrames()
     private var headers: [UInt8] = []
     private var isFinished = false
+    /// The failure that left the queue of frames without buffers that fit. Nothing can be encoded after it.
+    private var broken: M2MError?
     /// Buffers for packets that the driver did not take; they are offered again.
     private var refused: [Int] = []
     /// Failures since the device last gave a packet.
@@ -217,11 +219,16 @@ public final class M2MEncoder {
 
     /// Puts the driver's own buffers in place of those that imported. It holds none of these.
     private func copyFromNowOn(_ reason: String) throws(M2MError) {
+        do throws(M2MError) {
+            try frames.stop()
+            try frames.makeBuffers(4, sizes: input.sizes, isImport: false)
+            queued = Array(repeating: nil, count: frames.count)
+            try frames.start()
+        } catch {
+            broken = error
+            throw error
+        }
         intake = .copied(reason: reason)
-        try frames.stop()
-        try frames.makeBuffers(4, sizes: input.sizes, isImport: false)
-        queued = Array(repeating: nil, count: frames.count)
-        try frames.start()
     }
 
     private func queueInPlace(_ frame: borrowing Frame, _ index: Int, _ stamp: Int64) -> Int32 {
@@ -269,6 +276,7 @@ public final class M2MEncoder {
     private func takeBack(
         _ body: (borrowing VideoPacket) throws(VideoError) -> Void
     ) throws(VideoError) -> (isProgress: Bool, isLast: Bool) {
+        if let broken { throw .device(broken) }
         var (isProgress, isLast) = (false, false)
         // A restart in between offers all of them.
         for _ in refused.indices where !refused.isEmpty { try giveBack(refused.removeFirst()) }
@@ -313,7 +321,7 @@ public final class M2MEncoder {
 
     /// Goes on after an error that may pass, or throws it.
     private func goOn(after error: M2MError) throws(VideoError) {
-        guard error.mayPass, failuresInRow < Self.mostFailures else { throw .device(error) }
+        guard broken == nil, error.mayPass, failuresInRow < Self.mostFailures else { throw .device(error) }
         failures += 1
         failuresInRow += 1
         do throws(M2MError) {

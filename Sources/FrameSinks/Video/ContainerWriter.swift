@@ -252,9 +252,21 @@ final class ContainerWriter {
         if opensLazily { return OwnFiles.path(target.address) != nil }
         return ownFile.map(NewFile.isRegular) ?? false || outputs?.hasLocalFile ?? false
     }
+    /// Whether all of HLS's segments are in one file, which another writer would begin anew: `hls_flags=single_file`.
+    var hasOneFile: Bool { target.muxer == "hls" && number("hls_flags") & 1 != 0 }
+    /// Whether all of HLS's segments need one file of parameter sets, which another writer replaces: `hls_segment_type=fmp4`.
+    var hasInitFile: Bool { target.muxer == "hls" && number("hls_segment_type") == 1 }
     /// What `fifo` hands packets to.
     private var innerMuxer: String? {
         target.muxer == "fifo" ? target.options.last { $0.key == "fifo_format" }?.value : nil
+    }
+
+    /// An option as the muxer has understood it.
+    private func number(_ option: String) -> Int64 {
+        guard let own = context.pointee.priv_data else { return 0 }
+        var value: Int64 = 0
+        _ = av.pointee.av_opt_get_int(own, option, 0, &value)
+        return value
     }
 
     /// Whether a muxer makes files of its own, each of which is whole at some time.

@@ -9,7 +9,10 @@ public final class PreEventRecorder {
     /// A clip that is being written.
     private struct Clip {
         let recorder: VideoRecorder
-        let end: Int64
+        let post: Int64
+        var end: Int64
+        /// Whether it begins with the next keyframe: nothing was kept when it was triggered.
+        var isWaiting: Bool
     }
 
     private var stream: VideoStream
@@ -17,8 +20,8 @@ public final class PreEventRecorder {
     private let pre: Int64
     private var kept: [KeptPacket] = []
     private var line = FrameTimeline(pauses: .kept)
-    /// When the last packet came, on the clock of this machine.
-    private var cameAt: Int64 = 0
+    /// The place of the last packet, kept or not, and when it came, on the clock of this machine.
+    private var last: (pts: Int64, cameAt: Int64)?
     private var clips: [Clip] = []
     private var count = 0
     /// After a loss, nothing can be decoded before the next keyframe.
@@ -79,6 +82,10 @@ public final class PreEventRecorder {
         let place = line.place(packet.info.dts)
         let new = KeptPacket(packet, info: packet.info.moved(to: place.time))
         let info = new.info
+        for index in clips.indices where clips[index].isWaiting {
+            clips[index].isWaiting = false
+            clips[index].end = max(clips[index].end, Self.sum(info.pts, clips[index].post))
+        }
         for clip in clips where info.pts <= clip.end {
             try new.withPacket { (packet) throws(VideoError) in try clip.recorder.write(packet) }
         }
@@ -87,23 +94,31 @@ public final class PreEventRecorder {
         // Of pictures that stand alone, none from before a pause is needed after it.
         if case .pause? = place.discontinuity, stream.codec.isIntra { kept = [] }
         kept.append(new)
-        cameAt = FrameTimestamp.now().nanoseconds
+        last = (info.pts, FrameTimestamp.now().nanoseconds)
         forget(before: info.pts - pre)
     }
 
-    /// Begins a clip now: at the packet that came last, or in the pause since.
+    /// Begins a clip now: at the packet that came last, or in the pause since. While the first keyframe is waited for, also
+    /// after a change, the clip begins with that keyframe.
     /// - Parameter post: how long it goes on
     public func trigger(post: Duration) throws(VideoError) {
         let recorder = try VideoRecorder(stream, options: clipOptions)
         count += 1
-        let last = kept.last?.info.pts ?? 0
-        let pause = kept.isEmpty ? 0 : FrameTimestamp.now().nanoseconds - cameAt
-        if pause > pre + FrameTimeline.shortestPause, stream.codec.isIntra { kept = [] }
+        let isWaiting = kept.isEmpty && needsKeyframe
+        let pause = last.map { FrameTimestamp.now().nanoseconds - $0.cameAt } ?? 0
+        if pause > Self.sum(pre, FrameTimeline.shortestPause), stream.codec.isIntra { kept = [] }
         for packet in kept {
             try packet.withPacket { (packet) throws(VideoError) in try recorder.write(packet) }
         }
-        let (end, overflow) = (last + pause).addingReportingOverflow(post.nanosecondsClamped)
-        clips.append(Clip(recorder: recorder, end: overflow ? .max : end))
+        let post = post.nanosecondsClamped
+        let end = Self.sum(Self.sum(last?.pts ?? 0, pause), post)
+        clips.append(Clip(recorder: recorder, post: post, end: end, isWaiting: isWaiting))
+    }
+
+    /// Of times that are not negative.
+    private static func sum(_ time: Int64, _ more: Int64) -> Int64 {
+        let (sum, overflow) = time.addingReportingOverflow(more)
+        return overflow ? .max : sum
     }
 
     /// Ends every clip.

@@ -62,6 +62,8 @@ public final class VideoStreamer {
     private var taken = 0
     /// Files that were taken from connections before this one.
     private var takenBefore = 0
+    /// Why HLS that has begun can't go on with other frames; nil: it can.
+    private var oneKind: String?
     private var needsKeyframe = true
     private var nextTry: Int64 = 0
     private var pause: Int64 = 500_000_000
@@ -89,12 +91,19 @@ public final class VideoStreamer {
     /// A `fifo` that recovers by itself tells no failure, and its end would wait for a server that does not come back.
     private static func checkRecovery(_ options: Options, _ muxer: String) throws(VideoError) {
         guard muxer == "fifo" || muxer == "tee" else { return }
-        let name = "attempt_recovery"
-        let said = options.formatOptions.contains { option, value in
-            option == name && value != "0" && value != "false" || value.contains(name)
+        let said = options.formatOptions.contains { recovers("\($0)=\($1)") }
+        guard !said, !(muxer == "tee" && recovers(options.address)) else {
+            throw .badOption("attempt_recovery: a stream connects again by itself, and says so")
         }
-        guard !said, !(muxer == "tee" && options.address.contains(name)) else {
-            throw .badOption("\(name): a stream connects again by itself, and says so")
+    }
+
+    /// Whether options, those of a `fifo` in a `tee` among them, have `attempt_recovery` with a value that is not off.
+    private static func recovers(_ options: String) -> Bool {
+        // How deep it is quoted does not matter.
+        let text = options.filter { !$0.isWhitespace && !"'\\".contains($0) }
+        return text.ranges(of: "attempt_recovery=").contains { name in
+            let value = text[name.upperBound...].prefix { $0.isLetter || $0.isNumber }
+            return !["0", "false", "n", "no", "disable", "disabled", "off"].contains(value.lowercased())
         }
     }
 
@@ -116,7 +125,8 @@ public final class VideoStreamer {
 
     /// Packets of another size or kind come from now on. MPEG-TS goes on with them. Of other containers the connection is
     /// ended in order, and the next keyframe begins another; HLS goes on in its playlist.
-    /// - Throws: for a local file that can't go on, since another connection would begin it anew
+    /// - Throws: for a local file that can't go on, since another connection would begin it anew; for HLS whose segments are
+    ///   in one file, or need one `init.mp4`, at a server too
     public func change(to stream: VideoStream) throws(VideoError) {
         try Self.check(stream, muxer)
         // Its header says no size: the packets alone do.
@@ -129,6 +139,12 @@ public final class VideoStreamer {
                 path: shown.description,
                 reason: "\(muxer) can't go on when the frames change. --format mpegts can; "
                     + "'frameshare record' begins a next file"
+            )
+        }
+        if let oneKind, writer != nil || takenBefore + taken > 0 {
+            throw .output(
+                path: shown.description,
+                reason: "HLS with \(oneKind) can't go on when the frames change. Without that option it can"
             )
         }
         // What fails here is counted.
@@ -146,7 +162,8 @@ public final class VideoStreamer {
     }
 
     /// Sends a packet, or counts it as lost. Waits for the network as long as ``Options/timeout`` allows.
-    /// - Throws: when the first connection can't be made, unless it is to wait for it.
+    /// - Throws: when the first connection can't be made, unless it is to wait for it. Later, when another connection would
+    ///   begin a local file anew, or the one file of HLS's segments.
     public func write(_ packet: borrowing VideoPacket) throws(VideoError) {
         if needsKeyframe || writer == nil {
             guard packet.info.isKeyframe, writer != nil || FrameTimestamp.now().nanoseconds >= nextTry else {
@@ -173,8 +190,9 @@ public final class VideoStreamer {
             statistics.bytes += bytes.byteCount
             noteTaken(writer)
         } catch {
+            let isLast = statistics.isConnected && isWrittenOnce
             fail(error)
-            if statistics.connections == 0, !options.waits { throw error }
+            if isLast || statistics.connections == 0 && !options.waits { throw error }
         }
     }
 
@@ -197,6 +215,12 @@ public final class VideoStreamer {
         }
     }
 
+    /// Whether another connection would begin anew what this one has written.
+    private var isWrittenOnce: Bool {
+        guard let writer else { return false }
+        return muxer == "hls" ? writer.hasOneFile : writer.isLocal
+    }
+
     private func connect(_ packet: borrowing VideoPacket, _ info: VideoPacket.Info) throws(VideoError) {
         let parameters = try packet.parameterSets(stream.codec)
         interruption.allow(options.timeout)
@@ -213,7 +237,10 @@ public final class VideoStreamer {
             interruption: interruption
         )
         (untaken, taken) = (0, 0)
-        writer = try ContainerWriter(target, stream.told(by: packet), parameters: parameters)
+        let writer = try ContainerWriter(target, stream.told(by: packet), parameters: parameters)
+        oneKind =
+            writer.hasOneFile ? "hls_flags=single_file" : writer.hasInitFile ? "hls_segment_type=fmp4" : nil
+        self.writer = writer
         start = info.pts
     }
 
