@@ -56,7 +56,7 @@ struct MisuseTests {
                     return image.bytes.byteCount
                 }
                 """,
-            complaint: "'frame' used after consume"
+            complaint: "cannot be consumed"
         ),
         Snippet(
             name: "releasing a frame twice",
