@@ -31,7 +31,7 @@ struct BenchReading {
         var due = Int64(BenchPublishing.warmUp)
         var sum: UInt64 = 0
         var outOfPlace: UInt64 = 0
-        while let frame = try next(subscriber) {
+        while let frame = try next(subscriber, stop) {
             let now = ProcessUsage.now
             guard let image = frame.image("main") else {
                 throw CommandFailure("the channel '\(channel)' has no stream 'main': no bench-publisher made it")
@@ -61,13 +61,16 @@ struct BenchReading {
         return report
     }
 
-    private func next(_ subscriber: Subscriber) throws -> Frame? {
-        do throws(ChannelError) {
-            return try subscriber.nextBlocking()
-        } catch {
-            if error == .cancelled { return nil }
-            throw error
+    /// Nil once it is stopped, too. An interruption between two waits is seen by the look at `stop`.
+    private func next(_ subscriber: Subscriber, _ stop: StopRequest) throws -> Frame? {
+        while !stop.isStopped {
+            do throws(ChannelError) {
+                return try subscriber.nextBlocking(timeout: .milliseconds(250))
+            } catch {
+                guard error == .timedOut || error == .cancelled else { throw error }
+            }
         }
+        return nil
     }
 
     /// The channel may not be there yet: either side may be started first.

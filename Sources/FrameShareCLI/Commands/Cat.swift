@@ -79,7 +79,7 @@ struct Cat: ParsableCommand {
             }
         }
         do {
-            try copy(from: subscriber, damaged)
+            try copy(from: subscriber, damaged, stop)
         } catch SinkError.readerClosed {
             return
         } catch ChannelError.cancelled {
@@ -87,15 +87,27 @@ struct Cat: ParsableCommand {
         }
     }
 
-    private func copy(from subscriber: Subscriber, _ damaged: DamagedFrames) throws {
+    /// Nil at the channel's end. An interruption between two waits is seen by the look at `stop`.
+    private func next(_ subscriber: Subscriber, _ stop: StopRequest) throws(ChannelError) -> Frame? {
+        while !stop.isStopped {
+            do throws(ChannelError) {
+                return try subscriber.nextBlocking(timeout: .milliseconds(250))
+            } catch {
+                guard error == .timedOut else { throw error }
+            }
+        }
+        throw .cancelled
+    }
+
+    private func copy(from subscriber: Subscriber, _ damaged: DamagedFrames, _ stop: StopRequest) throws {
         var writer = FrameWriter(format: format, rate: rate)
         var left = frames ?? .max
-        while left > 0, let frame = try subscriber.nextBlocking() {
+        while left > 0, let frame = try next(subscriber, stop) {
             guard !damaged.leaveOut(frame) else { continue }
             try writer.write(frame)
             left -= 1
         }
-        if let frames, left > 0 {
+        if let frames, left > 0, !stop.isStopped {
             throw CommandFailure(
                 "the channel ended after \(frames - left) of \(frames) frames",
                 code: .channelLost

@@ -71,6 +71,8 @@ struct TakeSnapshot: ParsableCommand {
         do {
             // A frame that was captured before the command was given is not what its user wants to see.
             while true {
+                // An interruption between two waits is seen here.
+                if stop.isStopped { throw ChannelError.cancelled }
                 let left = max(.zero, deadline - .now)
                 guard let frame = try subscriber.nextBlocking(timeout: left) else {
                     throw CommandFailure(
