@@ -200,7 +200,7 @@ struct V4L2AbsentDeviceTests {
     @Test("who holds a busy device is named")
     func holders() throws {
         var template = Array("/tmp/v4l2-held-XXXXXX".utf8CString)
-        let file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } } ?? -1
+        let file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkostemp($0, O_CLOEXEC) } } ?? -1
         try #require(file >= 0)
         defer { close(file) }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -212,8 +212,12 @@ struct V4L2AbsentDeviceTests {
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
         var pid = pid_t()
-        // The copy that the child inherits keeps the file open.
-        try #require(posix_spawn(&pid, "/bin/sleep", nil, nil, &arguments, nil) == 0)
+        // A copy for this child alone: other tests start programs, too.
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, file, 9)
+        try #require(posix_spawn(&pid, "/bin/sleep", &actions, nil, &arguments, nil) == 0)
         defer {
             kill(pid, SIGKILL)
             waitpid(pid, nil, 0)
