@@ -237,10 +237,10 @@ def test_a_subscriber_waits_for_a_channel_that_is_not_there_yet() -> None:
         with Subscriber("late", wait_for_channel=None) as camera:
             seen.append(camera.next(timeout=PATIENCE)["main"].array.copy())
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     with Publisher("late", {"main": (64, 48, "BGR888")}) as late:
-        late.wait_for_subscribers(1, timeout=PATIENCE)
+        late.wait_for_subscriber(timeout=PATIENCE)
         late.publish(PICTURE)
         reader.join(PATIENCE)
     assert np.array_equal(seen[0], PICTURE)
