@@ -200,8 +200,8 @@ struct V4L2AbsentDeviceTests {
     @Test("who holds a busy device is named")
     func holders() throws {
         var template = Array("/tmp/v4l2-held-XXXXXX".utf8CString)
-        let file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkostemp($0, O_CLOEXEC) } } ?? -1
-        try #require(file >= 0)
+        let file = template.withUnsafeMutableBufferPointer { $0.baseAddress.map { mkstemp($0) } } ?? -1
+        try #require(file >= 0 && fcntl(file, F_SETFD, FD_CLOEXEC) == 0)
         defer { close(file) }
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         defer { unlink(path) }
