@@ -81,10 +81,11 @@ extension SoakRun {
         }
         for member in members {
             guard let member else { continue }
-            // 3 standard ones, the socket, two pages, frame table, lane and the buffers.
+            // 3 standard ones, the socket, two pages, frame table, lane and the buffers; what an event loop polls: two more.
+            let own = 8 + (member.kind.pollable ? 2 : 0)
             try await waitFor("\(member.name) has nothing but the new pool") {
                 let now = try await member.process.report()
-                return try now["fds"] == 8 + slots && now["maps"] == 4 + slots
+                return try now["fds"] == own + slots && now["maps"] == 4 + slots
             }
         }
         if let baseline {
