@@ -117,8 +117,8 @@ let package = Package(
         ),
         .target(name: "FrameShareTestKit", dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", system]),
         // The C face: frameshare.h with what it needs in C, and its implementation.
-        .target(name: "CFrameShare"),
-        .target(name: "FrameShareC", dependencies: ["CFrameShare", "FrameShare", system]),
+        .target(name: "FrameShareCHeader"),
+        .target(name: "FrameShareC", dependencies: ["FrameShareCHeader", "FrameShare", system]),
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
@@ -210,7 +210,8 @@ let package = Package(
 
 // The same strict settings for every Swift target.
 let inC = [
-    "CFFmpeg", "CFrameShare", "CHandOver", "CLinuxMedia", "FaultInjector", "LibcameraShim", "frameshare-hostile-peer",
+    "CFFmpeg", "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FaultInjector", "LibcameraShim",
+    "frameshare-hostile-peer",
 ]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {
     target.swiftSettings =

@@ -1,5 +1,5 @@
-public import CFrameShare
 internal import FrameShare
+public import FrameShareCHeader
 
 /// An answer, or why there is none, with its bytes where a caller's pointers find them.
 final class ReceivedAnswer: Sendable {

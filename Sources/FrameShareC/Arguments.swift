@@ -1,5 +1,5 @@
-internal import CFrameShare
 internal import FrameShare
+internal import FrameShareCHeader
 
 /// A caller's text; nil for NULL. Bytes that are no UTF-8 are replaced, and then found by no name.
 func optionalText(_ text: UnsafePointer<CChar>?) -> String? { text.map { String(cString: $0) } }

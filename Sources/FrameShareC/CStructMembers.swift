@@ -1,5 +1,5 @@
-internal import CFrameShare
 internal import FrameShare
+internal import FrameShareCHeader
 
 /// Where the numbers of a C struct lie, by their names in the header: so a figure gets into its member, and an option out of
 /// it, without a line of code.

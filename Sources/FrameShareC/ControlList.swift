@@ -1,5 +1,5 @@
-public import CFrameShare
 internal import FrameShare
+public import FrameShareCHeader
 
 /// Controls, with their texts where a caller's pointers find them.
 final class ControlList: Sendable {

@@ -1,5 +1,5 @@
-internal import CFrameShare
 internal import FrameShare
+internal import FrameShareCHeader
 
 /// Why a call failed: the number that it returns, and the words that `frameshare_last_error` gives.
 struct Failure: Error {

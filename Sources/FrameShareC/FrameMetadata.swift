@@ -1,5 +1,5 @@
-public import CFrameShare
 internal import FrameShare
+public import FrameShareCHeader
 
 // A frame's metadata is read where it lies. Its bytes are the publisher's: where they are malformed, entries end.
 

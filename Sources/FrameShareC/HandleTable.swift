@@ -1,4 +1,4 @@
-internal import CFrameShare
+internal import FrameShareCHeader
 internal import Synchronization
 
 /// What the C side holds of a kind of object: numbers that look like pointers and point nowhere.

@@ -1,5 +1,5 @@
-internal import CFrameShare
 internal import FrameShare
+internal import FrameShareCHeader
 
 /// A plane's buffer: where it is mapped and its descriptor.
 struct PlaneMemory {

@@ -1,5 +1,5 @@
-public import CFrameShare
 internal import FrameShare
+public import FrameShareCHeader
 
 @c @implementation
 public func frameshare_publisher_get_statistics(

@@ -1,5 +1,5 @@
-internal import CFrameShare
 internal import FrameShare
+internal import FrameShareCHeader
 internal import Glibc
 internal import SystemPackage
 

@@ -1,5 +1,5 @@
-internal import CFrameShare
 internal import FrameShare
+internal import FrameShareCHeader
 
 @c @implementation
 public func frameshare_frame_request(

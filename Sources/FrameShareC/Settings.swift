@@ -1,5 +1,5 @@
-public import CFrameShare
 internal import FrameShare
+public import FrameShareCHeader
 
 /// A setting that somebody asks for, with its words where a caller's pointers find them.
 final class ReceivedSetting: Sendable {

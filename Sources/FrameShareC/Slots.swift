@@ -1,5 +1,5 @@
-public import CFrameShare
 internal import FrameShare
+public import FrameShareCHeader
 
 /// A slot that a program fills through pointers, and the streams of it whose CPU access was begun.
 struct FilledSlot: ~Copyable, Sendable {

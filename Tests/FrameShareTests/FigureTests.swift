@@ -57,7 +57,7 @@ struct FigureTests {
     @Test("all have a member of their name in C, of a kind that holds them")
     func membersInC() throws {
         let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../..")
-        let file = package.appending(path: "Sources/CFrameShare/include/frameshare.h")
+        let file = package.appending(path: "Sources/FrameShareCHeader/include/frameshare.h")
         let header = try String(contentsOf: file, encoding: .utf8)
         func check<Of>(_ name: String, _ figures: [Figure<Of>]) throws {
             let start = try #require(header.range(of: "struct \(name) {")).upperBound

@@ -10,9 +10,9 @@ internal import SystemPackage
 public struct FrameRequest: Sendable {
     /// The number of the frame.
     public let frame: UInt64
-    private let connection: LeaseCount
+    private let connection: SubscriberConnection
 
-    init(frame: UInt64, connection: LeaseCount) {
+    init(frame: UInt64, connection: SubscriberConnection) {
         self.frame = frame
         self.connection = connection
     }

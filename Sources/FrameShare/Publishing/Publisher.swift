@@ -72,7 +72,7 @@ public final class Publisher: Sendable {
     }
 
     let core: PublisherCore
-    private let server: ControlServer
+    private let server: ConnectionServer
     let waiters = WaiterThreads(name: "fs-slots")
 
     /// Offers frames of the publisher's own pool, filled by the CPU.
@@ -113,7 +113,7 @@ public final class Publisher: Sendable {
         core = try PublisherCore(channel: channel, pool: pool, options: options)
         let listening = try ListeningSocket(channel: channel, directory: directory, access: options.access)
         do throws(ChannelError) {
-            server = try ControlServer(core: core, listening: listening)
+            server = try ConnectionServer(core: core, listening: listening)
         } catch {
             listening.remove()
             throw error

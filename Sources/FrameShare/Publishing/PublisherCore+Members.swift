@@ -65,7 +65,7 @@ extension PublisherCore {
             }
             let group = hello.group.isEmpty ? nil : state.work.enter(hello.group)
             guard hello.group.isEmpty || group != nil else {
-                refusal = .tooManyGroups(WorkTable.maximumGroups)
+                refusal = .tooManyGroups(RequestTable.maximumGroups)
                 return 0
             }
             let id = state.nextID

@@ -77,7 +77,7 @@ public final class Subscriber: Sendable {
     /// A frame that was taken, before it becomes a `Frame`. Copyable only so that it can pass through a continuation;
     /// exactly one `Frame` is made of it.
     struct Taken: Sendable {
-        let attachment: Attachment
+        let attachment: ReceivedGeneration
         let slot: Int
         let record: FrameRecord
         let lost: FrameLoss
@@ -87,7 +87,7 @@ public final class Subscriber: Sendable {
 
     struct State {
         var link: SubscriberLink
-        var current: Attachment
+        var current: ReceivedGeneration
         var takes: LaneTakes
         /// The records of `current`.
         var records: FrameTable.Rows
@@ -118,7 +118,7 @@ public final class Subscriber: Sendable {
         /// Whether it was said that the whole budget is held.
         var hasAdvised = false
 
-        init(link: SubscriberLink, current: Attachment) {
+        init(link: SubscriberLink, current: ReceivedGeneration) {
             self.link = link
             self.current = current
             takes = LaneTakes(memory: current.lane, slots: current.offer.slots)
@@ -143,7 +143,7 @@ public final class Subscriber: Sendable {
             lane.latencyMax.pointee.store(latency.maximum, ordering: .relaxed)
         }
 
-        mutating func attach(_ next: Attachment) {
+        mutating func attach(_ next: ReceivedGeneration) {
             bookLatency()
             current = next
             next.lane.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
@@ -423,7 +423,7 @@ public final class Subscriber: Sendable {
     var identity: UInt32 { state.withLock { $0.link.welcome.subscriber } }
 
     /// The generation that frames come from now.
-    var attachment: Attachment { state.withLock { $0.current } }
+    var attachment: ReceivedGeneration { state.withLock { $0.current } }
 
     /// Who publishes.
     public var publisher: PublisherInfo {

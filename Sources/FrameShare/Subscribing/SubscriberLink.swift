@@ -8,14 +8,14 @@ internal import SystemPackage
 /// Used under the subscriber's lock. What the publisher sends is checked as if it were hostile.
 struct SubscriberLink {
     let socket: ControlSocket
-    let leases: LeaseCount
+    let leases: SubscriberConnection
     let page: ChannelPage
     /// What its threads sleep on.
     let wakePage: WakePage
     let welcome: Message.Welcome
     let publisher: (pid: Int32, uid: UInt32)
     /// Generations that have arrived whole and wait for their turn.
-    private(set) var arrived: [Attachment] = []
+    private(set) var arrived: [ReceivedGeneration] = []
     /// Why the publisher ended it, once it has said so.
     private(set) var end: Message.End? = nil
     /// The publisher hung up.
@@ -41,12 +41,12 @@ struct SubscriberLink {
         func add(_ buffer: consuming OwnedDescriptor) { buffers.append(buffer.take()) }
 
         /// Opens it, once whole: what it had is the attachment's, also when that fails.
-        func attach(page: ChannelPage, leases: LeaseCount) throws(ChannelError) -> Attachment {
+        func attach(page: ChannelPage, leases: SubscriberConnection) throws(ChannelError) -> ReceivedGeneration {
             let (table, lane) = (memory[0], memory[1])
             let buffers = buffers
             memory = []
             self.buffers = []
-            return try Attachment(
+            return try ReceivedGeneration(
                 offer: offer,
                 page: page,
                 table: OwnedDescriptor(owning: table),
@@ -71,7 +71,7 @@ struct SubscriberLink {
         (self.socket, self.page, self.wakePage) = (socket, page, wakePage)
         (self.welcome, self.publisher) = (welcome, publisher)
         self.buffer = buffer
-        leases = LeaseCount(socket: socket, isMember: isMember)
+        leases = SubscriberConnection(socket: socket, isMember: isMember)
     }
 
     // MARK: connecting
@@ -347,7 +347,7 @@ struct SubscriberLink {
     }
 
     /// The next generation in order.
-    mutating func takeArrived() -> Attachment? { arrived.isEmpty ? nil : arrived.removeFirst() }
+    mutating func takeArrived() -> ReceivedGeneration? { arrived.isEmpty ? nil : arrived.removeFirst() }
 
     /// Says goodbye: nothing more is offered to us. The connection itself ends with the last frame held, for the
     /// publisher takes everything back when it ends.

@@ -8,7 +8,7 @@ enum ChannelEncoder {
     #if FFmpeg
     case ffmpeg(VideoEncoder)
     #endif
-    case v4l2(M2MEncoder)
+    case v4l2(V4L2Encoder)
 
     init(_ choice: EncoderArgument, layout: ImageLayout, memory: MemoryKind, options: VideoOptions) throws {
         switch choice.encoder {
@@ -20,8 +20,8 @@ enum ChannelEncoder {
             #endif
         case .v4l2(let path):
             self = .v4l2(
-                try M2MEncoder(
-                    device: try path.map { try M2MDevice(path: $0) },
+                try V4L2Encoder(
+                    device: try path.map { try V4L2EncoderDevice(path: $0) },
                     layout: layout,
                     memory: memory,
                     options: options
@@ -40,7 +40,7 @@ enum ChannelEncoder {
     }
 
     /// A V4L2 encoder, which counts how frames came in.
-    var device: M2MEncoder? {
+    var device: V4L2Encoder? {
         if case .v4l2(let encoder) = self { encoder } else { nil }
     }
 
@@ -83,7 +83,7 @@ enum ChannelEncoder {
 /// How frames get into an encoder, for people and programs.
 enum EncoderIntake: CustomStringConvertible {
     case ffmpeg(readsInPlace: Bool)
-    case v4l2(device: String, driver: String, M2MIntake)
+    case v4l2(device: String, driver: String, V4L2EncoderIntake)
 
     var isInPlace: Bool {
         switch self {

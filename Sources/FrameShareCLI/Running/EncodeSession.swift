@@ -227,7 +227,7 @@ private struct DeviceCounts {
     private(set) var damaged = 0
     private(set) var failures = 0
 
-    mutating func add(_ encoder: M2MEncoder?) {
+    mutating func add(_ encoder: V4L2Encoder?) {
         guard let encoder else { return }
         isThere = true
         (imported, copied) = (imported + encoder.imported, copied + encoder.copied)

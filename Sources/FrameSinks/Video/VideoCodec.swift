@@ -5,7 +5,7 @@ public enum VideoCodec: String, Sendable, Hashable, CaseIterable {
     case h264
     case hevc
     case mjpeg
-    /// The kernel's test codec, which only V4L2 devices encode (``M2MEncoder``).
+    /// The kernel's test codec, which only V4L2 devices encode (``V4L2Encoder``).
     case fwht
     /// No encoding: the pixels of each frame, for recordings.
     case raw

@@ -39,7 +39,7 @@ public enum VideoError: Error, Sendable, Equatable, CustomStringConvertible {
     case noParameterSets
     case channel(ChannelError)
     /// A V4L2 encoder.
-    case device(M2MError)
+    case device(V4L2EncoderError)
 
     public var description: String {
         switch self {

@@ -51,7 +51,7 @@ extension VideoStream {
 
 extension VideoStream {
     /// What a V4L2 encoder makes.
-    public init(of encoder: M2MEncoder) {
+    public init(of encoder: V4L2Encoder) {
         self.init(
             codec: encoder.options.codec,
             width: encoder.layout.width,

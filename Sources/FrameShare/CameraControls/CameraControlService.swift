@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// Answers what monitors ask of the source's controls, on a thread of its own: a driver may take its time, a USB camera
 /// up to seconds, and the control thread serves everyone.
-final class ControlService: Sendable {
+final class CameraControlService: Sendable {
     private struct State {
         weak var source: (any ControllableSource)?
         /// Whether a source was given. A look at `source` makes a reference, which may be the last: then the source, and with
@@ -15,7 +15,7 @@ final class ControlService: Sendable {
     }
     private let access: ControlAccess
     private let state = Mutex(State())
-    private let queue = WorkQueue()
+    private let queue = ClosureQueue()
 
     /// Requests beyond this many at a time are refused: what one peer floods must not pile up.
     private static let mostPending = 32

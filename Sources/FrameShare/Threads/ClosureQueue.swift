@@ -2,7 +2,7 @@ internal import CLinuxMedia
 internal import Synchronization
 
 /// Closures for one thread, in order.
-final class WorkQueue: Sendable {
+final class ClosureQueue: Sendable {
     private struct State {
         var work: [@Sendable () -> Void] = []
         var stopped = false

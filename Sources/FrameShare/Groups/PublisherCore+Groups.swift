@@ -54,7 +54,7 @@ extension PublisherCore {
                 continue
             }
             state.work.add(
-                WorkTable.Request(
+                RequestTable.Request(
                     key: .init(frame: number, group: group),
                     member: member,
                     slot: slot,
@@ -81,7 +81,7 @@ extension PublisherCore {
 
     /// A member that has several requests gives those that it has not taken to members that have none: no frame waits
     /// behind a slow one while somebody is idle.
-    private static func rebalance(from busy: SubscriberID, _ group: WorkTable.GroupID, _ state: inout State) {
+    private static func rebalance(from busy: SubscriberID, _ group: RequestTable.GroupID, _ state: inout State) {
         guard state.work.open(with: busy) > 1 else { return }
         for member in state.members where member.group == group && member.id != busy {
             guard !member.isLeaving, state.work.open(with: member.id) == 0 else { continue }
@@ -99,7 +99,7 @@ extension PublisherCore {
     }
 
     /// Who has just become idle, or a member, takes a frame that waits behind another's.
-    static func rebalance(to idle: SubscriberID, _ group: WorkTable.GroupID, _ state: inout State) {
+    static func rebalance(to idle: SubscriberID, _ group: RequestTable.GroupID, _ state: inout State) {
         guard state.work.open(with: idle) == 0 else { return }
         for member in state.members where member.group == group && member.id != idle {
             guard state.work.open(with: member.id) > 1 else { continue }
@@ -111,7 +111,7 @@ extension PublisherCore {
     /// Requests whose frames were withdrawn before anyone took them.
     static func settleWithdrawals(
         from generation: inout Generation,
-        _ work: inout WorkTable,
+        _ work: inout RequestTable,
         mayHandOver: Bool
     ) {
         for withdrawal in generation.leases.takeWithdrawals() {
@@ -136,7 +136,7 @@ extension PublisherCore {
     func beginResults(of name: String, _ queue: ResultQueue) throws(ChannelError) {
         let failure: ChannelError? = state.withLock { state in
             guard !state.ended else { return .closed }
-            guard let group = state.work.enter(name) else { return .tooManyGroups(WorkTable.maximumGroups) }
+            guard let group = state.work.enter(name) else { return .tooManyGroups(RequestTable.maximumGroups) }
             guard state.work.groups[Int(group)].results == nil else { return .resultsInUse(group: name) }
             state.work.setResults(queue, of: group)
             return nil
@@ -247,7 +247,7 @@ extension PublisherCore {
     }
 
     /// A request is given up: what its worker has not taken is withdrawn; who works on it is to be told.
-    private static func letGo(of request: WorkTable.Request, _ state: inout State) -> (ControlSocket, UInt64)? {
+    private static func letGo(of request: RequestTable.Request, _ state: inout State) -> (ControlSocket, UInt64)? {
         if request.generation == state.generation.number,
             state.generation.leases.holds(request.slot, request.member),
             state.generation.frames.record(request.slot).pointee.number == request.key.frame,

@@ -76,7 +76,7 @@ final class OverlayEngine: Sendable {
     private struct State {
         var join = OverlayJoin<HeldFrame>()
         /// The source's generation that the pool offered now is made of.
-        var source: Attachment
+        var source: ReceivedGeneration
         var held: [Place: HeldFrame] = [:]
         var results: WorkResults? = nil
         var tasks: [Task<Void, Never>] = []

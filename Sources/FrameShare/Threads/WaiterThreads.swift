@@ -1,12 +1,45 @@
 internal import Synchronization
 
+/// The threads on which async callers wait: one for each that waits at the same moment, so that every one of them is
+/// cancelled and timed out by itself. Those that are idle are kept for the next.
+package final class WaiterThreads: Sendable {
+    private struct State {
+        var idle: [WaiterThread] = []
+        var closed = false
+    }
+    private let name: String
+    private let state = Mutex(State())
+
+    package init(name: String) { self.name = name }
+
+    /// Ends the idle threads now and the others with their wait. Who waits later gets `closed`.
+    package func close() {
+        state.withLock { state in
+            state.closed = true
+            state.idle = []
+        }
+    }
+
+    /// Runs `body` on a thread of its own, as ``WaiterThread/wait(onCancel:_:)`` does.
+    package func wait<T: Sendable>(
+        onCancel wake: @escaping @Sendable () -> Void,
+        _ body: @escaping @Sendable (_ interrupted: () -> Bool) throws(ChannelError) -> T
+    ) async throws(ChannelError) -> T {
+        let (kept, closed) = state.withLock { ($0.idle.popLast(), $0.closed) }
+        guard !closed else { throw .closed }
+        let thread = if let kept { kept } else { try WaiterThread(name: name) }
+        defer { state.withLock { if !$0.closed { $0.idle.append(thread) } } }
+        return try await thread.wait(onCancel: wake, body)
+    }
+}
+
 /// A thread on which an async caller lets a blocking wait run: Swift's cooperative pool is never blocked, and the wait
 /// costs the other side no more than a blocking reader does. It ends with its last reference.
 final class WaiterThread: Sendable {
-    private let queue: WorkQueue
+    private let queue: ClosureQueue
 
     init(name: String) throws(ChannelError) {
-        let queue = WorkQueue()
+        let queue = ClosureQueue()
         self.queue = queue
         try BackgroundThread.start(name: name) { queue.run() }
     }

@@ -5,18 +5,18 @@ public import PixelFormats
 /// One image of a frame, in place. It can't outlive the frame.
 public struct Image: ~Escapable {
     // Not counted: the frame, which it can't outlive, keeps it.
-    private let held: Unmanaged<Attachment>
+    private let held: Unmanaged<ReceivedGeneration>
     private let slot: Int
     private let stream: Int
 
     @_lifetime(immortal)
-    init(attachment: Attachment, slot: Int, stream: Int) {
+    init(attachment: ReceivedGeneration, slot: Int, stream: Int) {
         held = .passUnretained(attachment)
         self.slot = slot
         self.stream = stream
     }
 
-    private var attachment: Attachment { held.takeUnretainedValue() }
+    private var attachment: ReceivedGeneration { held.takeUnretainedValue() }
     private var offer: Message.StreamOffer { attachment.offer.streams[stream] }
 
     /// The stream's name.

@@ -4,7 +4,7 @@ internal import FrameShare
 internal import PixelFormats
 
 /// How frames get into a V4L2 encoder.
-public enum M2MIntake: Sendable, Hashable {
+public enum V4L2EncoderIntake: Sendable, Hashable {
     /// It reads the frames' own memory, by their DMA buffers.
     case imported
     /// They are copied into its driver's buffers, since it can't read them where they are.
@@ -12,13 +12,13 @@ public enum M2MIntake: Sendable, Hashable {
 }
 
 /// The frames that an encoder takes, as its driver has them.
-struct M2MInput {
+struct V4L2EncoderInput {
     let layout: ImageLayout
     /// The bytes that each of V4L2's planes must have.
     let sizes: [Int]
 
     /// Asks for frames of `layout`, stride for stride.
-    init(_ device: M2MDevice, _ layout: ImageLayout) throws(M2MError) {
+    init(_ device: V4L2EncoderDevice, _ layout: ImageLayout) throws(V4L2EncoderError) {
         guard let code = device.inputCode(layout.format, buffers: layout.bufferCount) else {
             throw .formatNotTaken(
                 path: device.path,
@@ -58,8 +58,8 @@ struct M2MInput {
         }
         let planes = (0..<Int(made.num_planes)).map { plane in
             V4L2Plane(
-                bytesPerLine: Int(M2MQueue.element(made.bytesperline, plane)),
-                sizeImage: Int(M2MQueue.element(made.sizeimage, plane))
+                bytesPerLine: Int(V4L2EncoderQueue.element(made.bytesperline, plane)),
+                sizeImage: Int(V4L2EncoderQueue.element(made.sizeimage, plane))
             )
         }
         do throws(ImageLayoutError) {
@@ -107,7 +107,7 @@ struct M2MInput {
     }
 
     /// Copies an image's rows into a driver's buffers.
-    func copy(_ image: borrowing Image, to mappings: [Mapping], path: String) throws(M2MError) {
+    func copy(_ image: borrowing Image, to mappings: [Mapping], path: String) throws(V4L2EncoderError) {
         let from = image.layout
         for (index, wanted) in layout.planes.enumerated() {
             guard let rowBytes = from.rowBytes(plane: index), let rows = from.rows(plane: index),

@@ -22,7 +22,7 @@ final class PublisherCore: Sendable {
         let request: LeaseRequest
         let streams: [String]
         /// The group that it is a member of.
-        let group: WorkTable.GroupID?
+        let group: RequestTable.GroupID?
         let pollable: Bool
         let socket: ControlSocket
         /// What it sleeps on, shared with the other subscribers of its user. Gone with the last of them.
@@ -73,7 +73,7 @@ final class PublisherCore: Sendable {
         /// Frames copied for subscribers that lag.
         var copied: UInt64 = 0
         /// What groups were asked.
-        var work = WorkTable()
+        var work = RequestTable()
         /// A member that may sleep was handed another's frame.
         var handedOver = false
         /// What a thread that waits for a slot sleeps on: the lanes' memories, kept alive while it does.
@@ -102,7 +102,7 @@ final class PublisherCore: Sendable {
     /// A futex word of this process: bumped when a thread that waits for a slot must look again.
     let attention: SharedMemory
     /// Answers for the source's controls.
-    let controls: ControlService
+    let controls: CameraControlService
 
     init(channel: String, pool: FramePool, options: Publisher.Options) throws(ChannelError) {
         try Self.check(metadataCapacity: options.metadataCapacity)
@@ -114,7 +114,7 @@ final class PublisherCore: Sendable {
         makesCopies = options.lagCopies != nil
         waitsForRoom = options.stallLimit.map { $0 > .zero } ?? true
         holdsCompressed = Atomic(pool.holdsCompressed)
-        controls = ControlService(access: options.access.control)
+        controls = CameraControlService(access: options.access.control)
         do throws(MemoryError) {
             page = try ChannelPage(creating: channel)
             attention = try SharedMemory(creating: "frameshare:\(channel):attention", size: 64, readersMayWrite: true)

@@ -16,7 +16,7 @@ enum WorkEvent: Sendable {
 ///
 /// A request is known by its frame's number and its group, and is with one member at a time. A reply counts only when it
 /// comes from that member: late ones and repeated ones find nothing and are discarded. Each request ends exactly once.
-struct WorkTable {
+struct RequestTable {
     typealias MemberID = LeaseTable.SubscriberID
     typealias GroupID = LeaseTable.GroupID
 

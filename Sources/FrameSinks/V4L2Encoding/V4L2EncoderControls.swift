@@ -2,11 +2,11 @@ internal import CLinuxMedia
 internal import Glibc
 
 /// Sets an encoder up as its driver's controls allow.
-struct M2MControls {
-    let device: M2MDevice
+struct V4L2EncoderControls {
+    let device: V4L2EncoderDevice
 
     /// What is asked for expressly and can't be set is an error; what has a default is left to the driver.
-    func apply(_ options: VideoOptions) throws(M2MError) {
+    func apply(_ options: VideoOptions) throws(V4L2EncoderError) {
         if let bitRate = options.bitRate {
             try set(FS_V4L2_BIT_RATE, to: bitRate, "a bit rate of")
         }
@@ -24,10 +24,10 @@ struct M2MControls {
     }
 
     /// Has the next frame encoded without those before it.
-    func forceKeyframe() throws(M2MError) { try set(FS_V4L2_FORCE_KEYFRAME, to: 1, "a keyframe") }
+    func forceKeyframe() throws(V4L2EncoderError) { try set(FS_V4L2_FORCE_KEYFRAME, to: 1, "a keyframe") }
 
     /// - Parameter quality: 1 to 100
-    private func setQuality(_ quality: Int, _ codec: VideoCodec) throws(M2MError) {
+    private func setQuality(_ quality: Int, _ codec: VideoCodec) throws(V4L2EncoderError) {
         let controls: [Int]
         switch codec {
         case .mjpeg: return try set(FS_V4L2_JPEG_QUALITY, to: quality, "a quality of")
@@ -47,7 +47,7 @@ struct M2MControls {
         guard hasSome else { throw .notAdjustable(path: device.path, what: "a quality (a bit rate may do)") }
     }
 
-    private func set(_ control: Int, to value: Int, _ what: String) throws(M2MError) {
+    private func set(_ control: Int, to value: Int, _ what: String) throws(V4L2EncoderError) {
         guard let range = range(of: control) else { throw .notAdjustable(path: device.path, what: "\(what) \(value)") }
         guard range.contains(value) else {
             throw .outOfRange(path: device.path, what: what, value: value, allowed: range)
@@ -55,12 +55,12 @@ struct M2MControls {
         try write(control, value)
     }
 
-    private func setIfThere(_ control: Int, to value: Int) throws(M2MError) {
+    private func setIfThere(_ control: Int, to value: Int) throws(V4L2EncoderError) {
         guard let range = range(of: control) else { return }
         try write(control, min(max(value, range.lowerBound), range.upperBound))
     }
 
-    private func write(_ control: Int, _ value: Int) throws(M2MError) {
+    private func write(_ control: Int, _ value: Int) throws(V4L2EncoderError) {
         var number = Int64(value)
         try device.run("VIDIOC_S_EXT_CTRLS", "control 0x\(String(control, radix: 16)) = \(value)") {
             fs_v4l2_set_control(device.descriptor, UInt32(control), false, &number)

@@ -3,7 +3,7 @@ internal import Synchronization
 
 /// How many frames of one connection are held, and the connection itself: it must not end before the last of them,
 /// since the publisher takes everything back when it does.
-final class LeaseCount: Sendable {
+final class SubscriberConnection: Sendable {
     let socket: ControlSocket
     /// What was cancelled of a member's requests; nil for who is in no group.
     let cancelled: CancelledRequests?

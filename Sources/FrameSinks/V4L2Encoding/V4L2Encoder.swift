@@ -13,13 +13,13 @@ internal import SystemPackage
 ///
 /// A call of the driver that fails may work again. It costs a frame at most, which is counted as ``damaged``. When a call
 /// fails again before the next packet, both queues are restarted. Eight failures in succession end the encoder.
-public final class M2MEncoder {
+public final class V4L2Encoder {
     /// The layout of the frames.
     public let layout: ImageLayout
     public let options: VideoOptions
-    public let device: M2MDevice
+    public let device: V4L2EncoderDevice
     /// How frames get in.
-    public private(set) var intake: M2MIntake
+    public private(set) var intake: V4L2EncoderIntake
     /// Frames that the device read where they were.
     public private(set) var imported = 0
     /// Frames whose pixels were copied.
@@ -32,9 +32,9 @@ public final class M2MEncoder {
     /// the next packet is handed out.
     public private(set) var gaps = 0
 
-    private let input: M2MInput
-    private var frames: M2MQueue
-    private var packets: M2MQueue
+    private let input: V4L2EncoderInput
+    private var frames: V4L2EncoderQueue
+    private var packets: V4L2EncoderQueue
     /// What the driver reads, by the number of its buffer; nil: free.
     private var queued: [Lease?] = []
     private var stamps: [(stamp: Int64, index: Int64)] = []
@@ -43,7 +43,7 @@ public final class M2MEncoder {
     private var headers: [UInt8] = []
     private var isFinished = false
     /// The failure that left the queue of frames without buffers that fit. Nothing can be encoded after it.
-    private var broken: M2MError?
+    private var broken: V4L2EncoderError?
     /// Buffers for packets that the driver did not take; they are offered again.
     private var refused: [Int] = []
     /// Failures since the device last gave a packet.
@@ -71,17 +71,18 @@ public final class M2MEncoder {
     ///   - layout: of the frames' first stream
     ///   - memory: what that stream's buffers are
     public init(
-        device: M2MDevice? = nil,
+        device: V4L2EncoderDevice? = nil,
         layout: ImageLayout,
         memory: MemoryKind,
         options: VideoOptions
     ) throws(VideoError) {
         try options.check()
         guard !layout.format.isCompressed else { throw .compressedAlready(layout.format) }
-        do throws(M2MError) {
-            let device = if let device { device } else { try M2MDevice.first(options.codec, taking: layout.format) }
+        do throws(V4L2EncoderError) {
+            let device =
+                if let device { device } else { try V4L2EncoderDevice.first(options.codec, taking: layout.format) }
             guard let code = device.outputs.first(where: { PixelFormat(v4l2: $0) == options.codec.format }) else {
-                throw M2MError.codecNotOffered(
+                throw V4L2EncoderError.codecNotOffered(
                     path: device.path,
                     options.codec,
                     offered: device.outputs.map(\.description)
@@ -98,19 +99,19 @@ public final class M2MEncoder {
             // Where the driver has no idea of its own.
             coded.sizeimage.0 = UInt32(clamping: max(262_144, layout.width * layout.height))
             let made = try device.setFormat(coded)
-            input = try M2MInput(device, layout)
+            input = try V4L2EncoderInput(device, layout)
             intake = input.whyCopied(layout, memory).map { .copied(reason: $0) } ?? .imported
             var (numerator, denominator) = (UInt32(1000), max(1, UInt32((options.framesPerSecond * 1000).rounded())))
             // Drivers that don't ask for a rate refuse, which is fine.
             _ = device.raw {
                 fs_v4l2_set_interval(device.descriptor, device.inputType, &numerator, &denominator)
             }
-            try M2MControls(device: device).apply(options)
-            frames = M2MQueue(device, type: device.inputType, planes: input.sizes.count)
-            packets = M2MQueue(device, type: device.packetType, planes: 1)
+            try V4L2EncoderControls(device: device).apply(options)
+            frames = V4L2EncoderQueue(device, type: device.inputType, planes: input.sizes.count)
+            packets = V4L2EncoderQueue(device, type: device.packetType, planes: 1)
             try frames.makeBuffers(4, sizes: input.sizes, isImport: intake == .imported)
             queued = Array(repeating: nil, count: frames.count)
-            let packetSize = Int(M2MQueue.element(made.sizeimage, 0))
+            let packetSize = Int(V4L2EncoderQueue.element(made.sizeimage, 0))
             try packets.makeBuffers(6, sizes: [packetSize], isImport: false)
             for index in 0..<packets.count { try packets.queue(index) }
             try packets.start()
@@ -121,10 +122,10 @@ public final class M2MEncoder {
     }
 
     /// Has the next frame encoded without those before it.
-    /// - Throws: ``M2MError/notAdjustable(path:what:)`` where the driver has no control for it.
+    /// - Throws: ``V4L2EncoderError/notAdjustable(path:what:)`` where the driver has no control for it.
     public func forceKeyframe() throws(VideoError) {
-        do throws(M2MError) {
-            try M2MControls(device: device).forceKeyframe()
+        do throws(V4L2EncoderError) {
+            try V4L2EncoderControls(device: device).forceKeyframe()
         } catch {
             throw .device(error)
         }
@@ -144,7 +145,7 @@ public final class M2MEncoder {
         if intake == .imported, let memory = frame.image(at: 0)?.memory, !memory.isDMABuf {
             // One of the copies that a publisher gives to those that lag.
             while isBusy { try wait(body) }
-            do throws(M2MError) {
+            do throws(V4L2EncoderError) {
                 try copyFromNowOn("frames came in a \(memory), which no device can read")
             } catch {
                 throw .device(error)
@@ -155,7 +156,7 @@ public final class M2MEncoder {
         let stamp = max(pending.latestTime / 1000 * 1000, lastStamp == .min ? 0 : lastStamp + 1000)
         lastStamp = stamp
         stamps.append((stamp, index))
-        do throws(M2MError) {
+        do throws(V4L2EncoderError) {
             try enter(frame, stamp)
         } catch {
             // The frame is lost, and no packet refers to it.
@@ -198,7 +199,7 @@ public final class M2MEncoder {
         if now != layout { throw .layoutChanged(from: layout, to: now) }
     }
 
-    private func enter(_ frame: consuming Frame, _ stamp: Int64) throws(M2MError) {
+    private func enter(_ frame: consuming Frame, _ stamp: Int64) throws(V4L2EncoderError) {
         guard let index = queued.firstIndex(where: { $0 == nil }) else { return }
         if intake == .imported {
             let result = queueInPlace(frame, index, stamp)
@@ -218,8 +219,8 @@ public final class M2MEncoder {
     }
 
     /// Puts the driver's own buffers in place of those that imported. It holds none of these.
-    private func copyFromNowOn(_ reason: String) throws(M2MError) {
-        do throws(M2MError) {
+    private func copyFromNowOn(_ reason: String) throws(V4L2EncoderError) {
+        do throws(V4L2EncoderError) {
             try frames.stop()
             try frames.makeBuffers(4, sizes: input.sizes, isImport: false)
             queued = Array(repeating: nil, count: frames.count)
@@ -241,7 +242,7 @@ public final class M2MEncoder {
         )
     }
 
-    private func enterCopy(_ frame: borrowing Frame, _ index: Int, _ stamp: Int64) throws(M2MError) {
+    private func enterCopy(_ frame: borrowing Frame, _ index: Int, _ stamp: Int64) throws(V4L2EncoderError) {
         guard let image = frame.image(at: 0) else { return }
         try input.copy(image, to: frames.mappings[index], path: device.path)
         let result = frames.queue(index, stamp: stamp, used: input.sizes, descriptors: [])
@@ -280,7 +281,7 @@ public final class M2MEncoder {
         var (isProgress, isLast) = (false, false)
         // A restart in between offers all of them.
         for _ in refused.indices where !refused.isEmpty { try giveBack(refused.removeFirst()) }
-        do throws(M2MError) {
+        do throws(V4L2EncoderError) {
             while let back = try frames.dequeue() {
                 queued[back.index] = nil
                 (isProgress, emptyTurns) = (true, 0)
@@ -290,8 +291,8 @@ public final class M2MEncoder {
             return (true, false)
         }
         while !isLast {
-            let taken: M2MQueue.Returned?
-            do throws(M2MError) {
+            let taken: V4L2EncoderQueue.Returned?
+            do throws(V4L2EncoderError) {
                 taken = try packets.dequeue()
             } catch {
                 try goOn(after: error)
@@ -309,7 +310,7 @@ public final class M2MEncoder {
 
     /// A buffer that the driver refuses is offered again later.
     private func giveBack(_ index: Int) throws(VideoError) {
-        do throws(M2MError) {
+        do throws(V4L2EncoderError) {
             try packets.queue(index)
         } catch {
             refused.append(index)
@@ -320,17 +321,17 @@ public final class M2MEncoder {
     // MARK: trouble
 
     /// Goes on after an error that may pass, or throws it.
-    private func goOn(after error: M2MError) throws(VideoError) {
+    private func goOn(after error: V4L2EncoderError) throws(VideoError) {
         guard broken == nil, error.mayPass, failuresInRow < Self.mostFailures else { throw .device(error) }
         failures += 1
         failuresInRow += 1
-        do throws(M2MError) {
+        do throws(V4L2EncoderError) {
             if failuresInRow > 1 { try restart() } else { reclaim() }
         } catch {
             throw .device(error)
         }
         // What refers to what was lost can't be decoded. Not every driver has the control.
-        do throws(M2MError) { try M2MControls(device: device).forceKeyframe() } catch {}
+        do throws(V4L2EncoderError) { try V4L2EncoderControls(device: device).forceKeyframe() } catch {}
     }
 
     private func reclaim() {
@@ -342,7 +343,7 @@ public final class M2MEncoder {
     }
 
     /// Drops what is inside, and starts both queues anew with the same buffers.
-    private func restart() throws(M2MError) {
+    private func restart() throws(V4L2EncoderError) {
         restarts += 1
         try frames.stop()
         try packets.stop()
@@ -351,14 +352,14 @@ public final class M2MEncoder {
         queued = Array(repeating: nil, count: frames.count)
         (stamps, refused) = ([], [])
         for index in 0..<packets.count {
-            do throws(M2MError) { try packets.queue(index) } catch { refused.append(index) }
+            do throws(V4L2EncoderError) { try packets.queue(index) } catch { refused.append(index) }
         }
         try packets.start()
         try frames.start()
     }
 
     private func hand(
-        _ packet: M2MQueue.Returned,
+        _ packet: V4L2EncoderQueue.Returned,
         _ body: (borrowing VideoPacket) throws(VideoError) -> Void
     ) throws(VideoError) {
         // Its frame is counted with the next packet.
@@ -402,3 +403,14 @@ public final class M2MEncoder {
         }
     }
 }
+
+// MARK: names of before 0.2
+
+@available(*, deprecated, renamed: "V4L2Encoder")
+public typealias M2MEncoder = V4L2Encoder
+@available(*, deprecated, renamed: "V4L2EncoderDevice")
+public typealias M2MDevice = V4L2EncoderDevice
+@available(*, deprecated, renamed: "V4L2EncoderIntake")
+public typealias M2MIntake = V4L2EncoderIntake
+@available(*, deprecated, renamed: "V4L2EncoderError")
+public typealias M2MError = V4L2EncoderError

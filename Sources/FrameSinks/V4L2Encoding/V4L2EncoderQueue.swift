@@ -4,8 +4,8 @@ internal import Glibc
 internal import SystemPackage
 
 /// One of an encoder's two queues: frames go in by one, packets come out of the other.
-struct M2MQueue {
-    let device: M2MDevice
+struct V4L2EncoderQueue {
+    let device: V4L2EncoderDevice
     let type: UInt32
     let planes: Int
     /// How many buffers there are.
@@ -29,14 +29,14 @@ struct M2MQueue {
         var data: Range<Int>
     }
 
-    init(_ device: M2MDevice, type: UInt32, planes: Int) {
+    init(_ device: V4L2EncoderDevice, type: UInt32, planes: Int) {
         (self.device, self.type, self.planes) = (device, type, planes)
     }
 
     /// Makes buffers in place of all that were there: the driver's, mapped; or places for what is imported.
     ///
     /// - Parameter sizes: the bytes of each plane
-    mutating func makeBuffers(_ wanted: Int, sizes: [Int], isImport: Bool) throws(M2MError) {
+    mutating func makeBuffers(_ wanted: Int, sizes: [Int], isImport: Bool) throws(V4L2EncoderError) {
         if !isImport {
             do throws(MemoryError) {
                 try MemoryBudget().check(count: wanted, sizes: sizes, madeBy: "the driver of \(device.path)")
@@ -77,7 +77,7 @@ struct M2MQueue {
     }
 
     @discardableResult
-    private func request(_ wanted: Int, _ memory: UInt32) throws(M2MError) -> Int {
+    private func request(_ wanted: Int, _ memory: UInt32) throws(V4L2EncoderError) -> Int {
         var (number, capabilities) = (UInt32(wanted), UInt32(0))
         try device.run("VIDIOC_REQBUFS", "\(wanted) buffers") {
             fs_v4l2_request_buffers(device.descriptor, type, memory, &number, &capabilities)
@@ -85,12 +85,12 @@ struct M2MQueue {
         return Int(number)
     }
 
-    func start() throws(M2MError) {
+    func start() throws(V4L2EncoderError) {
         try device.run("VIDIOC_STREAMON") { fs_v4l2_stream_on(device.descriptor, type) }
     }
 
     /// All buffers are the program's again.
-    mutating func stop() throws(M2MError) {
+    mutating func stop() throws(V4L2EncoderError) {
         try device.run("VIDIOC_STREAMOFF") { fs_v4l2_stream_off(device.descriptor, type) }
         isQueued = Array(repeating: false, count: count)
         isDrained = false
@@ -122,7 +122,7 @@ struct M2MQueue {
     }
 
     /// Gives the driver one of its own buffers to fill.
-    mutating func queue(_ index: Int) throws(M2MError) {
+    mutating func queue(_ index: Int) throws(V4L2EncoderError) {
         var buffer = flat(index)
         try device.run("VIDIOC_QBUF", "buffer \(index)") { fs_v4l2_queue_buffer(device.descriptor, &buffer) }
         isQueued[index] = true
@@ -151,7 +151,7 @@ struct M2MQueue {
     }
 
     /// Takes a buffer that the driver is done with; nil if there is none now, or none will come.
-    mutating func dequeue() throws(M2MError) -> Returned? {
+    mutating func dequeue() throws(V4L2EncoderError) -> Returned? {
         var buffer = flat(0)
         let result = device.raw { fs_v4l2_dequeue_buffer(device.descriptor, &buffer) }
         if result == -EPIPE { isDrained = true }

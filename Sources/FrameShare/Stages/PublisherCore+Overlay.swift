@@ -43,7 +43,7 @@ extension PublisherCore {
     func exemptFromLeaseLimit(_ id: SubscriberID) { state.withLock { _ = $0.unlimited.insert(id) } }
 }
 
-extension Attachment {
+extension ReceivedGeneration {
     /// The buffers that were received, as a pool to be offered to others.
     func pool() throws(ChannelError) -> FramePool {
         try FramePool(

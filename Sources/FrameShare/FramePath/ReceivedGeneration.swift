@@ -5,13 +5,13 @@ internal import Synchronization
 /// A subscriber's hold on one generation: its lane, the frame table and the buffers, mapped once. Frames keep it alive,
 /// so a frame of an old generation stays valid after the channel was reconfigured, and after it has ended.
 // @unchecked: `views` and all else are immutable after init, but for the atomics behind `syncMasks` and the lane.
-final class Attachment: @unchecked Sendable {
+final class ReceivedGeneration: @unchecked Sendable {
     let offer: Message.GenerationOffer
     let lane: LaneMemory
     let frames: FrameTable
     let page: ChannelPage
     private let laneMemory: SharedMemory
-    let leases: LeaseCount
+    let leases: SubscriberConnection
     private let views: [BufferView]
     /// Where those are mapped.
     private let mapped: BufferBytesTable
@@ -36,7 +36,7 @@ final class Attachment: @unchecked Sendable {
         table: consuming OwnedDescriptor,
         lane laneDescriptor: consuming OwnedDescriptor,
         buffers: consuming [Int32],
-        leases: LeaseCount
+        leases: SubscriberConnection
     ) throws(ChannelError) {
         self.offer = offer
         self.page = page

@@ -8,7 +8,7 @@ struct FrameCopier {
     private var metadataCapacity: Int
     private let slots: Int
     /// What the copies were made for.
-    private var attachment: Attachment?
+    private var attachment: ReceivedGeneration?
     private var thinning: FrameThinning
 
     /// What became of a frame.

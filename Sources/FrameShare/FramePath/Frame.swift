@@ -5,7 +5,7 @@ internal import CLinuxMedia
 ///
 /// It may be handed to another thread or task, and stays valid when the channel is reconfigured or ends.
 public struct Frame: ~Copyable, Sendable {
-    let attachment: Attachment
+    let attachment: ReceivedGeneration
     let slot: Int
     /// The source's own count; its gaps are frames that the source lost.
     public let sequence: UInt64
@@ -19,7 +19,7 @@ public struct Frame: ~Copyable, Sendable {
     public let lost: FrameLoss
     public let flags: FrameFlags
 
-    init(attachment: Attachment, slot: Int, record: FrameRecord, lost: FrameLoss) {
+    init(attachment: ReceivedGeneration, slot: Int, record: FrameRecord, lost: FrameLoss) {
         self.attachment = attachment
         self.slot = slot
         sequence = record.sequence
@@ -33,7 +33,7 @@ public struct Frame: ~Copyable, Sendable {
     /// Makes it of the record in shared memory.
     @inline(__always)
     init(
-        attachment: Attachment,
+        attachment: ReceivedGeneration,
         slot: Int,
         record: UnsafePointer<fs_frame_record>,
         lost: FrameLoss,

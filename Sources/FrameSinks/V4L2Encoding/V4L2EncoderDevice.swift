@@ -9,7 +9,7 @@ internal import SystemPackage
 /// <https://docs.kernel.org/userspace-api/media/v4l/dev-encoder.html>.
 ///
 /// Each opening is an encoder of its own; the file is closed with the last reference.
-public final class M2MDevice: Sendable {
+public final class V4L2EncoderDevice: Sendable {
     /// The device file.
     public let path: String
     /// The driver's name: "bcm2835-codec", "vicodec".
@@ -34,7 +34,7 @@ public final class M2MDevice: Sendable {
     }
 
     /// Opens a device file and checks that it encodes.
-    public init(path: String) throws(M2MError) {
+    public init(path: String) throws(V4L2EncoderError) {
         var number: Int32
         repeat {
             number = open(PathText.cString(path), O_RDWR | O_NONBLOCK | O_CLOEXEC)
@@ -91,12 +91,12 @@ public final class M2MDevice: Sendable {
     deinit { close(descriptor) }
 
     /// The encoders of this machine, in the order of their device numbers, and why others could not be looked at.
-    public static func list() -> (encoders: [M2MDevice], refused: [M2MError]) {
-        var (encoders, refused): ([M2MDevice], [M2MError]) = ([], [])
+    public static func list() -> (encoders: [V4L2EncoderDevice], refused: [V4L2EncoderError]) {
+        var (encoders, refused): ([V4L2EncoderDevice], [V4L2EncoderError]) = ([], [])
         // VIDEO_NUM_DEVICES of the kernel.
         for number in 0..<256 {
-            do throws(M2MError) {
-                encoders.append(try M2MDevice(path: "/dev/video\(number)"))
+            do throws(V4L2EncoderError) {
+                encoders.append(try V4L2EncoderDevice(path: "/dev/video\(number)"))
             } catch {
                 switch error {
                 case .noSuchDevice, .notAnEncoder: break
@@ -108,7 +108,10 @@ public final class M2MDevice: Sendable {
     }
 
     /// Opens the first device that encodes to `codec` and takes such frames.
-    public static func first(_ codec: VideoCodec, taking format: PixelFormat) throws(M2MError) -> M2MDevice {
+    public static func first(
+        _ codec: VideoCodec,
+        taking format: PixelFormat
+    ) throws(V4L2EncoderError) -> V4L2EncoderDevice {
         let (encoders, refused) = list()
         let fitting = encoders.filter { $0.codecs.contains(codec) }
         guard let device = fitting.first(where: { $0.inputCode(format, buffers: 1) != nil }) ?? fitting.first else {
@@ -150,13 +153,13 @@ public final class M2MDevice: Sendable {
         }
     }
 
-    func run(_ name: String, _ value: @autoclosure () -> String = "", _ call: () -> Int32) throws(M2MError) {
+    func run(_ name: String, _ value: @autoclosure () -> String = "", _ call: () -> Int32) throws(V4L2EncoderError) {
         let result = raw(call)
         guard result < 0 else { return }
         throw error(name, value(), -result)
     }
 
-    func error(_ name: String, _ value: String, _ code: Int32) -> M2MError {
+    func error(_ name: String, _ value: String, _ code: Int32) -> V4L2EncoderError {
         switch code {
         case ENODEV, ENXIO: .gone(path: path)
         case EBUSY: .busy(path: path, call: name)
@@ -165,7 +168,7 @@ public final class M2MDevice: Sendable {
     }
 
     /// Asks for a format; returns what the driver makes of it.
-    func setFormat(_ wanted: fs_v4l2_format) throws(M2MError) -> fs_v4l2_format {
+    func setFormat(_ wanted: fs_v4l2_format) throws(V4L2EncoderError) -> fs_v4l2_format {
         var format = wanted
         let code = FourCC(rawValue: wanted.pixelformat)
         try run("VIDIOC_S_FMT", "\(wanted.width)x\(wanted.height) \(code)") {

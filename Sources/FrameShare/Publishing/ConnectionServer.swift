@@ -9,7 +9,7 @@ internal import SystemPackage
 ///
 /// It owns the listening socket and all connections. Nothing a peer does or fails to do can block it: every socket is
 /// non-blocking, every handshake has a time limit, and every message is bounded.
-final class ControlServer: Sendable {
+final class ConnectionServer: Sendable {
     private let core: PublisherCore
     private let listening: ListeningSocket
     private let epoll: OwnedDescriptor

@@ -3,7 +3,7 @@ public import PixelFormats
 public import SystemPackage
 
 /// What can go wrong with a V4L2 encoder. The text says what failed, on which device and with which value, and what to do.
-public enum M2MError: Error, Sendable, Equatable {
+public enum V4L2EncoderError: Error, Sendable, Equatable {
     case noSuchDevice(path: String)
     /// The device file's permissions keep this user out.
     case notPermitted(path: String)
@@ -48,7 +48,7 @@ public enum M2MError: Error, Sendable, Equatable {
     ]
 }
 
-extension M2MError: CustomStringConvertible {
+extension V4L2EncoderError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .noSuchDevice(let path): "there is no \(path); leave it out to take the first V4L2 encoder that fits"
