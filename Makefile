@@ -20,14 +20,16 @@ SEED ?=
 LIBCAMERA ?=
 # make docs DOCS=folder
 DOCS ?= docs-out
+# make demo VIEW=yes: the whole command, with its page in a browser.
+VIEW ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export SWIFT LIBCAMERA
+export SWIFT LIBCAMERA VIEW
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
-	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Sources)
+	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Swift)
 scripts := Tests/CLibrary/run Tests/View/run Tests/View/environment Tests/View/python $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
 	Packaging/generate Tests/GuestTests/run-service Fuzz/run
 release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
@@ -59,8 +61,8 @@ c-library: ## libframeshare.so and frameshare.h, for C, C++ and whatever calls C
 python: c-library ## the Python package's wheel, with the C library inside, in .build-python/wheel
 	@Scripts/build-python-wheel
 
-demo: build ## see it work: a publisher, three subscribers, ten seconds
-	$(command) demo
+demo: ## see it work in a minute or so: a publisher, three subscribers, ten seconds; VIEW=yes: in a browser, too
+	@Scripts/demo
 
 # Neither traits nor the command: what is built is the core and its tests alone. Left out are tests that take longest:
 # every interleaving, injected faults, programs that must not compile.
@@ -75,7 +77,7 @@ check: ## the core alone, built and tested, in under a minute once its dependenc
 	done
 
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about half an hour on 2 cores)
-	@Scripts/install-packages build test view
+	@Scripts/install-packages build test view docs
 	@Scripts/install-packages libcamera
 	@Scripts/run-tests $(ONLY)
 
@@ -115,7 +117,8 @@ lint: ## what 'format' would change, and the style's other rules
 format: ## brings every Swift file into the project's style
 	$(SWIFT) format format --in-place --parallel --recursive $(formatted)
 
-docs: ## the documentation of the public modules as a web site in docs-out
+docs: ## the documentation as a web site in docs-out: guides, manual, references of Swift, C and Python
+	@Scripts/install-packages docs
 	@Scripts/build-docs $(DOCS)
 
 # As root the toolchain is often out of reach (sudo resets PATH): then what 'make build' has left is installed.

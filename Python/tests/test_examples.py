@@ -1,5 +1,6 @@
 """The examples run, and the README's lines run as they are written."""
 
+import json
 import os
 import re
 import select
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
+import fake_libcamera
 import numpy as np
 import pytest
 
@@ -63,6 +66,119 @@ def test_motion_beside_a_recorder(start, tmp_path):
     recorded = int(re.search(r"recorded (\d+) frames", output)[1])
     assert recorded > 10 and int(re.search(r"motion in (\d+) frames", output)[1]) > 0
     assert np.load(tmp_path / "film.npy").shape == (recorded, 60, 80, 3)
+
+
+#: Readers of a channel of moving squares that end by themselves, with what each says.
+READERS = {
+    "read.py": (["5"], r"^frame \d+: \(240, 320, 3\), mean \d+\.\d, lost \d+$"),
+    "read_every_frame.py": (["30"], r"^30 frames in order, \d+ missing$"),
+    "follow.py": (["10"], r"^10 frames over 1 connections$"),
+    "hold_frames.py": ([], r"^frames \[\d+, \d+, \d+\]: [1-9]\d* bytes have changed$"),
+    "crop.py": (["5"], r"^frame \d+: mean \d+\.\d$"),
+    "after_moment.py": ([], r"^frame \d+ was captured \d+ us after the moment$"),
+    "watch_statistics.py": (["2"], r"^  recorder: \d+ delivered, \d+ dropped, \d+ held$"),
+    "save_picture.py": (["picture.png"], r"^frame \d+ is in picture\.png$"),
+}
+
+
+def test_readers_say_what_they_read(start, tmp_path):
+    publish(start, frames=1_000_000)
+    # One that is there to be listed, for as long as the others run.
+    with frameshare.Subscriber("camera0", name="recorder"):
+        running = {name: start(str(EXAMPLES / name), "camera0", *more, cwd=tmp_path) for name, (more, _) in READERS.items()}
+        running["two_cameras.py"] = start(str(EXAMPLES / "two_cameras.py"), "camera0", "camera0", "5")
+        running["list_channels.py"] = start(str(EXAMPLES / "list_channels.py"))
+        patterns = {name: pattern for name, (_, pattern) in READERS.items()}
+        patterns |= {"two_cameras.py": "^5 pairs$", "list_channels.py": r"^camera0: moving square, \d+ frames$"}
+        for name, process in running.items():
+            output = finished(process)
+            assert re.search(patterns[name], output, re.M), (name, output)
+    assert (tmp_path / "picture.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_event_loop_with_frames_and_input(start):
+    publish(start, frames=1_000_000)
+    loop = start(str(EXAMPLES / "event_loop.py"), "camera0", stdin=subprocess.PIPE)
+    assert re.match(r"the first frame has number \d+", loop.stdout.readline()), loop.communicate()
+    loop.stdin.close()
+    loop.stdin = None
+    assert re.match(r"[1-9]\d* frames until the input ended", finished(loop))
+
+
+def test_two_streams_and_controls(start):
+    start(str(EXAMPLES / "publish_two_streams.py"), "two", "1000000")
+    start(str(EXAMPLES / "offer_controls.py"), "lamp", "1000000")
+    until(lambda: is_published("two") and is_published("lamp"))
+    planes = start(str(EXAMPLES / "read_planes.py"), "two", "3")
+    lores = start(str(EXAMPLES / "read_one_stream.py"), "two", "3")
+    setting = start(str(EXAMPLES / "set_control.py"), "lamp")
+    assert re.search(r"^frame \d+: means of Y, U, V \[\d+\.0, 110\.0, 120\.0\]$", finished(planes), re.M)
+    assert re.search(r"^frame \d+: 160x120, grey \d+$", finished(lores), re.M)
+    output = finished(setting)
+    assert "Brightness: 0 to 255, now 64" in output and "Brightness is 200 now" in output
+    with frameshare.Subscriber("lamp") as lamp:
+        until(lambda: (lamp.next(timeout=PATIENCE)["main"].array == 200).all())
+
+
+def test_frames_that_change_their_size(start):
+    output = finished(start(str(EXAMPLES / "change_size.py")))
+    assert output == "generation 1 has 320x240\ngeneration 2 has 640x480\n"
+
+
+#: OpenCV without windows, as the tests have it: what is shown is counted instead. The third picture presses a key.
+WITHOUT_A_SCREEN = """
+import cv2, runpy, sys
+shown = []
+cv2.imshow = lambda name, picture: shown.append((name, picture.shape, picture.dtype.name))
+cv2.waitKey = lambda delay: 27 if len(shown) == 3 else -1
+cv2.destroyAllWindows = lambda: print(shown)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_opencv_is_handed_pictures_to_show(start):
+    """No window is drawn here: the wheel of OpenCV that the tests have is the one without windows."""
+    publish(start, frames=1_000_000)
+    output = finished(start("-c", WITHOUT_A_SCREEN, str(EXAMPLES / "opencv_window.py"), "camera0"))
+    assert output == f"{[('camera0', (240, 320, 3), 'uint8')] * 3}\n"
+
+
+def test_a_model_of_pytorch_sees_the_frames(start):
+    pytest.importorskip("torch", reason="PyTorch is not installed: a wheel of 900 MB")
+    publish(start, frames=1_000_000)
+    output = finished(start(str(EXAMPLES / "torch_detector.py"), "camera0", "5"))
+    assert len(re.findall(r"^frame \d+: \d\.\d{4} on (?:cpu|cuda)$", output, re.M)) == 5, output
+
+
+def test_the_notebooks_cells_run_in_their_order(start):
+    """In Python itself: Jupyter is not installed for the tests."""
+    publish(start, frames=1_000_000)
+    notebook = json.loads((EXAMPLES / "camera.ipynb").read_text())
+    assert (notebook["nbformat"], notebook["metadata"]["kernelspec"]["language"]) == (4, "python")
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    finished(start("-c", "\n".join([*cells, "assert picture.shape == (240, 320, 3) and 'ExposureTime' in metadata"])))
+
+
+def test_the_picamera2_program_shares_its_camera(start, tmp_path):
+    fake_libcamera.install_or_skip()
+    site, tests = tmp_path / "site", Path(__file__).parent
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("import fake_libcamera\nfake_libcamera.install()\n")
+    environment = {**os.environ, "PYTHONPATH": f"{site}:{tests}:{os.environ.get('PYTHONPATH', '')}"}
+    program = start(str(EXAMPLES / "picamera2_publish.py"), "pi", "2", env=environment)
+    assert program.stdout.readline() == "sharing pi\n", program.communicate()
+    with frameshare.Subscriber("pi", wait_for_channel=PATIENCE) as camera:
+        frame = camera.next(timeout=PATIENCE)
+        assert {"main", "lores"} <= set(frame.streams) and (frame["lores"].width, frame["lores"].height) == (320, 240)
+        frame.release()
+    assert finished(program).startswith("exposure ")
+
+
+def test_every_example_is_run():
+    """By a test of this folder: what is new here needs one."""
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tests and path.stem != "mjpeg_server"] == []
 
 
 def test_asyncio_reader(start):
@@ -155,12 +271,18 @@ def test_a_program_stops_in_order_when_it_is_told_to(start, request, language, n
     assert publisher.poll() is None
 
 
-RECIPES = EXAMPLES.parents[1] / "Documentation" / "Recipes.md"
-SNIPPETS = [text for text in re.findall(r"```python\n(.*?)```", RECIPES.read_text(), re.S) if "# Examples/" not in text]
+DOCUMENTS = EXAMPLES.parents[1] / "Documentation"
+SNIPPETS = {
+    f"{page.stem}-{number}": text
+    for page in [DOCUMENTS / "Recipes.md", *sorted((DOCUMENTS / "Python").glob("*.md"))]
+    for number, text in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.S), 1)
+    # The examples have tests of their own.
+    if "# Examples/" not in text
+}
 
 
-@pytest.mark.parametrize("text", SNIPPETS, ids=range(1, len(SNIPPETS) + 1))
-def test_the_recipes_run_as_written(start, tmp_path, text):
+@pytest.mark.parametrize("text", SNIPPETS.values(), ids=SNIPPETS)
+def test_the_documents_snippets_run_as_written(start, tmp_path, text):
     with frameshare.Publisher("camera0", {"main": (160, 120, "BGR888")}) as publisher:
         process = start("-c", text, cwd=tmp_path, env={**os.environ, "PYTHONUNBUFFERED": "1"})
         # Until it is over, or has said something: then the channel's end is to end it.

@@ -33,7 +33,7 @@ enum PublishFrames {
             // Waits only for a free slot, never for a reader.
             let slot = try await publisher.nextSlot()
             let bar = number * 4 % 640
-            slot["main"].withMutableBytes { bytes in draw(bar, into: &bytes, stride: layout.planes[0].stride) }
+            slot["main"].withMutableRows { rows in draw(bar, into: &rows) }
             try publisher.publish(slot, metadata: ["ExposureTime": 8_000, "BarPosition": .int64(Int64(bar))])
             due += .milliseconds(33)
             try await clock.sleep(until: due)
@@ -41,12 +41,10 @@ enum PublishFrames {
         publisher.close()
     }
 
-    static func draw(_ bar: Int, into bytes: inout MutableRawSpan, stride: Int) {
-        for y in 0..<480 {
-            for x in 0..<640 {
-                let bright = x >= bar && x < bar + 16
-                bytes.storeBytes(of: bright ? 255 : 64, toByteOffset: y * stride + x, as: UInt8.self)
-            }
+    static func draw(_ bar: Int, into rows: inout MutablePlaneRows) {
+        for y in 0..<rows.count {
+            var row = rows[y]
+            for x in row.indices { row[x] = x >= bar && x < bar + 16 ? 255 : 64 }
         }
     }
 }

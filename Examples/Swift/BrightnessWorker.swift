@@ -10,11 +10,15 @@ struct BrightnessWorker: FrameWorker {
     static var configuration: WorkerConfiguration { WorkerConfiguration(group: "brightness", streams: ["main"]) }
 
     func handle(_ frame: borrowing Frame, _ request: FrameRequest) async throws -> Reply {
-        let pixels = frame["main"].bytes
-        guard pixels.byteCount > 0 else { throw Unreadable() }
+        let rows = frame["main"].rows()
+        // No row: the CPU can't map this memory.
+        guard rows.count > 0 else { throw Unreadable() }
         var sum = 0
-        for i in 0..<pixels.byteCount { sum += Int(pixels.unsafeLoad(fromByteOffset: i, as: UInt8.self)) }
-        return ["brightness": .int32(Int32(sum / pixels.byteCount))]
+        for y in 0..<rows.count {
+            let row = rows[y]
+            for x in row.indices { sum += Int(row[x]) }
+        }
+        return ["brightness": .int32(Int32(sum / (rows.count * rows.rowBytes)))]
     }
 
     struct Unreadable: Error, CustomStringConvertible {

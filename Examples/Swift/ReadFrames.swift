@@ -27,7 +27,7 @@ enum ReadFrames {
         while let frame = try camera.nextBlocking(timeout: .seconds(5)) {
             seen += 1
             // The very bytes that the publisher wrote: nothing was copied on the way.
-            let bar = findBar(frame["main"].plane(0))
+            let bar = findBar(frame["main"].rows()[0])
             if case .int64(let expected)? = frame.metadata["BarPosition"], Int(expected) != bar { wrong += 1 }
             if seen % 30 == 1 {
                 print("frame \(frame.sequence): bar at \(bar), \(frame.lost.total) lost before it")
@@ -37,11 +37,6 @@ enum ReadFrames {
         print("\(seen) frames, \(statistics.lost.total) lost, \(wrong) with the bar elsewhere than said")
     }
 
-    /// Where the first bright pixel is in the first row.
-    static func findBar(_ pixels: RawSpan) -> Int {
-        for x in 0..<min(640, pixels.byteCount) where pixels.unsafeLoad(fromByteOffset: x, as: UInt8.self) == 255 {
-            return x
-        }
-        return -1
-    }
+    /// Where the first bright pixel of a row is.
+    static func findBar(_ row: Span<UInt8>) -> Int { row.indices.first { row[$0] == 255 } ?? -1 }
 }

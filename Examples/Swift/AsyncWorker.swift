@@ -45,16 +45,18 @@ enum AsyncWorker {
 
     /// Something slow: a detector, say.
     static func work(on frame: borrowing Frame) async throws -> Int {
-        let brightness = average(frame["main"].bytes)
+        let brightness = average(frame["main"].rows())
         try await Task.sleep(for: .milliseconds(50))
         if frame.sequence % 30 == 0 { print("frame \(frame.sequence): brightness \(brightness)") }
         return 1
     }
 
-    static func average(_ pixels: RawSpan) -> Int {
-        guard pixels.byteCount > 0 else { return 0 }
+    static func average(_ rows: PlaneRows) -> Int {
         var sum = 0
-        for i in 0..<pixels.byteCount { sum += Int(pixels.unsafeLoad(fromByteOffset: i, as: UInt8.self)) }
-        return sum / pixels.byteCount
+        for y in 0..<rows.count {
+            let row = rows[y]
+            for x in row.indices { sum += Int(row[x]) }
+        }
+        return sum / max(1, rows.count * rows.rowBytes)
     }
 }

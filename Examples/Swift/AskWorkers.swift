@@ -31,8 +31,11 @@ enum AskWorkers {
             try await publisher.waitForRoom(in: "brightness", timeout: .seconds(30))
             let slot = try await publisher.nextSlot()
             let grey = UInt8(number % 256)
-            slot["main"].withMutableBytes { bytes in
-                for i in 0..<bytes.byteCount { bytes.storeBytes(of: grey, toByteOffset: i, as: UInt8.self) }
+            slot["main"].withMutableRows { rows in
+                for y in 0..<rows.count {
+                    var row = rows[y]
+                    for x in row.indices { row[x] = grey }
+                }
             }
             do throws(WorkError) {
                 let answer = try await publisher.ask("brightness", slot)
