@@ -44,7 +44,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/pkgconfig/frameshare.pc lib/cmake/frameshare/frameshare-config.cmake \
 	lib/cmake/frameshare/frameshare-config-version.cmake
 
-.PHONY: help build c-library python demo check test prove fuzz soak bench bench-micro lint format docs install uninstall clean
+.PHONY: help build c-library python gstreamer demo check test prove fuzz soak bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -60,6 +60,12 @@ c-library: ## libframeshare.so and frameshare.h, for C, C++ and whatever calls C
 
 python: c-library ## the Python package's wheel, with the C library inside, in .build-python/wheel
 	@Scripts/build-python-wheel
+
+gstreamer: c-library ## GStreamer's elements framesharesrc and framesharesink, in .build-gstreamer: Documentation/GStreamer.md
+	@Scripts/install-packages gstreamer
+	@[ -e .build-gstreamer/build.ninja ] || \
+		PKG_CONFIG_PATH="$$PWD/$(c_library)/lib/pkgconfig" meson setup .build-gstreamer Doors/GStreamer
+	@ninja -C .build-gstreamer
 
 demo: ## see it work in a minute or so: a publisher, three subscribers, ten seconds; VIEW=yes: in a browser, too
 	@Scripts/demo
