@@ -246,6 +246,17 @@ def test_the_c_program_watches_what_python_publishes(start, built):
     assert len(re.findall(r"^frame \d+: 320x240, mean \d+\.\d, lost \d+$", output, re.M)) == 5, output
 
 
+def test_python_reads_what_the_c_program_publishes(start, built):
+    publisher = subprocess.Popen([built("publish"), "camera0", "1000000"])
+    try:
+        until(lambda: is_published("camera0"))
+        output = finished(start(str(EXAMPLES / "read.py"), "camera0", "3"))
+    finally:
+        publisher.kill()
+        publisher.wait(PATIENCE)
+    assert len(re.findall(r"^frame \d+: \(480, 640\), mean 68\.\d, lost \d+$", output, re.M)) == 3, output
+
+
 @pytest.mark.parametrize("language", ["python", "c"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["interrupt", "terminate"])
 def test_a_program_stops_in_order_when_it_is_told_to(start, request, language, number):
