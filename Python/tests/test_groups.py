@@ -129,9 +129,17 @@ def test_a_killed_workers_frame_fails_at_once_or_goes_to_the_next(publisher, wor
 
 def test_deadlines_and_cancelling_reach_the_worker(publisher, workers) -> None:
     workers(1)
+
+    def is_taken() -> bool:
+        return any(subscriber.held for subscriber in publisher.statistics.subscribers)
+
+    pending = publisher.ask("g", picture(253), deadline=0.5)
+    until(is_taken)
     with pytest.raises(frameshare.DeadlinePassed):
-        publisher.ask("g", picture(253), deadline=0.1).result(PATIENCE)
+        pending.result(PATIENCE)
+    until(lambda: not is_taken())
     pending = publisher.ask("g", picture(253), deadline=None)
+    until(is_taken)
     with pytest.raises(frameshare.TimedOut):
         pending.result(0.05)
     pending.cancel()

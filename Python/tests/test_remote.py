@@ -351,9 +351,9 @@ def test_w16_w17_streams_that_nobody_reads_are_not_touched() -> None:
             frame = subscriber.next(PATIENCE)
             request = RemoteRequest(frame, {})
             request.get_metadata()
-            asked_for.append(len(frame._held().images))
+            asked_for.append(len(frame._images))
             main = request._image("main")
-            asked_for.append([image.name for image in frame._held().images])
+            asked_for.append([image.name for image in frame._images])
             assert main.width == 60
     assert asked_for == [0, ["main"]]
 

@@ -8,8 +8,7 @@ wrote, as numpy arrays that nothing was copied into.
 ...     print(frame.number, frame["main"].array.mean(), frame.metadata)
 """
 
-from ._library import lib as _lib
-from ._library import text as _text
+from ._native import version as __version__
 from .controls import Control, Setting, Settings
 from .errors import (
     Busy,
@@ -46,8 +45,6 @@ from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStati
 from .streams import Stream
 from .subscriber import Subscriber
 from .worker import Worker
-
-__version__ = _text(_lib.frameshare_version())
 
 __all__ = [
     "Answer",

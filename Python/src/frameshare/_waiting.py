@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import signal
 import threading
 import time
-from typing import Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
-from ._library import bounded, check, lib, nanoseconds
+if TYPE_CHECKING:
+    import asyncio
 
-# Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there.
+# Python runs signal handlers in the main thread alone, and not inside a call: so a wait comes back this often there. (Waits for
+# the library need no such thing: it asks.)
 SLICE = 0.05
-
-
-def wait(call: Callable[[int], int], timeout: float | None) -> int:
-    """Makes a call that waits for so many nanoseconds, in slices in the main thread; returns its result.
-
-    Raises what stands for an error; ``TimedOut`` when ``timeout`` seconds have passed.
-    """
-    sliced = threading.current_thread() is threading.main_thread()
-    end = None if timeout is None else time.monotonic() + bounded(timeout)
-    while True:
-        left = None if end is None else max(0.0, end - time.monotonic())
-        part = left if not sliced else SLICE if left is None else min(left, SLICE)
-        result = call(nanoseconds(part))
-        over = end is not None and time.monotonic() >= end
-        if result != lib.FRAMESHARE_ERROR_TIMED_OUT or not sliced or over:
-            return check(result)
 
 
 class Condition(threading.Condition):
@@ -92,6 +77,8 @@ class Readable:
         self._waiters: dict[asyncio.AbstractEventLoop, set[asyncio.Future[None]]] = {}
 
     async def wait(self) -> None:
+        import asyncio
+
         loop, fd = asyncio.get_running_loop(), self._fileno()
         waiter: asyncio.Future[None] = loop.create_future()
         with self._lock:

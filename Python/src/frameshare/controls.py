@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, AsyncIterator, Iterator, Mapping, Sequence, Union
 
-from . import errors
-from ._library import ENDED, NOT_FOUND, bounded, check, encoded, ffi, lib, struct, text
-from ._waiting import Readable, wait
+from . import _native, errors
+from ._arguments import bounded, encoded
+from ._waiting import Readable
 from .metadata import Rectangle, Size
 
 _KINDS = ("boolean", "integer", "number", "text", "menu", "bitmask", "button", "rectangle", "size", "other")
@@ -118,82 +118,56 @@ def spelled(value: ControlValue | None) -> str:
     return str(value)
 
 
-def c_controls(controls: Sequence[Control]) -> tuple[Any, list[Any]]:
-    """Controls for C, and what must be kept as long."""
-    result, keep = ffi.new("struct frameshare_control[]", max(1, len(controls))), []
-
-    def kept(value: str) -> Any:
-        keep.append(ffi.new("char[]", encoded(value)))
-        return keep[-1]
-
-    for c, control in zip(result, controls):
+def described(controls: Sequence[Control]) -> list[Any]:
+    """Controls as the extension takes them: members and items, whose texts are bytes."""
+    result = []
+    for control in controls:
         if control.kind not in _KINDS:
             raise errors.InvalidArgument(f"there is no kind of control '{control.kind}'; use {', '.join(_KINDS)}")
-        c.struct_size, c.kind = ffi.sizeof("struct frameshare_control"), _KINDS.index(control.kind)
-        c.name, c.label = kept(control.name), kept(control.label)
-        c.minimum, c.maximum = kept(spelled(control.minimum)), kept(spelled(control.maximum))
-        c.standard = kept(spelled(control.standard))
+        members: dict[str, Any] = {"kind": _KINDS.index(control.kind), "name": encoded(control.name)}
+        members["label"] = encoded(control.label)
+        members["read_only"], members["inactive"] = bool(control.read_only), bool(control.inactive)
+        for name, value in (("minimum", control.minimum), ("maximum", control.maximum), ("standard", control.standard)):
+            members[name] = encoded(spelled(value))
         if control.value is not None:
-            c.value = kept(spelled(control.value))
-        c.read_only, c.inactive = control.read_only, control.inactive
-        items = control.items or {}
-        array = ffi.new("struct frameshare_control_item[]", max(1, len(items)))
-        keep.append(array)
-        for item, (value, name) in zip(array, items.items()):
-            item.value, item.name = kept(value), kept(name)
-        c.items, c.item_count = array, len(items)
-    return result, keep
+            members["value"] = encoded(spelled(control.value))
+        items = [(encoded(value), encoded(name)) for value, name in (control.items or {}).items()]
+        result.append((members, items))
+    return result
 
 
-def listed(monitor: Any) -> dict[str, Control]:
+def listed(monitor: _native.Handle) -> dict[str, Control]:
     """The controls of a monitor's channel, by name."""
-    pointer, c = ffi.new("frameshare_control_list **"), struct("control")
-    check(lib.frameshare_monitor_get_controls(monitor, pointer))
-    found: dict[str, Control] = {}
-    try:
-        while check(lib.frameshare_control_list_get(pointer[0], len(found), c)) != NOT_FOUND:
-            control = _control(c)
-            found[control.name] = control
-    finally:
-        lib.frameshare_control_list_release(pointer[0])
-    return found
+    return {c["name"]: _control(c) for c in _native.monitor_controls(monitor)}
 
 
-def _control(c: Any) -> Control:
-    def known(value: Any) -> str | None:
-        return None if value == ffi.NULL else text(value) or None
-
+def _control(c: Mapping[str, Any]) -> Control:
     return Control(
-        name=text(c.name),
-        kind=_KINDS[c.kind] if c.kind < len(_KINDS) else "other",
-        minimum=known(c.minimum),
-        maximum=known(c.maximum),
-        standard=known(c.standard),
-        value=None if c.value == ffi.NULL else text(c.value),
-        items={text(c.items[i].value): text(c.items[i].name) for i in range(c.item_count)},
-        label=known(c.label) or "",
-        read_only=bool(c.read_only),
-        inactive=bool(c.inactive),
+        name=c["name"],
+        kind=_KINDS[c["kind"]] if c["kind"] < len(_KINDS) else "other",
+        minimum=c["minimum"] or None,
+        maximum=c["maximum"] or None,
+        standard=c["standard"] or None,
+        value=c["value"],
+        items=c["items"],
+        label=c["label"] or "",
+        read_only=bool(c["read_only"]),
+        inactive=bool(c["inactive"]),
     )
 
 
-def set_control(monitor: Any, name: str, value: ControlValue) -> str:
+def set_control(monitor: _native.Handle, name: str, value: ControlValue) -> str:
     """Sets a control of a monitor's channel; the value that it has then."""
-    now = ffi.new("char[]", 65536)
-    check(lib.frameshare_monitor_set_control(monitor, encoded(name), encoded(spelled(value)), now, len(now)))
-    return text(now)
+    return _native.monitor_set_control(monitor, name, spelled(value))
 
 
 class Setting:
     """A control that somebody asks to set. Say what became of it: ``accept`` or ``refuse``."""
 
-    def __init__(self, handle: Any, controls: Mapping[str, Control]) -> None:
-        self._handle: Any = handle
-        name, value = ffi.new("const char **"), ffi.new("const char **")
-        check(lib.frameshare_setting_get(handle, name, value))
-        self.name = text(name[0])
-        #: The value as it was asked for.
-        self.text = text(value[0])
+    def __init__(self, taken: tuple[_native.Handle, str, str], controls: Mapping[str, Control]) -> None:
+        self._handle: _native.Handle | None
+        #: ``text`` is the value as it was asked for.
+        self._handle, self.name, self.text = taken
         control = controls.get(self.name)
         try:
             #: What ``text`` stands for, by the kind and range of the control: ``Control.parse``.
@@ -204,22 +178,17 @@ class Setting:
 
     def accept(self, now: ControlValue | None = None) -> None:
         """It is set; ``now`` is the value that the control has, if another than was asked for."""
-        self._end(lib.frameshare_setting_accept, self.text if now is None else spelled(now))
+        self._end(_native.setting_accept, self.text if now is None else spelled(now))
 
     def refuse(self, reason: str) -> None:
         """It is not set, and why."""
-        self._end(lib.frameshare_setting_refuse, reason)
+        self._end(_native.setting_refuse, reason)
 
     def _end(self, call: Any, words: str) -> None:
         if self._handle is None:
             raise errors.Released(f"it was said already what became of '{self.name}'")
-        said = encoded(words)
-        handle, self._handle = self._handle, None
-        check(call(handle, said))
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None) is not None:
-            lib.frameshare_setting_refuse(self._handle, b"the program that publishes did not say what became of it")
+        call(self._handle, words)
+        self._handle = None
 
     def __repr__(self) -> str:
         return f"<frameshare.Setting {self.name}={self.text}>"
@@ -242,15 +211,15 @@ class Settings:
     def next(self, timeout: float | None = None) -> Setting | None:
         """The next setting; waits for it. None when the channel has ended, ``TimedOut`` when none came in time. What the
         control can't be set to, by its kind and range, is refused and passed over."""
-        handle, pointer = self._open(), ffi.new("frameshare_setting **")
+        handle = self._open()
         end = None if timeout is None else time.monotonic() + bounded(timeout)
         while True:
             left = None if end is None else max(0.0, end - time.monotonic())
-            result = wait(lambda part: int(lib.frameshare_settings_next(handle, part, pointer)), left)
-            if result == ENDED:
+            taken = _native.settings_next(handle, left)
+            if taken is None:
                 return None
             try:
-                return Setting(pointer[0], self._controls)
+                return Setting(taken, self._controls)
             except errors.InvalidArgument:
                 continue
 
@@ -261,9 +230,7 @@ class Settings:
     def fileno(self) -> int:
         """For event loops: an eventfd (read 8 bytes to clear it), readable when ``next(0)`` should be called, until that
         raises ``TimedOut``."""
-        fd = ffi.new("int *")
-        check(lib.frameshare_settings_poll_fd(self._open(), fd))
-        return int(fd[0])
+        return _native.settings_poll_fd(self._open())
 
     async def anext(self) -> Setting | None:
         """As ``next``, for asyncio."""
@@ -279,8 +246,7 @@ class Settings:
 
     def update(self, controls: Sequence[Control]) -> None:
         """Lists these from now on. The value of one that was set is kept by itself."""
-        c, _keep = c_controls(controls)
-        check(lib.frameshare_settings_update(self._open(), c, len(controls)))
+        _native.settings_update(self._open(), described(controls))
         self._controls = {control.name: control for control in controls}
 
     def close(self) -> None:
@@ -288,7 +254,7 @@ class Settings:
         handle, self._handle = self._handle, None
         if handle is not None:
             self._readable.wake()
-            lib.frameshare_settings_close(handle)
+            handle.close()
 
     def __enter__(self) -> Settings:
         self._open()

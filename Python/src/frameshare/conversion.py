@@ -61,11 +61,11 @@ def _yuv(image: Image) -> npt.NDArray[Any]:
         for letter, sample in samples.items()
         if letter in "YUV"
     }
-    space = image._c.color_space
-    red, blue = _LUMA.get(space.encoding, _LUMA[2])
+    _, _, encoding, extent = image._color_numbers
+    red, blue = _LUMA.get(encoding, _LUMA[2])
     green = 1 - red - blue
     y, u, v = (full[letter].astype(np.float32) for letter in "YUV")
-    if space.range == 2:
+    if extent == 2:
         y, chroma = (y - 16) * (255 / 219), 255 / 224
     else:
         chroma = 1.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Iterator
 
-import numpy as np
+from . import _native
 
-from . import errors
-from ._library import NOT_FOUND, check, encoded, lib, struct, text
+if TYPE_CHECKING:
+    import numpy as np
 
 _MODELS = ("yuv", "rgb", "grey", "bayer", "compressed")
 _PACKINGS = ("none", "csi2", "pisp_comp1")
@@ -55,16 +55,14 @@ class Format:
     @staticmethod
     def named(name: str) -> Format:
         """The format of a name: libcamera's, a V4L2 or DRM code, or a common alias ("RGB24", "I420")."""
-        info = struct("format_info")
-        check(lib.frameshare_format_by_name(encoded(name), info))
-        return _format(info)
+        return _format(_native.format_by_name(name))
 
     @staticmethod
     def all() -> Iterator[Format]:
         """Every format that the library knows."""
-        info, index = struct("format_info"), 0
-        while check(lib.frameshare_format_at(index, info)) != NOT_FOUND:
-            yield _format(info)
+        index = 0
+        while (described := _native.format_at(index)) is not None:
+            yield _format(described)
             index += 1
 
     @property
@@ -78,38 +76,39 @@ class Format:
 @lru_cache(maxsize=256)
 def format_of(fourcc: int, modifier: int) -> Format:
     """The format of a fourcc and modifier; one that is not known has no planes."""
-    info = struct("format_info")
-    if check(lib.frameshare_format_get(fourcc, modifier, info)) == NOT_FOUND:
+    described = _native.format_get(fourcc, modifier)
+    if described is None:
         name = fourcc.to_bytes(4, "little").decode("ascii", "replace").strip()
         return Format(fourcc, modifier, name, "unknown", 0, "none", "", ())
-    return _format(info)
+    return _format(described)
 
 
-def _format(i: Any) -> Format:
-    model = _MODELS[i.color_model]
-    planes = tuple(
-        PlaneFormat(
-            p.horizontal_subsampling,
-            p.vertical_subsampling,
-            p.bytes_per_group,
-            p.pixels_per_group,
-            "".join(_COMPONENTS[c] if c < len(_COMPONENTS) else "?" for c in list(p.components)[: p.component_count]),
-        )
-        for p in list(i.planes)[: i.plane_count]
-    )
-    order = _ORDERS[i.bayer_order] if model == "bayer" else ""
-    return Format(
-        i.fourcc, i.modifier, text(i.name), model, i.bit_depth, _PACKINGS[i.packing], order, planes
-    )
+def _format(described: Any) -> Format:
+    fourcc, modifier, name, model_number, bits, packing, order_number, planes = described
+    model = _MODELS[model_number]
+    order = _ORDERS[order_number] if model == "bayer" else ""
+    return Format(fourcc, modifier, name, model, bits, _PACKINGS[packing], order, tuple(map(_plane, planes)))
+
+
+def _plane(described: Any) -> PlaneFormat:
+    horizontal, vertical, group, pixels, components = described
+    return PlaneFormat(horizontal, vertical, group, pixels, "".join(_COMPONENTS[c] if c < len(_COMPONENTS) else "?" for c in components))
 
 
 @dataclass(frozen=True)
 class ArrayShape:
     """How an array lies over a plane's bytes."""
 
-    dtype: np.dtype[np.generic]
+    #: numpy's name of its type: "|u1", "<u2" or ">u2".
+    type: str
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        import numpy as np
+
+        return np.dtype(self.type)
 
 
 @lru_cache(maxsize=1024)
@@ -129,7 +128,7 @@ def plane_shape(format: Format, index: int, width: int, height: int, stride: int
     MJPEG, H264, unknown                        bytes                          uint8
     ==========================================  =============================  =======
     """
-    u8 = np.dtype(np.uint8)
+    u8 = "|u1"
     if format.is_compressed or index >= len(format.planes):
         return ArrayShape(u8, (used,), (1,))
     plane = format.planes[index]
@@ -141,16 +140,37 @@ def plane_shape(format: Format, index: int, width: int, height: int, stride: int
     if pixels == 2:
         return ArrayShape(u8, (rows, columns, 2), (stride, 2, 1))
     if group == 2 and count == 3:
-        word = np.dtype(">u2" if format.name.endswith("_BE") else "<u2")
+        word = ">u2" if format.name.endswith("_BE") else "<u2"
         return ArrayShape(word, (rows, columns), (stride, 2))
     size = group // count
-    sample = np.dtype("<u2") if size == 2 else u8
+    sample = "<u2" if size == 2 else u8
     if count == 1:
         return ArrayShape(sample, (rows, columns), (stride, size))
     return ArrayShape(sample, (rows, columns, count), (stride, group, size))
 
 
-def require(condition: bool, message: str) -> None:
-    """Raises a layout error unless it holds."""
-    if not condition:
-        raise errors.LayoutError(message)
+def shapes_of(
+    format: Format, width: int, height: int, planes: tuple[tuple[int, int, int, int], ...]
+) -> tuple[tuple[Any, ...], Any]:
+    """How arrays lie over an image: over each plane (offset, stride, size, buffer), and over all of it. None is one
+    dimension, as long as the data; a text says why there is no array over all. The extension asks once for a generation."""
+    each: list[Any] = []
+    for index, (_, stride, _, _) in enumerate(planes):
+        if format.is_compressed or index >= len(format.planes):
+            each.append(None)
+        else:
+            shape = plane_shape(format, index, width, height, stride, 0)
+            each.append((shape.type, shape.shape, shape.strides))
+    return tuple(each), each[0] if len(planes) == 1 else _whole(format, planes)
+
+
+def _whole(format: Format, planes: tuple[tuple[int, int, int, int], ...]) -> Any:
+    first, stride, _, _ = planes[0]
+    total = 0
+    for offset, _, size, buffer in planes:
+        if buffer != 0 or offset != first + total:
+            return f"the planes of this {format} image don't lie one below the other: use 'planes'"
+        total += size
+    if stride <= 0 or total % stride != 0:
+        return f"this {format} image has no whole rows: use 'planes'"
+    return "|u1", (total // stride, stride), (stride, 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, AsyncIterator, Generator, Iterator, Mapping, Union
 
-from . import errors, metadata
-from ._library import ENDED, NOT_FOUND, check, encoded, exception, ffi, lib, nanoseconds, struct, text, whole
-from ._waiting import Readable, wait
-from .metadata import MetadataWriter, Value
+from . import _native, errors
+from ._arguments import nanoseconds, whole
+from ._waiting import Readable
+from .metadata import Value
 
 #: What a worker says: nothing but that it is done, bytes (or whatever has the buffer protocol), or values by name.
 Reply = Union[None, bytes, bytearray, memoryview, Mapping[str, Value], Any]
@@ -31,47 +31,30 @@ class Request:
     @property
     def cancelled(self) -> bool:
         """Whether the publisher does not want the answer any more: it gave up waiting, or was told to."""
-        result = ffi.new("int *")
-        check(lib.frameshare_request_is_cancelled(self._handle, result))
-        return bool(result[0])
+        return _native.request_is_cancelled(self._handle)
 
     def progress(self, reply: Reply = None) -> None:
         """Says how far the work is; the answer is still to come."""
-        self._send(lib.frameshare_request_progress, reply)
+        self._send(_native.request_progress, reply)
 
     def answer(self, reply: Reply = None) -> None:
         """Answers, once. At most 64 MiB; what is larger than 16 kB travels in shared memory."""
-        self._send(lib.frameshare_request_answer, reply)
+        self._send(_native.request_answer, reply)
         self.ended = True
 
     def fail(self, reason: str) -> None:
         """Says that there will be no answer, and why."""
-        check(lib.frameshare_request_fail(self._handle, encoded(reason.replace("\0", " "))))
+        _native.request_fail(self._handle, reason.replace("\0", " "))
         self.ended = True
 
     def _send(self, send: Any, reply: Reply) -> None:
-        if reply is None:
-            check(send(self._handle, ffi.NULL, ffi.NULL, 0))
-        elif isinstance(reply, Mapping):
-            writer = MetadataWriter()
-            check(send(self._handle, writer.fill(reply, keep_empty=True), ffi.NULL, 0))
+        if isinstance(reply, Mapping):
+            send(self._handle, reply, None)
         else:
-            data = ffi.from_buffer(reply)
-            check(send(self._handle, ffi.NULL, data, ffi.sizeof(data)))
-
-    def __del__(self) -> None:
-        lib.frameshare_request_release(self._handle)
+            send(self._handle, None, reply)
 
     def __repr__(self) -> str:
         return f"<frameshare.Request for frame {self.frame}>"
-
-
-def request_of(frame: Any, number: int) -> Request | None:
-    """The request of a frame's handle; None unless its subscriber is a member of a group."""
-    pointer = ffi.new("frameshare_request **")
-    if check(lib.frameshare_frame_request(frame, pointer)) == NOT_FOUND:
-        return None
-    return Request(pointer[0], number)
 
 
 @dataclass(frozen=True)
@@ -107,20 +90,17 @@ class Result:
         return self.answer.value
 
 
-def _take(pointer: Any) -> Result:
-    """Makes Python's own of an answer, and releases it."""
-    handle, info = pointer[0], struct("answer_info")
-    try:
-        check(lib.frameshare_answer_get_info(handle, info))
-        if info.result != 0:
-            return Result(info.frame, None, exception(info.result, text(info.reason)))
-        if info.is_metadata:
-            value: Any = metadata.read(handle, lib.frameshare_answer_metadata_next)
-        else:
-            value = bytes(ffi.buffer(info.data, info.size)) if info.size else b""
-        return Result(info.frame, Answer(info.frame, info.worker, value), None)
-    finally:
-        lib.frameshare_answer_release(handle)
+def _result(taken: Any) -> Result:
+    """A result as the extension has it."""
+    frame, worker, value, error = taken
+    return Result(frame, None if error is not None else Answer(frame, worker, value), error)
+
+
+def _answer(taken: Any) -> Answer:
+    frame, worker, value, error = taken
+    if error is not None:
+        raise error
+    return Answer(frame, worker, value)
 
 
 class Pending:
@@ -134,23 +114,18 @@ class Pending:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
-        number = ffi.new("uint64_t *")
-        check(lib.frameshare_pending_frame(handle, number))
         #: The frame's number.
-        self.frame = int(number[0])
+        self.frame = _native.pending_frame(handle)
         self._readable = Readable(self.fileno, clear=True)
 
     def result(self, timeout: float | None = None) -> Answer:
         """The answer; waits for it. Raises why there is none; ``TimedOut`` leaves the request open."""
-        pointer = ffi.new("frameshare_answer **")
-        wait(lambda part: int(lib.frameshare_pending_answer(self._handle, part, pointer)), timeout)
-        return _answer(pointer)
+        return _answer(_native.pending_answer(self._handle, timeout))
 
     def progress(self, timeout: float | None = None) -> Answer | None:
         """What the worker says on its way: the next such reply. None once the request has ended."""
-        pointer = ffi.new("frameshare_answer **")
-        result = wait(lambda part: int(lib.frameshare_pending_progress(self._handle, part, pointer)), timeout)
-        return None if result == ENDED else _answer(pointer)
+        taken = _native.pending_progress(self._handle, timeout)
+        return None if taken is None else _answer(taken)
 
     def __iter__(self) -> Iterator[Answer]:
         """What the worker says on its way, until the request ends."""
@@ -159,9 +134,7 @@ class Pending:
 
     def fileno(self) -> int:
         """For event loops: an eventfd, readable (read 8 bytes to clear it) when something has come."""
-        fd = ffi.new("int *")
-        check(lib.frameshare_pending_poll_fd(self._handle, fd))
-        return int(fd[0])
+        return _native.pending_poll_fd(self._handle)
 
     def __await__(self) -> Generator[Any, None, Answer]:
         return self._awaited(self.result).__await__()
@@ -184,21 +157,10 @@ class Pending:
 
     def cancel(self) -> None:
         """Gives the request up: who waits for it gets ``Cancelled``, and its worker is told."""
-        check(lib.frameshare_pending_cancel(self._handle))
-
-    def __del__(self) -> None:
-        handle = getattr(self, "_handle", None)
-        if handle is not None:
-            lib.frameshare_pending_release(handle)
+        _native.pending_cancel(self._handle)
 
     def __repr__(self) -> str:
         return f"<frameshare.Pending answer to frame {self.frame}>"
-
-
-def _answer(pointer: Any) -> Answer:
-    result = _take(pointer)
-    assert result.answer is not None  # an error would have been raised
-    return result.answer
 
 
 class Results:
@@ -215,9 +177,8 @@ class Results:
 
     def next(self, timeout: float | None = None) -> Result | None:
         """The next result; waits for it. None when the channel has ended."""
-        handle, pointer = self._open(), ffi.new("frameshare_answer **")
-        result = wait(lambda part: int(lib.frameshare_results_next(handle, part, pointer)), timeout)
-        return None if result == ENDED else _take(pointer)
+        taken = _native.results_next(self._open(), timeout)
+        return None if taken is None else _result(taken)
 
     def __iter__(self) -> Iterator[Result]:
         while (result := self.next()) is not None:
@@ -225,9 +186,7 @@ class Results:
 
     def fileno(self) -> int:
         """For event loops: readable when ``next(0)`` should be called, until that raises ``TimedOut``."""
-        fd = ffi.new("int *")
-        check(lib.frameshare_results_poll_fd(self._open(), fd))
-        return int(fd[0])
+        return _native.results_poll_fd(self._open())
 
     async def anext(self) -> Result | None:
         """As ``next``, for asyncio."""
@@ -244,16 +203,14 @@ class Results:
     @property
     def missed(self) -> int:
         """Results that were dropped since nobody read them in time."""
-        count = ffi.new("uint64_t *")
-        check(lib.frameshare_results_missed(self._open(), count))
-        return int(count[0])
+        return _native.results_missed(self._open())
 
     def close(self) -> None:
         """Ends it; the group can have another reader. Twice does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
             self._readable.wake()
-            lib.frameshare_results_close(handle)
+            handle.close()
 
     def __enter__(self) -> Results:
         self._open()
@@ -267,9 +224,10 @@ class Results:
             self.close()
 
 
-def ask_options(deadline: float | None, attempts: int, cut_off: bool) -> Any:
-    """How a group is asked, for C."""
-    c = struct("ask_options")
-    c.deadline = -1 if deadline is None else max(1, nanoseconds(deadline))
-    c.attempts, c.cut_off = whole("attempts", max(1, attempts)), bool(cut_off)
-    return c
+def ask_options(deadline: float | None = 10.0, attempts: int = 1, cut_off: bool = False) -> dict[str, int]:
+    """How a group is asked, as the extension takes it."""
+    return {
+        "deadline": -1 if deadline is None else max(1, nanoseconds(deadline)),
+        "attempts": whole("attempts", max(1, attempts)),
+        "cut_off": bool(cut_off),
+    }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct as binary
 import sys
 from array import array
-from typing import Any, Mapping, NamedTuple, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence, Union
 
-import numpy as np
-import numpy.typing as npt
+from ._native import encoded
 
-from ._library import check, encoded, ffi, lib
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class Rectangle(NamedTuple):
@@ -90,8 +91,14 @@ def encode(value: Value) -> Encoded:
         return Encoded(6, _text(value))
     if isinstance(value, (bytes, bytearray)):
         return Encoded(7, bytes(value))
-    if isinstance(value, (np.ndarray, array, memoryview)):
+    if isinstance(value, (array, memoryview)):
+        import numpy as np
+
         return _encode_array(np.asarray(value))
+    # Where numpy was not loaded, nobody has an array of it.
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return _encode_array(value)
     if isinstance(value, (Rectangle, Size)) or not isinstance(value, (list, tuple)):
         kind = _kind([value])
         return Encoded(kind, _pack(kind, value))
@@ -182,37 +189,3 @@ def _pack(kind: int, value: Any) -> bytes:
         return binary.pack(_SCALARS[kind], *items)
     except binary.error as error:
         raise ValueError(f"{value!r} can't be metadata: {error}") from error
-
-
-def read(handle: Any, next_entry: Any = lib.frameshare_frame_metadata_next) -> dict[str, Any]:
-    """All of a frame's metadata, or of an answer's, as a dictionary of its own."""
-    entry, cursor = ffi.new("struct frameshare_entry *"), ffi.new("size_t *")
-    result: dict[str, Any] = {}
-    while check(next_entry(handle, cursor, entry)) == 0:
-        key = bytes(ffi.buffer(entry.key, entry.key_size)).decode("utf-8", "replace")
-        result[key] = decode(entry.type, bytes(ffi.buffer(entry.data, entry.size)) if entry.size else b"")
-    return result
-
-
-class MetadataWriter:
-    """Metadata on its way to a frame; used again for each frame of a publisher."""
-
-    def __init__(self) -> None:
-        pointer = ffi.new("frameshare_metadata **")
-        check(lib.frameshare_metadata_create(pointer))
-        self.handle = pointer[0]
-
-    def fill(self, values: Mapping[str, Value] | None, *, keep_empty: bool = False) -> Any:
-        """Sets what a frame has; returns the handle for publishing. NULL where there is nothing."""
-        if not values and not keep_empty:
-            return ffi.NULL
-        check(lib.frameshare_metadata_clear(self.handle))
-        for key, value in (values or {}).items():
-            kind, data = encode(value)
-            check(lib.frameshare_metadata_set(self.handle, encoded(key), kind, data, len(data)))
-        return self.handle
-
-    def __del__(self) -> None:
-        handle = getattr(self, "handle", None)
-        if handle is not None:
-            lib.frameshare_metadata_destroy(handle)

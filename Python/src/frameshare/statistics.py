@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._library import ENDED, check, encoded, ffi, lib, struct, text
+from . import _native
 from .controls import Control, ControlValue, listed, set_control
 from .frames import Loss
 
@@ -48,14 +48,11 @@ class _Figures:
         return sorted({*super().__dir__(), *self.figures})
 
 
-def _named(kind: type[_Figures], c: Any) -> dict[str, Any]:
+def _named(kind: type[_Figures], c: Mapping[str, Any]) -> dict[str, Any]:
     """What a class names of a C struct's numbers, and all of them."""
-    struct_type = ffi.typeof(c)
-    members = (struct_type.item if struct_type.kind == "pointer" else struct_type).fields
-    numbers = {name: getattr(c, name) for name, member in members if member.type.kind == "primitive"}
-    named = {name: numbers[name] for name in kind.__annotations__ if name in numbers}
+    named = {name: c[name] for name in kind.__annotations__ if isinstance(c.get(name), int)}
     # What is not named is a figure that came later, or room between members.
-    figures = {name: n for name, n in numbers.items() if name in named or not ("reserved" in name or name == "struct_size")}
+    figures = {name: n for name, n in c.items() if isinstance(n, int) and (name in named or "reserved" not in name)}
     return {**named, "figures": figures}
 
 
@@ -136,77 +133,54 @@ class ChannelStatistics(_Figures):
     subscribers: tuple[SubscriberStatus, ...]
 
 
-def subscriber_statistics(handle: Any) -> SubscriberStatistics:
-    c = struct("subscriber_statistics")
-    check(lib.frameshare_subscriber_get_statistics(handle, c))
-    return SubscriberStatistics(
-        c.delivered,
-        c.held,
-        Loss(c.lost_source, c.lost_no_free_slot, c.lost_policy),
-        c.connections,
-        c.latency_p50,
-        c.latency_p99,
-        c.latency_max,
-        c.publisher_pid,
-        c.publisher_uid,
-        c.slots,
-    )
+def subscriber_statistics(c: Mapping[str, Any]) -> SubscriberStatistics:
+    """Of the extension's numbers."""
+    lost = Loss(c["lost_source"], c["lost_no_free_slot"], c["lost_policy"])
+    return SubscriberStatistics(lost=lost, **{name: c[name] for name in SubscriberStatistics.__annotations__ if name != "lost"})
 
 
-def channel_statistics(ask: Any, handle: Any) -> ChannelStatistics | None:
+def channel_statistics(asked: Any) -> ChannelStatistics | None:
     """Asks a publisher or monitor; None when the channel has ended."""
-    most = 128
-    c, people = struct("channel_statistics"), ffi.new("struct frameshare_subscriber_status[]", most)
-    for person in people:
-        person.struct_size = ffi.sizeof("struct frameshare_subscriber_status")
-    if check(ask(handle, c, people, most)) == ENDED:
+    found = _native.channel_statistics(asked)
+    if found is None:
         return None
-    subscribers = tuple(_status(people[i]) for i in range(min(most, c.subscriber_count)))
-    texts = {"source_name": text(c.source_name), "source_trouble": text(c.source_trouble)}
+    c, people = found
+    texts = {"source_name": c["source_name"], "source_trouble": c["source_trouble"]}
+    subscribers = tuple(_status(person) for person in people)
     return ChannelStatistics(**{**_named(ChannelStatistics, c), **texts, "subscribers": subscribers})
 
 
-def _status(c: Any) -> SubscriberStatus:
-    policy = _POLICIES[c.policy] if c.policy < len(_POLICIES) else "unknown"
+def _status(c: Mapping[str, Any]) -> SubscriberStatus:
+    policy = _POLICIES[c["policy"]] if c["policy"] < len(_POLICIES) else "unknown"
     return SubscriberStatus(
         **{
             **_named(SubscriberStatus, c),
-            "name": text(c.name),
-            "policy": f"queue:{c.queue_depth}" if policy == "queue" else policy,
-            "reserved": bool(c.reserved),
-            "gets_copies": bool(c.gets_copies),
+            "name": c["name"],
+            "policy": f"queue:{c['queue_depth']}" if policy == "queue" else policy,
+            "reserved": bool(c["reserved"]),
+            "gets_copies": bool(c["gets_copies"]),
         }
     )
 
 
-def group_statuses(ask: Any, handle: Any) -> tuple[GroupStatus, ...]:
+def group_statuses(asked: Any) -> tuple[GroupStatus, ...]:
     """Asks a publisher or monitor; nothing when the channel has ended."""
-    most = 64
-    groups, count = ffi.new("struct frameshare_group_status[]", most), ffi.new("size_t *")
-    for group in groups:
-        group.struct_size = ffi.sizeof("struct frameshare_group_status")
-    if check(ask(handle, groups, most, count)) == ENDED:
-        return ()
-    return tuple(
-        GroupStatus(**{**_named(GroupStatus, c), "name": text(c.name)}) for c in groups[0 : min(most, count[0])]
-    )
+    return tuple(GroupStatus(**{**_named(GroupStatus, c), "name": c["name"]}) for c in _native.group_statuses(asked))
 
 
 class Monitor:
     """Watches a channel without taking frames from it."""
 
     def __init__(self, channel: str, *, directory: str | os.PathLike[str] | None = None) -> None:
-        pointer = ffi.new("frameshare_monitor **")
-        check(lib.frameshare_monitor_open(encoded(channel), _directory(directory), pointer))
-        self._handle = pointer[0]
+        self._handle = _native.monitor_open(channel, directory)
 
     def statistics(self) -> ChannelStatistics | None:
         """How the channel is doing now; None when it has ended."""
-        return channel_statistics(lib.frameshare_monitor_get_statistics, self._handle)
+        return channel_statistics(self._handle)
 
     def groups(self) -> tuple[GroupStatus, ...]:
         """How its groups are doing."""
-        return group_statuses(lib.frameshare_monitor_get_groups, self._handle)
+        return group_statuses(self._handle)
 
     def controls(self) -> dict[str, Control]:
         """The controls of the channel's source, by name, with their values as text. Waits for the source's answer;
@@ -223,9 +197,8 @@ class Monitor:
         return set_control(self._handle, name, value)
 
     def close(self) -> None:
-        handle, self._handle = self._handle, ffi.NULL
-        if handle != ffi.NULL:
-            lib.frameshare_monitor_close(handle)
+        """Ends it. Twice does nothing."""
+        self._handle.close()
 
     def __enter__(self) -> Monitor:
         return self
@@ -233,17 +206,7 @@ class Monitor:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
-
 
 def channels(directory: str | os.PathLike[str] | None = None) -> list[str]:
     """The names of the channels in a folder (the standard one). One left by a publisher that died is among them."""
-    names = ffi.new("char[]", 1 << 18)
-    check(lib.frameshare_channels(_directory(directory), names, len(names), ffi.NULL))
-    return text(names).split()
-
-
-def _directory(directory: str | os.PathLike[str] | None) -> Any:
-    return ffi.NULL if directory is None else encoded(directory)
+    return _native.channels(directory).split()

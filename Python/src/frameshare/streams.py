@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Iterable
 
-from . import errors
-from ._library import check, encoded, ffi, lib, struct, text, whole
+from . import _native
 from .formats import Format, format_of
 
 
@@ -28,64 +27,24 @@ class Stream:
         name: str, width: int, height: int, format: str = "BGR888", *, alignment: int = 1, color_space: str = "unknown"
     ) -> Stream:
         """Planes back to back in one buffer, each row at a multiple of ``alignment`` bytes."""
-        c = struct("stream")
-        check(
-            lib.frameshare_stream_compute(
-                encoded(name), _side(width), _side(height), encoded(format), _side(alignment), c
-            )
-        )
-        _set_color_space(c, color_space)
-        return stream_of(c)
+        return stream_of(_native.stream_compute(name, width, height, format, alignment, color_space))
 
     @staticmethod
     def opaque(name: str, width: int, height: int, format: str, capacity: int) -> Stream:
         """Plain bytes, ``capacity`` at most in a frame: MJPEG, H264."""
-        c, known = struct("stream"), Format.named(format)
-        check(
-            lib.frameshare_stream_opaque(
-                encoded(name), _side(width), _side(height), known.fourcc, known.modifier, whole("capacity", capacity, most=2**64 - 1), c
-            )
-        )
-        return stream_of(c)
+        known = Format.named(format)
+        return stream_of(_native.stream_opaque(name, width, height, known.fourcc, known.modifier, capacity))
 
 
-def _side(number: int) -> int:
-    if not 0 <= number < 2**32:
-        raise errors.LayoutError(f"{number} pixels or bytes are not possible")
-    return number
+def stream_of(described: Any) -> Stream:
+    """A stream as the extension describes it."""
+    name, width, height, fourcc, modifier, color_space, planes = described
+    return Stream(name, width, height, format_of(fourcc, modifier), planes, color_space)
 
 
-def stream_of(c: Any) -> Stream:
-    name = ffi.new("char[72]")
-    check(lib.frameshare_color_space_name(c.color_space, name, 72))
-    planes = tuple((p.offset, p.stride, p.size, p.buffer) for p in c.planes[0 : c.plane_count])
-    return Stream(text(c.name), c.width, c.height, format_of(c.fourcc, c.modifier), planes, text(name))
-
-
-def c_streams(streams: list[Stream]) -> Any:
-    """Streams as C has them."""
-    result = ffi.new("struct frameshare_stream[]", max(1, len(streams)))
-    for c, stream in zip(result, streams):
-        c.struct_size = ffi.sizeof("struct frameshare_stream")
-        c.width, c.height = _side(stream.width), _side(stream.height)
-        c.fourcc, c.modifier = stream.format.fourcc, stream.format.modifier
-        _set_color_space(c, stream.color_space)
-        if not 1 <= len(stream.planes) <= 4:
-            raise errors.LayoutError(f"an image has 1 to 4 planes, not {len(stream.planes)}")
-        c.plane_count = len(stream.planes)
-        for plane, (offset, stride, size, buffer) in zip(c.planes, stream.planes):
-            most = 2**64 - 1
-            plane.offset = whole("a plane's offset", offset, most=most)
-            plane.stride, plane.size = whole("a plane's stride", stride, most=most), whole("a plane's size", size, most=most)
-            plane.buffer = whole("a plane's buffer", buffer)
-        name = encoded(stream.name)
-        if len(name) >= len(c.name):
-            raise errors.InvalidArgument(f"'{stream.name}' is too long for a stream's name: 32 characters at most")
-        c.name = name
-    return result
-
-
-def _set_color_space(c: Any, name: str) -> None:
-    space = ffi.new("struct frameshare_color_space *")
-    check(lib.frameshare_color_space_by_name(encoded(name), space))
-    c.color_space = space[0]
+def described(streams: Iterable[Stream]) -> tuple[Any, ...]:
+    """Streams as the extension takes them."""
+    return tuple(
+        (s.name, s.width, s.height, s.format.fourcc, s.format.modifier, s.color_space, tuple(map(tuple, s.planes)))
+        for s in streams
+    )

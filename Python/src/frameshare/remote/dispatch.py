@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from typing import Any, Callable
 
 from .. import errors
-from .._library import LONGEST, bounded
+from .._arguments import LONGEST, bounded
 from .._waiting import Condition, interrupts_held, join
 from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried

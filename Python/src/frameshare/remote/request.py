@@ -19,7 +19,7 @@ from ..frames import Frame
 from ..images import Image
 from .arena import Arena
 from .configuration import restored, with_libcamera
-from .writable import PrivateImage, PrivateImages, copied, forget_writes
+from .writable import PrivateImages, copied, forget_writes
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -100,7 +100,7 @@ class RemoteRequest:
         self.frame = frame
         self._camera, self._arena, self._images = camera, arena, images
         self._metadata: dict[str, Any] | None = None
-        self._private: dict[str, PrivateImage] = {}
+        self._private: dict[str, Image] = {}
         self._mapped: list[mmap.mmap] = []
 
     @cached_property
@@ -194,7 +194,7 @@ class RemoteRequest:
     def _writable_image(self, stream_name: str, copy: bool) -> Image:
         """The stream's image over memory of this request's own; in place where that needs a copy which is not asked for."""
         image = self._image(stream_name)
-        if isinstance(image, PrivateImage) or image.format.name == "MJPEG":
+        if stream_name in self._private or image.format.name == "MJPEG":
             return image
         private = None if copy or self._images is None else self._images.of(image, self.frame.generation)
         if private is not None:

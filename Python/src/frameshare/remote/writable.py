@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from .._library import ffi
-from ..formats import ArrayShape
 from ..images import Image
 
 _PAGE = mmap.PAGESIZE
@@ -29,7 +24,7 @@ class PrivateImages:
         self._generation = 0
         self._maps: dict[tuple[int, int], mmap.mmap] = {}  # by the buffer's inode
 
-    def of(self, image: Image, generation: int) -> tuple[PrivateImage, mmap.mmap] | None:
+    def of(self, image: Image, generation: int) -> tuple[Image, mmap.mmap] | None:
         """The image over a private mapping; None where its memory allows none."""
         layout = image.layout
         if image.memory != "memfd" or len({plane.buffer for plane in layout}) != 1:
@@ -44,7 +39,8 @@ class PrivateImages:
             protection = mmap.PROT_READ | mmap.PROT_WRITE
             memory = mmap.mmap(layout[0].fd, status.st_size, flags=mmap.MAP_PRIVATE, prot=protection)
             self._maps[key] = memory
-        return PrivateImage(image, memory, layout[0].offset), memory
+        # It keeps the memory, and not the frame.
+        return image._over(memory, tuple(plane.offset for plane in layout), False), memory
 
 
 def forget_writes(memory: mmap.mmap) -> None:
@@ -64,38 +60,11 @@ def _was_written(memory: mmap.mmap) -> bool:
     return len(entries) < pages or bool(((entries & _HERE != 0) & (entries & _OF_FILE == 0)).any())
 
 
-class PrivateImage(Image):
-    """The same image over other memory, which may be written to."""
-
-    def __init__(self, image: Image, memory: Any, offset: int) -> None:
-        """`offset` is where the first plane lies in `memory`."""
-        c = ffi.new("struct frameshare_image *")
-        c[0] = image._c[0]
-        self._bytes: npt.NDArray[np.uint8] = np.frombuffer(memory, np.uint8)
-        for plane in c.planes[0 : c.plane_count]:
-            self._point(plane, offset + plane.offset - image._c.planes[0].offset)
-        super().__init__(image._held(), c, writable=True)
-        # The frame's own image is another.
-        image._held().images.discard(self)
-
-    def _point(self, plane: Any, offset: int) -> None:
-        plane.data = ffi.cast("void *", self._bytes.ctypes.data + offset)
-
-    def _view(self, address: int, shape: ArrayShape) -> npt.NDArray[Any]:
-        # It keeps the memory, and not the frame.
-        start = address - self._bytes.ctypes.data
-        return np.ndarray(shape.shape, shape.dtype, self._bytes, start, shape.strides)
-
-
-def copied(image: Image) -> PrivateImage:
+def copied(image: Image) -> Image:
     """The image over a copy of its bytes, one plane behind the other."""
-    planes = image._c.planes[0 : image._c.plane_count]
-    sizes = [plane.bytes_used if image.format.is_compressed else plane.size for plane in planes]
+    sizes = [plane.bytes_used if image.format.is_compressed else plane.size for plane in image.layout]
+    offsets = [sum(sizes[:index]) for index in range(len(sizes))]
     memory = np.empty(sum(sizes), np.uint8)
-    result, offset = PrivateImage(image, memory, 0), 0
-    for source, plane, size in zip(planes, result._c.planes[0 : len(planes)], sizes):
-        memory[offset : offset + size] = np.frombuffer(ffi.buffer(source.data, size), np.uint8)
-        result._point(plane, offset)
-        plane.offset, plane.buffer = offset, 0
-        offset += size
-    return result
+    for index, (offset, size) in enumerate(zip(offsets, sizes)):
+        memory[offset : offset + size] = image.plane_bytes(index)[:size]
+    return image._over(memory, tuple(offsets), True)

@@ -1,0 +1,45 @@
+/* Waiting: other threads run meanwhile, and in the main thread Ctrl-C. */
+#include "extension.h"
+
+#include <time.h>
+
+/* Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there. */
+#define SLICE ((int64_t)50 * 1000 * 1000)
+
+static unsigned long main_thread;
+
+static int64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int wait_for(Waiting call, void *context, int64_t nanoseconds) {
+    bool sliced = PyThread_get_thread_ident() == main_thread;
+    int64_t began = sliced && nanoseconds > SLICE ? now() : 0;
+    while (true) {
+        int64_t left = nanoseconds < 0 || began == 0 ? nanoseconds : nanoseconds - (now() - began);
+        if (nanoseconds >= 0 && left < 0) left = 0;
+        bool is_slice = sliced && (left < 0 || left > SLICE);
+        int result;
+        Py_BEGIN_ALLOW_THREADS
+        result = call(context, is_slice ? SLICE : left);
+        Py_END_ALLOW_THREADS
+        /* A frame that has come is not lost to a signal: Python looks at signals itself then. */
+        if (result != FRAMESHARE_ERROR_TIMED_OUT) return result;
+        if (sliced && PyErr_CheckSignals() < 0) return RAISED;
+        if (!is_slice) return result;
+    }
+}
+
+int add_waiting(PyObject *module) {
+    (void)module;
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *thread = threading == NULL ? NULL : PyObject_CallMethod(threading, "main_thread", NULL);
+    PyObject *ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "ident");
+    if (ident != NULL) main_thread = PyLong_AsUnsignedLong(ident);
+    Py_XDECREF(ident);
+    Py_XDECREF(thread);
+    Py_XDECREF(threading);
+    return PyErr_Occurred() ? -1 : 0;
+}
