@@ -107,6 +107,11 @@ func write<T: BitwiseCopyable>(
     }
 }
 
+/// Throws unless ``write(_:to:_:)`` can write to this place.
+func checkRoom<T>(_ pointer: UnsafeMutablePointer<T>?, _ parameter: String) throws(Failure) {
+    _ = try structSize(try place(pointer, parameter), parameter)
+}
+
 /// The size that a caller's struct says it has. Only its first four bytes are read.
 private func structSize<T>(_ pointer: UnsafePointer<T>, _ parameter: String) throws(Failure) -> Int {
     let size = Int(UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self))

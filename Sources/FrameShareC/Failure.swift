@@ -31,6 +31,18 @@ struct Failure: Error {
         self.init(code, error.description)
     }
 
+    init(_ error: CopyError) {
+        let code =
+            switch error {
+            case .layout, .otherStreams: FRAMESHARE_ERROR_LAYOUT
+            case .crop, .capacity: FRAMESHARE_ERROR_INVALID_ARGUMENT
+            case .cropOfUnknownStream: FRAMESHARE_ERROR_NO_SUCH_STREAM
+            case .notReadable: FRAMESHARE_ERROR_MEMORY
+            case .channel(let error): Self.code(of: error)
+            }
+        self.init(code, error.description)
+    }
+
     static let invalidHandle = Failure(
         FRAMESHARE_ERROR_INVALID_HANDLE,
         "this is NULL, or no handle that is in use (was it closed or released?)"
@@ -110,6 +122,15 @@ func translating<T: ~Copyable>(_ body: () throws(ChannelError) -> T) throws(Fail
 /// As ``translating(_:)``, for what groups are asked.
 func translatingWork<T: ~Copyable>(_ body: () throws(WorkError) -> T) throws(Failure) -> T {
     do throws(WorkError) {
+        return try body()
+    } catch {
+        throw Failure(error)
+    }
+}
+
+/// As ``translating(_:)``, for copy stages.
+func translatingCopies<T>(_ body: () throws(CopyError) -> T) throws(Failure) -> T {
+    do throws(CopyError) {
         return try body()
     } catch {
         throw Failure(error)

@@ -15,6 +15,9 @@ struct Handles: Sendable {
     let controlLists = HandleTable<ControlList>(kind: 0x5B)
     let settingQueues = HandleTable<SettingQueue>(kind: 0x5C)
     let settings = HandleTable<ReceivedSetting>(kind: 0x5D)
+    let channelWatches = HandleTable<ChannelDirectoryWatch>(kind: 0x5E)
+    let overlays = HandleTable<Overlay>(kind: 0x5F)
+    let copyStages = HandleTable<CopyRun>(kind: 0x60)
 }
 
 let handles = Handles()

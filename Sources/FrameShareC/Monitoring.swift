@@ -119,7 +119,7 @@ private func tell(
 }
 
 /// Writes structs of which each begins with its `struct_size`, as many as there is room for.
-private func write<T: BitwiseCopyable>(
+func write<T: BitwiseCopyable>(
     _ values: [T],
     to array: UnsafeMutablePointer<T>?,
     _ capacity: Int,
@@ -145,7 +145,8 @@ private func status(_ now: ChannelStatistics.GroupStatus) -> frameshare_group_st
     return result
 }
 
-private func tell(
+/// Writes what is known of a channel, and of as many of its subscribers as there is room for.
+func tell(
     _ now: ChannelStatistics,
     _ statistics: UnsafeMutablePointer<frameshare_channel_statistics>?,
     _ subscribers: UnsafeMutablePointer<frameshare_subscriber_status>?,

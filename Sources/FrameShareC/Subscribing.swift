@@ -21,7 +21,7 @@ public func frameshare_subscriber_open(
     }
 }
 
-private func policy(_ given: frameshare_subscriber_options) throws(Failure) -> Policy {
+func policy(_ given: frameshare_subscriber_options) throws(Failure) -> Policy {
     switch Int(given.policy) {
     case FRAMESHARE_POLICY_LATEST: return .latest
     case FRAMESHARE_POLICY_QUEUE: return .queue(given.queue_depth == 0 ? 4 : Int(given.queue_depth))
@@ -30,7 +30,7 @@ private func policy(_ given: frameshare_subscriber_options) throws(Failure) -> P
     }
 }
 
-private func names(_ given: frameshare_subscriber_options) throws(Failure) -> [String] {
+func names(_ given: frameshare_subscriber_options) throws(Failure) -> [String] {
     guard given.stream_count > 0 else { return [] }
     guard given.stream_count <= UInt32(FRAMESHARE_MAX_STREAMS) else {
         throw Failure(.tooManyStreams(Int(given.stream_count)))
@@ -41,7 +41,7 @@ private func names(_ given: frameshare_subscriber_options) throws(Failure) -> [S
     return result
 }
 
-private func subscriberOptions(_ given: frameshare_subscriber_options) throws(Failure) -> Subscriber.Options {
+func subscriberOptions(_ given: frameshare_subscriber_options) throws(Failure) -> Subscriber.Options {
     var options = Subscriber.Options()
     options.name = optionalText(given.name)
     options.budget = given.budget == 0 ? nil : Int(given.budget)

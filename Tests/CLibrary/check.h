@@ -64,11 +64,23 @@ void test_results(void);
 void test_group_misuse(void);
 void test_controls(void);
 void test_control_misuse(void);
+void test_channel_list(void);
+void test_channel_watch(void);
+void test_watched_folder(void);
+void test_channel_misuse(void);
+void test_overlays(void);
+void test_overlay_misuse(void);
+void test_copy_stages(void);
+void test_copy_misuse(void);
 // The other process of the tests of groups.
 int work(const char *channel);
 // Calls every function of groups with a handle that is none.
 void call_all_of_groups(void *handle);
 // The same for controls.
 void call_all_of_controls(void *handle);
+// The same for the other kinds of handles.
+void call_all_of_channels(void *handle);
+void call_all_of_overlays(void *handle);
+void call_all_of_copy_stages(void *handle);
 
 #endif

@@ -37,6 +37,14 @@ static const struct {
     {"requests, answers and results used wrongly give errors", test_group_misuse},
     {"a source's controls are listed and set from outside, while its loop takes what is asked for", test_controls},
     {"controls and settings used wrongly give errors", test_control_misuse},
+    {"a list of channels tells the live from those left behind, and who may connect", test_channel_list},
+    {"a watch sees channels appear, change hands and vanish, and publishers that are killed", test_channel_watch},
+    {"a watched folder may come later, go, and come again", test_watched_folder},
+    {"lists and watches of channels used wrongly give errors", test_channel_misuse},
+    {"an overlay has the frames in the same memory, with a worker's answers", test_overlays},
+    {"overlays used wrongly give errors", test_overlay_misuse},
+    {"a copy stage copies a part of each frame into memory of its own, and ends as its channel does", test_copy_stages},
+    {"copy stages used wrongly give errors", test_copy_misuse},
 };
 
 frameshare_publisher *open_publisher(const char *channel, uint32_t slots) {

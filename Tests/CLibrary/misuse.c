@@ -74,6 +74,9 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_metadata_destroy(handle), none);
     call_all_of_groups(handle);
     call_all_of_controls(handle);
+    call_all_of_channels(handle);
+    call_all_of_overlays(handle);
+    call_all_of_copy_stages(handle);
     CHECK(strlen(frameshare_last_error()) > 0);
 }
 

@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,7 +87,7 @@ static inline int fs_pipe(int *read_end, int *write_end) {
     return 0;
 }
 
-// --- waiting: eventfd(2), epoll(7), futex(2) ----------------------------------------------------------------------
+// --- waiting: eventfd(2), epoll(7), timerfd(2) --------------------------------------------------------------------
 
 /// eventfd(2), close-on-exec and non-blocking. Returns the descriptor or -errno.
 static inline int fs_eventfd(unsigned initial) {
@@ -115,6 +117,47 @@ static inline int fs_epoll_wait(int epoll, uint64_t *data, int capacity, int mil
     for (int i = 0; i < count; i++) data[i] = events[i].data.u64;
     return count;
 }
+
+/// timerfd_create(2) of the monotonic clock, close-on-exec and non-blocking. Returns the descriptor or -errno.
+static inline int fs_timer_create(void) {
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/// timerfd_settime(2): readable once, after `nanoseconds` (more than 0). Returns 0 or -errno.
+static inline int fs_timer_set(int timer, int64_t nanoseconds) {
+    struct itimerspec time = { .it_value = { nanoseconds / 1000000000, nanoseconds % 1000000000 } };
+    return timerfd_settime(timer, 0, &time, NULL) < 0 ? -errno : 0;
+}
+
+// --- folders: inotify(7) ------------------------------------------------------------------------------------------
+
+/// inotify_init1(2), close-on-exec and non-blocking. Returns the descriptor or -errno.
+static inline int fs_inotify_create(void) {
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
+/// What comes, goes and changes in a folder, and what becomes of the folder itself.
+static const uint32_t FS_FOLDER_EVENTS = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CLOSE_WRITE
+    | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+/// What comes in a folder.
+static const uint32_t FS_FOLDER_ARRIVALS = IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
+/// The events that say of a name that something new has it.
+static const uint32_t FS_INOTIFY_ARRIVED = IN_CREATE | IN_MOVED_TO;
+static const uint32_t FS_INOTIFY_CLOSED = IN_CLOSE_WRITE;
+/// The watch has ended, or the folder has another name now, or events were lost.
+static const uint32_t FS_INOTIFY_LOST = IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_Q_OVERFLOW;
+
+/// inotify_add_watch(2). Returns the watch's number or -errno.
+static inline int fs_inotify_add(int inotify, const char *path, uint32_t events) {
+    int watch = inotify_add_watch(inotify, path, events);
+    return watch < 0 ? -errno : watch;
+}
+
+static inline void fs_inotify_remove(int inotify, int watch) { (void)inotify_rm_watch(inotify, watch); }
+
+// --- waiting for words of memory: futex(2) --------------------------------------------------------------------------
 
 /// FUTEX_WAIT, shared between processes: sleeps while *word == expected, at most `nanoseconds` (negative: no limit).
 /// Returns 0 when woken, -EAGAIN when the word had changed, -ETIMEDOUT, -EINTR, or another -errno.

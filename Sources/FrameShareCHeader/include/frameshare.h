@@ -1044,6 +1044,190 @@ int frameshare_monitor_close(frameshare_monitor *monitor);
  * that died is among them. *needed, where not NULL, gets the size it takes. */
 int frameshare_channels(const char *directory, char *names, size_t size, size_t *needed);
 
+/* What stands behind a channel's socket. */
+enum {
+    /* A publisher listens. */
+    FRAMESHARE_CHANNEL_LIVE = 1,
+    /* The publisher was killed. The next one of this name takes the socket's place. */
+    FRAMESHARE_CHANNEL_LEFT_BEHIND = 2,
+    /* The socket does not let this process in. Whether a publisher listens is unknown. */
+    FRAMESHARE_CHANNEL_NOT_ALLOWED = 3
+};
+
+/* What has happened to a channel. */
+enum {
+    /* A publisher offers it, or its socket was there when the watch began. */
+    FRAMESHARE_CHANNEL_APPEARED = 1,
+    /* Its publisher was killed, or who may connect is another matter now. */
+    FRAMESHARE_CHANNEL_CHANGED = 2,
+    /* It has gone; the entry tells what was known of it last. */
+    FRAMESHARE_CHANNEL_VANISHED = 3
+};
+
+/* A channel as its folder shows it. No place among the channel's connections is taken to find out. */
+struct frameshare_channel_entry {
+    uint32_t struct_size;
+    /* FRAMESHARE_CHANNEL_APPEARED, ...; 0 from frameshare_channel_list(). */
+    uint32_t change;
+    /* FRAMESHARE_CHANNEL_LIVE, ... */
+    uint32_t state;
+    /* Who may connect: the socket's mode (connecting needs write permission), its user and its group. The publisher may
+     * have a list of users besides. */
+    uint32_t mode;
+    uint32_t uid;
+    uint32_t gid;
+    char name[FRAMESHARE_NAME_SIZE];
+};
+
+/* The channels of a folder (NULL: the standard one), sorted by name. At most `capacity` are written (each with its
+ * struct_size set), *count gets how many there are. */
+int frameshare_channel_list(const char *directory, struct frameshare_channel_entry *channels, size_t capacity,
+                            size_t *count);
+
+/* Watches which channels of a folder appear, vanish, or are left behind by a killed publisher. */
+typedef struct frameshare_channel_watch frameshare_channel_watch;
+
+/* Begins to watch a folder (NULL: the standard one), which need not be there yet. */
+int frameshare_channel_watch_open(const char *directory, frameshare_channel_watch **watch);
+
+/* The next change; waits for it. The channels that were there when the watch began come first, as appeared. One whose
+ * publisher was replaced vanishes and appears. Changes that undo each other between two looks are not told. */
+int frameshare_channel_watch_next(frameshare_channel_watch *watch, int64_t timeout,
+                                  struct frameshare_channel_entry *channel);
+
+/* A descriptor for event loops, readable when frameshare_channel_watch_next() should be called with a timeout of 0, until
+ * that has timed out. Only poll it: it is an epoll descriptor of the watch's own. */
+int frameshare_channel_watch_poll_fd(frameshare_channel_watch *watch, int *fd);
+
+int frameshare_channel_watch_close(frameshare_channel_watch *watch);
+
+/* ------------------------------------------------------------------------------------------------ overlays */
+
+/* A channel with the frames of another, in the same memory, each with a group's answer among its metadata. */
+typedef struct frameshare_overlay frameshare_overlay;
+
+struct frameshare_overlay_options {
+    uint32_t struct_size;
+    /* The most slots of the publisher's pool that the overlay may pin; 0: 8. */
+    uint32_t budget;
+    /* How many later answers wait for a late one before its frame goes without; 0: 4. */
+    uint32_t window;
+    uint32_t reserved;
+    /* How the group is asked: a frame waits for its answer no longer than the deadline. NULL: the defaults. */
+    const struct frameshare_ask_options *ask;
+    /* Of the overlay's channel. NULL: the publisher's folder, access and lease limit. */
+    const struct frameshare_publisher_options *publisher;
+};
+
+/* Opens the channel of an overlay. Its frames are those of `publisher`: the same pixels, numbers, times and order. A frame
+ * comes when the group's answer to it has come: metadata under its own keys, bytes under the group's name. A frame whose
+ * answer failed comes without one. The overlay pins a frame while it waits for the answer, and while any of the overlay's
+ * subscribers holds it. It reads the group's results, so nothing else can. It ends with the publisher's channel. `options` may
+ * be NULL. */
+int frameshare_overlay_open(frameshare_publisher *publisher, const char *channel, const char *group,
+                            const struct frameshare_overlay_options *options, frameshare_overlay **overlay);
+
+/* How the overlay's channel is doing: as frameshare_publisher_get_statistics(). */
+int frameshare_overlay_get_statistics(frameshare_overlay *overlay, struct frameshare_channel_statistics *statistics,
+                                      struct frameshare_subscriber_status *subscribers, size_t capacity);
+
+/* Ends the overlay's channel. Frames of it that are held then are taken back: frameshare_frame_is_revoked(). */
+int frameshare_overlay_close(frameshare_overlay *overlay);
+
+/* ------------------------------------------------------------------------------------------------ copy stages */
+
+/* Copies a channel's frames into a pool of its own in ordinary memory, gives each frame back at once, and publishes the copy
+ * as another channel. So readers that lag hold none of the camera's buffers. */
+typedef struct frameshare_copy_stage frameshare_copy_stage;
+
+/* A rectangle of a stream's images, in pixels from the upper left corner. */
+struct frameshare_crop {
+    const char *stream;
+    uint32_t x;
+    uint32_t y;
+    uint32_t width;
+    uint32_t height;
+};
+
+struct frameshare_copy_options {
+    uint32_t struct_size;
+    /* The frames that the pool holds, 2 to 1024. Or: as many as `bytes` bytes hold, or those of `hold` ns at
+     * `frames_per_second`. All 0: 32 frames. */
+    uint32_t slots;
+    uint64_t bytes;
+    int64_t hold;
+    double frames_per_second;
+    /* Copies at most so many frames a second, by their timestamps; 0: any number. */
+    double maximum_rate;
+    /* Copies one frame in so many; 0: every one. */
+    uint32_t every;
+    /* What is wanted of a stream; all of those that are not named. */
+    uint32_t crop_count;
+    const struct frameshare_crop *crops;
+    /* The streams, and how frames are subscribed to. NULL: all, with a queue of 2, by the name "copy". */
+    const struct frameshare_subscriber_options *subscriber;
+    /* How the copies are offered. stall_limit and metadata_capacity are the stage's to set. NULL: the defaults. */
+    const struct frameshare_publisher_options *publisher;
+};
+
+/* What is copied, and the memory that it takes. */
+struct frameshare_copy_plan {
+    uint32_t struct_size;
+    uint32_t slots;
+    uint64_t bytes_per_frame;
+    uint64_t bytes;
+    uint32_t stream_count;
+    uint32_t reserved;
+};
+
+/* What a copy stage has done. */
+struct frameshare_copy_statistics {
+    uint32_t struct_size;
+    uint32_t reserved;
+    /* Frames copied and published, and those passed over, as every nth or a rate was asked for. */
+    uint64_t copied;
+    uint64_t skipped;
+    /* Frames that came and had no free slot in the pool, and those that the publisher took back while they were copied. */
+    uint64_t no_room;
+    uint64_t revoked;
+    /* Frames that did not come to the stage. */
+    uint64_t lost_source;
+    uint64_t lost_no_free_slot;
+    uint64_t lost_policy;
+    /* The bytes of images copied, and the time that took, in ns. */
+    uint64_t bytes;
+    int64_t copying_time;
+};
+
+/* Subscribes to a channel. Nothing is allocated or copied yet. `options` may be NULL. */
+int frameshare_copy_stage_open(const char *channel, const struct frameshare_copy_options *options,
+                               frameshare_copy_stage **stage);
+
+/* The pool that frameshare_copy_stage_start() will make. */
+int frameshare_copy_stage_get_plan(frameshare_copy_stage *stage, struct frameshare_copy_plan *plan);
+
+/* The stream at a place among those of the copies, from 0; FRAMESHARE_NOT_FOUND beyond the last. */
+int frameshare_copy_stage_stream_at(frameshare_copy_stage *stage, size_t index, struct frameshare_stream *stream);
+
+/* Takes the memory, offers `channel`, and copies on a thread of its own. The stage never waits for its readers: when the pool
+ * is full, the newest frame is left out and counted. */
+int frameshare_copy_stage_start(frameshare_copy_stage *stage, const char *channel);
+
+/* Waits until the stage has ended: FRAMESHARE_ENDED when the channel ended in order or the stage was stopped, else the error
+ * that ended it. The channel of the copies has ended the same way. */
+int frameshare_copy_stage_wait(frameshare_copy_stage *stage, int64_t timeout);
+
+/* A descriptor for event loops, readable for ever once the stage has ended. Only poll it. */
+int frameshare_copy_stage_poll_fd(frameshare_copy_stage *stage, int *fd);
+
+int frameshare_copy_stage_get_statistics(frameshare_copy_stage *stage, struct frameshare_copy_statistics *statistics);
+
+/* Asks the stage to end; frameshare_copy_stage_wait() tells when it has. */
+int frameshare_copy_stage_stop(frameshare_copy_stage *stage);
+
+/* Stops the stage, waits until it has ended, and ends the handle. What readers of the copies have queued stays theirs. */
+int frameshare_copy_stage_close(frameshare_copy_stage *stage);
+
 /* ------------------------------------------------------------------------------------------------ controls */
 
 /* What kind of value a control takes. Values are text, in the source's own spelling. */
@@ -1174,6 +1358,11 @@ FRAMESHARE_INITIALISER(channel_statistics)
 FRAMESHARE_INITIALISER(group_status)
 FRAMESHARE_INITIALISER(subscriber_status)
 FRAMESHARE_INITIALISER(control)
+FRAMESHARE_INITIALISER(channel_entry)
+FRAMESHARE_INITIALISER(overlay_options)
+FRAMESHARE_INITIALISER(copy_options)
+FRAMESHARE_INITIALISER(copy_plan)
+FRAMESHARE_INITIALISER(copy_statistics)
 #undef FRAMESHARE_INITIALISER
 
 #ifdef __cplusplus
