@@ -10,7 +10,6 @@ import re
 
 import numpy
 from setuptools import Extension, setup
-from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 STAGE = os.environ["FRAMESHARE_STAGE"]
@@ -60,12 +59,6 @@ class BuildExtension(build_ext):
         super().run()
 
 
-class PlatformWheel(bdist_wheel):
-    def get_tag(self):
-        python, abi, platform = super().get_tag()
-        return python, abi, os.environ.get("FRAMESHARE_PLATFORM_TAG") or platform
-
-
 native = Extension(
     "frameshare._native",
     sources=sorted(glob.glob("src/extension/*.c")),
@@ -81,6 +74,6 @@ native = Extension(
 
 setup(
     ext_modules=[native],
-    cmdclass={"bdist_wheel": PlatformWheel, "build_ext": BuildExtension},
+    cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},
 )

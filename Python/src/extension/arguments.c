@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+bool is_tuple(PyObject *object, const char *what) {
+    if (object != NULL && PyTuple_Check(object)) return true;
+    if (!PyErr_Occurred()) PyErr_Format(PyExc_TypeError, "%s is a tuple", what);
+    return false;
+}
+
 PyObject *encoded(PyObject *value) {
     PyObject *path = PyOS_FSPath(value);
     if (path == NULL) return NULL;

@@ -106,7 +106,8 @@ static bool controls_of(PyObject *list, Controls *controls) {
         struct frameshare_control *c = &controls->all[i];
         PyObject *members, *items;
         *c = frameshare_control_init();
-        if (!PyArg_ParseTuple(PyList_GetItem(list, (Py_ssize_t)i), "O!O!", &PyDict_Type, &members, &PyList_Type, &items)
+        PyObject *described = PyList_GetItem(list, (Py_ssize_t)i);
+        if (!is_tuple(described, "a control") || !PyArg_ParseTuple(described, "O!O!", &PyDict_Type, &members, &PyList_Type, &items)
             || !set_members(c, control_members, members)) {
             free_controls(controls);
             return false;
@@ -116,7 +117,8 @@ static bool controls_of(PyObject *list, Controls *controls) {
         c->items = own;
         bool is_right = own != NULL;
         for (size_t j = 0; is_right && j < count; j++) {
-            is_right = PyArg_ParseTuple(PyList_GetItem(items, (Py_ssize_t)j), "yy", &own[j].value, &own[j].name);
+            PyObject *item = PyList_GetItem(items, (Py_ssize_t)j);
+            is_right = is_tuple(item, "an item") && PyArg_ParseTuple(item, "yy", &own[j].value, &own[j].name);
         }
         c->item_count = count;
         if (!is_right) {

@@ -55,6 +55,9 @@ PyObject *error_object(int result, const char *message);
 
 /* ------------------------------------------------------------------------------------------------ arguments.c */
 
+/* Whether something is a tuple; else a TypeError says that it should be. */
+bool is_tuple(PyObject *object, const char *what);
+
 /* Text or a path as bytes that C can read: UTF-8, no zero byte in it. A new reference. */
 PyObject *encoded(PyObject *value);
 
@@ -116,6 +119,9 @@ typedef struct {
 } Lease;
 
 Lease *new_lease(void *handle, bool is_slot);
+
+/* Takes the handle of a slot out, which is the caller's to publish or discard. Arrays over it keep its memory. */
+void *take_out(Lease *lease);
 
 /* Gives it up. It ends now if nobody else has it. */
 void drop_lease(Lease *lease);

@@ -148,10 +148,7 @@ static bool read_stream(PyObject *described, struct frameshare_stream *c) {
     PyObject *name = NULL, *space = NULL, *width, *height, *fourcc, *modifier, *planes;
     uint64_t code = 0;
     bool is_right = false;
-    if (!PyTuple_Check(described)) {
-        PyErr_SetString(PyExc_TypeError, "a stream is described by a tuple");
-        return false;
-    }
+    if (!is_tuple(described, "a stream's description")) return false;
     if (!PyArg_ParseTuple(described, "O&OOOOO&O!", encoded_argument, &name, &width, &height, &fourcc, &modifier,
                           encoded_argument, &space, &PyTuple_Type, &planes)) {
         return false;
@@ -170,11 +167,7 @@ static bool read_stream(PyObject *described, struct frameshare_stream *c) {
     c->plane_count = (uint32_t)count;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *plane = PyTuple_GetItem(planes, i);
-        if (!PyTuple_Check(plane)) {
-            PyErr_SetString(PyExc_TypeError, "a plane is a tuple of offset, stride, size and buffer");
-            goto end;
-        }
-        if (!read_plane(plane, &c->planes[i])) goto end;
+        if (!is_tuple(plane, "a plane") || !read_plane(plane, &c->planes[i])) goto end;
     }
     if (strlen(characters(name)) >= sizeof c->name) {
         raise_error(FRAMESHARE_ERROR_INVALID_ARGUMENT, "'%s' is too long for a stream's name: 32 characters at most", characters(name));

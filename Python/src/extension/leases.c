@@ -42,6 +42,12 @@ Lease *new_lease(void *handle, bool is_slot) {
     return lease;
 }
 
+void *take_out(Lease *lease) {
+    void *handle = lease->handle;
+    lease->handle = NULL;
+    return handle;
+}
+
 void drop_lease(Lease *lease) {
     if (lease == NULL) return;
     if (lease->is_slow && Py_REFCNT(lease) == 1) {

@@ -135,7 +135,7 @@ bool take_writer(PyObject *values, bool keep_empty, frameshare_metadata **result
     }
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = PyList_GetItem(items, i), *key, *value;
-        if (!PyArg_ParseTuple(item, "OO", &key, &value)) goto failed;
+        if (!is_tuple(item, "an item") || !PyArg_ParseTuple(item, "OO", &key, &value)) goto failed;
         PyObject *name = encoded(key);
         int outcome = name == NULL ? RAISED : set_value(writer, characters(name), value);
         Py_XDECREF(name);

@@ -32,7 +32,8 @@ static struct frameshare_buffer *buffers_of(PyObject *buffers, size_t *count) {
         PyObject *fd, *size;
         unsigned memory;
         int64_t number;
-        if (!PyArg_ParseTuple(PyTuple_GetItem(buffers, (Py_ssize_t)i), "OIO", &fd, &memory, &size)
+        PyObject *buffer = PyTuple_GetItem(buffers, (Py_ssize_t)i);
+        if (!is_tuple(buffer, "a buffer") || !PyArg_ParseTuple(buffer, "OIO", &fd, &memory, &size)
             || !signed_of("a buffer's descriptor", fd, INT32_MIN, INT32_MAX, &number)
             || !unsigned_of("a buffer's size", size, UINT64_MAX, &result[i].size)) {
             PyMem_Free(result);
@@ -64,9 +65,13 @@ static PyObject *publisher_open(PyObject *object, PyObject *arguments) {
     size_t stream_count, buffer_count = 0;
     if (!set_members(&c, publisher_options_members, options)) goto end;
     if (users != Py_None) {
+        if (!is_tuple(users, "allowed_users")) goto end;
         Py_ssize_t count = PyTuple_Size(users);
-        allowed = count < 0 ? NULL : PyMem_Calloc((size_t)count + 1, sizeof *allowed);
-        if (allowed == NULL) goto end;
+        allowed = PyMem_Calloc((size_t)count + 1, sizeof *allowed);
+        if (allowed == NULL) {
+            PyErr_NoMemory();
+            goto end;
+        }
         for (Py_ssize_t i = 0; i < count; i++) {
             uint64_t user;
             if (!unsigned_of("allowed_users", PyTuple_GetItem(users, i), UINT32_MAX, &user)) goto end;
@@ -79,10 +84,7 @@ static PyObject *publisher_open(PyObject *object, PyObject *arguments) {
     name = c_streams == NULL ? NULL : encoded(channel);
     if (name == NULL) goto end;
     if (buffers != Py_None) {
-        if (!PyTuple_Check(buffers)) {
-            PyErr_SetString(PyExc_TypeError, "buffers are a tuple");
-            goto end;
-        }
+        if (!is_tuple(buffers, "buffers")) goto end;
         c_buffers = buffers_of(buffers, &buffer_count);
         if (c_buffers == NULL) goto end;
     }
@@ -122,8 +124,7 @@ static PyObject *publisher_reconfigure(PyObject *object, PyObject *arguments) {
     struct frameshare_buffer *c_buffers = NULL;
     bool is_right = c_streams != NULL;
     if (is_right && buffers != Py_None) {
-        if (PyTuple_Check(buffers)) c_buffers = buffers_of(buffers, &buffer_count);
-        else PyErr_SetString(PyExc_TypeError, "buffers are a tuple");
+        if (is_tuple(buffers, "buffers")) c_buffers = buffers_of(buffers, &buffer_count);
         is_right = c_buffers != NULL;
     }
     int outcome = RAISED;
@@ -256,7 +257,8 @@ static bool given(Publisher *self, PyObject *slot, PyObject *metadata, Said *sai
         counts = items == NULL ? NULL : PyDict_New();
         for (Py_ssize_t i = 0; counts != NULL && i < PyList_Size(items); i++) {
             PyObject *name, *count, *tuple = NULL;
-            if (PyArg_ParseTuple(PyList_GetItem(items, i), "OO", &name, &count)) tuple = Py_BuildValue("(O)", count);
+            PyObject *item = PyList_GetItem(items, i);
+            if (is_tuple(item, "an item") && PyArg_ParseTuple(item, "OO", &name, &count)) tuple = Py_BuildValue("(O)", count);
             if (tuple == NULL || PyDict_SetItem(counts, name, tuple) < 0) Py_CLEAR(counts);
             Py_XDECREF(tuple);
         }

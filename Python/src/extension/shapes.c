@@ -44,7 +44,7 @@ static bool read_shape(PyObject *described, Shape *shape) {
     }
     const char *type;
     PyObject *lengths, *strides;
-    if (!PyArg_ParseTuple(described, "sO!O!", &type, &PyTuple_Type, &lengths, &PyTuple_Type, &strides)) return false;
+    if (!is_tuple(described, "a shape") || !PyArg_ParseTuple(described, "sO!O!", &type, &PyTuple_Type, &lengths, &PyTuple_Type, &strides)) return false;
     shape->sample = strcmp(type, "|u1") == 0 ? SAMPLE_U8 : strcmp(type, ">u2") == 0 ? SAMPLE_U16_BIG : SAMPLE_U16;
     shape->dimensions = (int)PyTuple_Size(lengths);
     for (int i = 0; i < shape->dimensions && i < 3; i++) {
@@ -75,7 +75,7 @@ static bool describe(Form *form) {
         ? NULL : PyObject_CallFunction(shapes_of, "OIIO", form->format, c->width, c->height, planes);
     Py_XDECREF(planes);
     PyObject *each, *whole;
-    bool is_whole = found != NULL && PyArg_ParseTuple(found, "O!O", &PyTuple_Type, &each, &whole)
+    bool is_whole = found != NULL && is_tuple(found, "shapes") && PyArg_ParseTuple(found, "O!O", &PyTuple_Type, &each, &whole)
         && PyTuple_Size(each) == c->plane_count;
     for (uint32_t i = 0; is_whole && i < c->plane_count; i++) {
         is_whole = read_shape(PyTuple_GetItem(each, i), &form->planes[i]);

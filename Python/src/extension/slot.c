@@ -79,13 +79,6 @@ static void track(PyObject *self) {
     if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
 }
 
-static void let_go(Slot *slot) {
-    Lease *lease = slot->lease;
-    slot->lease = NULL;
-    void_images(&slot->images);
-    drop_lease(lease);
-}
-
 /* ------------------------------------------------------------------------------------------------ filling */
 
 static PyObject *slot_item(PyObject *self, PyObject *stream) {
@@ -205,9 +198,11 @@ static bool prepare(Slot *slot, Making *making) {
 
 /* The slot's handle, which is the caller's to publish. */
 static frameshare_slot *taken_out(Slot *slot) {
-    frameshare_slot *handle = slot->lease->handle;
-    slot->lease->handle = NULL;
-    let_go(slot);
+    Lease *lease = slot->lease;
+    slot->lease = NULL;
+    void_images(&slot->images);
+    frameshare_slot *handle = take_out(lease);
+    Py_DECREF(lease);
     return handle;
 }
 

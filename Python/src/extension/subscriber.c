@@ -3,6 +3,7 @@
 
 #include "members.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 typedef struct {
@@ -10,6 +11,8 @@ typedef struct {
     /* NULL: it is closed. */
     frameshare_subscriber *handle;
     PyObject *channel;
+    /* How often `interrupt()` was called: what it ends is told from what a signal ends. */
+    atomic_uint interrupts;
     bool is_member, has_ended, has_warned;
 } Subscriber;
 
@@ -69,14 +72,20 @@ typedef struct {
     frameshare_subscriber *subscriber;
     frameshare_frame *frame;
     const int64_t *after;
+    const atomic_uint *interrupts;
+    unsigned before;
 } Take;
+
+/* `interrupt()` has ended a wait. */
+#define ASKED_TO_END (INT32_MIN + 1)
 
 static int take(void *context, int64_t nanoseconds) {
     Take *take = context;
-    if (take->after != NULL) {
-        return frameshare_subscriber_next_after(take->subscriber, *take->after, nanoseconds, &take->frame);
-    }
-    return frameshare_subscriber_next(take->subscriber, nanoseconds, &take->frame);
+    int result = take->after == NULL
+        ? frameshare_subscriber_next(take->subscriber, nanoseconds, &take->frame)
+        : frameshare_subscriber_next_after(take->subscriber, *take->after, nanoseconds, &take->frame);
+    bool was_asked = result == FRAMESHARE_ERROR_INTERRUPTED && atomic_load(take->interrupts) != take->before;
+    return was_asked ? ASKED_TO_END : result;
 }
 
 /* How long a wait without end is silent before it is asked whether the budget is used up. */
@@ -97,7 +106,7 @@ static bool warn(Subscriber *self) {
 }
 
 static PyObject *next_frame(Subscriber *self, int64_t nanoseconds, const int64_t *after) {
-    Take context = { opened(self), NULL, after };
+    Take context = { opened(self), NULL, after, &self->interrupts, atomic_load(&self->interrupts) };
     if (context.subscriber == NULL) return NULL;
     int result = FRAMESHARE_NO_FRAME;
     /* A frame that is there is taken without giving up Python's lock. A member listens for what is cancelled, too. */
@@ -110,6 +119,7 @@ static PyObject *next_frame(Subscriber *self, int64_t nanoseconds, const int64_t
             self->has_ended = true;
             Py_RETURN_NONE;
         }
+        if (result == ASKED_TO_END) return raise_result(FRAMESHARE_ERROR_INTERRUPTED);
         if (!is_first || result != FRAMESHARE_ERROR_TIMED_OUT) return raise_result(result);
         if (!warn(self)) return NULL;
         if (self->handle == NULL) return opened(self), NULL;
@@ -247,6 +257,7 @@ static PyObject *subscriber_fileno(PyObject *self, PyObject *unused) {
 static PyObject *subscriber_interrupt(PyObject *self, PyObject *unused) {
     (void)unused;
     frameshare_subscriber *handle = opened((Subscriber *)self);
+    atomic_fetch_add(&((Subscriber *)self)->interrupts, 1);
     int result = handle == NULL ? RAISED : frameshare_subscriber_interrupt(handle);
     if (result < 0) return raise_result(result);
     Py_RETURN_NONE;

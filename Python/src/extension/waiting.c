@@ -2,8 +2,10 @@
 #include "extension.h"
 
 #include <time.h>
+#include <unistd.h>
 
-/* Python runs signal handlers in the main thread alone, and not inside a call: so the call comes back this often there. */
+/* Python runs signal handlers in the main thread alone, and not inside a call. So the call comes back this
+ * often there. */
 #define SLICE ((int64_t)50 * 1000 * 1000)
 
 static unsigned long main_thread;
@@ -14,26 +16,39 @@ static int64_t now(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-int wait_for(Waiting call, void *context, int64_t nanoseconds) {
-    bool sliced = PyThread_get_thread_ident() == main_thread;
-    int64_t began = sliced && nanoseconds > SLICE ? now() : 0;
+static int wait_in_main_thread(Waiting call, void *context, int64_t nanoseconds) {
+    int64_t began = nanoseconds > 0 ? now() : 0;
     while (true) {
-        int64_t left = nanoseconds < 0 || began == 0 ? nanoseconds : nanoseconds - (now() - began);
+        int64_t left = began == 0 ? nanoseconds : nanoseconds - (now() - began);
         if (nanoseconds >= 0 && left < 0) left = 0;
-        bool is_slice = sliced && (left < 0 || left > SLICE);
+        bool is_slice = left < 0 || left > SLICE;
         int result;
         Py_BEGIN_ALLOW_THREADS
         result = call(context, is_slice ? SLICE : left);
         Py_END_ALLOW_THREADS
+        bool is_interrupted = result == FRAMESHARE_ERROR_INTERRUPTED;
         /* A frame that has come is not lost to a signal: Python looks at signals itself then. */
-        if (result != FRAMESHARE_ERROR_TIMED_OUT) return result;
-        if (sliced && PyErr_CheckSignals() < 0) return RAISED;
-        if (!is_slice) return result;
+        if (result != FRAMESHARE_ERROR_TIMED_OUT && !is_interrupted) return result;
+        if (PyErr_CheckSignals() < 0) return RAISED;
+        if (!is_slice && !is_interrupted) return result;
     }
+}
+
+int wait_for(Waiting call, void *context, int64_t nanoseconds) {
+    if (PyThread_get_thread_ident() == main_thread) return wait_in_main_thread(call, context, nanoseconds);
+    int result;
+    Py_BEGIN_ALLOW_THREADS
+    result = call(context, nanoseconds);
+    Py_END_ALLOW_THREADS
+    return result;
 }
 
 int add_waiting(PyObject *module) {
     (void)module;
+    if (gettid() == getpid()) {
+        main_thread = PyThread_get_thread_ident();
+        return 0;
+    }
     PyObject *threading = PyImport_ImportModule("threading");
     PyObject *thread = threading == NULL ? NULL : PyObject_CallMethod(threading, "main_thread", NULL);
     PyObject *ident = thread == NULL ? NULL : PyObject_GetAttrString(thread, "ident");

@@ -8,8 +8,11 @@ wrote, as numpy arrays that nothing was copied into.
 ...     print(frame.number, frame["main"].array.mean(), frame.metadata)
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ._native import version as __version__
-from .controls import Control, Setting, Settings
 from .errors import (
     Busy,
     Cancelled,
@@ -35,16 +38,56 @@ from .errors import (
     WorkerLost,
     WorkError,
 )
-from .formats import Format, PlaneFormat
-from .frames import Frame, FrameFlags, Loss
-from .groups import Answer, Pending, Request, Result, Results
-from .images import Image, PlaneLayout
-from .metadata import Rectangle, Size
-from .publisher import Publisher, Slot
-from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus, channels
-from .streams import Stream
-from .subscriber import Subscriber
-from .worker import Worker
+
+if TYPE_CHECKING:
+    from .controls import Control, Setting, Settings
+    from .formats import Format, PlaneFormat
+    from .frames import Frame, FrameFlags, Loss
+    from .groups import Answer, Pending, Request, Result, Results
+    from .images import Image, PlaneLayout
+    from .metadata import Rectangle, Size
+    from .publisher import Publisher, Slot
+    from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus, channels
+    from .streams import Stream
+    from .subscriber import Subscriber
+    from .worker import Worker
+
+# Loaded when it is first asked for: a program that reads frames needs no publisher.
+_PLACES = {
+    name: module
+    for module, names in {
+        "controls": "Control Setting Settings",
+        "formats": "Format PlaneFormat",
+        "frames": "Frame FrameFlags Loss",
+        "groups": "Answer Pending Request Result Results",
+        "images": "Image PlaneLayout",
+        "metadata": "Rectangle Size",
+        "publisher": "Publisher Slot",
+        "statistics": "ChannelStatistics GroupStatus Monitor SubscriberStatistics SubscriberStatus channels",
+        "streams": "Stream",
+        "subscriber": "Subscriber",
+        "worker": "Worker",
+    }.items()
+    for name in names.split()
+}
+_MODULES = {*_PLACES.values(), "conversion", "errors", "metadata"}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Answer",

@@ -8,7 +8,7 @@ from typing import Any, AsyncIterator, Iterator, Mapping, Sequence, Union
 
 from . import _native, errors
 from ._arguments import bounded, encoded
-from ._waiting import Readable
+from ._readable import Readable
 from .metadata import Rectangle, Size
 
 _KINDS = ("boolean", "integer", "number", "text", "menu", "bitmask", "button", "rectangle", "size", "other")

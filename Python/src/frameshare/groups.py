@@ -7,7 +7,7 @@ from typing import Any, AsyncIterator, Generator, Iterator, Mapping, Union
 
 from . import _native, errors
 from ._arguments import nanoseconds, whole
-from ._waiting import Readable
+from ._readable import Readable
 from .metadata import Value
 
 #: What a worker says: nothing but that it is done, bytes (or whatever has the buffer protocol), or values by name.

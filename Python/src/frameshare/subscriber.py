@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 import time
-import warnings
-from typing import Any, AsyncIterator, Iterable
+from typing import TYPE_CHECKING, Any
 
 from . import _native, errors
 from ._arguments import bounded, encoded, nanoseconds
 from ._native import Frame
-from ._waiting import SLICE, Readable
-from .statistics import SubscriberStatistics, subscriber_statistics
-from .streams import Stream, stream_of
+from ._readable import Readable
 
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Iterable
+
+    from .statistics import SubscriberStatistics
+    from .streams import Stream
+
+#: How long, in seconds, a thread waits whose task may be cancelled.
+_SLICE = 0.1
 #: How long, in seconds, a wait without end is silent before it is asked whether the budget is used up.
 _SILENCE = 1.0
 
@@ -134,13 +138,14 @@ class Subscriber(_native.Subscriber):
     async def _anext_in_thread(self) -> Frame | None:
         # In slices: nothing wakes a thread whose task was cancelled.
         import asyncio
+        import threading
 
         given_up = threading.Event()
 
         def wait() -> Frame | None:
             while not given_up.is_set():
                 try:
-                    return self.next(timeout=2 * SLICE)
+                    return self.next(timeout=_SLICE)
                 except errors.TimedOut:
                     continue
             return None
@@ -158,11 +163,15 @@ class Subscriber(_native.Subscriber):
     @property
     def streams(self) -> tuple[Stream, ...]:
         """The streams subscribed to, as they are now."""
+        from .streams import stream_of
+
         return tuple(map(stream_of, self._streams()))
 
     @property
     def statistics(self) -> SubscriberStatistics:
         """What came and what was lost so far."""
+        from .statistics import subscriber_statistics
+
         return subscriber_statistics(self._statistics())
 
     def close(self) -> None:
@@ -190,6 +199,8 @@ class Subscriber(_native.Subscriber):
 
 def warn_of_budget(channel: str, reason: str) -> None:
     """Says that no frame comes since all that may be held are held."""
+    import warnings
+
     text = f"'{channel}': {reason}. Arrays over a frame's bytes hold it, too: array.copy() does not"
     # At the line of the loop, or of the call.
     warnings.warn(text, RuntimeWarning, stacklevel=_stack_level())
