@@ -16,5 +16,5 @@ with Monitor(channel) as monitor:
             break
         print(f"{now.published} published, {now.slots_free} of {now.slots} slots free")
         for reader in now.subscribers:
-            print(f"  {reader.name}: {reader.delivered} delivered, {reader.dropped} dropped, {reader.held} held", flush=True)
+            print(f"  {reader.name}: {reader.delivered} delivered, {reader.dropped_by_policy} passed over, {reader.held} held", flush=True)
         time.sleep(1)
