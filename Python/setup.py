@@ -17,9 +17,13 @@ STAGE = os.environ["FRAMESHARE_STAGE"]
 #: The structs of frameshare.h whose members Python knows by name.
 STRUCTS = (
     "ask_options",
+    "channel_entry",
     "channel_statistics",
     "control",
+    "copy_options",
+    "copy_statistics",
     "group_status",
+    "overlay_options",
     "publisher_options",
     "results_options",
     "subscriber_options",

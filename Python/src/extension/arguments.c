@@ -51,7 +51,23 @@ PyObject *text_of(const char *characters) {
 /* The longest time that means anything: 146 years. */
 #define LONGEST ((int64_t)1 << 62)
 
-bool nanoseconds_of(PyObject *seconds, int64_t *result) {
+/* Raises a TypeError that names the argument, its type and its value. Returns NULL. */
+static void *wrong_type(const char *name, const char *wanted, PyObject *value) {
+    PyErr_Clear();
+    PyObject *type = PyType_GetName(Py_TYPE(value));
+    if (type != NULL) PyErr_Format(PyExc_TypeError, "%s must be %s, not %U (%.200R)", name, wanted, type, value);
+    Py_XDECREF(type);
+    return NULL;
+}
+
+/* The number that an object stands for. */
+static PyObject *whole_number(const char *name, PyObject *value) {
+    PyObject *number = PyNumber_Index(value);
+    if (number == NULL && PyErr_ExceptionMatches(PyExc_TypeError)) return wrong_type(name, "a whole number", value);
+    return number;
+}
+
+bool nanoseconds_of(const char *name, PyObject *seconds, int64_t *result) {
     *result = -1;
     if (seconds == Py_None) return true;
     double number = PyFloat_AsDouble(seconds);
@@ -65,14 +81,11 @@ bool nanoseconds_of(PyObject *seconds, int64_t *result) {
             return is_negative >= 0;
         }
         if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-            PyErr_Clear();
-            PyObject *type = PyType_GetName(Py_TYPE(seconds));
-            PyErr_Format(PyExc_TypeError, "a time is a number of seconds, or None: not of type %V", type, "?");
-            Py_XDECREF(type);
+            wrong_type(name, "a number of seconds, or None", seconds);
         }
         return false;
     }
-    if (number != number) return raise_error(FRAMESHARE_ERROR_INVALID_ARGUMENT, "a time of NaN seconds is not possible");
+    if (number != number) return raise_error(FRAMESHARE_ERROR_INVALID_ARGUMENT, "%s is NaN; give a number of seconds", name);
     double nanoseconds = number * 1e9;
     *result = nanoseconds <= 0 ? 0 : nanoseconds >= (double)LONGEST ? LONGEST : (int64_t)nanoseconds;
     return true;
@@ -93,7 +106,7 @@ static bool refused(const char *name, PyObject *number, const char *format, ...)
 }
 
 bool unsigned_of(const char *name, PyObject *value, uint64_t most, uint64_t *result) {
-    PyObject *number = PyNumber_Index(value);
+    PyObject *number = whole_number(name, value);
     if (number == NULL) return false;
     unsigned long long held = PyLong_AsUnsignedLongLong(number);
     bool fits = true;
@@ -108,7 +121,7 @@ bool unsigned_of(const char *name, PyObject *value, uint64_t most, uint64_t *res
 }
 
 bool signed_of(const char *name, PyObject *value, int64_t least, int64_t most, int64_t *result) {
-    PyObject *number = PyNumber_Index(value);
+    PyObject *number = whole_number(name, value);
     if (number == NULL) return false;
     int overflow = 0;
     long long held = PyLong_AsLongLongAndOverflow(number, &overflow);
@@ -223,14 +236,17 @@ static PyObject *encoded_function(PyObject *module, PyObject *value) {
     return encoded(value);
 }
 
-static PyObject *nanoseconds_function(PyObject *module, PyObject *value) {
+static PyObject *nanoseconds_function(PyObject *module, PyObject *arguments) {
     (void)module;
+    const char *name;
+    PyObject *value;
     int64_t result;
-    return nanoseconds_of(value, &result) ? PyLong_FromLongLong(result) : NULL;
+    if (!PyArg_ParseTuple(arguments, "sO:nanoseconds", &name, &value)) return NULL;
+    return nanoseconds_of(name, value, &result) ? PyLong_FromLongLong(result) : NULL;
 }
 
 PyMethodDef argument_functions[] = {
     { "encoded", encoded_function, METH_O, "Text or a path for C, which ends it at a zero byte." },
-    { "nanoseconds", nanoseconds_function, METH_O, "A time in seconds as C has it; None waits for ever." },
+    { "nanoseconds", nanoseconds_function, METH_VARARGS, "nanoseconds(name, seconds): a time as C has it; None waits for ever" },
     { NULL, NULL, 0, NULL },
 };

@@ -155,6 +155,19 @@ static void copy_samples(char *target, const Shape *shape, const char *source, c
     }
 }
 
+bool copy_packed(const void *bytes, Py_ssize_t count, void *data, const Shape *shape) {
+    Py_ssize_t strides[3], total = (Py_ssize_t)sizes[shape->sample];
+    for (int i = shape->dimensions - 1; i >= 0; i--) {
+        strides[i] = total;
+        total *= shape->shape[i];
+    }
+    if (total != count) return false;
+    Py_BEGIN_ALLOW_THREADS
+    copy_samples(data, shape, bytes, strides, sizes[shape->sample]);
+    Py_END_ALLOW_THREADS
+    return true;
+}
+
 bool copy_content(PyObject *content, void *data, const Shape *shape, Py_ssize_t used, PyObject *name) {
     Py_buffer view;
     PyObject *array = NULL;

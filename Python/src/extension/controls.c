@@ -169,7 +169,7 @@ static PyObject *settings_next(PyObject *module, PyObject *arguments) {
     (void)module;
     PyObject *handle, *timeout;
     int64_t nanoseconds;
-    if (!PyArg_ParseTuple(arguments, "OO:settings_next", &handle, &timeout) || !nanoseconds_of(timeout, &nanoseconds)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OO:settings_next", &handle, &timeout) || !nanoseconds_of("timeout", timeout, &nanoseconds)) return NULL;
     Wait wait = { pointer_of(handle, end_settings), NULL };
     if (wait.settings == NULL) return NULL;
     int result = wait_for(wait_for_setting, &wait, nanoseconds);

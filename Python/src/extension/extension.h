@@ -40,7 +40,8 @@ int add_subscribers(PyObject *module);
 int add_slots(PyObject *module);
 int add_publishers(PyObject *module);
 int add_waiting(PyObject *module);
-extern PyMethodDef argument_functions[], format_functions[], group_functions[], monitor_functions[], control_functions[];
+extern PyMethodDef argument_functions[], format_functions[], group_functions[], monitor_functions[], control_functions[],
+    channel_functions[], stage_functions[];
 
 /* ------------------------------------------------------------------------------------------------ errors.c */
 
@@ -74,9 +75,9 @@ const char *characters(PyObject *bytes);
 PyObject *text_of(const char *characters);
 
 /* A time in seconds as nanoseconds: None is -1, less than nothing 0, more than 146 years those. */
-bool nanoseconds_of(PyObject *seconds, int64_t *result);
+bool nanoseconds_of(const char *name, PyObject *seconds, int64_t *result);
 
-/* Numbers that a type of C holds. `InvalidArgument` for others. */
+/* Numbers that a type of C holds. `InvalidArgument` for others, `TypeError` for what is no whole number: by the argument's name. */
 bool unsigned_of(const char *name, PyObject *value, uint64_t most, uint64_t *result);
 bool signed_of(const char *name, PyObject *value, int64_t least, int64_t most, int64_t *result);
 
@@ -180,6 +181,9 @@ PyObject *array_over(PyObject *keeper, void *data, const Shape *shape, Py_ssize_
 int fill_buffer(PyObject *owner, PyObject *keeper, Py_buffer *view, void *data, const Shape *shape, Py_ssize_t used,
                 bool writable, int flags);
 
+/* Copies bytes without padding over a plane, or over all of an image; false where there are more or fewer than it takes. */
+bool copy_packed(const void *bytes, Py_ssize_t count, void *data, const Shape *shape);
+
 /* Copies an object's bytes over a plane. `name` is for the words of an error. */
 bool copy_content(PyObject *content, void *data, const Shape *shape, Py_ssize_t used, PyObject *name);
 
@@ -255,6 +259,15 @@ typedef struct {
 
 /* Makes a description; *is_needed is whether it says anything. `used` is a dict of a stream's name and its planes' bytes. */
 bool description_of(Publisher *publisher, const Said *said, struct frameshare_description *c, bool *is_needed);
+
+/* ------------------------------------------------------------------------------------------------ monitoring.c */
+
+/* Asks something for a channel's numbers: a monitor, a publisher, an overlay. */
+typedef int (*AskStatistics)(void *object, struct frameshare_channel_statistics *statistics,
+                             struct frameshare_subscriber_status *subscribers, size_t capacity);
+
+/* (numbers, subscribers); None where the channel has ended. */
+PyObject *statistics_of(AskStatistics ask, void *object);
 
 /* ------------------------------------------------------------------------------------------------ groups.c */
 

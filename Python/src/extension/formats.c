@@ -73,15 +73,15 @@ PyObject *described_stream(const struct frameshare_stream *c) {
     return Py_BuildValue("sIIIKsN", c->name, c->width, c->height, c->fourcc, (unsigned long long)c->modifier, color_space, planes);
 }
 
-static bool side_of(PyObject *value, uint32_t *result) {
+static bool side_of(const char *name, PyObject *value, uint32_t *result) {
     uint64_t number;
-    if (unsigned_of("a side", value, UINT32_MAX, &number)) {
+    if (unsigned_of(name, value, UINT32_MAX, &number)) {
         *result = (uint32_t)number;
         return true;
     }
     if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
         PyErr_Clear();
-        raise_error(FRAMESHARE_ERROR_LAYOUT, "%R pixels or bytes are not possible", value);
+        raise_error(FRAMESHARE_ERROR_LAYOUT, "%s can't be %R pixels or bytes", name, value);
     }
     return false;
 }
@@ -101,7 +101,7 @@ static PyObject *stream_compute(PyObject *module, PyObject *arguments) {
     }
     struct frameshare_stream c = frameshare_stream_init();
     uint32_t columns, rows, step;
-    if (side_of(width, &columns) && side_of(height, &rows) && side_of(alignment, &step)) {
+    if (side_of("width", width, &columns) && side_of("height", height, &rows) && side_of("alignment", alignment, &step)) {
         int result = frameshare_stream_compute(characters(name), columns, rows, characters(format), step, &c);
         if (result < 0) raise_result(result);
         else if (set_color_space(&c, characters(space))) stream = described_stream(&c);
@@ -124,7 +124,7 @@ static PyObject *stream_opaque(PyObject *module, PyObject *arguments) {
     struct frameshare_stream c = frameshare_stream_init();
     uint32_t columns, rows;
     uint64_t bytes;
-    if (side_of(width, &columns) && side_of(height, &rows) && unsigned_of("capacity", capacity, UINT64_MAX, &bytes)) {
+    if (side_of("width", width, &columns) && side_of("height", height, &rows) && unsigned_of("capacity", capacity, UINT64_MAX, &bytes)) {
         int result = frameshare_stream_opaque(characters(name), columns, rows, fourcc, modifier, bytes, &c);
         stream = result < 0 ? raise_result(result) : described_stream(&c);
     }
@@ -155,7 +155,7 @@ static bool read_stream(PyObject *described, struct frameshare_stream *c) {
     }
     Py_ssize_t count = PyTuple_Size(planes);
     *c = frameshare_stream_init();
-    if (!side_of(width, &c->width) || !side_of(height, &c->height) || !unsigned_of("fourcc", fourcc, UINT32_MAX, &code)
+    if (!side_of("width", width, &c->width) || !side_of("height", height, &c->height) || !unsigned_of("fourcc", fourcc, UINT32_MAX, &code)
         || !unsigned_of("modifier", modifier, UINT64_MAX, &c->modifier) || !set_color_space(c, characters(space))) {
         goto end;
     }

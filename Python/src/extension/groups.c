@@ -129,7 +129,7 @@ static int wait_for_result(void *context, int64_t nanoseconds) {
 static PyObject *waited(PyObject *arguments, int (*kind)(void *), Waiting call) {
     PyObject *handle, *timeout;
     int64_t nanoseconds;
-    if (!PyArg_ParseTuple(arguments, "OO", &handle, &timeout) || !nanoseconds_of(timeout, &nanoseconds)) return NULL;
+    if (!PyArg_ParseTuple(arguments, "OO", &handle, &timeout) || !nanoseconds_of("timeout", timeout, &nanoseconds)) return NULL;
     Wait wait = { pointer_of(handle, kind), NULL };
     if (wait.handle == NULL) return NULL;
     /* The handle is kept by whoever calls. */

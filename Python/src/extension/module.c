@@ -34,7 +34,8 @@ static int execute(PyObject *module) {
         PyErr_SetString(PyExc_ImportError, "frameshare was loaded into this process before, and can't be loaded again");
         return -1;
     }
-    PyMethodDef *const functions[] = { argument_functions, format_functions, group_functions, monitor_functions, control_functions };
+    PyMethodDef *const functions[] = { argument_functions, format_functions, group_functions, monitor_functions,
+                                       control_functions, channel_functions, stage_functions };
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         if (PyModule_AddFunctions(module, functions[i]) < 0) return -1;
     }

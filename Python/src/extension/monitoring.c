@@ -52,18 +52,14 @@ static PyObject *all_members(const void *array, size_t count, size_t size, const
     return list;
 }
 
-static PyObject *channel_statistics(PyObject *module, PyObject *object) {
-    (void)module;
-    Asked asked;
-    if (!asked_of(object, &asked)) return NULL;
+PyObject *statistics_of(AskStatistics ask, void *object) {
     struct frameshare_channel_statistics c = frameshare_channel_statistics_init();
     struct frameshare_subscriber_status *people = PyMem_Calloc(MOST_SUBSCRIBERS, sizeof *people);
     if (people == NULL) return PyErr_NoMemory();
     for (int i = 0; i < MOST_SUBSCRIBERS; i++) people[i].struct_size = sizeof *people;
     int result;
     Py_BEGIN_ALLOW_THREADS
-    result = asked.monitor != NULL ? frameshare_monitor_get_statistics(asked.monitor, &c, people, MOST_SUBSCRIBERS)
-                                   : frameshare_publisher_get_statistics(asked.publisher, &c, people, MOST_SUBSCRIBERS);
+    result = ask(object, &c, people, MOST_SUBSCRIBERS);
     Py_END_ALLOW_THREADS
     PyObject *found = NULL;
     if (result < 0) {
@@ -80,6 +76,23 @@ static PyObject *channel_statistics(PyObject *module, PyObject *object) {
     }
     PyMem_Free(people);
     return found;
+}
+
+static int ask_monitor(void *monitor, struct frameshare_channel_statistics *statistics,
+                       struct frameshare_subscriber_status *subscribers, size_t capacity) {
+    return frameshare_monitor_get_statistics(monitor, statistics, subscribers, capacity);
+}
+
+static int ask_publisher(void *publisher, struct frameshare_channel_statistics *statistics,
+                         struct frameshare_subscriber_status *subscribers, size_t capacity) {
+    return frameshare_publisher_get_statistics(publisher, statistics, subscribers, capacity);
+}
+
+static PyObject *channel_statistics(PyObject *module, PyObject *object) {
+    (void)module;
+    Asked asked;
+    if (!asked_of(object, &asked)) return NULL;
+    return asked.monitor != NULL ? statistics_of(ask_monitor, asked.monitor) : statistics_of(ask_publisher, asked.publisher);
 }
 
 static PyObject *group_statuses(PyObject *module, PyObject *object) {
@@ -99,30 +112,9 @@ static PyObject *group_statuses(PyObject *module, PyObject *object) {
     return all_members(groups, count < MOST_GROUPS ? count : MOST_GROUPS, sizeof groups[0], group_status_members);
 }
 
-static PyObject *channels(PyObject *module, PyObject *directory) {
-    (void)module;
-    PyObject *folder = NULL;
-    if (!encoded_or_none(directory, &folder)) return NULL;
-    size_t size = 1 << 18;
-    char *names = PyMem_Malloc(size);
-    if (names == NULL) {
-        Py_XDECREF(folder);
-        return PyErr_NoMemory();
-    }
-    int result;
-    Py_BEGIN_ALLOW_THREADS
-    result = frameshare_channels(characters(folder), names, size, NULL);
-    Py_END_ALLOW_THREADS
-    PyObject *text = result < 0 ? raise_result(result) : text_of(names);
-    PyMem_Free(names);
-    Py_XDECREF(folder);
-    return text;
-}
-
 PyMethodDef monitor_functions[] = {
     { "monitor_open", monitor_open, METH_VARARGS, "monitor_open(channel, directory)" },
     { "channel_statistics", channel_statistics, METH_O, "(numbers, subscribers) of a monitor or publisher; None at the end." },
     { "group_statuses", group_statuses, METH_O, "The groups of a monitor or publisher." },
-    { "channels", channels, METH_O, "The names of the channels in a folder, a line each." },
     { NULL, NULL, 0, NULL },
 };

@@ -165,7 +165,7 @@ static PyObject *publisher_slot(PyObject *self, PyObject *const *arguments, Py_s
     }
     if (named == 1) timeout = arguments[count];
     int64_t nanoseconds = -1;
-    if (timeout != Py_None && !nanoseconds_of(timeout, &nanoseconds)) return NULL;
+    if (timeout != Py_None && !nanoseconds_of("timeout", timeout, &nanoseconds)) return NULL;
     Wait wait = { .publisher = opened(self) };
     if (wait.publisher == NULL) return NULL;
     int result = frameshare_publisher_try_next_slot(wait.publisher, &wait.slot);
@@ -414,7 +414,7 @@ static int drain(void *context, int64_t nanoseconds) {
 static PyObject *waited(PyObject *self, Waiting call, Wait *wait, PyObject *timeout) {
     int64_t nanoseconds;
     wait->publisher = opened(self);
-    if (wait->publisher == NULL || !nanoseconds_of(timeout, &nanoseconds)) return NULL;
+    if (wait->publisher == NULL || !nanoseconds_of("timeout", timeout, &nanoseconds)) return NULL;
     return done(wait_for(call, wait, nanoseconds));
 }
 

@@ -112,6 +112,11 @@ static bool fill_bytes(Slot *slot, Image *image, PyObject *stream, PyObject *con
         Py_BEGIN_ALLOW_THREADS
         memcpy(plane->data, view.buf, (size_t)view.len);
         Py_END_ALLOW_THREADS
+    } else if (!image->form->planes[0].is_data && image->form->no_whole == NULL && plane->data != NULL
+               && copy_packed(view.buf, view.len, plane->data, &image->form->whole)) {
+        /* The pixels of a raw image, without padding. All of its planes are full. */
+        PyBuffer_Release(&view);
+        return true;
     } else {
         raise_error(FRAMESHARE_ERROR_LAYOUT, "%zd bytes don't fit '%S', which is %R", view.len, stream, image);
     }

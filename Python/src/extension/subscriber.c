@@ -146,7 +146,7 @@ static PyObject *subscriber_next(PyObject *self, PyObject *const *arguments, Py_
         }
     }
     int64_t nanoseconds = -1, moment = 0;
-    if (timeout != Py_None && !nanoseconds_of(timeout, &nanoseconds)) return NULL;
+    if (timeout != Py_None && !nanoseconds_of("timeout", timeout, &nanoseconds)) return NULL;
     if (after != Py_None && !signed_of("after", after, INT64_MIN, INT64_MAX, &moment)) return NULL;
     return next_frame((Subscriber *)self, nanoseconds, after == Py_None ? NULL : &moment);
 }

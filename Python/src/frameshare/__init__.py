@@ -23,12 +23,15 @@ from .errors import (
     FrameShareError,
     InvalidArgument,
     LayoutError,
+    MissingPackage,
+    NoCommand,
     NoSuchChannel,
     NoSuchStream,
     NotAllowed,
     NoWorker,
     PassedOver,
     PublisherLost,
+    RecordingFailed,
     Refused,
     Released,
     SourceFailed,
@@ -41,15 +44,19 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .controls import Control, Setting, Settings
+    from .copying import CopyStage, CopyStatistics, relay
     from .formats import Format, PlaneFormat
     from .frames import Frame, FrameFlags, Loss
     from .groups import Answer, Pending, Request, Result, Results
     from .images import Image, PlaneLayout
     from .metadata import Rectangle, Size
+    from .overlay import Overlay
     from .publisher import Publisher, Slot
-    from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus, channels
+    from .recording import RecordedFile, Recording, RecordingResult, record, record_async, trigger
+    from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus
     from .streams import Stream
     from .subscriber import Subscriber
+    from .watching import Channel, ChannelChange, ChannelWatch, channels, watch_channels
     from .worker import Worker
 
 # Loaded when it is first asked for: a program that reads frames needs no publisher.
@@ -57,15 +64,19 @@ _PLACES = {
     name: module
     for module, names in {
         "controls": "Control Setting Settings",
+        "copying": "CopyStage CopyStatistics relay",
         "formats": "Format PlaneFormat",
         "frames": "Frame FrameFlags Loss",
         "groups": "Answer Pending Request Result Results",
         "images": "Image PlaneLayout",
         "metadata": "Rectangle Size",
+        "overlay": "Overlay",
         "publisher": "Publisher Slot",
-        "statistics": "ChannelStatistics GroupStatus Monitor SubscriberStatistics SubscriberStatus channels",
+        "recording": "RecordedFile Recording RecordingResult record record_async trigger",
+        "statistics": "ChannelStatistics GroupStatus Monitor SubscriberStatistics SubscriberStatus",
         "streams": "Stream",
         "subscriber": "Subscriber",
+        "watching": "Channel ChannelChange ChannelWatch channels watch_channels",
         "worker": "Worker",
     }.items()
     for name in names.split()
@@ -93,9 +104,14 @@ __all__ = [
     "Answer",
     "Busy",
     "Cancelled",
+    "Channel",
+    "ChannelChange",
     "ChannelInUse",
     "ChannelStatistics",
+    "ChannelWatch",
     "Control",
+    "CopyStage",
+    "CopyStatistics",
     "DeadlinePassed",
     "Disconnected",
     "Forked",
@@ -108,17 +124,24 @@ __all__ = [
     "InvalidArgument",
     "LayoutError",
     "Loss",
+    "MissingPackage",
     "Monitor",
+    "NoCommand",
     "NoSuchChannel",
     "NoSuchStream",
     "NoWorker",
     "NotAllowed",
+    "Overlay",
     "PassedOver",
     "Pending",
     "PlaneFormat",
     "PlaneLayout",
     "Publisher",
     "PublisherLost",
+    "RecordedFile",
+    "Recording",
+    "RecordingFailed",
+    "RecordingResult",
     "Rectangle",
     "Refused",
     "Released",
@@ -141,4 +164,9 @@ __all__ = [
     "WorkerFailed",
     "WorkerLost",
     "channels",
+    "record",
+    "record_async",
+    "relay",
+    "trigger",
+    "watch_channels",
 ]

@@ -1,23 +1,67 @@
-"""Arguments as the extension takes them."""
+"""Arguments as the extension takes them, each checked: what is wrong is named."""
 
 from __future__ import annotations
+
+import math
+import operator
+from typing import Any
 
 from . import errors
 from ._native import encoded, nanoseconds
 
-__all__ = ["LONGEST", "bounded", "encoded", "nanoseconds", "whole"]
+__all__ = ["LONGEST", "bounded", "encoded", "nanoseconds", "positive", "seconds", "text", "whole"]
 
 #: The longest time that means anything, in seconds: 146 years.
 LONGEST = 2.0**62 / 1e9
 
 
-def bounded(seconds: float) -> float:
+def bounded(name: str, seconds: float) -> float:
     """A time that can be counted with: nothing below 0, nothing beyond the longest. ``InvalidArgument`` for a NaN."""
-    return nanoseconds(seconds) / 1e9
+    return nanoseconds(name, seconds) / 1e9
 
 
 def whole(name: str, number: int, least: int = 0, most: int = 2**32 - 1) -> int:
-    """A number that C's type holds; ``InvalidArgument`` for others."""
+    """A whole number that C's type holds; ``InvalidArgument`` for others, ``TypeError`` for what is none."""
+    try:
+        number = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not {type(number).__name__} ({number!r})") from None
     if not least <= number <= most:
         raise errors.InvalidArgument(f"{name} is {number}; it can be {least} to {most}")
     return number
+
+
+def seconds(name: str, value: float) -> float:
+    """A length of time: a number of seconds, 0 or more."""
+    number = _number(name, value, "a number of seconds")
+    if math.isnan(number) or number < 0:
+        raise errors.InvalidArgument(f"{name} is {value!r}; give 0 seconds or more")
+    return number
+
+
+def positive(name: str, value: float, unit: str) -> float:
+    """A number of more than 0."""
+    number = _number(name, value, f"a number of {unit}")
+    if not 0 < number < math.inf:
+        raise errors.InvalidArgument(f"{name} is {value!r}; give {unit}, more than 0")
+    return number
+
+
+def _number(name: str, value: Any, wanted: str) -> float:
+    try:
+        if isinstance(value, (str, bytes, bytearray)):  # float() would read them, which hides a mistake
+            raise TypeError
+        return float(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {wanted}, not {type(value).__name__} ({value!r})") from None
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def text(name: str, value: str) -> str:
+    """A text without a zero byte."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__} ({value!r})")
+    if "\0" in value:
+        raise errors.InvalidArgument(f"{name} has a zero byte in it, which is not possible")
+    return value

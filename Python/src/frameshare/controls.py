@@ -212,7 +212,7 @@ class Settings:
         """The next setting; waits for it. None when the channel has ended, ``TimedOut`` when none came in time. What the
         control can't be set to, by its kind and range, is refused and passed over."""
         handle = self._open()
-        end = None if timeout is None else time.monotonic() + bounded(timeout)
+        end = None if timeout is None else time.monotonic() + bounded("timeout", timeout)
         while True:
             left = None if end is None else max(0.0, end - time.monotonic())
             taken = _native.settings_next(handle, left)

@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import errors
+from ._png import png
 
 if TYPE_CHECKING:
+    import PIL.Image
+
     from .images import Image
 
 # Red's and blue's weight in luma, by the colour space's encoding (ITU-R BT.601, 709, 2020).
@@ -96,7 +99,7 @@ def _debayered(image: Image) -> npt.NDArray[Any]:
     try:
         import cv2
     except ImportError as error:
-        raise errors.FrameShareError("colours of a Bayer image need OpenCV: pip install opencv-python-headless") from error
+        raise errors.MissingPackage("colours of a Bayer image need OpenCV: pip install opencv-python-headless") from error
     # OpenCV names a pattern by the second row's second and third samples.
     code = {"BGGR": "RG", "GBRG": "GR", "GRBG": "GB", "RGGB": "BG"}[image.format.bayer_order]
     result: npt.NDArray[Any] = cv2.cvtColor(_raw8(image), getattr(cv2, f"COLOR_BAYER_{code}2RGB"))
@@ -118,9 +121,26 @@ def _decoded(image: Image) -> npt.NDArray[Any]:
         pass
     import io
 
-    import PIL.Image
+    pillow = _pillow("a MJPEG frame is decoded by Pillow or OpenCV, and neither is installed")
+    try:
+        return np.asarray(pillow.open(io.BytesIO(data.tobytes())).convert("RGB"))
+    except OSError as error:
+        raise errors.FrameShareError(f"the MJPEG frame can't be decoded: {error}") from error
 
-    return np.asarray(PIL.Image.open(io.BytesIO(data.tobytes())).convert("RGB"))
+
+def _pillow(why: str) -> Any:
+    try:
+        import PIL.Image
+    except ImportError as error:
+        raise errors.MissingPackage(f"{why}: pip install 'frameshare[images]'") from error
+    return PIL.Image
+
+
+def to_pil(image: Image) -> PIL.Image.Image:
+    """A copy as a Pillow image."""
+    pillow = _pillow("a Pillow image needs Pillow, which is not installed (save() writes PNG without it)")
+    result: PIL.Image.Image = pillow.fromarray(to_rgb(image))
+    return result
 
 
 def save(image: Image, path: str | os.PathLike[str]) -> None:
@@ -128,17 +148,66 @@ def save(image: Image, path: str | os.PathLike[str]) -> None:
     ending = os.path.splitext(os.fspath(path))[1].lower()
     if ending == ".npy":
         np.save(path, image.array)
-        return
-    if image.format.name == "MJPEG" and ending in (".jpg", ".jpeg"):
-        with open(path, "wb") as file:
-            file.write(image.buffer)
-        return
+    elif ending in (".jpg", ".jpeg") and image.format.name == "MJPEG":
+        _write(path, image.buffer)
+    elif ending == ".png":
+        _write(path, _png(image))
+    else:
+        _save_otherwise(image, path, ending)
+
+
+def _write(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def _save_otherwise(image: Image, path: str | os.PathLike[str], ending: str) -> None:
+    """By Pillow, or else OpenCV."""
+    if not ending:
+        raise errors.InvalidArgument(f"{os.fspath(path)!r} has no ending that says what it is to be: .png, .jpg, .npy")
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
-        import cv2
-
-        if not cv2.imwrite(os.fspath(path), to_rgb(image)[:, :, ::-1]):
-            raise errors.FrameShareError(f"OpenCV could not write {os.fspath(path)}") from None
+        pass
+    else:
+        try:
+            to_pil(image).save(path)
+        except ValueError as error:  # an ending that it does not know
+            raise errors.InvalidArgument(f"{os.fspath(path)!r} can't be written: {error}; .png and .npy always can") from error
         return
-    image.to_pil().save(path)
+    try:
+        import cv2
+    except ImportError as error:
+        raise errors.MissingPackage(
+            f"{ending} files are written by Pillow or OpenCV, which are not installed: pip install 'frameshare[images]'. "
+            ".png and .npy need neither, and .jpg of a MJPEG frame"
+        ) from error
+    try:
+        written = cv2.imwrite(os.fspath(path), to_rgb(image)[:, :, ::-1])
+    except cv2.error as error:  # an ending that it does not know
+        raise errors.InvalidArgument(f"{os.fspath(path)!r} can't be written: {error}; .png and .npy always can") from error
+    if not written:
+        raise errors.FrameShareError(f"OpenCV could not write {os.fspath(path)!r}")
+
+
+def _png(image: Image) -> bytes:
+    """A PNG file with all that the image has: 16 bits where it has more than 8, grey as grey, and alpha."""
+    format = image.format
+    significant = None
+    if format.color_model == "grey" and format.packing == "none" and image.planes[0].dtype.itemsize == 2:
+        bits = significant = format.bit_depth
+        sample = image.planes[0].astype(np.uint16)
+        # All of the range: white is 65535, whatever the depth.
+        pixels = sample << (16 - bits) | sample >> max(0, 2 * bits - 16)
+    elif format.color_model == "grey":
+        pixels = _raw8(image)
+    elif format.color_model == "rgb" and image.planes[0].ndim == 3:
+        names = format.planes[0].components
+        wanted = "RGBA" if "A" in names else "RGB"
+        pixels = image.planes[0][:, :, [names.index(letter) for letter in wanted]]
+    else:
+        pixels = to_rgb(image)
+    depth = 8 * pixels.dtype.itemsize
+    rows = (row.tobytes() for row in pixels.astype(">u2" if depth == 16 else np.uint8))
+    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
+    return png(pixels.shape[1], pixels.shape[0], samples, depth, rows, significant)

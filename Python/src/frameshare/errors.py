@@ -62,6 +62,21 @@ class Disconnected(FrameShareError, ConnectionError):
     """The publisher has ended this subscription, and says why."""
 
 
+class RecordingFailed(FrameShareError):
+    """A recording has failed. The text is the command's own; ``code`` is its exit code, or below 0 the signal that ended it."""
+
+
+class NoCommand(FrameShareError, FileNotFoundError):
+    """The command ``frameshare`` is not to be found."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class MissingPackage(FrameShareError, ImportError):
+    """Another package is needed for this, and is not installed. The text says how to install it."""
+
+
 class LayoutError(FrameShareError, ValueError):
     """An image layout, a format, or a shape is not possible."""
 

@@ -227,7 +227,7 @@ class Results:
 def ask_options(deadline: float | None = 10.0, attempts: int = 1, cut_off: bool = False) -> dict[str, int]:
     """How a group is asked, as the extension takes it."""
     return {
-        "deadline": -1 if deadline is None else max(1, nanoseconds(deadline)),
-        "attempts": whole("attempts", max(1, attempts)),
+        "deadline": -1 if deadline is None else max(1, nanoseconds("deadline", deadline)),
+        "attempts": max(1, whole("attempts", attempts, -(2**31))),
         "cut_off": bool(cut_off),
     }

@@ -62,9 +62,9 @@ def to_rgb(image: Image) -> npt.NDArray[Any]:
 
 
 def to_pil(image: Image) -> PIL.Image.Image:
-    import PIL.Image
+    from . import conversion
 
-    return PIL.Image.fromarray(image.to_rgb())
+    return conversion.to_pil(image)
 
 
 def save(image: Image, path: str | os.PathLike[str]) -> None:

@@ -27,6 +27,37 @@ Content = Union["npt.NDArray[Any]", Sequence["npt.NDArray[Any]"], bytes, bytearr
 Streams = Union[Mapping[str, Union[Stream, tuple[int, int, str]]], Sequence[Stream]]
 
 
+def publisher_options(
+    *,
+    mode: int = 0o600,
+    group: str | None = None,
+    memory: str = "memfd",
+    metadata_capacity: int = 65536,
+    source_name: str = "Python",
+    directory: str | os.PathLike[str] | None = None,
+    **numbers: int,
+) -> dict[str, Any]:
+    """How a channel is offered, for the extension."""
+    options: dict[str, Any] = {
+        "mode": whole("mode", mode, most=0o777),
+        "metadata_capacity": metadata_capacity,
+        "source_name": encoded(source_name),
+        "memory": encoded(memory),
+        **numbers,
+    }
+    for key, text in (("group", group), ("directory", directory)):
+        if text is not None:
+            options[key] = encoded(text)
+    return options
+
+
+def _slots(slots: int) -> int:
+    try:
+        return whole("slots", slots)
+    except errors.InvalidArgument:
+        raise errors.LayoutError(f"a pool of {slots} slots is not possible; ask for 2 to 1024") from None
+
+
 class Publisher(_native.Publisher):
     """Offers frames to any number of subscribers.
 
@@ -78,32 +109,27 @@ class Publisher(_native.Publisher):
         for name in numbers:
             if "reserved" in name or name == "copy_slots":
                 raise TypeError(f"Publisher() got an unexpected keyword argument {name!r}")
-        if not 0 <= copies < 2**32 or not 0 <= (copy_floor or 0) < 2**32:
-            raise errors.InvalidArgument(f"copies={copies} and copy_floor={copy_floor} are not possible; ask for 1 up")
         if control_access not in _CONTROL_ACCESS:
             raise errors.InvalidArgument(f"there is no control_access '{control_access}'; use owner, nobody or everyone")
-        if not 0 <= slots < 2**32:
-            raise errors.LayoutError(f"a pool of {slots} slots is not possible; ask for 2 to 1024")
-        options: dict[str, Any] = {
-            "mode": whole("mode", mode, most=0o777),
-            "metadata_capacity": metadata_capacity,
-            "source_need": source_need,
-            "stall_limit": -1 if stall_limit is None else max(0, nanoseconds(stall_limit)),
-            "lease_limit": 0 if lease_limit is None else max(1, nanoseconds(lease_limit)),
-            "copy_slots": copies,
-            "copy_floor": copy_floor or 0,
-            "control_access": _CONTROL_ACCESS.index(control_access),
-            "keep_misfits": bool(keep_misfits),
-            "source_name": encoded(source_name),
-            "memory": encoded(memory),
+        options = publisher_options(
+            mode=mode,
+            group=group,
+            memory=memory,
+            metadata_capacity=metadata_capacity,
+            source_name=source_name,
+            directory=directory,
+            source_need=source_need,
+            stall_limit=-1 if stall_limit is None else max(0, nanoseconds("stall_limit", stall_limit)),
+            lease_limit=0 if lease_limit is None else max(1, nanoseconds("lease_limit", lease_limit)),
+            copy_slots=whole("copies", copies),
+            copy_floor=0 if copy_floor is None else whole("copy_floor", copy_floor),
+            control_access=_CONTROL_ACCESS.index(control_access),
+            keep_misfits=bool(keep_misfits),
             **numbers,
-        }
-        for key, text in (("group", group), ("directory", directory)):
-            if text is not None:
-                options[key] = encoded(text)
+        )
         users = None if allowed_users is None else tuple(allowed_users)
         own = None if buffers is None else _buffers(buffers)
-        self._open(channel, described(self.streams), slots, options, users, own)
+        self._open(channel, described(self.streams), _slots(slots), options, users, own)
 
     # Frames of the library's own pool
 
@@ -231,8 +257,7 @@ class Publisher(_native.Publisher):
         >>> threading.Thread(target=detect, args=(Subscriber("camera0"),)).start()
         >>> publisher.wait_for_subscriber()
         """
-        if not 0 <= count < 2**32:
-            raise errors.InvalidArgument(f"{count} subscribers can't be waited for; ask for 1 to 120")
+        whole("count", count)
         try:
             self._wait_for_subscribers(count, timeout)
         except errors.TimedOut as error:
@@ -245,9 +270,7 @@ class Publisher(_native.Publisher):
         """What the next generation's frames have room for."""
         if metadata_capacity is None:
             return
-        if not 0 <= metadata_capacity < 2**32:
-            raise errors.InvalidArgument(f"metadata_capacity={metadata_capacity} is not possible; ask for 0 to 16 MiB")
-        self._set_metadata_capacity(metadata_capacity)
+        self._set_metadata_capacity(whole("metadata_capacity", metadata_capacity))
 
     def reconfigure(self, streams: Streams, *, slots: int = 8, metadata_capacity: int | None = None) -> None:
         """Publishes from a new pool from now on. What subscribers hold of the old one stays valid. ``metadata_capacity``

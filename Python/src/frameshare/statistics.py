@@ -139,9 +139,9 @@ def subscriber_statistics(c: Mapping[str, Any]) -> SubscriberStatistics:
     return SubscriberStatistics(lost=lost, **{name: c[name] for name in SubscriberStatistics.__annotations__ if name != "lost"})
 
 
-def channel_statistics(asked: Any) -> ChannelStatistics | None:
-    """Asks a publisher or monitor; None when the channel has ended."""
-    found = _native.channel_statistics(asked)
+def channel_statistics(asked: Any, ask: Any = _native.channel_statistics) -> ChannelStatistics | None:
+    """Asks a publisher or monitor, or by ``ask`` something else; None when the channel has ended."""
+    found = ask(asked)
     if found is None:
         return None
     c, people = found
@@ -205,8 +205,3 @@ class Monitor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def channels(directory: str | os.PathLike[str] | None = None) -> list[str]:
-    """The names of the channels in a folder (the standard one). One left by a publisher that died is among them."""
-    return _native.channels(directory).split()

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import _native, errors
-from ._arguments import bounded, encoded, nanoseconds
+from ._arguments import bounded, encoded, nanoseconds, whole
 from ._native import Frame
 from ._readable import Readable
 
@@ -66,26 +66,20 @@ class Subscriber(_native.Subscriber):
         # Whoever polls learns late that a request was cancelled.
         self._pollable = group is None
         self._readable = Readable(self.fileno, clear=False)
-        number, depth = _policy(policy)
-        options: dict[str, Any] = {
-            "policy": number,
-            "queue_depth": depth,
-            "budget": _count("budget", budget),
-            "reserve": bool(reserve),
-            "reconnect": bool(reconnect),
+        options = subscriber_options(
+            policy=policy, budget=budget, reserve=reserve, reconnect=reconnect, name=name, directory=directory, group=group
+        )
+        options |= {
             "pollable": self._pollable,
-            "connect_timeout": max(1, nanoseconds(connect_timeout)),
+            "connect_timeout": max(1, nanoseconds("connect_timeout", connect_timeout)),
         }
-        if not spin <= 0:
-            options |= {"wait": 1, "spin_time": nanoseconds(spin)}
-        for key, text in (("name", name), ("directory", directory), ("group", group)):
-            if text is not None:
-                options[key] = encoded(text)
+        if (spinning := nanoseconds("spin", spin)) > 0:
+            options |= {"wait": 1, "spin_time": spinning}
         self._connect(channel, tuple(map(encoded, streams or ())), options, wait_for_channel)
 
     def _connect(self, channel: str, streams: tuple[bytes, ...], options: dict[str, Any], patience: float | None) -> None:
         # Here, not in C: Ctrl-C ends it at once.
-        until = None if patience is None else time.monotonic() + bounded(patience)
+        until = None if patience is None else time.monotonic() + bounded("wait_for_channel", patience)
         pause = 0.01
         while True:
             try:
@@ -106,7 +100,7 @@ class Subscriber(_native.Subscriber):
         import asyncio
 
         try:
-            async with asyncio.timeout(bounded(timeout)):
+            async with asyncio.timeout(bounded("timeout", timeout)):
                 return await self._anext()
         except errors.TimedOut:
             raise
@@ -234,6 +228,31 @@ class _AsyncFrames:
         return self._current
 
 
+def subscriber_options(
+    *,
+    policy: str = "latest",
+    budget: int | None = None,
+    reserve: bool = False,
+    reconnect: bool = False,
+    name: str | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    group: str | None = None,
+) -> dict[str, Any]:
+    """How a channel is read, for the extension."""
+    number, depth = _policy(policy)
+    options: dict[str, Any] = {
+        "policy": number,
+        "queue_depth": depth,
+        "budget": 0 if budget is None else whole("budget", budget, 1),
+        "reserve": bool(reserve),
+        "reconnect": bool(reconnect),
+    }
+    for key, text in (("name", name), ("directory", directory), ("group", group)):
+        if text is not None:
+            options[key] = encoded(text)
+    return options
+
+
 def _policy(policy: str) -> tuple[int, int]:
     name, _, depth = policy.partition(":")
     if name == "queue" and (not depth or depth.isdecimal()):
@@ -244,11 +263,3 @@ def _policy(policy: str) -> tuple[int, int]:
     if not depth and name in ("every-frame", "every_frame", "everyFrame"):
         return 2, 0
     raise errors.InvalidArgument(f"there is no policy '{policy}'; use 'latest', 'queue:4' or 'every-frame'")
-
-
-def _count(name: str, value: int | None) -> int:
-    if value is None:
-        return 0
-    if not 1 <= value < 2**32:
-        raise errors.InvalidArgument(f"{name} {value} is not possible")
-    return value

@@ -383,7 +383,7 @@ class Dispatcher:
     def close(self, timeout: float | None = None) -> None:
         """Waits for what was sent, no longer than ``timeout`` seconds. After Ctrl-C, only for what workers are at, and not for
         long."""
-        end = None if timeout is None else time.monotonic() + bounded(timeout)
+        end = None if timeout is None else time.monotonic() + bounded("timeout", timeout)
         if threading.current_thread() is self._thread:
             raise RuntimeError("a pool can't be closed by the callback of one of its Futures")
         if os.getpid() != self._pid:

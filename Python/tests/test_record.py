@@ -1,0 +1,306 @@
+"""Recordings and clips, by the command `frameshare record`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frameshare
+from frameshare import Publisher
+from frameshare._command import find_command
+
+from conftest import PATIENCE, ended, until
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def command() -> str:
+    """The real command: FRAMESHARE_COMMAND's, the installed one, or what a build of this checkout has left."""
+    built = [ROOT / ".build" / kind / "frameshare" for kind in ("release", "debug")]
+    candidates = [os.environ.get("FRAMESHARE_COMMAND"), shutil.which("frameshare"), *map(str, built)]
+    try:
+        candidates.insert(1, find_command())
+    except frameshare.NoCommand:
+        pass
+    for path in candidates:
+        if path and os.access(path, os.X_OK):
+            return path
+    pytest.skip("there is no command 'frameshare': build it (swift build), or name it in FRAMESHARE_COMMAND")
+
+
+@pytest.fixture
+def camera() -> Iterator[Publisher]:
+    """A channel that goes on, 100 frames a second."""
+    stopped = threading.Event()
+    with Publisher("camera", {"main": (64, 48, "R8")}, slots=16) as publisher:
+
+        def publish() -> None:
+            for value in range(1_000_000):
+                if stopped.wait(0.01):
+                    return
+                try:
+                    publisher.publish(np.full((48, 64), value % 256, np.uint8), timeout=1)
+                except frameshare.TimedOut:
+                    publisher.count_lost(no_free_slot=1)
+                except frameshare.Released:
+                    return
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        yield publisher
+        stopped.set()
+        thread.join(PATIENCE)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Callable[[str], str]:
+    """A command of the test's own, which says what a script lets it say."""
+
+    def made(script: str) -> str:
+        path = tmp_path / "fake"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    return made
+
+
+START = """echo '{"event":"start","channel":"camera","layout":"","output":"x.mp4"}'"""
+
+
+# With the real command
+
+
+def test_a_block_records_and_its_end_makes_the_file_whole(command: str, camera: Publisher, tmp_path: Path) -> None:
+    path = tmp_path / "door.mp4"
+    with frameshare.record("camera", path, codec="mjpeg", sidecar=True, command=command) as recording:
+        assert recording.running and recording.files == ()
+        with pytest.raises(frameshare.InvalidArgument, match="runs"):
+            recording.result
+        with pytest.raises(frameshare.TimedOut):
+            recording.wait(0.01)
+        until(lambda: delivered(recording) > 20)
+    result = recording.result
+    assert not recording.running and result == recording.stop() == recording.wait(0)
+    (file,) = result.files
+    assert file.path == str(path) and file.frames == result.frames > 10 and 0 < file.bytes < path.stat().st_size
+    assert len(Path(f"{path}.jsonl").read_text().splitlines()) >= file.frames
+    with pytest.raises(frameshare.InvalidArgument, match="on_trigger"):
+        recording.trigger()
+    # What is there is not overwritten, and the command says so.
+    with pytest.raises(frameshare.RecordingFailed, match="door.mp4") as failure:
+        frameshare.record("camera", path, codec="mjpeg", command=command)
+    assert failure.value.code == 1
+
+
+def delivered(recording: frameshare.Recording) -> int:
+    """The frames that the recorder has so far."""
+    with frameshare.Monitor(recording.channel) as monitor:
+        statistics = monitor.statistics()
+    subscribers = statistics.subscribers if statistics is not None else ()
+    return sum(subscriber.delivered for subscriber in subscribers if subscriber.pid == recording.pid)
+
+
+def test_files_come_one_by_one_and_limits_end_it(command: str, camera: Publisher, tmp_path: Path) -> None:
+    recording = frameshare.record(
+        "camera", tmp_path / "part.avi", codec="mjpeg", keyframe_interval=1, split_time=0.2, frames=60, command=command
+    )
+    files = list(recording)
+    assert len(files) > 1 and sum(file.frames for file in files) == recording.result.frames == 60
+    assert list(recording) == files
+
+
+def test_triggers_make_clips(command: str, camera: Publisher, tmp_path: Path) -> None:
+    recording = frameshare.record(
+        "camera", tmp_path / "clip.avi", codec="mjpeg", on_trigger=True, pre=1, post=0.1, command=command
+    )
+    with recording:
+        with frameshare.record(
+            "camera", tmp_path / "other.avi", codec="mjpeg", on_trigger=True, post=0.1, command=command
+        ) as other:
+            recording.trigger()
+            until(lambda: len(recording.files) == 1)
+            assert other.files == ()
+            # All recordings of the channel, as `frameshare trigger` does it.
+            assert frameshare.trigger("camera", post=0.2) == 2
+            until(lambda: len(recording.files) == 2 and len(other.files) == 1)
+        assert frameshare.trigger("camera.left") == 0
+    assert [Path(file.path).name for file in recording.files] == ["clip-000.avi", "clip-001.avi"]
+    assert frameshare.trigger("camera") == 0
+    with pytest.raises(frameshare.Released):
+        recording.trigger()
+
+
+def test_tasks_record(command: str, camera: Publisher, tmp_path: Path) -> None:
+    async def program() -> None:
+        async with await frameshare.record_async("camera", tmp_path / "a.avi", codec="mjpeg", command=command) as recording:
+            waiting = asyncio.ensure_future(_awaited(recording))
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert recording.running
+            while delivered(recording) < 5:
+                await asyncio.sleep(0.01)
+        files = [file async for file in recording]
+        assert len(files) == 1 and (await recording).files == tuple(files)
+        with pytest.raises(frameshare.NoSuchChannel):
+            await frameshare.record_async("none", tmp_path / "b.avi", command=command)
+        with pytest.raises(TypeError, match="colour"):
+            await frameshare.record_async("camera", tmp_path / "b.avi", colour="red")
+
+    asyncio.run(asyncio.wait_for(program(), PATIENCE))
+
+
+async def _awaited(recording: frameshare.Recording) -> frameshare.RecordingResult:
+    return await recording
+
+
+def test_the_ends_of_a_channel_are_told_apart(command: str, tmp_path: Path) -> None:
+    for fails in (False, True):
+        publisher = Publisher("ending", {"main": (64, 48, "R8")})
+        recording = frameshare.record("ending", tmp_path / f"{fails}.avi", codec="mjpeg", command=command)
+        publisher.publish(np.zeros((48, 64), np.uint8))
+        if not fails:
+            publisher.close()
+            assert recording.wait(PATIENCE).frames <= 1
+            continue
+        publisher.fail("the cable is out")
+        with pytest.raises(frameshare.PublisherLost, match="the cable is out"):
+            recording.wait(PATIENCE)
+    with pytest.raises(frameshare.NoSuchChannel, match="none"):
+        frameshare.record("none", tmp_path / "x.avi", command=command)
+    with pytest.raises(frameshare.InvalidArgument, match="xyz"):
+        frameshare.record("none", tmp_path / "x.xyz", codec="xyz", command=command)
+
+
+PROGRAM = """
+import sys, frameshare
+recording = frameshare.record("camera", sys.argv[1], codec="mjpeg", command=sys.argv[2])
+print(recording.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+def test_nothing_is_left_running_when_the_program_is_killed(
+    command: str, camera: Publisher, tmp_path: Path, start: Any, by: signal.Signals
+) -> None:
+    path = tmp_path / "left.avi"
+    program = start("-c", PROGRAM, str(path), command, stdin=-1)
+    pid = int(program.stdout.readline())
+    until(path.exists)
+    # The program alone, not its group.
+    os.kill(program.pid, by)
+    until(lambda: ended(pid))
+    assert path.stat().st_size > 0
+
+
+# Without: what comes of other words and ends
+
+
+def test_a_forked_child_keeps_no_recording_alive(fake: Callable[[str], str], tmp_path: Path) -> None:
+    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat > /dev/null"))
+    child = os.fork()
+    if child == 0:
+        time.sleep(PATIENCE)
+        os._exit(0)
+    try:
+        assert recording.stop(PATIENCE).frames == 0
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_recording_that_is_dropped_ends(fake: Callable[[str], str]) -> None:
+    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat > /dev/null"))
+    pid = recording.pid
+    del recording
+    until(lambda: ended(pid))
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "words"),
+    [
+        ("echo 'frameshare: no such file' >&2; exit 1", frameshare.RecordingFailed, "^no such file$"),
+        ("echo 'Error: bad option\nUsage: frameshare ...' >&2; exit 64", frameshare.InvalidArgument, "^bad option$"),
+        ("exit 3", frameshare.NoSuchChannel, "exit code 3"),
+        ("kill -9 $$", frameshare.RecordingFailed, "signal 9"),
+        ("exit 0", frameshare.RecordingFailed, "before it began"),
+        ("echo not json; echo 7; exit 0", frameshare.RecordingFailed, "before it began"),
+    ],
+)
+def test_failures_have_the_command_s_own_words(
+    fake: Callable[[str], str], script: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        frameshare.record("camera", "x.mp4", command=fake(script))
+
+
+def test_a_failure_after_the_start_is_the_wait_s(fake: Callable[[str], str]) -> None:
+    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; echo later; echo 'frameshare: disk full' >&2; exit 1"))
+    for _ in range(2):
+        with pytest.raises(frameshare.RecordingFailed, match="^disk full$"):
+            recording.wait(PATIENCE)
+    with pytest.raises(ZeroDivisionError), frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat; exit 1")):
+        1 / 0  # what the block raises counts
+
+
+def test_options_are_the_command_s(fake: Callable[[str], str], tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    with frameshare.record(
+        "-odd", "-x.mp4", codec="h264", quality=80, split_time=1e-3, split_size=1 << 40, seconds=float("inf"), overwrite=True,
+        low_latency=True, directory=tmp_path, command=fake(f'for w; do echo "$w"; done > {words}; env | grep ^FRAMESHARE_DIR >> {words}; {START}; cat'),
+    ):
+        pass
+    assert words.read_text().splitlines() == [
+        "record", "--json", "--stop-at-eof", "--output=-x.mp4", "--codec=h264", "--quality=80", "--split-time=0.001000000s",
+        f"--split-size={1 << 40}", "--seconds=900000000.000000000s", "--low-latency", "--overwrite", "--", "-odd",
+        f"FRAMESHARE_DIR={tmp_path}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"seconds": "10"}, {"frames": 1.5}, {"split_size": "1M"}, {"codec": 264}, {"rate": None, "pre": "5s"}, {"quality": b"5"},
+    ],
+)
+def test_arguments_of_wrong_types_are_named(wrong: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=list(wrong)[-1]):
+        frameshare.record("camera", "x.mp4", command="/bin/false", **wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seconds": -1}, {"seconds": float("nan")}, {"frames": 0}, {"rate": 0}, {"codec": "a\0b"}, {"bit_rate": 10**13}]
+)
+def test_impossible_arguments_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(frameshare.InvalidArgument, match=next(iter(wrong))):
+        frameshare.record("camera", "x.mp4", command="/bin/false", **wrong)
+
+
+def test_a_missing_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(frameshare.NoCommand, match="no-such-command"):
+        frameshare.record("camera", "x.mp4", command=tmp_path / "no-such-command")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr("frameshare._command.__file__", str(tmp_path / "x"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(frameshare.NoCommand, match="install"):
+        frameshare.record("camera", "x.mp4")
+    # Beside the running Python it is found.
+    (tmp_path / "frameshare").write_text("#!/bin/sh\nexit 3\n")
+    (tmp_path / "frameshare").chmod(stat.S_IRWXU)
+    with pytest.raises(frameshare.NoSuchChannel):
+        frameshare.record("camera", "x.mp4")
