@@ -44,7 +44,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	lib/pkgconfig/frameshare.pc lib/cmake/frameshare/frameshare-config.cmake \
 	lib/cmake/frameshare/frameshare-config-version.cmake
 
-.PHONY: help build c-library python gstreamer demo check test prove fuzz soak bench bench-micro lint format docs install uninstall clean
+.PHONY: help build c-library python gstreamer v4l2 demo check test prove fuzz soak bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -66,6 +66,12 @@ gstreamer: c-library ## GStreamer's elements framesharesrc and framesharesink, i
 	@[ -e .build-gstreamer/build.ninja ] || \
 		PKG_CONFIG_PATH="$$PWD/$(c_library)/lib/pkgconfig" meson setup .build-gstreamer Doors/GStreamer
 	@ninja -C .build-gstreamer
+
+v4l2: c-library ## frameshare-v4l2, to whose programs channels are V4L2 cameras, in .build-v4l2: Documentation/V4L2.md
+	@Scripts/install-packages v4l2
+	@[ -e .build-v4l2/build.ninja ] || \
+		PKG_CONFIG_PATH="$$PWD/$(c_library)/lib/pkgconfig" meson setup .build-v4l2 Doors/V4L2
+	@ninja -C .build-v4l2
 
 demo: ## see it work in a minute or so: a publisher, three subscribers, ten seconds; VIEW=yes: in a browser, too
 	@Scripts/demo
