@@ -202,7 +202,65 @@ def test_arguments_of_recordings_and_copies_are_named_too() -> None:
         frameshare.trigger(7)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Subscriber(7), "channel must be a str"),  # type: ignore[arg-type]
+        (lambda: Subscriber("camera", streams="main"), r"streams must be a list of names, such as \['main'\]"),
+        (lambda: Subscriber("camera", policy=3), "policy must be a str"),  # type: ignore[arg-type]
+        (lambda: frameshare.Monitor(None), "channel must be a str"),  # type: ignore[arg-type]
+        (lambda: Publisher(7, {"main": (8, 8, "R8")}), "channel must be a str"),  # type: ignore[arg-type]
+        (lambda: Publisher("camera", {"main": "8x8"}), r"streams\['main'\] must be"),  # type: ignore[dict-item]
+        (lambda: Publisher("camera", {"main": (8,)}), r"streams\['main'\] must be"),  # type: ignore[dict-item]
+        (lambda: Publisher("camera", (8, 8, "R8")), "streams must be a dict"),  # type: ignore[arg-type]
+        (lambda: Publisher("camera", {"main": (8, 8, "R8")}, sloths=3), r"Publisher\(\) got an unexpected .*'sloths'"),
+        (lambda: frameshare.relay("camera", streams="main"), "streams"),
+        (lambda: frameshare.relay(7), "channel"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_written_first_and_is_wrong_says_what_is_right(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
+def test_metadata_that_is_none_is_named() -> None:
+    with Publisher("camera", {"main": (8, 8, "R8")}) as publisher, pytest.raises(TypeError, match="metadata must be a dict"):
+        publisher.publish(bytes(64), metadata="x")  # type: ignore[arg-type]
+
+
 # Other packages are loaded when they are needed
+
+WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+import frameshare
+with frameshare.Publisher("plain", {"main": (5, 4, "XRGB8888"), "grey": (5, 4, "R8"), "y": (4, 4, "YUV420")}) as publisher:
+    with frameshare.Subscriber("plain") as subscriber:
+        publisher.publish({"main": bytes(range(80)), "grey": bytes(range(20)), "y": bytes(24)})
+        with subscriber.next(60) as frame:
+            assert memoryview(frame["grey"]).tolist()[1] == [5, 6, 7, 8, 9]
+            for name in ("main", "grey"):
+                frame[name].save(f"{sys.argv[1]}/{name}.png")
+            image = frame["y"]
+            calls = (lambda: image.array, image.to_rgb, image.to_bgr, image.to_pil, lambda: image.save("x.png"),
+                     lambda: image.save("x.npy"), lambda: frame["main"].save("x.jpg"), lambda: frame["main"].rows)
+            for call in calls:
+                try:
+                    call()
+                except frameshare.MissingPackage as error:
+                    assert "pip install numpy" in str(error), error
+                else:
+                    raise AssertionError("it was not told")
+"""
+
+
+def test_without_numpy_pictures_are_published_read_and_saved(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", WITHOUT_NUMPY, str(tmp_path)], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stderr == "", run.stderr
+    assert (decoded(tmp_path / "grey.png") == np.arange(20).reshape(4, 5)).all()
+    # X, R, G, B as a little-endian word: blue comes first.
+    assert (decoded(tmp_path / "main.png") == np.arange(80).reshape(4, 5, 4)[:, :, [2, 1, 0]]).all()
+
 
 
 def test_importing_loads_neither_numpy_nor_asyncio() -> None:

@@ -13,10 +13,19 @@ static PyArray_Descr *types[3];
 static bool load_numpy(void) {
     static bool is_loaded;
     if (is_loaded) return true;
-    if (PyArray_ImportNumPyAPI() < 0) {
-        PyErr_SetString(PyExc_ImportError, "arrays need numpy: pip install numpy. memoryview(image) needs nothing else");
+    /* Imported here first: numpy's own function prints what it fails with. */
+    PyObject *numpy = PyImport_ImportModule("numpy");
+    if (numpy == NULL || PyArray_ImportNumPyAPI() < 0) {
+        Py_XDECREF(numpy);
+        if (!PyErr_ExceptionMatches(PyExc_ImportError)) return false;
+        PyErr_Clear();
+        static PyObject *missing;
+        PyObject *type = attribute_of("frameshare.errors", "MissingPackage", &missing);
+        if (type == NULL) return false;
+        PyErr_SetString(type, "arrays need numpy, which is not installed: pip install numpy. memoryview(image) does not");
         return false;
     }
+    Py_DECREF(numpy);
     PyObject *names[3] = { PyUnicode_FromString("|u1"), PyUnicode_FromString("<u2"), PyUnicode_FromString(">u2") };
     for (int i = 0; i < 3; i++) {
         if (names[i] != NULL && types[i] == NULL) PyArray_DescrConverter(names[i], &types[i]);

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import errors
 from ._native import encoded, nanoseconds
 
-__all__ = ["LONGEST", "bounded", "encoded", "nanoseconds", "positive", "seconds", "text", "whole"]
+__all__ = ["LONGEST", "bounded", "encoded", "mapping", "names", "nanoseconds", "positive", "seconds", "text", "whole"]
 
 #: The longest time that means anything, in seconds: 146 years.
 LONGEST = 2.0**62 / 1e9
@@ -56,6 +57,20 @@ def _number(name: str, value: Any, wanted: str) -> float:
         raise TypeError(f"{name} must be {wanted}, not {type(value).__name__} ({value!r})") from None
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def mapping(name: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Values by their names."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a dict, of values by their names, not {type(value).__name__} ({value!r})")
+    return value
+
+
+def names(name: str, value: Iterable[str] | None) -> tuple[str, ...]:
+    """Several names; None: none."""
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a list of names, such as ['main'], not {type(value).__name__} ({value!r})")
+    return tuple(text(f"a name in {name}", one) for one in value or ())
 
 
 def text(name: str, value: str) -> str:

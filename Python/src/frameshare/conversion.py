@@ -143,38 +143,23 @@ def to_pil(image: Image) -> PIL.Image.Image:
     return result
 
 
-def save(image: Image, path: str | os.PathLike[str]) -> None:
-    """Writes an image to a file."""
-    ending = os.path.splitext(os.fspath(path))[1].lower()
+def save(image: Image, path: str | os.PathLike[str], ending: str) -> None:
+    """Writes an image to a file, by numpy, Pillow, or else OpenCV."""
     if ending == ".npy":
         np.save(path, image.array)
-    elif ending in (".jpg", ".jpeg") and image.format.name == "MJPEG":
-        _write(path, image.buffer)
-    elif ending == ".png":
-        _write(path, _png(image))
-    else:
-        _save_otherwise(image, path, ending)
-
-
-def _write(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
-    with open(path, "wb") as file:
-        file.write(data)
-
-
-def _save_otherwise(image: Image, path: str | os.PathLike[str], ending: str) -> None:
-    """By Pillow, or else OpenCV."""
-    if not ending:
-        raise errors.InvalidArgument(f"{os.fspath(path)!r} has no ending that says what it is to be: .png, .jpg, .npy")
+        return
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
-        pass
-    else:
-        try:
-            to_pil(image).save(path)
-        except ValueError as error:  # an ending that it does not know
-            raise errors.InvalidArgument(f"{os.fspath(path)!r} can't be written: {error}; .png and .npy always can") from error
+        _save_by_opencv(image, path, ending)
         return
+    try:
+        to_pil(image).save(path)
+    except ValueError as error:  # an ending that it does not know
+        raise errors.InvalidArgument(f"{os.fspath(path)!r} can't be written: {error}; .png and .npy always can") from error
+
+
+def _save_by_opencv(image: Image, path: str | os.PathLike[str], ending: str) -> None:
     try:
         import cv2
     except ImportError as error:
@@ -190,7 +175,7 @@ def _save_otherwise(image: Image, path: str | os.PathLike[str], ending: str) -> 
         raise errors.FrameShareError(f"OpenCV could not write {os.fspath(path)!r}")
 
 
-def _png(image: Image) -> bytes:
+def png_of(image: Image) -> bytes:
     """A PNG file with all that the image has: 16 bits where it has more than 8, grey as grey, and alpha."""
     format = image.format
     significant = None

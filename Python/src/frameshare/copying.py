@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generator, Mapping, Sequence, Union
 
 from . import _native, errors
-from ._arguments import encoded, nanoseconds, positive, seconds, whole
+from ._arguments import encoded, mapping, names, nanoseconds, positive, seconds, text, whole
 from ._readable import Readable
 from .frames import Loss
 from .metadata import Rectangle
@@ -154,6 +154,7 @@ def relay(
     Raises ``NoSuchChannel`` and what else ``Subscriber`` and ``Publisher`` raise; ``InvalidArgument`` for a crop that would cut
     through pixels that belong together.
     """
+    text("channel", channel)
     options: dict[str, Any] = {"every": whole("every", every, 1)}
     if sum(given is not None for given in (slots, bytes, hold)) > 1:
         raise errors.InvalidArgument("give one of slots, bytes and hold")
@@ -180,8 +181,8 @@ def relay(
         options,
         frames_per_second,
         rate,
-        tuple(encoded(stream) for stream in streams or ()),
-        tuple((encoded(stream), *_crop(stream, crop)) for stream, crop in (crops or {}).items()),
+        tuple(encoded(stream) for stream in names("streams", streams)),
+        tuple((encoded(stream), *_crop(stream, crop)) for stream, crop in mapping("crops", crops or {}).items()),
         subscribing,
         publishing,
         None if allowed_users is None else tuple(allowed_users),

@@ -50,27 +50,30 @@ def channel_order(format: Format, samples: int) -> str | None:
 
 
 def to_bgr(image: Image) -> npt.NDArray[Any]:
-    import numpy as np
+    from .files import conversion
 
-    return np.ascontiguousarray(image.to_rgb()[:, :, ::-1])
+    result: npt.NDArray[Any] = conversion().np.ascontiguousarray(image.to_rgb()[:, :, ::-1])
+    return result
 
 
 def to_rgb(image: Image) -> npt.NDArray[Any]:
-    from . import conversion
+    from .files import conversion
 
-    return conversion.to_rgb(image)
+    result: npt.NDArray[Any] = conversion().to_rgb(image)
+    return result
 
 
 def to_pil(image: Image) -> PIL.Image.Image:
-    from . import conversion
+    from .files import conversion
 
-    return conversion.to_pil(image)
+    result: PIL.Image.Image = conversion().to_pil(image)
+    return result
 
 
 def save(image: Image, path: str | os.PathLike[str]) -> None:
-    from . import conversion
+    from . import files
 
-    conversion.save(image, path)
+    files.save(image, path)
 
 
 def misfit(content: Any, stream: str, type: str, shape: tuple[int, ...]) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import Any, Sequence
 
 from . import _native, errors
-from ._arguments import whole
+from ._arguments import text, whole
 from .groups import ask_options
 from .publisher import Publisher, publisher_options
 from .statistics import ChannelStatistics, channel_statistics
@@ -63,8 +63,8 @@ class Overlay:
             )
         self._handle: Any = _native.overlay_open(
             publisher,
-            channel,
-            group,
+            text("channel", channel),
+            text("group", group),
             {"budget": whole("budget", budget, 1), "window": whole("window", window, 1)},
             ask_options(deadline, attempts, cut_off),
             own,

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
 
 from . import _native, errors
-from ._arguments import encoded, nanoseconds, whole
+from ._arguments import encoded, mapping, nanoseconds, text, whole
 from ._native import Slot
 from .controls import Control, Settings
 from .controls import described as described_controls
@@ -45,9 +45,9 @@ def publisher_options(
         "memory": encoded(memory),
         **numbers,
     }
-    for key, text in (("group", group), ("directory", directory)):
-        if text is not None:
-            options[key] = encoded(text)
+    for key, given in (("group", group), ("directory", directory)):
+        if given is not None:
+            options[key] = encoded(given)
     return options
 
 
@@ -129,7 +129,12 @@ class Publisher(_native.Publisher):
         )
         users = None if allowed_users is None else tuple(allowed_users)
         own = None if buffers is None else _buffers(buffers)
-        self._open(channel, described(self.streams), _slots(slots), options, users, own)
+        try:
+            self._open(text("channel", channel), described(self.streams), _slots(slots), options, users, own)
+        except TypeError as error:
+            if str(error).startswith("got an unexpected keyword"):
+                raise TypeError(f"Publisher() {error}") from None
+            raise
 
     # Frames of the library's own pool
 
@@ -150,7 +155,8 @@ class Publisher(_native.Publisher):
         """
         with self.slot(timeout) as slot:
             self._fill(slot, content)
-            slot.metadata.update(metadata or {})
+            if metadata is not None:
+                slot.metadata.update(mapping("metadata", metadata))
             slot.timestamp, slot.clock, slot.sequence, slot.flags = timestamp, clock, sequence, flags
             return slot.publish()
 
@@ -192,7 +198,8 @@ class Publisher(_native.Publisher):
         """
         with self.slot(timeout) as slot:
             self._fill(slot, content)
-            slot.metadata.update(metadata or {})
+            if metadata is not None:
+                slot.metadata.update(mapping("metadata", metadata))
             return slot.ask(group, deadline=deadline, attempts=attempts, cut_off=cut_off)
 
     def results(
@@ -324,10 +331,14 @@ class Publisher(_native.Publisher):
 
 def _streams(streams: Streams) -> list[Stream]:
     if not isinstance(streams, Mapping):
-        return list(streams)
+        if isinstance(streams, Sequence) and all(isinstance(stream, Stream) for stream in streams):
+            return list(streams)
+        raise TypeError(f"streams must be a dict, such as {{'main': (640, 480, 'BGR888')}}, or a list of Stream, not {streams!r}")
     result = []
     for name, value in streams.items():
         if not isinstance(value, Stream):
+            if not isinstance(value, (tuple, list)) or not 2 <= len(value) <= 3:
+                raise TypeError(f"streams['{name}'] must be (width, height, format) or a Stream, not {value!r}")
             value = Stream.computed(name, *value)
         elif value.name != name:
             raise errors.InvalidArgument(f"the stream under '{name}' is named '{value.name}'")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import _native
+from ._arguments import text
 from .controls import Control, ControlValue, listed, set_control
 from .frames import Loss
 
@@ -172,7 +173,7 @@ class Monitor:
     """Watches a channel without taking frames from it."""
 
     def __init__(self, channel: str, *, directory: str | os.PathLike[str] | None = None) -> None:
-        self._handle = _native.monitor_open(channel, directory)
+        self._handle = _native.monitor_open(text("channel", channel), directory)
 
     def statistics(self) -> ChannelStatistics | None:
         """How the channel is doing now; None when it has ended."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import _native, errors
-from ._arguments import bounded, encoded, nanoseconds, whole
+from ._arguments import bounded, encoded, names, nanoseconds, text, whole
 from ._native import Frame
 from ._readable import Readable
 
@@ -75,7 +75,7 @@ class Subscriber(_native.Subscriber):
         }
         if (spinning := nanoseconds("spin", spin)) > 0:
             options |= {"wait": 1, "spin_time": spinning}
-        self._connect(channel, tuple(map(encoded, streams or ())), options, wait_for_channel)
+        self._connect(text("channel", channel), tuple(map(encoded, names("streams", streams))), options, wait_for_channel)
 
     def _connect(self, channel: str, streams: tuple[bytes, ...], options: dict[str, Any], patience: float | None) -> None:
         # Here, not in C: Ctrl-C ends it at once.
@@ -247,14 +247,14 @@ def subscriber_options(
         "reserve": bool(reserve),
         "reconnect": bool(reconnect),
     }
-    for key, text in (("name", name), ("directory", directory), ("group", group)):
-        if text is not None:
-            options[key] = encoded(text)
+    for key, given in (("name", name), ("directory", directory), ("group", group)):
+        if given is not None:
+            options[key] = encoded(given)
     return options
 
 
 def _policy(policy: str) -> tuple[int, int]:
-    name, _, depth = policy.partition(":")
+    name, _, depth = text("policy", policy).partition(":")
     if name == "queue" and (not depth or depth.isdecimal()):
         return 1, min(int(depth or 4), 2**32 - 1)
     if not depth and name == "latest":
