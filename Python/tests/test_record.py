@@ -93,6 +93,7 @@ def test_a_block_records_and_its_end_makes_the_file_whole(command: str, camera: 
             recording.wait(0.01)
         until(lambda: delivered(recording) > 20)
     result = recording.result
+    assert recording.progress() is None
     assert not recording.running and result == recording.stop() == recording.wait(0)
     (file,) = result.files
     assert file.path == str(path) and file.frames == result.frames > 10 and 0 < file.bytes < path.stat().st_size
@@ -107,10 +108,8 @@ def test_a_block_records_and_its_end_makes_the_file_whole(command: str, camera: 
 
 def delivered(recording: frameshare.Recording) -> int:
     """The frames that the recorder has so far."""
-    with frameshare.Monitor(recording.channel) as monitor:
-        statistics = monitor.statistics()
-    subscribers = statistics.subscribers if statistics is not None else ()
-    return sum(subscriber.delivered for subscriber in subscribers if subscriber.pid == recording.pid)
+    progress = recording.progress()
+    return 0 if progress is None else progress.delivered
 
 
 def test_files_come_one_by_one_and_limits_end_it(command: str, camera: Publisher, tmp_path: Path) -> None:
@@ -213,15 +212,31 @@ def test_nothing_is_left_running_when_the_program_is_killed(
 
 def test_a_forked_child_keeps_no_recording_alive(fake: Callable[[str], str], tmp_path: Path) -> None:
     recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat > /dev/null"))
+    read, write = os.pipe()
     child = os.fork()
     if child == 0:
+        try:
+            recording.wait(0)
+        except frameshare.Forked:
+            os.write(write, b"refused")
         time.sleep(PATIENCE)
         os._exit(0)
     try:
+        assert os.read(read, 100) == b"refused"
         assert recording.stop(PATIENCE).frames == 0
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_a_recording_that_does_not_stop_can_be_killed(fake: Callable[[str], str]) -> None:
+    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; exec sleep 1000"))
+    with pytest.raises(frameshare.TimedOut):
+        recording.stop(0.01)
+    assert recording.progress() is None
+    recording.kill()
+    with pytest.raises(frameshare.RecordingFailed, match="signal 9"):
+        recording.wait(PATIENCE)
 
 
 def test_a_recording_that_is_dropped_ends(fake: Callable[[str], str]) -> None:

@@ -41,8 +41,15 @@ public func frameshare_channel_watch_next(
         let watch = try handles.channelWatches.object(watch)
         // Before a change is taken, which would be lost.
         try checkRoom(channel, "channel")
-        let change = try translating { () throws(ChannelError) in
-            try watch.nextBlocking(timeout: duration(timeout))
+        let change: ChannelChange
+        do throws(ChannelError) {
+            change = try watch.nextBlocking(timeout: duration(timeout))
+        } catch {
+            guard error == .timedOut else { throw Failure(error) }
+            throw Failure(
+                FRAMESHARE_ERROR_TIMED_OUT,
+                "nothing has happened to a channel of \(watch.directory.path) in the given time"
+            )
         }
         let number =
             switch change {

@@ -76,7 +76,12 @@ final class CopyRun: Sendable {
             var pause: Int32 = -1
             if let deadline {
                 let left = deadline - clock.now
-                guard left > .zero else { throw Failure(ChannelError.timedOut) }
+                guard left > .zero else {
+                    throw Failure(
+                        FRAMESHARE_ERROR_TIMED_OUT,
+                        "the copies of \(stage.channel) go on after the given time"
+                    )
+                }
                 pause = Int32(min(left / .milliseconds(1), 3_600_000).rounded(.up))
             }
             var entry = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)

@@ -75,6 +75,7 @@ void test_channel_watch(void) {
     CHECK_ENTRY(polled(watch), FRAMESHARE_CHANNEL_APPEARED, FRAMESHARE_CHANNEL_LIVE, "watch-a");
     CHECK_RESULT(frameshare_channel_watch_next(watch, 0, &entry), FRAMESHARE_ERROR_TIMED_OUT);
     CHECK_RESULT(frameshare_channel_watch_next(watch, 20000000, &entry), FRAMESHARE_ERROR_TIMED_OUT);
+    CHECK(strstr(frameshare_last_error(), getenv("FRAMESHARE_DIR")) != NULL);
     frameshare_publisher_close(publisher);
     CHECK_RESULT(frameshare_channel_watch_next(watch, PATIENCE, &entry), FRAMESHARE_OK);
     CHECK_ENTRY(entry, FRAMESHARE_CHANNEL_VANISHED, FRAMESHARE_CHANNEL_LIVE, "watch-a");

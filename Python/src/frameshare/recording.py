@@ -15,6 +15,7 @@ from ._command import CHANNEL_LOST, INTERRUPTED, USAGE, find_command, message_of
 from ._readable import Readable
 from ._waiting import SLICE, Condition
 from .frames import Loss
+from .statistics import Monitor, SubscriberStatus
 
 if TYPE_CHECKING:
     import subprocess
@@ -64,6 +65,7 @@ class _Child:
         self.started: dict[str, Any] | None = None
         self.last: dict[str, Any] | None = None
         self.exit_code: int | None = None
+        self.owner = os.getpid()
         self.errors = ""
         # An eventfd for event loops, raised at each piece of news.
         self.event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -74,7 +76,7 @@ class _Child:
             # A group of its own: Ctrl-C in a terminal is this program's to answer, and it ends the recording in order.
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-                process_group=0,
+                process_group=0, bufsize=0,
             )
         except OSError as error:
             raise errors.NoCommand(f"{command[0]} can't be started: {error.strerror}") from error
@@ -183,8 +185,7 @@ _children: weakref.WeakSet[_Child] = weakref.WeakSet()
 
 def _forget_children() -> None:
     for child in list(_children):
-        if child.process.stdin is not None:
-            os.close(child.process.stdin.fileno())
+        child.stop()
 
 
 os.register_at_fork(after_in_child=_forget_children)
@@ -215,7 +216,7 @@ class Recording:
 
     @property
     def pid(self) -> int:
-        """The process that records. ``Monitor(channel).statistics().subscribers`` has what it got and lost so far."""
+        """The process that records."""
         return self._child.process.pid
 
     @property
@@ -255,6 +256,21 @@ class Recording:
         """As ``stop``, for asyncio."""
         self._child.stop()
         return await self
+
+    def kill(self) -> None:
+        """Ends it at once. What was recorded can be played, but for the last second or so."""
+        self._child.kill()
+
+    def progress(self) -> SubscriberStatus | None:
+        """What the recorder got and lost so far, as the channel's publisher sees it; None when the channel has ended, or the recorder
+        is not connected to it now."""
+        try:
+            with Monitor(self.channel, directory=self._folder) as monitor:
+                statistics = monitor.statistics()
+        except (errors.NoSuchChannel, errors.PublisherLost):
+            return None
+        subscribers = () if statistics is None else statistics.subscribers
+        return next((subscriber for subscriber in subscribers if subscriber.pid == self.pid), None)
 
     def trigger(self, post: float | None = None) -> None:
         """Lets this recording write a clip, from some seconds before this moment on. ``post``: how many seconds it goes on; None: as
@@ -485,6 +501,7 @@ def _begun(recording: Recording) -> Recording:
 
 def _until(child: _Child, is_so: Any, timeout: float | None, what: str) -> None:
     """Waits until something is so; Ctrl-C ends the waiting."""
+    _check_owner(child)
     end = None if timeout is None else time.monotonic() + arguments.seconds("timeout", timeout)
     with child.condition:
         while not is_so():
@@ -494,8 +511,14 @@ def _until(child: _Child, is_so: Any, timeout: float | None, what: str) -> None:
             child.condition.wait(left)
 
 
+def _check_owner(child: _Child) -> None:
+    if child.owner != os.getpid():
+        raise errors.Forked("a recording belongs to the process that made it; this one was forked since")
+
+
 async def _news(child: _Child, is_so: Any) -> None:
     """Waits in an event loop until something is so."""
+    _check_owner(child)
     import asyncio
 
     while not is_so():
