@@ -29,7 +29,11 @@ floor = "floor"
 again = "floor-again"
 idle = "idle"
 original = "queue-getfd"
-peers = ["iceoryx", "pipewire", "gstreamer-shm", "zeromq", "frameshare-python", "shm-ring", original]
+#: FrameShare from other languages.
+in_c, in_python = "frameshare-c", "frameshare-python"
+#: What people write in Python.
+python_peers = ["shm-ring", original, "picamera2-remote", "iceoryx2-wheel", "zenoh-wheel"]
+peers = ["iceoryx", "pipewire", "gstreamer-shm", "zeromq", in_c, in_python, *python_peers]
 #: Those whose ring is written on, whoever still reads it.
 overwriting = [floor, again, "eventfd", "floor-populate"]
 names = [floor, again, "eventfd", "floor-populate", ours] + peers
@@ -87,7 +91,7 @@ def everyone(programs):
             peer("zeromq", "ZeroMQ XPUB, SUB over ipc:// (copies)", built("zeromq")),
             peer(
                 "frameshare-python",
-                "FrameShare from Python: numpy views, filled and read in place",
+                "FrameShare from Python: filled and read in place",
                 built("frameshare-python"),
                 starts_readers=True,
             ),
@@ -97,6 +101,15 @@ def everyone(programs):
                 script("shm-ring", "shm_ring.py"),
                 starts_readers=True,
             ),
+            peer(in_c, "FrameShare from C: libframeshare", built(in_c)),
+            peer(
+                "picamera2-remote",
+                "Python: a pickled request through a queue, as picamera2's remote.py",
+                script("picamera2-remote", "picamera2_remote.py"),
+                starts_readers=True,
+            ),
+            peer("iceoryx2-wheel", "iceoryx2 0.10 from Python, with an event", built("iceoryx2-wheel"), starts_readers=True),
+            peer("zenoh-wheel", "zenoh 1.10 from Python, shared memory", built("zenoh-wheel"), starts_readers=True),
             peer(
                 original,
                 "Python: queue, pidfd_getfd and mmap per frame (the original)",

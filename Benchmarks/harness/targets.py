@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import contestants
-from contestants import again, floor, original, ours
+from contestants import again, floor, in_c, in_python, original, ours, python_peers
 from figures import Figures, nan
 from table import count, fixed, megabytes, times
 
@@ -36,6 +36,7 @@ class Targets:
         self.memory()
         self.counts()
         self.peers()
+        self.python()
 
     def add(self, what, against, limit, value, noise=nan, least=False):
         self.all.append(
@@ -49,11 +50,11 @@ class Targets:
             )
         )
 
-    def against_floor(self, measure, kind, size, readers, other=floor):
+    def against_floor(self, measure, kind, size, readers, other=floor, own=ours):
         """Our ratio to the floor, and that of the floor to itself."""
         theirs = (kind, other, size, readers)
         return (
-            self.figures.ratio(measure, (kind, ours, size, readers), theirs),
+            self.figures.ratio(measure, (kind, own, size, readers), theirs),
             self.figures.ratio(measure, (kind, again, size, readers), theirs),
         )
 
@@ -176,6 +177,31 @@ class Targets:
                 0.1,
                 self.against_floor(Figures.latency, "paced", size, self.few, other=original)[0],
             )
+
+    def python(self):
+        """Python against C, and against what people write in Python."""
+        size = self.options.main_size
+        for readers in sorted({self.few, self.many}):
+            cell = ("paced", size, readers)
+            self.add(
+                f"Python's latency p50, {count(readers)}", in_c, 1.6,
+                self.against_floor(Figures.latency, *cell, other=in_c, own=in_python)[0],
+            )  # fmt: skip
+            self.add(
+                f"Python's publisher CPU a frame, {count(readers)}", in_c, 2,
+                self.against_floor(self.figures.net_cpu, *cell, other=in_c, own=in_python)[0],
+            )  # fmt: skip
+        for name in python_peers:
+            rows = []
+            for readers in self.options.readers:
+                cell = ("paced", size, readers)
+                latency = self.against_floor(Figures.latency, *cell, other=name, own=in_python)[0]
+                processor = self.against_floor(self.figures.net_cpu, *cell, other=name, own=in_python)[0]
+                rows += [(f"p50, {count(readers)}", latency), (f"publisher CPU, {count(readers)}", processor)]
+            known = [(what, value) for what, value in rows if not math.isnan(value)]
+            if known:
+                worst = max(known, key=lambda row: row[1])
+                self.add(f"Python ahead in all rows: the worst is {worst[0]}", name, 1, worst[1])
 
     def rows_against(self, name):
         """(row, ours over theirs), turned so that less is better."""

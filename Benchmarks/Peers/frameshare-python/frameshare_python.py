@@ -1,4 +1,4 @@
-"""FrameShare from Python: frames are filled in place, and read as numpy views of the same memory."""
+"""FrameShare from Python: frames are filled and read in place, by the buffer protocol, as the peers in Python do."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ def read(options, reader):
     camera = connect(options)
     book.connected()
     for frame in camera:
-        if not book.received(frame["main"].array):
+        if not book.received(frame["main"]):
             break
     book.end()
 
@@ -44,12 +44,12 @@ def main():
     def prepare():
         if "slot" not in channel:
             slot = channel["publisher"].slot(20)
-            channel["slot"] = slot, slot["main"].array
+            channel["slot"] = slot, memoryview(slot["main"])
 
     def publish(number, stamp):
         prepare()
-        slot, array = channel.pop("slot")
-        contestant.fill(options, array, number, stamp)
+        slot, memory = channel.pop("slot")
+        contestant.fill(options, memory, number, stamp)
         slot.publish()
 
     children = [Process(target=read, args=(options, i)) for i in range(options.readers)]
