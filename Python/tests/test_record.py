@@ -158,7 +158,7 @@ def test_tasks_record(command: str, camera: Publisher, tmp_path: Path) -> None:
         with pytest.raises(frameshare.NoSuchChannel):
             await frameshare.record_async("none", tmp_path / "b.avi", command=command)
         with pytest.raises(TypeError, match="colour"):
-            await frameshare.record_async("camera", tmp_path / "b.avi", colour="red")
+            await frameshare.record_async("camera", tmp_path / "b.avi", colour="red")  # type: ignore[call-arg]
 
     asyncio.run(asyncio.wait_for(program(), PATIENCE))
 
@@ -319,3 +319,12 @@ def test_a_missing_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "frameshare").chmod(stat.S_IRWXU)
     with pytest.raises(frameshare.NoSuchChannel):
         frameshare.record("camera", "x.mp4")
+
+
+def test_both_ways_to_record_have_the_same_options() -> None:
+    import inspect
+
+    from frameshare.recording import RecordOptions
+
+    parameters = inspect.signature(frameshare.record).parameters
+    assert set(RecordOptions.__annotations__) == set(parameters) - {"channel", "path"}

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterator, Mapping, TypedDict, Unpack
 
 from . import _arguments as arguments
 from . import errors
@@ -399,7 +399,36 @@ def record(
     return _begun(recording)
 
 
-async def record_async(channel: str, path: str | os.PathLike[str], **options: Any) -> Recording:
+class RecordOptions(TypedDict, total=False):
+    """The options of ``record``, by their names."""
+
+    stream: str | None
+    codec: str | None
+    quality: int | None
+    bit_rate: int | None
+    keyframe_interval: int | None
+    b_frames: int | None
+    low_latency: bool
+    preset: str | None
+    profile: str | None
+    rate: float | None
+    damaged: bool
+    split_time: float | None
+    split_size: int | None
+    on_trigger: bool
+    pre: float | None
+    post: float | None
+    sidecar: bool
+    overwrite: bool
+    policy: str | None
+    seconds: float | None
+    frames: int | None
+    reconnect: bool
+    directory: str | os.PathLike[str] | None
+    command: str | os.PathLike[str] | None
+
+
+async def record_async(channel: str, path: str | os.PathLike[str], **options: Unpack[RecordOptions]) -> Recording:
     """As ``record``, with the same options, for asyncio.
 
     >>> async with await frameshare.record_async("camera0", "door.mp4") as recording:
@@ -451,7 +480,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def _known(options: dict[str, Any]) -> dict[str, Any]:
+def _known(options: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in options:
         if name not in _DEFAULTS:
             raise TypeError(f"record_async() got an unexpected keyword argument '{name}'")
