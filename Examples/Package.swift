@@ -6,7 +6,7 @@ let programs = [
     "AskWorkers", "AsyncWorker", "BrightnessWorker", "ChangeSize", "CopyFrames", "CropImage", "FollowChannel",
     "HoldFrames", "ListChannels", "OfferControls", "OverlayBoxes", "PollChannel", "PublishFrames", "PublishTwoStreams",
     "ReadAfterMoment", "ReadEveryFrame", "ReadFrames", "ReadOneStream", "ReadPlanes", "SetControl", "StopInOrder",
-    "TestWithFakeCamera", "TwoCameras", "WatchStatistics",
+    "TestWithFakeCamera", "TwoCameras", "WatchChannels", "WatchStatistics",
 ]
 
 /// What a program needs besides FrameShare.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import fake_libcamera
 import pytest
 
 import frameshare
+from frameshare._command import find_command
 
 PATIENCE = 60.0
 
@@ -70,6 +72,21 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         kill(process)
         # A child that is left has the pipes too, and would be waited for.
         process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def command() -> str:
+    """The real command: FRAMESHARE_COMMAND's, the installed one, or what a build of this checkout has left."""
+    built = [Path(__file__).parents[2] / ".build" / kind / "frameshare" for kind in ("release", "debug")]
+    candidates = [os.environ.get("FRAMESHARE_COMMAND"), shutil.which("frameshare"), *map(str, built)]
+    try:
+        candidates.insert(1, find_command())
+    except frameshare.NoCommand:
+        pass
+    for path in candidates:
+        if path and os.access(path, os.X_OK):
+            return path
+    pytest.skip("there is no command 'frameshare': build it (swift build), or name it in FRAMESHARE_COMMAND")
 
 
 def kill(process: subprocess.Popen[str]) -> None:

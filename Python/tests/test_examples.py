@@ -120,6 +120,55 @@ def test_two_streams_and_controls(start):
         until(lambda: (lamp.next(timeout=PATIENCE)["main"].array == 200).all())
 
 
+def test_an_overlay_shows_what_a_worker_says(start):
+    shown = start(str(EXAMPLES / "overlay_boxes.py"), "shown", "30")
+    until(lambda: is_published("shown"))
+    start(str(EXAMPLES / "worker.py"), "shown")
+    assert finished(shown).splitlines()[-1] == "30 of 30 frames have the right answer"
+
+
+def test_copies_go_on_until_the_channel_ends(start):
+    with frameshare.Publisher("camera0", {"main": (320, 240, "R8")}, stall_limit=None) as publisher:
+        copies = start(str(EXAMPLES / "copy_frames.py"), "camera0")
+        until(lambda: is_published("camera0-copy"))
+        for _ in range(3):
+            publisher.publish(bytes(320 * 240), timeout=PATIENCE)
+    assert re.search(r"^[1-3] frames copied, 0 left out", finished(copies), re.M)
+
+
+@pytest.mark.parametrize("language", ["python", "c"])
+def test_a_watch_hears_of_channels(start, request, language):
+    if language == "c":
+        watch = subprocess.Popen([request.getfixturevalue("built")("watch_channels")], stdout=subprocess.PIPE, text=True)
+    else:
+        watch = start(str(EXAMPLES / "watch_channels.py"))
+    try:
+        publisher = publish(start, frames=1_000_000)
+        assert re.match("camera0 has appeared", watch.stdout.readline())
+        kill(publisher)
+        assert re.match("camera0 has changed: left", watch.stdout.readline())
+        publish(start, frames=5).wait(PATIENCE)
+        words = [watch.stdout.readline().split(":")[0].strip() for _ in range(3)]
+        assert words == ["camera0 has vanished", "camera0 has appeared", "camera0 has vanished"]
+    finally:
+        watch.kill()
+        watch.wait(PATIENCE)
+
+
+def test_clips_begin_before_the_event(start, tmp_path, command):
+    with frameshare.Publisher("camera0", {"main": (64, 48, "R8")}) as publisher:
+        recorder = start(
+            str(EXAMPLES / "record_clips.py"), "camera0", str(tmp_path / "clip.mp4"),
+            env={**os.environ, "PATH": f"{Path(command).parent}:{os.environ['PATH']}"},
+        )
+        assert recorder.stdout.readline() == "looking for changes in camera0\n"
+        publisher.wait_for_subscriber(2, PATIENCE)
+        for value in (10, 10, 10, 10, 200, 200):
+            publisher.publish(np.full((48, 64), value, np.uint8))
+            time.sleep(0.05)  # the reader takes the newest frame
+    assert re.search(r"clip-000\.mp4: [1-9] frames", finished(recorder))
+
+
 def test_frames_that_change_their_size(start):
     output = finished(start(str(EXAMPLES / "change_size.py")))
     assert output == "generation 1 has 320x240\ngeneration 2 has 640x480\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import stat
 import threading
@@ -18,26 +17,8 @@ import pytest
 
 import frameshare
 from frameshare import Publisher
-from frameshare._command import find_command
 
 from conftest import PATIENCE, ended, until
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def command() -> str:
-    """The real command: FRAMESHARE_COMMAND's, the installed one, or what a build of this checkout has left."""
-    built = [ROOT / ".build" / kind / "frameshare" for kind in ("release", "debug")]
-    candidates = [os.environ.get("FRAMESHARE_COMMAND"), shutil.which("frameshare"), *map(str, built)]
-    try:
-        candidates.insert(1, find_command())
-    except frameshare.NoCommand:
-        pass
-    for path in candidates:
-        if path and os.access(path, os.X_OK):
-            return path
-    pytest.skip("there is no command 'frameshare': build it (swift build), or name it in FRAMESHARE_COMMAND")
 
 
 @pytest.fixture
