@@ -76,7 +76,7 @@ READERS = {
     "hold_frames.py": ([], r"^frames \[\d+, \d+, \d+\]: [1-9]\d* bytes have changed$"),
     "crop.py": (["5"], r"^frame \d+: mean \d+\.\d$"),
     "after_moment.py": ([], r"^frame \d+ was captured \d+ us after the moment$"),
-    "watch_statistics.py": (["2"], r"^  recorder: \d+ delivered, \d+ dropped, \d+ held$"),
+    "watch_statistics.py": (["2"], r"^  recorder: \d+ delivered, \d+ passed over, \d+ held$"),
     "save_picture.py": (["picture.png"], r"^frame \d+ is in picture\.png$"),
 }
 
