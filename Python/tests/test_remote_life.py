@@ -24,7 +24,7 @@ from stand_in import LORES, MAIN, Camera
 from test_remote import all_back, sent
 
 import frameshare
-from frameshare.remote import Picamera2Proxy, Pool, Process, camera_channel, carrying, child, dispatch
+from frameshare.remote import Picamera2Proxy, Pool, Process, camera_channel, carrying, child, dispatch, fork_server
 
 TESTS = str(Path(__file__).parent)
 
@@ -292,10 +292,41 @@ def test_the_fork_server_that_dies_is_replaced_and_so_are_its_workers() -> None:
         all_back(camera)
 
 
+@pytest.mark.parametrize("missing", [1, 1000])
+def test_a_worker_whose_descriptor_does_not_arrive_is_replaced_and_the_reason_is_told(monkeypatch, caplog, missing) -> None:
+    # As the kernel does it where a process has no room for one more.
+    news, unwatched = fork_server.news, []
+
+    def without_descriptor(server):
+        heard = news(server)
+        if heard is None or heard[0][0] != "started" or len(unwatched) >= missing:
+            return heard
+        unwatched.append(heard[0][1])
+        for descriptor in heard[1]:
+            os.close(descriptor)
+        return heard[0], []
+
+    monkeypatch.setattr(fork_server, "news", without_descriptor)
+    camera = Camera()
+    with Pool(jobs.parents, 2, camera) as pool:
+        future = sent(pool, camera)
+        if missing == 1:
+            assert future.result(PATIENCE)[0] not in unwatched
+            until(lambda: pool._dispatcher.workers.complete)
+        else:
+            with pytest.raises(RuntimeError, match="can't be watched: this process has too many open files"):
+                future.result(PATIENCE)
+        until(lambda: all(ended(pid) for pid in unwatched))
+    all_back(camera)
+    assert any("too many open files" in record.getMessage() for record in caplog.records)
+    assert not any(record.exc_info for record in caplog.records), caplog.text
+
+
 INTERRUPTED = """
-import sys, time
+import sys, threading
 sys.path.insert(0, sys.argv[1])
-time.sleep(0 if __name__ == "__main__" else 600)   # what workers import takes for ever
+if __name__ != "__main__":
+    threading.Event().wait()   # what workers import takes for ever
 from stand_in import Camera
 import remote_jobs as jobs
 from frameshare.remote import Pool
@@ -315,9 +346,9 @@ def test_ctrl_c_while_workers_import_ends_at_once(start, tmp_path, count) -> Non
     parent = start(str(program), TESTS, str(count))
     assert parent.stdout.readline() == "sent\n", parent.communicate()
     os.killpg(parent.pid, signal.SIGINT)  # as a terminal does it
-    # Without it the program would wait for ever.
-    _, errors = parent.communicate(timeout=PATIENCE)
-    # And nobody else has heard it.
+    # Without it the program would wait for ever. No time is held here: whoever runs the tests ends what hangs.
+    _, errors = parent.communicate()
+    # All have ended that could write there. And nobody else has heard it.
     assert errors.count("Traceback") == 1 and errors.endswith("KeyboardInterrupt\n"), errors
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import socket
 from multiprocessing import connection, resource_tracker
 from typing import Any
@@ -13,6 +14,7 @@ from .._waiting import interrupts_held
 from . import child
 
 _START = b"start"
+_END = b"end "
 
 
 def start(context: Any, arguments: child.Arguments) -> tuple[Any, socket.socket]:
@@ -35,6 +37,11 @@ def started(process: Any) -> None:
 
 def ask_for_worker(server: socket.socket) -> None:
     server.send(_START)
+
+
+def end_worker(server: socket.socket, pid: int) -> None:
+    """Has one killed by the server, whose child it is: nobody else can have got its number."""
+    server.send(_END + str(pid).encode())
 
 
 def news(server: socket.socket) -> tuple[tuple[str, Any, Any], list[int]] | None:
@@ -72,6 +79,11 @@ def _serve(parent: socket.socket, arguments: child.Arguments) -> None:
                 wanted = b""
             if not wanted:
                 return  # the pool was closed
+            if wanted.startswith(_END):
+                for pidfd, process in workers.items():
+                    if process.pid == int(wanted.removeprefix(_END)):
+                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                continue
             process = context.Process(target=child.main, args=(parent, arguments), name="frameshare-worker")
             process.start()
             assert process.pid is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import mmap
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ from .. import errors
 from ..publisher import Publisher
 from . import child, fork_server
 
+_log = logging.getLogger("frameshare")
 # So many in a row that end before they are ready, and the pool gives up.
 _MOST_FAILURES = 3
 # How long, in seconds, processes may take to end once they have nothing to do any more.
@@ -145,14 +147,26 @@ class Workers:
             (kind, pid, content), descriptors = news
             if kind == "started":
                 self._asked -= 1
-                self._running[pid] = _Process(pid, descriptors[0])
+                if descriptors:
+                    self._running[pid] = _Process(pid, descriptors[0])
+                else:
+                    self._unwatched(pid)
             elif kind == "ended":
-                self._ended(pid, content)
+                if pid in self._running:
+                    self._ended(pid, content)
             elif kind == "result":
                 if descriptors:  # else this process has no room for one more
                     self._results[content] = descriptors[0]
             else:
                 self._reason = content
+
+    def _unwatched(self, pid: int) -> None:
+        """One whose descriptor found no room in this process: it can't be known when it ends, or be killed."""
+        with contextlib.suppress(OSError):
+            fork_server.end_worker(self._news, pid)
+        self._reason = f"worker {pid} can't be watched: this process has too many open files; raise 'ulimit -n'"
+        _log.error("%s", self._reason)
+        self._failed(None)
 
     def result_of(self, frame: int) -> mmap.mmap:
         """The memory of the answer to a frame. It was sent before the answer was, and outlives its worker."""
