@@ -6,6 +6,8 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Where the C library goes below PREFIX: lib64, lib/aarch64-linux-gnu, ...
+LIBDIR ?= lib
 # make bench ROUNDS=12: more rounds, narrower medians. BENCH="--quick": more of Benchmarks/compare's options.
 ROUNDS ?= 6
 BENCH ?=
@@ -18,6 +20,8 @@ MINUTES ?= 10
 SEED ?=
 # make build LIBCAMERA=yes: with cameras of libcamera's (libcamera-dev 0.3 or later).
 LIBCAMERA ?=
+# make packages CHECK=yes
+CHECK ?=
 # make docs DOCS=folder
 DOCS ?= docs-out
 # make demo VIEW=yes: the whole command, with its page in a browser.
@@ -30,21 +34,24 @@ export SWIFT LIBCAMERA VIEW
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Swift)
-scripts := Tests/CLibrary/run Tests/View/run Tests/View/environment Tests/View/python $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
-	Packaging/generate Tests/GuestTests/run-service Fuzz/run
-release = $(SWIFT) build -c release --product frameshare --static-swift-stdlib $$(Scripts/traits)
+scripts := Tests/CLibrary/run Tests/Packages/run Tests/Packages/enter Tests/Packages/in-root Tests/Packages/release \
+	$(filter-out %/control %/channel,$(wildcard Packaging/debian/tests/*)) Tests/View/run Tests/View/environment Tests/View/python $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
+	Packaging/generate Packaging/build-all Packaging/build-packages Packaging/check-packages Packaging/copy-sources \
+	Packaging/ffmpeg-packages Packaging/release Packaging/test-packages Tests/GuestTests/run-service Fuzz/run
+release = $(SWIFT) build $$(Scripts/release-options) --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 c_library := .build-capi/stage
+version := $(shell Scripts/version)
+soname := $(shell Scripts/version --soname)
 prefix = $(DESTDIR)$(PREFIX)
 installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/completions/frameshare \
 	share/zsh/site-functions/_frameshare share/fish/vendor_completions.d/frameshare.fish \
 	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json \
-	include/frameshare.h lib/libframeshare.so lib/libframeshare.so.0 lib/libframeshare.so.0.1.0 \
-	lib/pkgconfig/frameshare.pc lib/cmake/frameshare/frameshare-config.cmake \
-	lib/cmake/frameshare/frameshare-config-version.cmake
+	include/frameshare.h $(addprefix $(LIBDIR)/,libframeshare.so $(soname) libframeshare.so.$(version) \
+	pkgconfig/frameshare.pc cmake/frameshare/frameshare-config.cmake cmake/frameshare/frameshare-config-version.cmake)
 
-.PHONY: help build c-library python gstreamer v4l2 demo check test prove fuzz soak bench bench-micro lint format docs install uninstall clean
+.PHONY: help build c-library python gstreamer v4l2 demo check packages test prove fuzz soak bench bench-micro lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -88,8 +95,13 @@ check: ## the core alone, built and tested, in under a minute once its dependenc
 			--skip 'ExplorationTests|\.FaultTests|MisuseTests' || exit; \
 	done
 
+packages: ## Debian packages, wheel and tarball in .build-packages/dist; CHECK=yes: lintian, piuparts, twice the same bytes
+	@Scripts/install-packages build python packages
+	Packaging/build-packages
+	@if [ -n "$(CHECK)" ]; then Scripts/install-packages packages-check && Packaging/check-packages; fi
+
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about half an hour on 2 cores)
-	@Scripts/install-packages build test view docs
+	@Scripts/install-packages build test view docs packages
 	@Scripts/install-packages libcamera
 	@Scripts/run-tests $(ONLY)
 
@@ -151,13 +163,17 @@ install: ## puts command, manual, completions, service and C library under PREFI
 	Packaging/generate profile publisher > "$(prefix)/share/frameshare/seccomp-publisher.json"
 	Packaging/generate profile subscriber > "$(prefix)/share/frameshare/seccomp-subscriber.json"
 	@if [ -d $(c_library) ]; then \
-		cp -dR --preserve=mode,links $(c_library)/. "$(prefix)/"; \
+		cp -d --preserve=mode,links $(c_library)/lib/libframeshare.so* "$(prefix)/$(LIBDIR)/" && \
+		install -m 644 $(c_library)/include/frameshare.h "$(prefix)/include/frameshare.h" && \
+		Packaging/generate pkg-config "$(LIBDIR)" > "$(prefix)/$(LIBDIR)/pkgconfig/frameshare.pc" && \
+		Packaging/generate cmake-config "$(LIBDIR)" > "$(prefix)/$(LIBDIR)/cmake/frameshare/frameshare-config.cmake" && \
+		Packaging/generate cmake-version > "$(prefix)/$(LIBDIR)/cmake/frameshare/frameshare-config-version.cmake"; \
 	else echo "make install: without the C library: run 'make c-library' first" >&2; fi
 
 uninstall: ## takes away what 'install' put there
 	rm -f $(addprefix "$(prefix)"/,$(installed))
 	-rmdir "$(prefix)/share/frameshare" "$(prefix)/share/doc/frameshare"
-	-rmdir "$(prefix)/lib/cmake/frameshare" 2> /dev/null
+	-rmdir "$(prefix)/$(LIBDIR)/cmake/frameshare" 2> /dev/null
 
 clean: ## removes everything that was built
 	rm -rf .build .build-* $(DOCS)

@@ -122,9 +122,8 @@ let package = Package(
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
-                "CHandOver", "CLinuxMedia", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks", "FrameSources",
-                "FrameView",
-                "LeaseProtocol", "PixelFormats", system,
+                "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks",
+                "FrameSources", "FrameView", "LeaseProtocol", "PixelFormats", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Subprocess", package: "swift-subprocess"),

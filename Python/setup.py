@@ -77,6 +77,8 @@ native = Extension(
 )
 
 setup(
+    # That of the C header.
+    version=os.environ["FRAMESHARE_VERSION"],
     ext_modules=[native],
     cmdclass={"build_ext": BuildExtension},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -27,7 +27,10 @@ extension PixelFormat {
         self = known
     }
 
-    private static let ffmpegFormats: [PixelFormat: AVPixelFormat] = [
+    /// With the numbers that the loaded libraries have for them.
+    private static let ffmpegFormats = headerFormats.mapValues { fs_pixel_format($0) }
+
+    private static let headerFormats: [PixelFormat: AVPixelFormat] = [
         .yuv420: AV_PIX_FMT_YUV420P, .yuv422: AV_PIX_FMT_YUV422P, .yuv444: AV_PIX_FMT_YUV444P,
         .nv12: AV_PIX_FMT_NV12, .nv21: AV_PIX_FMT_NV21, .nv16: AV_PIX_FMT_NV16,
         .nv24: AV_PIX_FMT_NV24, .nv42: AV_PIX_FMT_NV42,
@@ -75,26 +78,26 @@ extension ColorSpace {
     /// What a decoder says of a picture.
     package init(ffmpeg frame: UnsafePointer<AVFrame>) {
         var colors = ColorSpace.unknown
-        switch frame.pointee.color_primaries {
+        switch fs_AVFrame_color_primaries(frame).pointee {
         case AVCOL_PRI_SMPTE170M: colors.primaries = .smpte170m
         case AVCOL_PRI_BT709: colors.primaries = .rec709
         case AVCOL_PRI_BT2020: colors.primaries = .rec2020
         default: break
         }
-        switch frame.pointee.color_trc {
+        switch fs_AVFrame_color_trc(frame).pointee {
         case AVCOL_TRC_LINEAR: colors.transfer = .linear
         case AVCOL_TRC_IEC61966_2_1: colors.transfer = .srgb
         case AVCOL_TRC_BT709, AVCOL_TRC_SMPTE170M: colors.transfer = .rec709
         default: break
         }
-        switch frame.pointee.colorspace {
+        switch fs_AVFrame_colorspace(frame).pointee {
         case AVCOL_SPC_RGB: colors.encoding = .none
         case AVCOL_SPC_SMPTE170M, AVCOL_SPC_BT470BG: colors.encoding = .rec601
         case AVCOL_SPC_BT709: colors.encoding = .rec709
         case AVCOL_SPC_BT2020_NCL: colors.encoding = .rec2020
         default: break
         }
-        switch frame.pointee.color_range {
+        switch fs_AVFrame_color_range(frame).pointee {
         case AVCOL_RANGE_JPEG: colors.range = .full
         case AVCOL_RANGE_MPEG: colors.range = .limited
         default: break

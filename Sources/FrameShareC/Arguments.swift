@@ -84,7 +84,9 @@ func read<T: BitwiseCopyable>(
     let known = MemoryLayout<T>.size
     let given = UnsafeRawBufferPointer(start: pointer, count: size)
     guard given.dropFirst(known).allSatisfy({ $0 == 0 }) else {
-        throw .invalid("'\(parameter)' has members that this release (0.1.0) does not know; set them to 0")
+        throw .invalid(
+            "'\(parameter)' has members that this release (\(String(cString: fs_c_version()))) does not know; set them to 0"
+        )
     }
     var value = zero
     withUnsafeMutableBytes(of: &value) { $0.copyMemory(from: UnsafeRawBufferPointer(rebasing: given.prefix(known))) }

@@ -194,7 +194,4 @@ public func frameshare_result_name(_ result: Int32) -> UnsafePointer<CChar>! {
 }
 
 @c @implementation
-public func frameshare_version() -> UnsafePointer<CChar>! {
-    let version: StaticString = "0.1.0"
-    return UnsafeRawPointer(version.utf8Start).assumingMemoryBound(to: CChar.self)
-}
+public func frameshare_version() -> UnsafePointer<CChar>! { fs_c_version() }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FrameShare
+import FrameShareCHeader
 import Glibc
 
 /// The command `frameshare`.
@@ -25,7 +26,7 @@ struct FrameShareCommand: ParsableCommand {
             usage; 130 stopped by Ctrl-C. SIGTERM ends a command in order. Errors go to standard error. Colours appear \
             on a terminal only, and never with NO_COLOR set.
             """,
-        version: "0.1.0",
+        version: String(cString: fs_c_version()),
         subcommands: [BenchReader.self],
         groupedSubcommands: [
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),

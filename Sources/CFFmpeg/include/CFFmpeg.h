@@ -1,7 +1,7 @@
 // FFmpeg's libraries as a table of functions that is filled when it is first asked for.
 //
 // They bring a hundred other libraries with them: linked, every start of every program would take 30 ms and 20 MB more,
-// and none would run where they are not installed. They are opened by the version that this was compiled against.
+// and none would run where they are not installed. Of their releases those are opened whose layouts are known: layouts.h.
 #ifndef CFFMPEG_H
 #define CFFMPEG_H
 
@@ -20,7 +20,7 @@
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
-
+#include "layouts.h"
 
 #define FS_AVUTIL(X)                                                                                                   \
     X(av_buffer_create)                                                                                                \
@@ -109,6 +109,43 @@ const char *_Nonnull fs_ffmpeg_missing(void);
 /// Returns its length.
 int fs_ffmpeg_complaint(char *_Nonnull text, int capacity);
 
+/// Of the release that was opened; before that, of the one that this is compiled with.
+struct fs_layout {
+#define FS_PLACE(type, field) unsigned short type##_##field;
+    FS_MOVING(FS_PLACE)
+#undef FS_PLACE
+    /// Where a stream's side data and their number are, in an AVStream or its AVCodecParameters.
+    int is_side_data_of_stream;
+    unsigned short side_data, nb_side_data;
+    /// The enumeration of pixel formats has XVMC in its middle.
+    int has_xvmc;
+};
+extern struct fs_layout fs_layout;
+
+/// A field that moves, such as fs_AVFrame_flags(frame). Of structs that the libraries made, so after they were opened.
+/// What a field that is a pointer itself may be, FFmpeg does not say.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-completeness"
+#define FS_ACCESSOR(type, field)                                                                                       \
+    static inline __typeof__(((type *)0)->field) *_Nonnull fs_##type##_##field(const type *_Nonnull object)            \
+    {                                                                                                                  \
+        return (__typeof__(((type *)0)->field) *)((char *)object + fs_layout.type##_##field);                          \
+    }
+FS_MOVING(FS_ACCESSOR)
+#undef FS_ACCESSOR
+#pragma clang diagnostic pop
+
+/// The number that the opened libraries have for a pixel format, of that which it has in the headers.
+static inline enum AVPixelFormat fs_pixel_format(enum AVPixelFormat format)
+{
+    // XVMC was taken out of the enumeration's middle. Nobody decodes to it, or encodes from it.
+#if LIBAVUTIL_VERSION_MAJOR < 58
+    return format > AV_PIX_FMT_XVMC && fs_ffmpeg() && !fs_layout.has_xvmc ? format - 1 : format;
+#else
+    return format > AV_PIX_FMT_BAYER_GRBG16BE && fs_ffmpeg() && fs_layout.has_xvmc ? format + 1 : format;
+#endif
+}
+
 /// What macros and arrays of pointers make: Swift does not import them, or clumsily.
 static inline int fs_sws_scale(
     const struct fs_ffmpeg *_Nonnull av, struct SwsContext *_Nonnull context, const AVFrame *_Nonnull from,
@@ -128,13 +165,10 @@ static inline int fs_display_matrix(
         memcpy(matrix, own->data, size);
         return 1;
     }
-#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
-    const AVPacketSideData *side = stream->codecpar->coded_side_data;
-    const int count = stream->codecpar->nb_coded_side_data;
-#else
-    const AVPacketSideData *side = stream->side_data;
-    const int count = stream->nb_side_data;
-#endif
+    const char *owner =
+        fs_layout.is_side_data_of_stream ? (const char *)stream : (const char *)*fs_AVStream_codecpar(stream);
+    const AVPacketSideData *side = *(AVPacketSideData *const *)(owner + fs_layout.side_data);
+    const int count = *(const int *)(owner + fs_layout.nb_side_data);
     for (int i = 0; i < count; i++) {
         if (side[i].type != AV_PKT_DATA_DISPLAYMATRIX || side[i].size < size)
             continue;

@@ -55,7 +55,7 @@ extern "C" {
 #endif
 
 #define FRAMESHARE_VERSION_MAJOR 0
-#define FRAMESHARE_VERSION_MINOR 1
+#define FRAMESHARE_VERSION_MINOR 2
 #define FRAMESHARE_VERSION_PATCH 0
 
 /* A timeout that never passes. */
@@ -148,7 +148,7 @@ const char *frameshare_last_error(void);
 /* A result's name, such as "FRAMESHARE_ERROR_TIMED_OUT"; "unknown" for other numbers. */
 const char *frameshare_result_name(int result);
 
-/* The library's own version, such as "0.1.0". */
+/* The library's own version, such as "0.2.0". */
 const char *frameshare_version(void);
 
 /* ------------------------------------------------------------------------------------------------ formats */

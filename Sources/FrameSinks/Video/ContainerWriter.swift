@@ -92,17 +92,18 @@ final class ContainerWriter {
 
     private func describe(_ stream: UnsafeMutablePointer<AVStream>) throws(VideoError) {
         let (video, isAVI) = (description, target.muxer == VideoContainer.avi.rawValue)
-        guard let codec = stream.pointee.codecpar else { throw .codec("out of memory") }
+        guard let codec = fs_AVStream_codecpar(stream).pointee else { throw .codec("out of memory") }
         codec.pointee.codec_type = AVMEDIA_TYPE_VIDEO
         codec.pointee.codec_id = video.codec.ffmpegID
-        codec.pointee.width = Int32(video.width)
-        codec.pointee.height = Int32(video.height)
-        codec.pointee.format = video.pixelFormat
+        fs_AVCodecParameters_width(codec).pointee = Int32(video.width)
+        fs_AVCodecParameters_height(codec).pointee = Int32(video.height)
+        fs_AVCodecParameters_format(codec).pointee = video.pixelFormat
         codec.pointee.codec_tag = video.tag
-        codec.pointee.color_primaries = video.colorSpace.ffmpegPrimaries
-        codec.pointee.color_trc = video.colorSpace.ffmpegTransfer
-        codec.pointee.color_space = video.colorSpace.ffmpegMatrix
-        codec.pointee.color_range = video.colorSpace.range == .full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
+        fs_AVCodecParameters_color_primaries(codec).pointee = video.colorSpace.ffmpegPrimaries
+        fs_AVCodecParameters_color_trc(codec).pointee = video.colorSpace.ffmpegTransfer
+        fs_AVCodecParameters_color_space(codec).pointee = video.colorSpace.ffmpegMatrix
+        fs_AVCodecParameters_color_range(codec).pointee =
+            video.colorSpace.range == .full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
         if !parameters.isEmpty {
             let padding = Int(AV_INPUT_BUFFER_PADDING_SIZE)
             guard let room = av.pointee.av_malloc(parameters.count + padding) else { throw .codec("out of memory") }
@@ -112,20 +113,23 @@ final class ContainerWriter {
             codec.pointee.extradata_size = Int32(parameters.count)
         }
         if let aspect = video.pixelAspect {
-            codec.pointee.sample_aspect_ratio = AVRational(num: aspect.width, den: aspect.height)
-            stream.pointee.sample_aspect_ratio = codec.pointee.sample_aspect_ratio
+            fs_AVCodecParameters_sample_aspect_ratio(codec).pointee = AVRational(num: aspect.width, den: aspect.height)
+            fs_AVStream_sample_aspect_ratio(stream).pointee = fs_AVCodecParameters_sample_aspect_ratio(codec).pointee
         }
         let rate = video.framesPerThousandSeconds
-        stream.pointee.avg_frame_rate = AVRational(num: rate, den: 1000)
+        fs_AVStream_avg_frame_rate(stream).pointee = AVRational(num: rate, den: 1000)
         // What the container makes of it stands there once its header is written.
-        stream.pointee.time_base = isAVI ? AVRational(num: 1000, den: rate) : AVRational(num: 1, den: 1_000_000)
+        fs_AVStream_time_base(stream).pointee =
+            isAVI ? AVRational(num: 1000, den: rate) : AVRational(num: 1, den: 1_000_000)
     }
 
     private func begin() throws(VideoError) {
-        if let interruption = target.interruption { context.pointee.interrupt_callback = interruption.callback }
+        if let interruption = target.interruption {
+            fs_AVFormatContext_interrupt_callback(context).pointee = interruption.callback
+        }
         if let memory = target.memory {
             context.pointee.pb = try memory.open(av)
-            context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
+            fs_AVFormatContext_flags(context).pointee |= AVFMT_FLAG_CUSTOM_IO
         } else if let format = context.pointee.oformat, format.pointee.flags & AVFMT_NOFILE == 0 {
             // Others, such as RTSP and HLS, open what they need themselves.
             var options: OpaquePointer?
@@ -137,7 +141,7 @@ final class ContainerWriter {
                     &context.pointee.pb,
                     PathText.cString(target.address),
                     AVIO_FLAG_WRITE,
-                    &context.pointee.interrupt_callback,
+                    fs_AVFormatContext_interrupt_callback(context),
                     &options
                 )
             }
@@ -183,7 +187,7 @@ final class ContainerWriter {
         isKeyframe: Bool
     ) throws(VideoError) {
         // Not all players know the Huffman tables that cameras leave out of MJPEG.
-        if stream.pointee.codecpar.pointee.codec_id == AV_CODEC_ID_MJPEG,
+        if fs_AVStream_codecpar(stream).pointee?.pointee.codec_id == AV_CODEC_ID_MJPEG,
             let complete = StandardHuffmanTables.adding(to: bytes)
         {
             return try complete.span.bytes.withUnsafeBytes { (bytes) throws(VideoError) in
@@ -201,7 +205,7 @@ final class ContainerWriter {
         isKeyframe: Bool
     ) throws(VideoError) {
         let nanoseconds = AVRational(num: 1, den: 1_000_000_000)
-        let base = stream.pointee.time_base
+        let base = fs_AVStream_time_base(stream).pointee
         let decoding = av.pointee.av_rescale_q(dts, nanoseconds, base)
         if lastDTS == .min {
             (lastDTS, firstDTS) = (decoding, decoding)
@@ -331,8 +335,8 @@ final class ContainerWriter {
         do throws(VideoError) {
             try describe(stream)
             context.pointee.pb = try header.open(av)
-            context.pointee.flags |= AVFMT_FLAG_CUSTOM_IO
-            context.pointee.avoid_negative_ts = 0
+            fs_AVFormatContext_flags(context).pointee |= AVFMT_FLAG_CUSTOM_IO
+            fs_AVFormatContext_avoid_negative_ts(context).pointee = 0
             var options: OpaquePointer?
             defer { av.pointee.av_dict_free(&options) }
             for option in target.options { _ = av.pointee.av_dict_set(&options, option.key, option.value, 0) }

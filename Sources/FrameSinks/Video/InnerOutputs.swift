@@ -74,17 +74,21 @@ final class InnerOutputs {
         files: OwnFiles,
         _ av: UnsafePointer<fs_ffmpeg>
     ) {
-        guard let open = context.pointee.io_open, let close = context.pointee.io_close2 else { return nil }
+        guard let open = fs_AVFormatContext_io_open(context).pointee,
+            let close = fs_AVFormatContext_io_close2(context).pointee
+        else { return nil }
         (self.av, self.gathers, self.files, original) = (av, gathers, files, (open, close))
-        interruption = context.pointee.interrupt_callback
-        context.pointee.opaque = Unmanaged.passUnretained(self).toOpaque()
-        context.pointee.io_open = { context, result, address, flags, options in
-            guard let own = context?.pointee.opaque, let result, let address else { return -EINVAL }
+        interruption = fs_AVFormatContext_interrupt_callback(context).pointee
+        fs_AVFormatContext_opaque(context).pointee = Unmanaged.passUnretained(self).toOpaque()
+        fs_AVFormatContext_io_open(context).pointee = { context, result, address, flags, options in
+            guard let context, let own = fs_AVFormatContext_opaque(context).pointee, let result, let address else {
+                return -EINVAL
+            }
             return Unmanaged<InnerOutputs>.fromOpaque(own).takeUnretainedValue()
                 .open(context, result, address, flags, options)
         }
-        context.pointee.io_close2 = { context, output in
-            guard let own = context?.pointee.opaque, let output else { return 0 }
+        fs_AVFormatContext_io_close2(context).pointee = { context, output in
+            guard let context, let own = fs_AVFormatContext_opaque(context).pointee, let output else { return 0 }
             return Unmanaged<InnerOutputs>.fromOpaque(own).takeUnretainedValue().close(context, output)
         }
     }

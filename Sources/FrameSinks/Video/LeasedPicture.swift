@@ -56,7 +56,7 @@ final class LeasedPicture {
         picture.pointee.linesize.3 = strides[3]
         // Read-only memory: FFmpeg copies before it would write.
         let lease = Unmanaged.passRetained(Lease(leased)).toOpaque()
-        picture.pointee.buf.0 = av.pointee.av_buffer_create(
+        fs_AVFrame_buf(picture).pointee.0 = av.pointee.av_buffer_create(
             UnsafeMutablePointer(mutating: first),
             layout.planes[0].size,
             { lease, _ in
@@ -66,7 +66,7 @@ final class LeasedPicture {
             lease,
             AV_BUFFER_FLAG_READONLY
         )
-        if picture.pointee.buf.0 == nil {
+        if fs_AVFrame_buf(picture).pointee.0 == nil {
             Unmanaged<Lease>.fromOpaque(lease).release()
             throw .codec("out of memory")
         }

@@ -50,11 +50,12 @@ public final class VideoEncoder {
         guard let context = made, let packet = av.pointee.av_packet_alloc() else { throw .codec("out of memory") }
         context.pointee.width = Int32(layout.width)
         context.pointee.height = Int32(layout.height)
-        context.pointee.pix_fmt = target.format
-        context.pointee.color_primaries = target.colorSpace.ffmpegPrimaries
-        context.pointee.color_trc = target.colorSpace.ffmpegTransfer
-        context.pointee.colorspace = target.colorSpace.ffmpegMatrix
-        context.pointee.color_range = target.colorSpace.range == .full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
+        fs_AVCodecContext_pix_fmt(context).pointee = target.format
+        fs_AVCodecContext_color_primaries(context).pointee = target.colorSpace.ffmpegPrimaries
+        fs_AVCodecContext_color_trc(context).pointee = target.colorSpace.ffmpegTransfer
+        fs_AVCodecContext_colorspace(context).pointee = target.colorSpace.ffmpegMatrix
+        fs_AVCodecContext_color_range(context).pointee =
+            target.colorSpace.range == .full ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
         options.apply(to: context, av)
         let result = av.pointee.avcodec_open2(context, encoder, nil)
         guard result >= 0 else {
@@ -79,7 +80,7 @@ public final class VideoEncoder {
     public var readsFramesInPlace: Bool { converter == nil }
 
     /// What `AVCodecParameters` need beside the format: the pixels of raw video.
-    var pixelFormat: Int32 { context.pointee.pix_fmt.rawValue }
+    var pixelFormat: Int32 { fs_AVCodecContext_pix_fmt(context).pointee.rawValue }
     var tag: UInt32 { context.pointee.codec_tag }
 
     /// Encodes a frame's first image. Packets come as they are done: none, one, or several.

@@ -87,11 +87,11 @@ extension VideoOptions {
         // Pictures are numbered, and get their time back as packets: so it stays exact, whatever the encoder counts in.
         // The options were checked: at most 10000 a second.
         let rate = max(1, Int32((framesPerSecond * 1000).rounded()))
-        context.pointee.time_base = AVRational(num: 1000, den: rate)
-        context.pointee.framerate = AVRational(num: rate, den: 1000)
-        context.pointee.gop_size = codec.isIntra ? 1 : Int32(keyframeInterval)
-        context.pointee.max_b_frames = codec.isIntra ? 0 : Int32(bFrames)
-        context.pointee.thread_count = Int32(threads)
+        fs_AVCodecContext_time_base(context).pointee = AVRational(num: 1000, den: rate)
+        fs_AVCodecContext_framerate(context).pointee = AVRational(num: rate, den: 1000)
+        fs_AVCodecContext_gop_size(context).pointee = codec.isIntra ? 1 : Int32(keyframeInterval)
+        fs_AVCodecContext_max_b_frames(context).pointee = codec.isIntra ? 0 : Int32(bFrames)
+        fs_AVCodecContext_thread_count(context).pointee = Int32(threads)
         if let bitRate { context.pointee.bit_rate = Int64(bitRate) }
         guard let own = context.pointee.priv_data else { return }
         switch codec {
@@ -112,10 +112,10 @@ extension VideoOptions {
             guard bitRate == nil else { break }
             // qscale runs from 2, the best, to 31.
             let scale = 2 + Int32((Double(100 - (quality ?? 90)) * 29 / 99).rounded())
-            context.pointee.flags |= AV_CODEC_FLAG_QSCALE
-            context.pointee.global_quality = FF_QP2LAMBDA * scale
+            fs_AVCodecContext_flags(context).pointee |= AV_CODEC_FLAG_QSCALE
+            fs_AVCodecContext_global_quality(context).pointee = FF_QP2LAMBDA * scale
             // Frames are encoded one after the other: threads would each hold one.
-            context.pointee.thread_count = 1
+            fs_AVCodecContext_thread_count(context).pointee = 1
         case .fwht, .raw: break
         }
     }

@@ -56,20 +56,20 @@ final class MediaInput {
         FFmpegFailure.forgetComplaint()
         let index = av.pointee.av_find_best_stream(input, AVMEDIA_TYPE_VIDEO, -1, -1, nil, 0)
         guard index >= 0, index < input.pointee.nb_streams, let stream = input.pointee.streams[Int(index)],
-            let parameters = stream.pointee.codecpar,
+            let parameters = fs_AVStream_codecpar(stream).pointee,
             let codec = av.pointee.avcodec_find_decoder(parameters.pointee.codec_id)
         else { throw .noVideo(path: path) }
         for other in 0..<Int(input.pointee.nb_streams) where other != Int(index) {
-            input.pointee.streams[other]?.pointee.discard = AVDISCARD_ALL
+            if let other = input.pointee.streams[other] { fs_AVStream_discard(other).pointee = AVDISCARD_ALL }
         }
         decoder = av.pointee.avcodec_alloc_context3(codec)
         guard let context = decoder else { throw .open(path: path, reason: "out of memory") }
         result = av.pointee.avcodec_parameters_to_context(context, parameters)
         if result >= 0 {
-            context.pointee.max_pixels = mostPixels
-            context.pointee.pkt_timebase = stream.pointee.time_base
+            fs_AVCodecContext_max_pixels(context).pointee = mostPixels
+            fs_AVCodecContext_pkt_timebase(context).pointee = fs_AVStream_time_base(stream).pointee
             // Cropped to the pixel at the left, too; and damaged pictures are flagged, not left out.
-            context.pointee.flags |= AV_CODEC_FLAG_UNALIGNED | AV_CODEC_FLAG_OUTPUT_CORRUPT
+            fs_AVCodecContext_flags(context).pointee |= AV_CODEC_FLAG_UNALIGNED | AV_CODEC_FLAG_OUTPUT_CORRUPT
             result = av.pointee.avcodec_open2(context, codec, nil)
         }
         guard result >= 0 else { throw .open(path: path, reason: FFmpegFailure(result, av).text) }
@@ -84,10 +84,13 @@ final class MediaInput {
         _ mostPixels: Int64
     ) throws(VideoFileError) {
         for index in 0..<Int(input.pointee.nb_streams) {
-            guard let parameters = input.pointee.streams[index]?.pointee.codecpar,
+            guard let stream = input.pointee.streams[index], let parameters = fs_AVStream_codecpar(stream).pointee,
                 parameters.pointee.codec_type == AVMEDIA_TYPE_VIDEO
             else { continue }
-            let (width, height) = (Int64(parameters.pointee.width), Int64(parameters.pointee.height))
+            let (width, height) = (
+                Int64(fs_AVCodecParameters_width(parameters).pointee),
+                Int64(fs_AVCodecParameters_height(parameters).pointee)
+            )
             if width > 0, height > 0, width * height > mostPixels {
                 throw .tooLarge(path: path, width: Int(width), height: Int(height), most: mostPixels)
             }
@@ -132,7 +135,7 @@ final class MediaInput {
 
     /// A time of the stream in ns; nil where there is none, or none that can be.
     func nanoseconds(_ time: Int64) -> Int64? {
-        let base = stream.pointee.time_base
+        let base = fs_AVStream_time_base(stream).pointee
         guard time != fs_av_nopts(), base.num > 0, base.den > 0 else { return nil }
         let scaled = av.pointee.av_rescale_q(time, base, AVRational(num: 1, den: 1_000_000_000))
         return scaled == .min ? nil : scaled
@@ -140,17 +143,17 @@ final class MediaInput {
 
     /// From one picture to the next by the file's average, in ns; nil where the file does not say.
     var interval: Int64? {
-        let rate = stream.pointee.avg_frame_rate
+        let rate = fs_AVStream_avg_frame_rate(stream).pointee
         guard rate.num > 0, rate.den > 0 else { return nil }
         return max(1, 1_000_000_000 * Int64(rate.den) / Int64(rate.num))
     }
 
     /// Goes to the beginning; false where the format can't.
     func seekToStart() -> Bool {
-        let start = stream.pointee.start_time
+        let start = fs_AVStream_start_time(stream).pointee
         let result = av.pointee.av_seek_frame(
             input,
-            stream.pointee.index,
+            fs_AVStream_index(stream).pointee,
             start == fs_av_nopts() ? 0 : start,
             AVSEEK_FLAG_BACKWARD
         )

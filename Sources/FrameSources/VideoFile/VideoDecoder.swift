@@ -67,7 +67,7 @@ final class VideoDecoder {
     /// From one picture to the next by the file's average, in ns; nil where the file does not say.
     var interval: Int64? { media.interval }
     /// Of the file's first picture, in ns; nil where the file does not say.
-    var startTime: Int64? { media.nanoseconds(media.stream.pointee.start_time) }
+    var startTime: Int64? { media.nanoseconds(fs_AVStream_start_time(media.stream).pointee) }
     /// Whether the rate that was asked for is the file's own now.
     var tookRate: Bool { media.tookRate }
     /// Whether the file may be a picture rather than a video.
@@ -122,7 +122,7 @@ final class VideoDecoder {
             if result >= 0 {
                 failures = 0
                 defer { av.pointee.av_packet_unref(packet) }
-                guard packet.pointee.stream_index == media.stream.pointee.index else { continue }
+                guard packet.pointee.stream_index == fs_AVStream_index(media.stream).pointee else { continue }
                 if packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0 { packetIsDamaged = true }
                 let sent = av.pointee.avcodec_send_packet(media.context, packet)
                 if sent < 0 { try failed(sent) }
@@ -160,7 +160,7 @@ final class VideoDecoder {
 
     private func picture() throws(FFmpegFailure) -> Picture {
         let shape = try PictureShape(frame, of: media.input, media.stream, av)
-        let stamp = frame.pointee.best_effort_timestamp
+        let stamp = fs_AVFrame_best_effort_timestamp(frame).pointee
         if firstStamp == nil { firstStamp = stamp }
         // A stamp that comes twice says nothing new.
         let time = stamp == lastStamp ? nil : media.nanoseconds(stamp)
@@ -170,8 +170,8 @@ final class VideoDecoder {
             frame: frame,
             shape: shape,
             time: time,
-            isDamaged: packetIsDamaged || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
-                || frame.pointee.decode_error_flags != 0,
+            isDamaged: packetIsDamaged || fs_AVFrame_flags(frame).pointee & AV_FRAME_FLAG_CORRUPT != 0
+                || fs_AVFrame_decode_error_flags(frame).pointee != 0,
             lostBefore: lost
         )
     }
@@ -187,7 +187,7 @@ final class VideoDecoder {
         if media.seekToStart() {
             forget()
             // Some formats say that they seek, and come to another picture.
-            if try peek() != nil, frame.pointee.best_effort_timestamp == firstStamp { return }
+            if try peek() != nil, fs_AVFrame_best_effort_timestamp(frame).pointee == firstStamp { return }
         }
         media = try MediaInput(path: path, rate: rate, mostPixels: mostPixels, av)
         forget()
