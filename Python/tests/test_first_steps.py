@@ -228,6 +228,21 @@ def test_metadata_that_is_none_is_named() -> None:
         publisher.publish(bytes(64), metadata="x")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["timeout", "limit"])
+def test_a_pool_s_arguments_are_named(name: str) -> None:
+    from frameshare.remote import Pool
+
+    with pytest.raises(TypeError, match=name):
+        Pool(print, 1, None, **{name: "5"})  # type: ignore[arg-type]
+
+
+def test_a_worker_s_queue_is_named() -> None:
+    with pytest.raises(TypeError, match="queue"):
+        frameshare.Worker("camera", "g", print, queue="1")  # type: ignore[arg-type]
+    with pytest.raises(frameshare.InvalidArgument, match="queue"):
+        frameshare.Worker("camera", "g", print, queue=0)  # type: ignore[arg-type]
+
+
 # Other packages are loaded when they are needed
 
 WITHOUT_NUMPY = """

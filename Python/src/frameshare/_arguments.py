@@ -10,7 +10,7 @@ from typing import Any
 from . import errors
 from ._native import encoded, nanoseconds
 
-__all__ = ["LONGEST", "bounded", "encoded", "mapping", "names", "nanoseconds", "positive", "seconds", "text", "whole"]
+__all__ = ["LONGEST", "bounded", "encoded", "mapping", "names", "nanoseconds", "number", "positive", "seconds", "text", "whole"]
 
 #: The longest time that means anything, in seconds: 146 years.
 LONGEST = 2.0**62 / 1e9
@@ -34,21 +34,22 @@ def whole(name: str, number: int, least: int = 0, most: int = 2**32 - 1) -> int:
 
 def seconds(name: str, value: float) -> float:
     """A length of time: a number of seconds, 0 or more."""
-    number = _number(name, value, "a number of seconds")
-    if math.isnan(number) or number < 0:
+    checked = number(name, value, "a number of seconds")
+    if math.isnan(checked) or checked < 0:
         raise errors.InvalidArgument(f"{name} is {value!r}; give 0 seconds or more")
-    return number
+    return checked
 
 
 def positive(name: str, value: float, unit: str) -> float:
     """A number of more than 0."""
-    number = _number(name, value, f"a number of {unit}")
-    if not 0 < number < math.inf:
+    checked = number(name, value, f"a number of {unit}")
+    if not 0 < checked < math.inf:
         raise errors.InvalidArgument(f"{name} is {value!r}; give {unit}, more than 0")
-    return number
+    return checked
 
 
-def _number(name: str, value: Any, wanted: str) -> float:
+def number(name: str, value: Any, wanted: str) -> float:
+    """A number of any size; a text is none."""
     try:
         if isinstance(value, (str, bytes, bytearray)):  # float() would read them, which hides a mistake
             raise TypeError

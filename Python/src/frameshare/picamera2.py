@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import errors
+from ._arguments import whole
 from ._camera import CameraPool, camera_pool, control_value, controls, typed_metadata
 from ._tap import Tap
 from ._waiting import interrupts_held, join
@@ -55,6 +56,10 @@ class _Generation:
     out: dict[int, Any] = field(default_factory=dict)
 
 
+#: Any whole number, whose bounds are looked at elsewhere.
+_ANY = (-(2**63), 2**63)
+
+
 class Sharing:
     """A camera that is being shared. ``close()`` ends it; the camera goes on."""
 
@@ -68,11 +73,12 @@ class Sharing:
         metadata_limit: int,
         options: dict[str, Any],
     ) -> None:
-        if ring is not None and not 0 <= ring <= 1000:
+        source_need = whole("source_need", source_need)
+        if ring is not None and not 0 <= whole("ring", ring, *_ANY) <= 1000:
             raise errors.InvalidArgument(f"a ring of {ring} frames is not possible; ask for 1 to 1000, 0 never copies")
         if options.pop("stall_limit", 0) != 0:
             raise errors.InvalidArgument("a camera waits for nobody: leave stall_limit out, and give a slow reader a larger budget")
-        if not 0 < metadata_limit <= 16 << 20:
+        if not 0 < whole("metadata_limit", metadata_limit, *_ANY) <= 16 << 20:
             raise errors.InvalidArgument(f"metadata_limit={metadata_limit} is not possible; ask for 1 to {16 << 20} bytes")
         self._picam2 = picam2
         # Guards the requests that are out; taken last of all, after picamera2's own locks too.
@@ -81,7 +87,7 @@ class Sharing:
         self._changing = threading.Lock()
         self._closed, self._pid = False, os.getpid()
         self._ring, self._source_need = ring, 1 if ring else source_need
-        self._room, self._limit = min(metadata_capacity, metadata_limit), metadata_limit
+        self._room, self._limit = min(whole("metadata_capacity", metadata_capacity), metadata_limit), metadata_limit
         # What was said in the log already.
         self._said: set[str] = set()
         pool = camera_pool(picam2)

@@ -10,6 +10,7 @@ import threading
 from typing import Any, Callable, Iterable
 
 from . import errors
+from ._arguments import whole
 from .frames import Frame
 from .groups import Reply
 from .subscriber import Subscriber
@@ -48,6 +49,7 @@ class Worker:
             raise errors.InvalidArgument("a worker needs a channel (or FRAMESHARE_CHANNEL) and a function to handle frames")
         self._handle = handle
         self._stopping = False
+        queue = whole("queue", queue, 1)
         options.setdefault("budget", queue + 1)
         #: Its connection to the channel.
         self.subscriber = Subscriber(channel, group=group, streams=streams, policy=f"queue:{queue}", **options)

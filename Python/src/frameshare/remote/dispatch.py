@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from typing import Any, Callable
 
 from .. import errors
-from .._arguments import LONGEST, bounded
+from .._arguments import LONGEST, bounded, number, whole
 from .._waiting import Condition, interrupts_held, join
 from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried
@@ -54,8 +54,9 @@ class Dispatcher:
     ) -> None:
         if isinstance(count, bool) or not hasattr(count, "__index__") or count < 1:
             raise errors.InvalidArgument(f"a pool of {count!r} processes is not possible; ask for 1 or more")
-        if timeout is not None and not timeout > 0:
+        if timeout is not None and not number("timeout", timeout, "a number of seconds, or None") > 0:
             raise errors.InvalidArgument(f"timeout={timeout!r} is not possible; give seconds above 0, or None for no limit")
+        limit = None if limit is None else whole("limit", limit)
         self._timeout, self._limit, self._pid = timeout, limit, os.getpid()
         self._idle = self._lock = Condition()
         self._backlog: deque[Job] = deque()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from .. import errors
+from .._arguments import bounded
 from .child import Taker
 from .dispatch import Dispatcher
 from .request import RemoteRequest, shaped
@@ -123,7 +124,7 @@ class Picamera2Proxy:
 
     def join(self, timeout: float | None = None) -> None:
         """Waits for the end of the process."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout is None else time.monotonic() + bounded("timeout", timeout)
         while self.is_alive() and (end is None or time.monotonic() < end):
             time.sleep(0.01)
 
