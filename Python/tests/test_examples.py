@@ -169,6 +169,14 @@ def test_clips_begin_before_the_event(start, tmp_path, command):
     assert re.search(r"clip-000\.mp4: [1-9] frames", finished(recorder))
 
 
+def test_a_recording(start, command, tmp_path):
+    publish(start, frames=1_000_000)
+    environment = {**os.environ, "PATH": f"{Path(command).parent}:{os.environ['PATH']}"}
+    output = finished(start(str(EXAMPLES / "record.py"), "camera0", "film.mp4", "1", cwd=tmp_path, env=environment))
+    assert re.search(r"^[1-9]\d* frames recorded, \d+ lost$", output, re.M), output
+    assert (tmp_path / "film.mp4").stat().st_size > 1000
+
+
 def test_frames_that_change_their_size(start):
     output = finished(start(str(EXAMPLES / "change_size.py")))
     assert output == "generation 1 has 320x240\ngeneration 2 has 640x480\n"
