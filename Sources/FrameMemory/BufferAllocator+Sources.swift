@@ -5,7 +5,7 @@ internal import SystemPackage
 /// One buffer of each kind.
 extension BufferAllocator {
     /// Ordinary memory, which only the mapping made here can write.
-    func memfd(size: Int, name: String, _ findings: inout Findings) throws(MemoryError) -> FrameBuffer {
+    func memfd(size: Int, name: String, _ findings: inout Findings) throws(MemoryError) -> BufferMemory {
         let memfd = try Memfd.createEmpty(name: name, size: size)
         // The writable mapping must exist before the seal that forbids new ones.
         let mapping = try Mapping(descriptor: memfd.number, size: size, access: .readWrite)
@@ -27,13 +27,40 @@ extension BufferAllocator {
             protection = .none
             if findings.notes.isEmpty { findings.notes.append("readers can't be kept from writing: \(error)") }
         }
-        return FrameBuffer(
+        return BufferMemory(
             owning: memfd,
             kind: .memfd,
             size: size,
             writeProtection: protection,
-            writableMapping: mapping
+            mapping: mapping
         )
+    }
+
+    /// Buffers one behind the other, each from a page's beginning on, in one memfd; in several where the limit of a file's
+    /// size allows no such large one.
+    func memfds(
+        count: Int,
+        size: Int,
+        name: String,
+        _ findings: inout Findings
+    ) throws(MemoryError) -> [FrameBuffer] {
+        let page = BufferMemory.alignment
+        let (padded, overflow) = size.addingReportingOverflow(page - 1)
+        guard !overflow else { throw .badSize(size) }
+        let stride = padded / page * page
+        guard !count.multipliedReportingOverflow(by: stride).overflow else { throw .badSize(size) }
+        // At least one: a memfd that is too large even so is refused with the limit's name.
+        let most = max(1, min(count, Memfd.fileSizeLimit.map { $0 / stride } ?? count))
+        var buffers: [FrameBuffer] = []
+        // Not reserved beyond reason: a hopeless count is to fail by its first refused memfd.
+        buffers.reserveCapacity(min(count, 1024))
+        for (number, first) in Swift.stride(from: 0, to: count, by: most).enumerated() {
+            let there = min(most, count - first)
+            // The last one ends where its bytes do: the kernel rounds up by itself.
+            let memory = try memfd(size: stride * (there - 1) + size, name: "\(name):\(number)", &findings)
+            for i in 0..<there { buffers.append(try FrameBuffer(in: memory, offset: i * stride, size: size)) }
+        }
+        return buffers
     }
 
     private func wantsHugePages(_ size: Int) -> Bool {

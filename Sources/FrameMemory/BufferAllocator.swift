@@ -62,13 +62,17 @@ public struct BufferAllocator: Sendable {
 
     /// Allocates `count` buffers of `size` bytes, all from the same source. When one can't be had the others are given
     /// back, and the next source is tried.
-    /// - Parameter name: shown in `/proc/*/maps` (memfd) and debugfs `dma_buf/bufinfo`
+    /// - Parameters:
+    ///   - name: shown in `/proc/*/maps` (memfd) and debugfs `dma_buf/bufinfo`
+    ///   - together: buffers of ordinary memory share one descriptor, in which each has its ``FrameBuffer/offset``. Those that
+    ///     a device imports have a descriptor each in any case
     /// - Throws: `doesNotFit` before anything is allocated; `nothingAvailable` with every attempt; where only one
     ///   source was asked for, what kept it.
     public func allocate(
         count: Int,
         size: Int,
-        name: String
+        name: String,
+        together: Bool = false
     ) throws(MemoryError) -> (buffers: [FrameBuffer], report: AllocationReport) {
         guard size > 0, count > 0 else { throw .badSize(size) }
         let (total, overflow) = count.multipliedReportingOverflow(by: size)
@@ -84,6 +88,7 @@ public struct BufferAllocator: Sendable {
                     count: count,
                     size: size,
                     name: name,
+                    together: together,
                     from: source,
                     budget: budget,
                     &findings
@@ -110,6 +115,7 @@ public struct BufferAllocator: Sendable {
         count: Int,
         size: Int,
         name: String,
+        together: Bool,
         from source: Source,
         budget: MemoryBudget,
         _ findings: inout Findings
@@ -118,8 +124,13 @@ public struct BufferAllocator: Sendable {
         // Not reserved beyond reason: a hopeless count is to fail by its first refused buffer.
         buffers.reserveCapacity(min(count, 1024))
         switch source {
+        case .memfd where together:
+            return try memfds(count: count, size: size, name: name, &findings)
         case .memfd:
-            for i in 0..<count { buffers.append(try memfd(size: size, name: "\(name):\(i)", &findings)) }
+            for i in 0..<count {
+                let memory = try memfd(size: size, name: "\(name):\(i)", &findings)
+                buffers.append(try FrameBuffer(in: memory, offset: 0, size: size))
+            }
         case .heap(let heap):
             try budget.check(heap: heap, total: count * size)
             let device = try open(paths.dmaHeaps + "/" + heap)

@@ -2,19 +2,40 @@ internal import CLinuxMedia
 internal import Glibc
 internal import SystemPackage
 
-/// One descriptor with image bytes behind it. Closed with its last reference; mappings keep themselves.
+/// Image bytes of one slot: a descriptor of their own, or a part of one that has the buffers of many slots. The descriptor is
+/// closed with its last buffer; mappings keep themselves.
 public final class FrameBuffer: Sendable {
-    public let kind: MemoryKind
     /// In bytes.
     public let size: Int
-    /// Whether a process that is given the descriptor can write through it.
-    public let writeProtection: WriteProtection
+    /// Where it begins in its descriptor, in bytes: a multiple of the page's size.
+    public let offset: Int
     /// The mapping through which this process may write; nil for a buffer that only others write.
     public let writableMapping: Mapping?
-    private let owned: OwnedDescriptor
+    /// What it lies in: the same object for all buffers of one descriptor.
+    package let memory: BufferMemory
 
-    /// The descriptor's number; it stays valid as long as this object.
-    public var descriptor: Int32 { owned.number }
+    public var kind: MemoryKind { memory.kind }
+    /// Whether a process that is given the descriptor can write through it.
+    public var writeProtection: WriteProtection { memory.writeProtection }
+    /// The descriptor's number; it stays valid as long as this object. The buffer begins at ``offset``.
+    public var descriptor: Int32 { memory.descriptor }
+
+    /// A part of a memory.
+    /// - Throws: `badSize`, `tooSmall` where the memory ends before it, `badOffset` where it can't be mapped alone.
+    package init(in memory: BufferMemory, offset: Int, size: Int) throws(MemoryError) {
+        guard size > 0 else { throw .badSize(size) }
+        guard offset >= 0, offset % BufferMemory.alignment == 0 else { throw .badOffset(offset) }
+        let (end, overflow) = offset.addingReportingOverflow(size)
+        guard !overflow, end <= memory.size else {
+            throw .tooSmall(found: memory.size, needed: overflow ? .max : end)
+        }
+        (self.memory, self.offset, self.size) = (memory, offset, size)
+        if let whole = memory.mapping, whole.access == .readWrite {
+            writableMapping = Mapping(part: whole, offset: offset, size: size)
+        } else {
+            writableMapping = nil
+        }
+    }
 
     /// Adopts a descriptor that someone else made: a driver's export, or what a peer sent. Its kind and size are
     /// verified first.
@@ -33,13 +54,14 @@ public final class FrameBuffer: Sendable {
         reserving: Bool = false
     ) throws(MemoryError) {
         if reserving { try Self.reserve(descriptor.number, kind: kind, size: size) }
-        let seals = try Self.verified(descriptor: descriptor.number, kind: kind, size: size)
-        writableMapping = writable ? try Mapping(descriptor: descriptor.number, size: size, access: .readWrite) : nil
-        self.kind = kind
-        self.size = size
-        let holds = Self.confirms(writeProtection, descriptor: descriptor.number, kind: kind, seals: seals)
-        self.writeProtection = holds ? writeProtection : .none
-        owned = descriptor
+        memory = try BufferMemory(
+            adopting: descriptor,
+            kind: kind,
+            size: size,
+            writeProtection: writeProtection,
+            mapped: writable ? .readWrite : nil
+        )
+        (offset, self.size, writableMapping) = (0, size, memory.mapping)
     }
 
     /// Leaves alone what is no memfd of that size: verifying it says so.
@@ -51,35 +73,28 @@ public final class FrameBuffer: Sendable {
         try Memfd.reserve(number, size: size)
     }
 
-    private static func confirms(
-        _ protection: WriteProtection,
-        descriptor: Int32,
-        kind: MemoryKind,
-        seals: Int32
-    ) -> Bool {
-        switch protection {
-        case .sealed: return !kind.isDMABuf && seals & (FS_SEAL_FUTURE_WRITE | FS_SEAL_WRITE) != 0
-        case .readOnlyExport:
-            // A dma-buf that was exported read-only can't be opened anew for writing either; any other file can.
-            let flags = fcntl(descriptor, F_GETFL)
-            return kind.isDMABuf && flags >= 0 && flags & O_ACCMODE == O_RDONLY
-        case .none: return true
-        }
-    }
-
-    /// For the allocator, which has made and verified all of it.
-    init(
+    /// For the allocator: a buffer that has its memory for itself.
+    convenience init(
         owning descriptor: consuming OwnedDescriptor,
         kind: MemoryKind,
         size: Int,
         writeProtection: WriteProtection,
         writableMapping: Mapping?
     ) {
-        owned = descriptor
-        self.kind = kind
-        self.size = size
-        self.writeProtection = writeProtection
-        self.writableMapping = writableMapping
+        self.init(
+            wholeOf: BufferMemory(
+                owning: descriptor,
+                kind: kind,
+                size: size,
+                writeProtection: writeProtection,
+                mapping: writableMapping
+            )
+        )
+    }
+
+    private init(wholeOf memory: BufferMemory) {
+        self.memory = memory
+        (offset, size, writableMapping) = (0, memory.size, memory.mapping)
     }
 
     /// Maps the buffer into this process. For writing, what is mapped already is returned.
@@ -87,7 +102,10 @@ public final class FrameBuffer: Sendable {
     /// A mapping costs page faults when it is first touched (``Mapping/prefault()``), so keep it, and map once.
     public func map(_ access: Mapping.Access) throws(MemoryError) -> Mapping {
         if access == .readWrite, let writableMapping { return writableMapping }
-        return try Mapping(descriptor: descriptor, size: size, access: access)
+        if access == .read, let whole = memory.mapping, whole.access == .read {
+            return Mapping(part: whole, offset: offset, size: size)
+        }
+        return try Mapping(descriptor: descriptor, size: size, access: access, offset: offset)
     }
 
     /// Announces that the CPU will touch the bytes (`DMA_BUF_IOCTL_SYNC`, Documentation/driver-api/dma-buf.rst).
@@ -130,7 +148,7 @@ public final class FrameBuffer: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }
         // What has blocks of the page's size has no huge pages; a tmpfs may say larger ones, too.
-        guard Int(status.st_blksize) <= Self.pageSize || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else {
+        guard Int(status.st_blksize) <= BufferMemory.alignment || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else {
             throw .hugeTLB
         }
         guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }
@@ -140,6 +158,4 @@ public final class FrameBuffer: Sendable {
         guard overflow || present >= size else { throw .sparse(found: present, needed: size) }
         return seals
     }
-
-    private static let pageSize = Int(getpagesize())
 }

@@ -2,7 +2,7 @@ internal import CLinuxMedia
 internal import Glibc
 internal import SystemPackage
 
-/// A shared mapping of a descriptor into this process; unmapped with its last reference.
+/// A shared mapping of a descriptor into this process, or a part of one; unmapped with the last reference to it or its parts.
 // @unchecked: an address and a size that never change. What is behind it is shared memory, whose users order their
 // accesses themselves (tickets for frames, atomics for control words).
 public final class Mapping: @unchecked Sendable {
@@ -17,6 +17,8 @@ public final class Mapping: @unchecked Sendable {
     public let baseAddress: UnsafeMutableRawPointer
     /// In bytes, as asked for.
     public let size: Int
+    /// What this is a part of, and is unmapped with; nil: it is unmapped by itself.
+    private let whole: Mapping?
 
     /// Maps `size` bytes of a descriptor, from its start or from `offset` on (`mmap(2)`, `MAP_SHARED`).
     public init(descriptor: Int32, size: Int, access: Access, offset: Int = 0) throws(MemoryError) {
@@ -28,9 +30,19 @@ public final class Mapping: @unchecked Sendable {
         baseAddress = address
         self.size = size
         self.access = access
+        whole = nil
     }
 
-    deinit { munmap(baseAddress, size) }
+    /// A part of a mapping, which keeps that.
+    ///
+    /// Invariant: the part lies in the whole. Its maker has checked both.
+    init(part whole: Mapping, offset: Int, size: Int) {
+        precondition(offset >= 0 && size > 0 && offset <= whole.size && size <= whole.size - offset)
+        baseAddress = whole.baseAddress + offset
+        (self.size, access, self.whole) = (size, whole.access, whole)
+    }
+
+    deinit { if whole == nil { munmap(baseAddress, size) } }
 
     /// Runs `body` with the mapped bytes, which are valid in it alone.
     public func withBytes<Result, Failure: Error>(

@@ -30,12 +30,18 @@ enum Memfd {
 
     /// Takes the memory for all of it (fallocate(2)).
     static func reserve(_ number: Int32, size: Int) throws(MemoryError) {
-        let result = fs_allocate(number, Int64(size))
-        guard result == 0 else {
-            switch Errno(rawValue: -result) {
-            case .noSpace, .noMemory, .fileTooLarge: throw .outOfMemory(asked: size, source: "memfd")
-            case let errno: throw .call("fallocate", errno)
+        // Part by part: a signal makes the kernel give up the whole call, and signals may come often.
+        var offset = 0
+        while offset < size {
+            let part = min(size - offset, 64 << 20)
+            let result = fs_allocate(number, Int64(offset), Int64(part))
+            guard result == 0 else {
+                switch Errno(rawValue: -result) {
+                case .noSpace, .noMemory, .fileTooLarge: throw .outOfMemory(asked: size, source: "memfd")
+                case let errno: throw .call("fallocate", errno)
+                }
             }
+            offset += part
         }
     }
 
@@ -53,5 +59,6 @@ enum Memfd {
         guard result == 0 else { throw .call("fcntl(F_ADD_SEALS)", Errno(rawValue: -result)) }
     }
 
-    private static var fileSizeLimit: Int? { ProcessLimit.fileSize.soft }
+    /// The largest memfd; nil: as large as memory allows.
+    static var fileSizeLimit: Int? { ProcessLimit.fileSize.soft }
 }

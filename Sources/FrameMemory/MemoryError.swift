@@ -14,6 +14,8 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
     case outOfMemory(asked: Int, source: String)
     /// A size that is not possible.
     case badSize(Int)
+    /// A place in a descriptor that no page begins at, in bytes.
+    case badOffset(Int)
     /// A descriptor does not hold as many bytes as its sender says.
     case tooSmall(found: Int, needed: Int)
     /// A memfd with holes: what is missing would come at its readers' expense.
@@ -45,6 +47,8 @@ public enum MemoryError: Error, Sendable, Hashable, CustomStringConvertible {
         case .outOfMemory(let asked, let source):
             return "\(source) has no room for \(Self.megabytes(asked)); use fewer slots, or a smaller image"
         case .badSize(let size): return "a buffer of \(size) bytes is not possible"
+        case .badOffset(let offset):
+            return "a buffer can't begin at byte \(offset) of its descriptor: no page does"
         case .tooSmall(let found, let needed):
             return "a buffer has \(found) bytes where its sender says \(needed): it would fault when read"
         case .sparse(let found, let needed):

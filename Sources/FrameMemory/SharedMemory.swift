@@ -5,7 +5,7 @@ public final class SharedMemory: Sendable {
     public let size: Int
     private let owned: OwnedDescriptor
 
-    /// The memfd's number; it stays valid as long as this object.
+    /// The memfd's number; it stays valid as long as this object. -1 where a peer made it: its mapping is enough.
     public var descriptor: Int32 { owned.number }
 
     /// Makes zeroed memory. Its space is reserved now, so that it can't be missing later.
@@ -24,6 +24,6 @@ public final class SharedMemory: Sendable {
         try FrameBuffer.verify(descriptor: descriptor.number, kind: .memfd, size: size)
         mapping = try Mapping(descriptor: descriptor.number, size: size, access: access)
         self.size = size
-        owned = descriptor
+        owned = OwnedDescriptor(owning: -1)
     }
 }

@@ -1,10 +1,12 @@
 internal import FrameShare
 internal import FrameShareCHeader
 
-/// A plane's buffer: where it is mapped and its descriptor.
+/// A plane's buffer: where it is mapped, and its descriptor.
 struct PlaneMemory {
     var base: UnsafeMutableRawPointer?
     var descriptor: Int32
+    /// Where the buffer begins in the descriptor.
+    var offset: Int
 }
 
 /// Describes an image as C has it.
@@ -42,7 +44,7 @@ func cImage(
                 planes[i].row_bytes = info.planes[i].rowBytes(width: layout.width) ?? 0
                 planes[i].rows = info.planes[i].rows(height: layout.height) ?? 0
             }
-            planes[i].offset = plane.offset
+            planes[i].offset = memory.offset + plane.offset
             planes[i].fd = memory.descriptor
             planes[i].buffer = UInt32(clamping: plane.buffer)
         }
@@ -54,9 +56,10 @@ func cImage(
 /// A frame's image as C has it. Its pointers are valid as long as the frame.
 func cImage(_ image: borrowing Image) -> frameshare_image {
     // The planes' bytes lie inside: the layout was checked against the buffers when they came.
-    var memory = InlineArray<4, PlaneMemory>(repeating: PlaneMemory(base: nil, descriptor: -1))
+    var memory = InlineArray<4, PlaneMemory>(repeating: PlaneMemory(base: nil, descriptor: -1, offset: 0))
     for i in 0..<min(4, image.layout.bufferCount) {
         memory[i].descriptor = image.descriptor(buffer: i) ?? -1
+        memory[i].offset = image.descriptorOffset(buffer: i)
         memory[i].base = image.bytes(buffer: i).withUnsafeBytes { UnsafeMutableRawPointer(mutating: $0.baseAddress) }
     }
     var used = InlineArray<4, Int>(repeating: 0)

@@ -30,7 +30,14 @@ struct FilledSlot: ~Copyable, Sendable {
             kind: first.kind,
             protection: first.writeProtection,
             bytesUsed: { stream.layout.planes[$0].size },
-            memory: { PlaneMemory(base: buffers[$0].writableMapping?.baseAddress, descriptor: buffers[$0].descriptor) }
+            memory: {
+                let buffer = buffers[$0]
+                return PlaneMemory(
+                    base: buffer.writableMapping?.baseAddress,
+                    descriptor: buffer.descriptor,
+                    offset: buffer.offset
+                )
+            }
         )
     }
 

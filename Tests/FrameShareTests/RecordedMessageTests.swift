@@ -44,7 +44,7 @@ struct RecordedMessageTests {
 
     @Test("a type that a newer minor version has is told from one that nobody has")
     func newerTypes() {
-        for (minor, isNewer) in [(0, false), (1, true), (255, true)] as [(UInt8, Bool)] {
+        for (minor, isNewer) in [(0, false), (1, false), (2, true), (255, true)] as [(UInt8, Bool)] {
             var bytes = Message.wake.encoded
             (bytes[5], bytes[6]) = (minor, 200)
             do throws(Message.ReadError) {
@@ -53,7 +53,7 @@ struct RecordedMessageTests {
             } catch {
                 #expect(error == .unknownType(200, ProtocolVersion(major: 3, minor: minor)))
                 #expect(error.isOfNewerType == isNewer)
-                let words = "unknown type 200; we speaks protocol 3.0, they 3.\(minor): we is older; update it"
+                let words = "unknown type 200; we speaks protocol 3.1, they 3.\(minor): we is older; update it"
                 #expect(error.text(reader: "we", sender: "they").hasSuffix(isNewer ? words : "unknown type 200"))
             }
         }

@@ -49,9 +49,29 @@ static void read_generation(struct attached *a) {
     get(&m, 2);                               // buffers
     get(&m, 4);                               // its record's size
     a->buffer_size = (int64_t)get(&m, 8);
+    a->memory_size = (size_t)a->buffer_size;
     if (m.fd_count != 2) give_up("a generation without its two descriptors");
     a->table_fd = m.fds[0];
     a->lane_fd = m.fds[1];
+}
+
+/// How many descriptors there are for the only buffer of the only stream.
+static int64_t read_places(struct attached *a) {
+    get(&m, 4);                               // generation
+    int64_t descriptors = (int64_t)get(&m, 8);
+    get(&m, 2);                               // streams
+    get(&m, 4);
+    get(&m, 2);                               // buffers
+    get(&m, 4);
+    if (get(&m, 2) != 1) give_up("the slots lie in more than one run");
+    get(&m, 4);
+    int64_t slots = (int64_t)get(&m, 8);
+    get(&m, 8);                               // its first descriptor
+    int64_t step = (int64_t)get(&m, 8);
+    get(&m, 8);                               // its first offset
+    int64_t stride = (int64_t)get(&m, 8);
+    if (step == 0) a->memory_size = (size_t)(stride * (slots - 1) + a->buffer_size);
+    return descriptors;
 }
 
 void attach_until(struct attached *a, const char *path, int stage, int64_t depth, int pollable) {
@@ -78,9 +98,12 @@ void attach_until(struct attached *a, const char *path, int stage, int64_t depth
     if (a->lane_size < sizeof *a->lane + 8 * (size_t)a->depth) give_up("a lane that is too small");
     a->lane = map(a->lane_fd, a->lane_size, PROT_READ | PROT_WRITE);
     if (stage == AFTER_GENERATION) return;
-    while (a->buffer_count < a->slots) {
-        expect(a->socket, BUFFERS);
+    if (!receive_message(a->socket, &m)) give_up("the publisher hung up before the buffers");
+    int64_t wanted = type_of(&m) == PLACES ? read_places(a) : a->slots;
+    for (;;) {
         for (int i = 0; i < m.fd_count; i++) a->buffers[a->buffer_count++] = m.fds[i];
+        if (a->buffer_count >= wanted) break;
+        expect(a->socket, BUFFERS);
     }
     if (stage == AFTER_BUFFERS) return;
     begin(&m, READY);

@@ -8,9 +8,10 @@ struct attached {
     int socket, page_fd, wake_fd, table_fd, lane_fd;
     uint32_t generation;
     int64_t slots, depth;
-    int buffers[FS_MAX_SLOTS];
+    int buffers[FS_MAX_SLOTS];                // all descriptors, of which a pool may have one alone
     int buffer_count;
-    int64_t buffer_size;
+    int64_t buffer_size;                      // of one slot
+    size_t memory_size;                       // of one descriptor
     volatile struct fs_lane *lane;
     volatile struct fs_channel_page *page;
     volatile struct fs_wake_page *wake_page;

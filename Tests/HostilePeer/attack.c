@@ -72,7 +72,7 @@ int write_attack(const char *path) {
     struct attached a = { 0 };
     attach_until(&a, path, AFTER_READY, 4, 0);
     say("attached user=%u", (unsigned)getuid());
-    for (int i = 0; i < a.buffer_count && i < 3; i++) attack("buffer", a.buffers[i], (size_t)a.buffer_size);
+    for (int i = 0; i < a.buffer_count && i < 3; i++) attack("buffer", a.buffers[i], a.memory_size);
     attack("frame-table", a.table_fd, sizeof(struct fs_frame_table));
     attack("channel-page", a.page_fd, sizeof(struct fs_channel_page));
     attack("wake-page", a.wake_fd, sizeof(struct fs_wake_page));

@@ -304,8 +304,7 @@ int try_every_call(const char *path) {
         { "channel-page", a.page_fd, sizeof(struct fs_channel_page), 0 },
         { "wake-page", a.wake_fd, sizeof(struct fs_wake_page), 0 },
         { "frame-table", a.table_fd, table, 0 },
-        { "buffer", a.buffers[0], (size_t)a.buffer_size, 0 },
-        { "last-buffer", a.buffers[a.buffer_count - 1], (size_t)a.buffer_size, 0 },
+        { "buffers", a.buffers[0], a.memory_size, 0 },
         { "lane", a.lane_fd, a.lane_size, 1 },
     };
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {

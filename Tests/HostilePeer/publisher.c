@@ -170,6 +170,43 @@ static void make_generation(int table, int lane) {
     if (!is("generation-no-descriptors") && !is("generation-one-descriptor")) m.fds[m.fd_count++] = lane;
 }
 
+#define STRIDE 4096
+
+/// All slots in one memory: what a publisher says of it is wrong in one number.
+static void make_places(int memory) {
+    begin(&m, PLACES);
+    put32(&m, (uint32_t)unless("places-of-another-generation", generation, 2));
+    put64(&m, is("places-descriptors-0") ? 0 : is("places-descriptors-huge") ? INT64_MAX : is("places-descriptors-2") ? 2 : 1);
+    int streams = is("places-streams-0") ? 0 : is("places-streams-2") ? 2 : 1;
+    put16(&m, (uint16_t)streams);
+    for (int s = 0; s < streams; s++) {
+        size_t stream = open_record(&m);
+        int buffers = is("places-buffers-0") ? 0 : is("places-buffers-2") ? 2 : 1;
+        put16(&m, (uint16_t)buffers);
+        for (int b = 0; b < buffers; b++) {
+            size_t buffer = open_record(&m);
+            int runs = is("places-runs-0") ? 0 : is("places-runs-2") ? 2 : is("places-runs-1025") ? 1025 : 1;
+            put16(&m, (uint16_t)runs);
+            for (int r = 0; r < runs; r++) {
+                size_t run = open_record(&m);
+                put64(&m, is("places-slots-0") ? 0 : is("places-slots-3") ? 3 : is("places-slots-huge") ? INT64_MAX : SLOTS);
+                put64(&m, is("places-descriptor-1") ? 1 : is("places-descriptor-negative") ? -1 : 0);
+                put64(&m, is("places-step-1") ? 1 : is("places-step-huge") ? INT64_MAX : 0);
+                put64(&m, is("places-offset-beyond") ? STRIDE : is("places-offset-huge") ? 1ll << 50 : is("places-offset-largest") ? INT64_MAX
+                    : is("places-offset-negative") ? -STRIDE : is("places-offset-unaligned") ? 64 : 0);
+                put64(&m, is("places-stride-beyond") ? STRIDE * 2 : is("places-stride-huge") ? 1ll << 50 : is("places-stride-largest") ? INT64_MAX
+                    : is("places-stride-negative") ? -STRIDE : is("places-stride-unaligned") ? STRIDE + 8 : STRIDE);
+                close_record(&m, run);
+            }
+            close_record(&m, buffer);
+        }
+        close_record(&m, stream);
+    }
+    if (is("places-short")) m.size -= 5;
+    if (!is("places-none")) m.fds[m.fd_count++] = memory;
+    if (is("places-descriptors-2") || is("places-too-many")) m.fds[m.fd_count++] = memory;
+}
+
 static void make_buffers(const int *buffers) {
     begin(&m, BUFFERS);
     put32(&m, (uint32_t)unless("buffers-of-another-generation", generation, 2));
@@ -327,8 +364,17 @@ static void serve(int socket) {
     }
     if (is("buffers-never")) goto wait;
     if (is("hang-up-before-buffers")) return;
-    make_buffers(buffers);
-    send_message(socket, &m);
+    if (strncmp(behaviour, "places-", 7) == 0) {
+        int pool = memory("places", STRIDE * (SLOTS - 1) + IMAGE_SIZE);
+        if (is("places-after-buffers")) make_buffers(buffers), m.fd_count = 1, send_message(socket, &m);
+        make_places(pool);
+        send_message(socket, &m);
+        if (is("places-twice")) make_places(pool), send_message(socket, &m);
+        if (is("places-none")) make_buffers(buffers), send_message(socket, &m);
+    } else {
+        make_buffers(buffers);
+        send_message(socket, &m);
+    }
     if (receive_message(socket, &m) && type_of(&m) == READY) say("ready");
     if (NEWER) {
         be_newer(page, wake, table, lane, socket, buffers);

@@ -29,7 +29,7 @@ static void attach_to_all(const char *path) {
     add_words(a.page_fd, sizeof(struct fs_channel_page));
     add_words(a.wake_fd, sizeof(struct fs_wake_page));
     add_words(a.table_fd, sizeof(struct fs_frame_table) + (size_t)a.slots * sizeof(struct fs_frame_record));
-    for (int i = 0; i < a.buffer_count && i < 8; i++) add_words(a.buffers[i], (size_t)a.buffer_size);
+    for (int i = 0; i < a.buffer_count && i < 8; i++) add_words(a.buffers[i], a.memory_size);
 }
 
 static volatile sig_atomic_t asked;

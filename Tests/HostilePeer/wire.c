@@ -33,7 +33,7 @@ void begin_with(struct message *m, uint32_t magic, uint16_t version, uint16_t ty
     put32(m, 0);                              // the size of what follows
 }
 
-static uint16_t spoken = VERSION;
+static uint16_t spoken = PRESENT;
 void speak(uint16_t version) { spoken = version; }
 
 void begin(struct message *m, uint16_t type) { begin_with(m, MAGIC, spoken, type); }

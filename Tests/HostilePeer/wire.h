@@ -6,6 +6,7 @@
 
 #define MAGIC 0x52534d46u
 #define VERSION 3                             // major in the low byte, minor in the high one
+#define PRESENT (VERSION | 1 << 8)
 #define NEWER_MINOR (VERSION | 7 << 8)
 #define HEADER_SIZE 12
 #define MAXIMUM_FDS 253
@@ -13,7 +14,7 @@
 enum {
     HELLO = 1, WELCOME = 2, REFUSED = 3, GENERATION = 4, BUFFERS = 5, READY = 6, SLOT_RELEASED = 7, WAKE = 8,
     STATISTICS_REQUEST = 9, STATISTICS = 10, ENDED = 11, GOODBYE = 12,
-    MADE_WAY = 17
+    MADE_WAY = 17, PLACES = 18
 };
 
 struct message {

@@ -13,6 +13,13 @@ static size_t place_of(const struct frameshare_image *c) {
     return (size_t)((hash * 0x9E3779B97F4A7C15u) >> 58);
 }
 
+/* Where a plane begins behind the first one of its buffer: the buffer itself lies elsewhere in each slot. */
+static size_t place_in_buffer(const struct frameshare_image *c, uint32_t plane) {
+    uint32_t first = 0;
+    while (c->planes[first].buffer != c->planes[plane].buffer) first++;
+    return c->planes[plane].offset - c->planes[first].offset;
+}
+
 /* Whether an image differs from the form's in nothing but where its bytes are, and how many hold data. */
 static bool fits(const Form *form, const struct frameshare_image *c) {
     const struct frameshare_image *own = &form->image;
@@ -21,8 +28,8 @@ static bool fits(const Form *form, const struct frameshare_image *c) {
     if (strcmp(own->stream, c->stream) != 0) return false;
     for (uint32_t i = 0; i < c->plane_count && i < FRAMESHARE_MAX_PLANES; i++) {
         const struct frameshare_plane *mine = &own->planes[i], *other = &c->planes[i];
-        if (mine->stride != other->stride || mine->size != other->size || mine->offset != other->offset) return false;
-        if (mine->buffer != other->buffer) return false;
+        if (mine->stride != other->stride || mine->size != other->size || mine->buffer != other->buffer) return false;
+        if (place_in_buffer(own, i) != place_in_buffer(c, i)) return false;
     }
     return true;
 }
@@ -66,7 +73,7 @@ static bool describe(Form *form) {
     PyObject *planes = PyTuple_New(c->plane_count);
     for (uint32_t i = 0; planes != NULL && i < c->plane_count; i++) {
         const struct frameshare_plane *plane = &c->planes[i];
-        PyObject *item = Py_BuildValue("nnnI", (Py_ssize_t)plane->offset, (Py_ssize_t)plane->stride,
+        PyObject *item = Py_BuildValue("nnnI", (Py_ssize_t)place_in_buffer(c, i), (Py_ssize_t)plane->stride,
                                        (Py_ssize_t)plane->size, plane->buffer);
         if (item == NULL) Py_CLEAR(planes);
         else PyTuple_SetItem(planes, i, item);

@@ -24,7 +24,7 @@ __all__ = ["Image", "PlaneLayout"]
 class PlaneLayout:
     """Where a plane lies, in bytes."""
 
-    #: From the start of its buffer to its first pixel.
+    #: From the start of ``fd`` to its first pixel. Slots of a memfd share one descriptor, so this differs from slot to slot.
     offset: int
     #: From one row to the next; 0 for a compressed format.
     stride: int

@@ -42,10 +42,10 @@ static inline int fs_get_seals(int fd) {
     return seals < 0 ? -errno : seals;
 }
 
-/// fallocate(2) of the whole range. Returns 0 or -errno.
-static inline int fs_allocate(int fd, int64_t size) {
+/// fallocate(2) of `size` bytes from `offset` on. Returns 0 or -errno.
+static inline int fs_allocate(int fd, int64_t offset, int64_t size) {
     int result;
-    do result = (int)syscall(SYS_fallocate, fd, 0, (int64_t)0, size); while (result < 0 && errno == EINTR);
+    do result = (int)syscall(SYS_fallocate, fd, 0, offset, size); while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : 0;
 }
 

@@ -6,9 +6,9 @@
 //          <-------------------------   refused  (text)                             or
 //          <-------------------------   madeWay  (nothing was said yet: connect again)  or
 //          <-------------------------   welcome  (fds: channel page, the user's wake page)
-//          <-------------------------   generation (fds: frame table, lane), buffers (fds) ...
+//          <-------------------------   generation (fds: frame table, lane), places (fds), buffers (fds) ...
 //   ready  ------------------------->
-//          <-------------------------   generation, buffers ...    at each reconfiguration
+//          <-------------------------   generation, places, buffers ...    at each reconfiguration
 //          <-------------------------   wake                       an armed event loop has something to take
 //   slotReleased ------------------->   when the channel page asks for it
 //   reply  ------------------------->   what a member of a group says of a frame (fd: a large one's bytes)
@@ -35,6 +35,9 @@ enum Message: Equatable {
     case madeWay
     case generation(GenerationOffer)
     case buffers(generation: UInt32, first: Int, count: Int)
+    /// Where the buffers of a generation lie, before its `buffers`; with the first of its descriptors. Not sent where each
+    /// buffer has a descriptor of its own.
+    case places(generation: UInt32, BufferPlaces)
     case ready(generation: UInt32)
     case slotReleased
     case wake
@@ -94,8 +97,10 @@ enum Message: Equatable {
         /// The first slot that is for copies; `slots` where there is none.
         var firstCopy: Int { slots - copySlots }
 
-        /// The descriptors that follow in `buffers` messages: slot by slot, in it stream by stream.
-        var descriptorCount: Int { slots * streams.reduce(0) { $0 + $1.stream.layout.bufferCount } }
+        /// Where the buffers are, unless a `places` message says otherwise: each in a descriptor of its own.
+        var placesByDefault: BufferPlaces {
+            BufferPlaces(slots: slots, buffersOfStreams: streams.map(\.bufferSizes.count))
+        }
     }
 
     struct StreamOffer: Equatable {
@@ -116,7 +121,7 @@ enum Message: Equatable {
     }
 
     /// Types are numbered from 1 to this.
-    private static let lastType: UInt16 = 17
+    private static let lastType: UInt16 = 18
     private var type: UInt16 {
         switch self {
         case .hello: 1
@@ -136,6 +141,7 @@ enum Message: Equatable {
         case .controlsQuery: 15
         case .controlsAnswer: 16
         case .madeWay: 17
+        case .places: 18
         }
     }
 }
@@ -187,6 +193,9 @@ extension Message {
             w.put(generation)
             w.put(first)
             w.put(count)
+        case .places(let generation, let places):
+            w.put(generation)
+            w.put(places)
         case .ready(let generation): w.put(generation)
         case .slotReleased, .wake, .statisticsRequest, .goodbye, .madeWay: break
         case .statistics(let m): w.put(m)
@@ -294,6 +303,11 @@ extension Message {
         }
     }
 
+    /// The version of a message's sender, once it could be read.
+    static func version(ofRead bytes: ArraySlice<UInt8>) -> ProtocolVersion {
+        ProtocolVersion(major: bytes[bytes.startIndex + 4], minor: bytes[bytes.startIndex + 5])
+    }
+
     /// Reads a message; throws for anything that is not exactly one. What a newer minor version has put at the end of the
     /// message, or of a record in it, is skipped.
     init(bytes: ArraySlice<UInt8>) throws(ReadError) {
@@ -376,6 +390,7 @@ extension Message {
         case 15: return .controlsQuery(number: try r.integer(), try r.controlsQuery())
         case 16: return .controlsAnswer(number: try r.integer(), try r.controlsAnswer())
         case 17: return .madeWay
+        case 18: return .places(generation: try r.integer(), try r.places())
         default: throw WireError(text: "unknown type")
         }
     }

@@ -45,7 +45,7 @@ final class CopySlots: Sendable {
                 var perBuffer: [[FrameBuffer]] = []
                 for size in sizes {
                     let name = "\(name):\(stream.name)"
-                    perBuffer.append(try allocator.allocate(count: count, size: size, name: name).buffers)
+                    perBuffer.append(try allocator.allocate(count: count, size: size, name: name, together: true).buffers)
                 }
                 for slot in 0..<count { made[slot].append(perBuffer.map { $0[slot] }) }
             }

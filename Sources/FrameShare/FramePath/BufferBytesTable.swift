@@ -1,5 +1,3 @@
-internal import FrameMemory
-
 /// Where the bytes of a generation's buffers are in this process: a plain table, so that whoever touches an image counts no
 /// reference and walks no array of arrays.
 ///
@@ -19,8 +17,8 @@ struct BufferBytesTable: @unchecked Sendable {
     private let buffersPerSlot: Int
 
     /// Makes the table of `slots[slot][stream][buffer]`, each with as many streams and buffers as the first. A buffer that the
-    /// CPU can't map has no mapping.
-    init(_ slots: [[[(mapping: Mapping?, size: Int)]]]) {
+    /// CPU can't map has no address.
+    init(_ slots: [[[(address: UnsafeMutableRawPointer?, size: Int)]]]) {
         let shape = slots.first?.map(\.count) ?? []
         slotCount = slots.count
         streamCount = shape.count
@@ -35,7 +33,7 @@ struct BufferBytesTable: @unchecked Sendable {
         entries = .allocate(capacity: max(1, slotCount * buffersPerSlot))
         for (i, buffer) in all.enumerated() {
             precondition(i < slotCount * buffersPerSlot, "all slots have the same buffers")
-            (entries + i).initialize(to: Entry(address: buffer.mapping?.baseAddress, size: buffer.size))
+            (entries + i).initialize(to: Entry(address: buffer.address, size: buffer.size))
         }
     }
 

@@ -71,7 +71,8 @@ public struct FramePool: Sendable {
                     let (buffers, how) = try allocator.allocate(
                         count: slots,
                         size: stream.layout.bufferSize(i),
-                        name: "\(name):\(stream.name)"
+                        name: "\(name):\(stream.name)",
+                        together: true
                     )
                     perBuffer.append(buffers)
                     report = report ?? how

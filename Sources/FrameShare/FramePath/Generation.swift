@@ -16,15 +16,18 @@ struct Generation {
         /// Where this process writes: the pool's buffers, slot after slot.
         private let bytes: BufferBytesTable
         private let anyDMABuf: Bool
+        /// Whether buffers lie elsewhere than at the beginning of a descriptor of their own.
+        let sharesDescriptors: Bool
 
         init(number: UInt32, pool: FramePool, copies: CopySlots?, frames: FrameTable) {
             self.number = number
             self.pool = pool
             self.copies = copies
             self.frames = frames
+            sharesDescriptors = (pool.slots + (copies?.buffers ?? [])).contains { $0.contains { $0.contains { $0.offset > 0 } } }
             anyDMABuf = pool.slots.contains { $0.contains { $0.contains { $0.kind.isDMABuf } } }
             bytes = BufferBytesTable(
-                pool.slots.map { slot in slot.map { buffers in buffers.map { ($0.writableMapping, $0.size) } } }
+                pool.slots.map { slot in slot.map { buffers in buffers.map { ($0.writableMapping?.baseAddress, $0.size) } } }
             )
         }
 
@@ -89,6 +92,15 @@ struct Generation {
         } catch {
             throw .memory(error)
         }
+        if memory.sharesDescriptors {
+            let runs = BufferPlaces.of(pool.slots + (copies?.buffers ?? [])).places.runCount
+            guard runs <= BufferPlaces.maximumRuns else {
+                throw .poolShape(
+                    "its buffers lie in \(runs) places of no order, of which \(BufferPlaces.maximumRuns) are the most:"
+                        + " keep the slots in the order in which they were allocated"
+                )
+            }
+        }
         leases = LeaseTable(
             slots: pool.slots.count,
             sourceNeed: options.sourceNeed,
@@ -137,10 +149,23 @@ struct Generation {
         )
     }
 
-    /// The descriptors of the chosen streams, in the order of `Message.GenerationOffer.descriptorCount`.
-    func descriptors(streams names: [String]) -> [Int32] {
+    /// The descriptors of the chosen streams, in the order in which they are sent, and where the buffers lie in them. No
+    /// places where each buffer has a descriptor of its own.
+    func descriptors(streams names: [String]) -> (descriptors: [Int32], places: BufferPlaces?) {
         let indices = chosen(names)
-        return (pool.slots + (copies?.buffers ?? [])).flatMap { slot in indices.flatMap { slot[$0].map(\.descriptor) } }
+        let buffers = (pool.slots + (copies?.buffers ?? [])).map { slot in indices.map { slot[$0] } }
+        guard memory.sharesDescriptors else {
+            return (buffers.joined().joined().map(\.descriptor), nil)
+        }
+        let (places, descriptors) = BufferPlaces.of(buffers)
+        return (descriptors, places)
+    }
+
+    /// Why a subscriber of such a version can't read this generation; nil: it can.
+    func refusal(to version: ProtocolVersion) -> String? {
+        guard memory.sharesDescriptors, version < BufferPlaces.version else { return nil }
+        let needed = "many slots of this channel's pool lie in one descriptor, which takes protocol \(BufferPlaces.version)"
+        return needed + "; " + ProtocolVersion.comparison(of: "the publisher", with: "the program", version)
     }
 
     /// The places of the named streams, in the channel's order; all when none is named.

@@ -111,14 +111,23 @@ public struct Image: ~Escapable {
 
     /// The descriptors of the image's buffers (dma-buf or memfd), for import into a GPU, encoder or display. They are
     /// the library's: duplicate one to keep it. They are the same numbers each time the slot comes round.
+    ///
+    /// A buffer begins at ``descriptorOffset(buffer:)`` of its descriptor: slots of ordinary memory share one.
     public var descriptors: [Int32] {
-        offer.bufferSizes.indices.map { attachment.buffer(slot: slot, stream: stream, buffer: $0).buffer.descriptor }
+        offer.bufferSizes.indices.map { attachment.buffer(slot: slot, stream: stream, buffer: $0).descriptor }
+    }
+
+    /// Where a buffer begins in its descriptor, in bytes: a multiple of the page's size, and 0 for every dma-buf. A plane
+    /// begins at this and its layout's offset. 0 beyond the last buffer.
+    public func descriptorOffset(buffer: Int = 0) -> Int {
+        guard offer.bufferSizes.indices.contains(buffer) else { return 0 }
+        return attachment.buffer(slot: slot, stream: stream, buffer: buffer).offset
     }
 
     /// One of ``descriptors``, without an array of them; nil beyond the last buffer.
     public func descriptor(buffer: Int) -> Int32? {
         guard offer.bufferSizes.indices.contains(buffer) else { return nil }
-        return attachment.buffer(slot: slot, stream: stream, buffer: buffer).buffer.descriptor
+        return attachment.buffer(slot: slot, stream: stream, buffer: buffer).descriptor
     }
 
     /// Calls `body` with all bytes of the image's first buffer.

@@ -18,6 +18,8 @@ final class PublisherCore: Sendable {
         let id: SubscriberID
         let pid: Int32
         let uid: UInt32
+        /// The protocol that it speaks.
+        let version: ProtocolVersion
         let name: String
         let request: LeaseRequest
         let streams: [String]

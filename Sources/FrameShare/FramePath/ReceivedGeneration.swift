@@ -4,7 +4,7 @@ internal import Synchronization
 
 /// A subscriber's hold on one generation: its lane, the frame table and the buffers, mapped once. Frames keep it alive,
 /// so a frame of an old generation stays valid after the channel was reconfigured, and after it has ended.
-// @unchecked: `views` and all else are immutable after init, but for the atomics behind `syncMasks` and the lane.
+// @unchecked: `buffers` and all else are immutable after init, but for the atomics behind `syncMasks` and the lane.
 final class ReceivedGeneration: @unchecked Sendable {
     let offer: Message.GenerationOffer
     let lane: LaneMemory
@@ -12,8 +12,9 @@ final class ReceivedGeneration: @unchecked Sendable {
     let page: ChannelPage
     private let laneMemory: SharedMemory
     let leases: SubscriberConnection
-    private let views: [BufferView]
-    /// Where those are mapped.
+    /// Slot after slot, in it stream after stream.
+    private let buffers: [FrameBuffer]
+    /// Where those are mapped; no address where the CPU can't map the memory.
     private let mapped: BufferBytesTable
     private let buffersPerSlot: Int
     /// For each stream, where its buffers begin in a slot.
@@ -22,12 +23,6 @@ final class ReceivedGeneration: @unchecked Sendable {
     private let syncMasks: UnsafeMutablePointer<Atomic<UInt32>>
     private let anyDMABuf: Bool
 
-    /// A buffer and where it is mapped. `mapping` is nil where the CPU can't map it.
-    struct BufferView {
-        let buffer: FrameBuffer
-        let mapping: Mapping?
-    }
-
     /// Opens what the publisher sent. Every size and seal is checked before anything is mapped: a publisher that lies
     /// gets an error here, and can't make a reader fault later.
     init(
@@ -35,6 +30,7 @@ final class ReceivedGeneration: @unchecked Sendable {
         page: ChannelPage,
         table: consuming OwnedDescriptor,
         lane laneDescriptor: consuming OwnedDescriptor,
+        places: BufferPlaces,
         buffers: consuming [Int32],
         leases: SubscriberConnection
     ) throws(ChannelError) {
@@ -54,39 +50,22 @@ final class ReceivedGeneration: @unchecked Sendable {
             throw .memory(error)
         }
         frames = try FrameTable(adopting: table, offer: offer)
+        let memories = try Self.adopt(&owned, offer, places)
         do throws(MemoryError) {
-            var views: [BufferView] = []
-            views.reserveCapacity(offer.descriptorCount)
-            for slot in 0..<offer.slots {
-                let isCopy = slot >= offer.firstCopy
-                for stream in offer.streams {
-                    let kind = isCopy ? .memfd : stream.memory
-                    for size in stream.bufferSizes {
-                        guard let number = owned.popFirst() else { break }
-                        let buffer = try FrameBuffer(
-                            adopting: OwnedDescriptor(owning: number),
-                            kind: kind,
-                            size: size,
-                            writeProtection: isCopy ? offer.copyProtection : stream.protection
-                        )
-                        // A dma-buf may refuse to be mapped by a CPU; a memfd may not.
-                        let mapping = kind.isDMABuf ? try? buffer.map(.read) : try buffer.map(.read)
-                        views.append(BufferView(buffer: buffer, mapping: mapping))
-                    }
-                }
-            }
-            self.views = views
-            var left = views[...]
-            mapped = BufferBytesTable(
-                (0..<offer.slots).map { _ in
-                    offer.streams.map { stream in
-                        stream.bufferSizes.map { size in (left.popFirst()?.mapping, size) }
-                    }
-                }
-            )
+            self.buffers = try Self.lay(offer, places, memories)
         } catch {
             throw .memory(error)
         }
+        var left = self.buffers[...]
+        mapped = BufferBytesTable(
+            (0..<offer.slots).map { _ in
+                offer.streams.map { stream in
+                    stream.bufferSizes.map { size in
+                        (left.popFirst().flatMap { $0.memory.mapping.map(\.baseAddress)?.advanced(by: $0.offset) }, size)
+                    }
+                }
+            }
+        )
         lane = LaneMemory(at: laneMemory.mapping.baseAddress, depth: offer.depth)
         var first: [Int] = []
         var count = 0
@@ -96,14 +75,87 @@ final class ReceivedGeneration: @unchecked Sendable {
         }
         firstBuffer = first
         buffersPerSlot = count
-        guard views.count == offer.descriptorCount else {
-            syncMasks = .allocate(capacity: 1)
-            anyDMABuf = false
-            throw .protocolViolation("\(views.count) buffers came, not \(offer.descriptorCount)")
-        }
         anyDMABuf = offer.streams.contains { $0.memory.isDMABuf }
         syncMasks = .allocate(capacity: offer.slots)
         for slot in 0..<offer.slots { (syncMasks + slot).initialize(to: Atomic<UInt32>(0)) }
+    }
+
+    /// What of the offer lies in a descriptor.
+    private struct Content {
+        var size = 0
+        var kind: MemoryKind?
+        var protection = WriteProtection.none
+    }
+
+    /// Verifies each descriptor for all that is said to lie in it, and maps it once.
+    private static func adopt(
+        _ descriptors: inout ArraySlice<Int32>,
+        _ offer: Message.GenerationOffer,
+        _ places: BufferPlaces
+    ) throws(ChannelError) -> [BufferMemory] {
+        var contents = [Content](repeating: Content(), count: places.descriptorCount)
+        for (runs, stream) in zip(places.runs, offer.streams) {
+            for (runs, size) in zip(runs, stream.bufferSizes) {
+                var slot = 0
+                for run in runs {
+                    for i in 0..<run.slots {
+                        let isCopy = slot >= offer.firstCopy
+                        let number = run.descriptor + i * run.descriptorStep
+                        let kind = isCopy ? .memfd : stream.memory
+                        guard contents[number].kind ?? kind == kind else {
+                            throw .protocolViolation("a descriptor with memory of two kinds")
+                        }
+                        guard !kind.isDMABuf || (run.offset == 0 && run.stride == 0) else {
+                            throw .protocolViolation("a dma-buf with more than one buffer")
+                        }
+                        // No overflow: the places' numbers were bounded as they were read.
+                        contents[number].size = max(contents[number].size, run.offset + i * run.stride + size)
+                        contents[number].kind = kind
+                        contents[number].protection = isCopy ? offer.copyProtection : stream.protection
+                        slot += 1
+                    }
+                }
+            }
+        }
+        var memories: [BufferMemory] = []
+        memories.reserveCapacity(contents.count)
+        for content in contents {
+            guard let kind = content.kind, let number = descriptors.popFirst() else {
+                throw .protocolViolation("a descriptor that nothing lies in")
+            }
+            do throws(MemoryError) {
+                memories.append(
+                    try BufferMemory(
+                        adopting: OwnedDescriptor(owning: number),
+                        kind: kind,
+                        size: content.size,
+                        writeProtection: content.protection,
+                        mapped: .read
+                    )
+                )
+            } catch {
+                throw .memory(error)
+            }
+        }
+        return memories
+    }
+
+    private static func lay(
+        _ offer: Message.GenerationOffer,
+        _ places: BufferPlaces,
+        _ memories: [BufferMemory]
+    ) throws(MemoryError) -> [FrameBuffer] {
+        var buffers: [FrameBuffer] = []
+        buffers.reserveCapacity(offer.slots * places.runs.reduce(0) { $0 + $1.count })
+        for slot in 0..<offer.slots {
+            for (stream, described) in offer.streams.enumerated() {
+                for (i, size) in described.bufferSizes.enumerated() {
+                    guard let place = places.place(slot: slot, stream: stream, buffer: i) else { throw .badSize(0) }
+                    buffers.append(try FrameBuffer(in: memories[place.descriptor], offset: place.offset, size: size))
+                }
+            }
+        }
+        return buffers
     }
 
     deinit {
@@ -123,8 +175,8 @@ final class ReceivedGeneration: @unchecked Sendable {
         mapped.bytes(slot, stream: stream, buffer: buffer)
     }
 
-    func buffer(slot: Int, stream: Int, buffer: Int) -> BufferView {
-        views[slot * buffersPerSlot + firstBuffer[stream] + buffer]
+    func buffer(slot: Int, stream: Int, buffer: Int) -> FrameBuffer {
+        buffers[slot * buffersPerSlot + firstBuffer[stream] + buffer]
     }
 
     /// Begins the CPU's access to a stream of a frame, once per frame; ended when the frame is released. Returns when it has
@@ -139,7 +191,7 @@ final class ReceivedGeneration: @unchecked Sendable {
         guard offer.streams[stream].memory.isDMABuf, !isCopy(slot) else { return }
         CPUAccessGate(syncMasks + slot).pass(stream: stream) {
             for i in offer.streams[stream].bufferSizes.indices {
-                try? buffer(slot: slot, stream: stream, buffer: i).buffer.beginCPUAccess(.read)
+                try? buffer(slot: slot, stream: stream, buffer: i).beginCPUAccess(.read)
             }
         }
     }
@@ -177,7 +229,7 @@ final class ReceivedGeneration: @unchecked Sendable {
         guard mask != 0 else { return }
         for stream in offer.streams.indices where mask & (1 << UInt32(stream)) != 0 {
             for i in offer.streams[stream].bufferSizes.indices {
-                try? buffer(slot: slot, stream: stream, buffer: i).buffer.endCPUAccess(.read)
+                try? buffer(slot: slot, stream: stream, buffer: i).endCPUAccess(.read)
             }
         }
     }

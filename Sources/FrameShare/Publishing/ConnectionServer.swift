@@ -248,13 +248,14 @@ final class ConnectionServer: Sendable {
                     refuse(descriptor, "it sent descriptors", &connections)
                     return
                 }
-                handle(message, descriptor, connection, &connections)
+                handle(message, Message.version(ofRead: received.bytes), descriptor, connection, &connections)
             }
         }
     }
 
     private func handle(
         _ message: Message,
+        _ version: ProtocolVersion,
         _ descriptor: Int32,
         _ connection: Connection,
         _ connections: inout [Int32: Connection]
@@ -274,7 +275,12 @@ final class ConnectionServer: Sendable {
             connections[descriptor]?.stage = .monitor
         case (.hello(let hello), .awaitingHello):
             do throws(ChannelError) {
-                let id = try core.attach(hello, socket: connection.socket, peer: connection.peer)
+                let id = try core.attach(
+                    hello,
+                    version: version,
+                    socket: connection.socket,
+                    peer: connection.peer
+                )
                 connections[descriptor]?.stage = .awaitingReady(id)
                 core.log(
                     .info,

@@ -14,6 +14,7 @@ extension PublisherCore {
     /// Lets a subscriber in, sends it all it needs, and returns its number; or throws why not.
     func attach(
         _ hello: Message.Hello,
+        version: ProtocolVersion,
         socket: ControlSocket,
         peer: (pid: Int32, uid: UInt32)
     ) throws(ChannelError) -> SubscriberID {
@@ -21,7 +22,7 @@ extension PublisherCore {
         var id: SubscriberID = 0
         control.withLock { _ in
             do throws(ChannelError) {
-                id = try attachSerially(hello, socket: socket, peer: peer)
+                id = try attachSerially(hello, version, socket: socket, peer: peer)
             } catch {
                 failure = error
             }
@@ -32,23 +33,25 @@ extension PublisherCore {
 
     private func attachSerially(
         _ hello: Message.Hello,
+        _ version: ProtocolVersion,
         socket: ControlSocket,
         peer: (pid: Int32, uid: UInt32)
     ) throws(ChannelError) -> SubscriberID {
         let request = hello.request
         // `control` is held: the generation can't change between these two looks.
-        let (check, unknown, offered): (AdmissionRefusal?, String?, [String]) = state.withLock { state in
+        let (check, unknown, offered): (String?, String?, [String]) = state.withLock { state in
             let names = state.generation.pool.streams.map(\.name)
             if let unknown = state.generation.firstUnknown(hello.streams) { return (nil, unknown, names) }
+            if let reason = state.generation.refusal(to: version) { return (reason, nil, names) }
             do throws(AdmissionRefusal) {
                 try state.generation.leases.checkAdmission(request)
                 return (nil, nil, names)
             } catch {
-                return (error, nil, names)
+                return (error.description, nil, names)
             }
         }
         if let unknown { throw .unknownStream(name: unknown, offered: offered) }
-        if let check { throw .refused(check.description) }
+        if let check { throw .refused(check) }
         guard hello.group.isEmpty || ChannelName.isValid(hello.group) else { throw .badGroupName(hello.group) }
         let (lane, memory) = try makeLane(request, id: nil)
         let wakePage = try wakePage(ofUser: peer.uid)
@@ -85,6 +88,7 @@ extension PublisherCore {
                     id: id,
                     pid: peer.pid,
                     uid: peer.uid,
+                    version: version,
                     name: String(decoding: hello.name.utf8.prefix(Self.maximumNameLength), as: UTF8.self),
                     request: request,
                     streams: hello.streams,
@@ -168,7 +172,7 @@ extension PublisherCore {
             var offer: Message.GenerationOffer
             var table: Int32
             var lane: SharedMemory
-            var buffers: [Int32]
+            var buffers: (descriptors: [Int32], places: BufferPlaces?)
         }
         let parcel: Parcel? = state.withLock { state in
             guard let member = state.members.first(where: { $0.id == id }), let lane = state.generation.lanes[id]
@@ -183,11 +187,17 @@ extension PublisherCore {
         }
         guard let parcel else { throw .closed }
         try Self.send(.generation(parcel.offer), [parcel.table, parcel.lane.descriptor], on: parcel.socket)
+        let (all, number) = (parcel.buffers.descriptors, parcel.offer.generation)
         var first = 0
-        while first < parcel.buffers.count {
-            let part = Array(parcel.buffers[first...].prefix(Message.maximumDescriptors))
+        if let places = parcel.buffers.places {
+            let part = Array(all.prefix(Message.maximumDescriptors))
+            try Self.send(.places(generation: number, places), part, on: parcel.socket)
+            first = part.count
+        }
+        while first < all.count {
+            let part = Array(all[first...].prefix(Message.maximumDescriptors))
             try Self.send(
-                .buffers(generation: parcel.offer.generation, first: first, count: part.count),
+                .buffers(generation: number, first: first, count: part.count),
                 part,
                 on: parcel.socket
             )

@@ -49,6 +49,10 @@ extension PublisherCore {
                 misfits.append((member.id, "the channel was reconfigured and has no stream '\(name)' any more"))
                 continue
             }
+            if let reason = next.refusal(to: member.version) {
+                misfits.append((member.id, "the channel was reconfigured: \(reason)"))
+                continue
+            }
             let (lane, memory) = try makeLane(member.request, id: member.id)
             do throws(AdmissionRefusal) {
                 try next.leases.admit(member.id, member.request, group: member.group, lane: lane)

@@ -51,7 +51,7 @@ extension ReceivedGeneration {
             slots: (0..<offer.slots).map { slot in
                 offer.streams.indices.map { stream in
                     let buffers = offer.streams[stream].bufferSizes.indices
-                    return buffers.map { buffer(slot: slot, stream: stream, buffer: $0).buffer }
+                    return buffers.map { buffer(slot: slot, stream: stream, buffer: $0) }
                 }
             },
             firstCopy: offer.firstCopy

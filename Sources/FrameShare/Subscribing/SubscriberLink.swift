@@ -27,17 +27,29 @@ struct SubscriberLink {
     // @unchecked: a link, and so this, is used under its subscriber's lock only.
     private final class Incoming: @unchecked Sendable {
         let offer: Message.GenerationOffer
+        private var places: BufferPlaces
         private var memory: [Int32]
         private var buffers: [Int32] = []
 
         init(offer: Message.GenerationOffer, table: consuming OwnedDescriptor, lane: consuming OwnedDescriptor) {
             self.offer = offer
+            places = offer.placesByDefault
             memory = [table.take(), lane.take()]
         }
 
         deinit { for number in memory + buffers { Glibc.close(number) } }
 
         var bufferCount: Int { buffers.count }
+        var isWhole: Bool { buffers.count == places.descriptorCount }
+        var missing: Int { places.descriptorCount - buffers.count }
+
+        /// Where the buffers lie, before any of them has come.
+        func set(_ places: BufferPlaces) throws(ChannelError) {
+            guard buffers.isEmpty else { throw .protocolViolation("places after their buffers") }
+            if let fault = places.fault(for: offer) { throw .protocolViolation(fault) }
+            self.places = places
+        }
+
         func add(_ buffer: consuming OwnedDescriptor) { buffers.append(buffer.take()) }
 
         /// Opens it, once whole: what it had is the attachment's, also when that fails.
@@ -51,6 +63,7 @@ struct SubscriberLink {
                 page: page,
                 table: OwnedDescriptor(owning: table),
                 lane: OwnedDescriptor(owning: lane),
+                places: places,
                 buffers: buffers,
                 leases: leases
             )
@@ -332,18 +345,28 @@ struct SubscriberLink {
             guard let table = descriptors.takeFirst(), let lane = descriptors.takeFirst() else {
                 throw .protocolViolation("a generation without its memory")
             }
-            guard offer.descriptorCount > 0 else { throw .protocolViolation("a generation without buffers") }
             incoming = Incoming(offer: offer, table: table, lane: lane)
         case .buffers(let generation, let first, let count):
             guard let coming = incoming, coming.offer.generation == generation, coming.bufferCount == first,
-                descriptors.count == count, first + count <= coming.offer.descriptorCount
+                descriptors.count == count
             else { throw .protocolViolation("buffers that belong nowhere") }
-            while let descriptor = descriptors.takeFirst() { coming.add(descriptor) }
-            guard coming.bufferCount == coming.offer.descriptorCount else { return }
-            incoming = nil
-            arrived.append(try coming.attach(page: page, leases: leases))
+            try add(&descriptors, to: coming)
+        case .places(let generation, let places):
+            guard let coming = incoming, coming.offer.generation == generation else {
+                throw .protocolViolation("places that belong nowhere")
+            }
+            try coming.set(places)
+            try add(&descriptors, to: coming)
         default: throw .protocolViolation("a message out of turn")
         }
+    }
+
+    private mutating func add(_ descriptors: inout DescriptorList, to coming: Incoming) throws(ChannelError) {
+        guard descriptors.count <= coming.missing else { throw .protocolViolation("buffers that belong nowhere") }
+        while let descriptor = descriptors.takeFirst() { coming.add(descriptor) }
+        guard coming.isWhole else { return }
+        incoming = nil
+        arrived.append(try coming.attach(page: page, leases: leases))
     }
 
     /// The next generation in order.

@@ -332,10 +332,10 @@ struct frameshare_plane {
     /* The bytes of pixels in a row, and the rows; 0 for compressed and unknown formats. */
     size_t row_bytes;
     size_t rows;
-    /* Where it begins in its buffer. */
+    /* Where it begins in `fd`. Slots of a library's memfd share one descriptor, so this differs from slot to slot. */
     size_t offset;
     /* The buffer's descriptor (dma-buf or memfd), for import into a GPU, encoder or display: the library's, so duplicate
-     * it to keep it. The same number each time the slot comes round. */
+     * it to keep it. `fd` and `offset` are the same each time the slot comes round. */
     int fd;
     /* Which of the image's buffers it lies in. */
     uint32_t buffer;

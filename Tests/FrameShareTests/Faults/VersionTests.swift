@@ -31,8 +31,8 @@ extension FaultTests {
         @Test(
             "A publisher of another major version, or its pages, are refused, and the reader says who is older",
             arguments: [
-                ("version", "this program speaks protocol 3.0, the publisher 1.0: the publisher is older; update it"),
-                ("newer-major", "program speaks protocol 3.0, the publisher 4.0: this program is older; update it"),
+                ("version", "this program speaks protocol 3.1, the publisher 1.0: the publisher is older; update it"),
+                ("newer-major", "program speaks protocol 3.1, the publisher 4.0: this program is older; update it"),
                 ("page-major", "the publisher 4.0: this program is older"),
                 ("wake-major", "the publisher 4.0: this program is older"),
                 ("table-major", "the publisher 4.0: this program is older"),

@@ -9,6 +9,7 @@ import numpy as np
 from ..images import Image
 
 _PAGE = mmap.PAGESIZE
+_GRANULARITY = mmap.ALLOCATIONGRANULARITY
 # In /proc/PID/pagemap: the page is the file's own, so nobody has written to it.
 _OF_FILE = 1 << 61
 _HERE = 1 << 63 | 1 << 62  # in memory, or swapped out
@@ -22,7 +23,7 @@ class PrivateImages:
 
     def __init__(self) -> None:
         self._generation = 0
-        self._maps: dict[tuple[int, int], mmap.mmap] = {}  # by the buffer's inode
+        self._maps: dict[tuple[int, int, int], mmap.mmap] = {}  # by the memfd's inode, and where in it
 
     def of(self, image: Image, generation: int) -> tuple[Image, mmap.mmap] | None:
         """The image over a private mapping; None where its memory allows none."""
@@ -32,15 +33,18 @@ class PrivateImages:
         if generation != self._generation:
             # Others are the camera's buffers now. What somebody still has an array of goes with that.
             self._maps, self._generation = {}, generation
+        # Of this slot alone: others lie in the same memfd.
+        start = min(plane.offset for plane in layout) // _GRANULARITY * _GRANULARITY
+        end = max(plane.offset + plane.size for plane in layout)
         status = os.fstat(layout[0].fd)
-        key = (status.st_dev, status.st_ino)
+        key = (status.st_dev, status.st_ino, start)
         memory = self._maps.get(key)
         if memory is None:
             protection = mmap.PROT_READ | mmap.PROT_WRITE
-            memory = mmap.mmap(layout[0].fd, status.st_size, flags=mmap.MAP_PRIVATE, prot=protection)
+            memory = mmap.mmap(layout[0].fd, end - start, flags=mmap.MAP_PRIVATE, prot=protection, offset=start)
             self._maps[key] = memory
         # It keeps the memory, and not the frame.
-        return image._over(memory, tuple(plane.offset for plane in layout), False), memory
+        return image._over(memory, tuple(plane.offset - start for plane in layout), False), memory
 
 
 def forget_writes(memory: mmap.mmap) -> None:
