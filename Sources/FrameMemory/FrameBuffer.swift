@@ -148,7 +148,8 @@ public final class FrameBuffer: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }
         // What has blocks of the page's size has no huge pages; a tmpfs may say larger ones, too.
-        guard Int(status.st_blksize) <= BufferMemory.alignment || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else {
+        guard Int(status.st_blksize) <= BufferMemory.alignment || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC
+        else {
             throw .hugeTLB
         }
         guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }

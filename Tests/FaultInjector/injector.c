@@ -7,6 +7,10 @@
 #endif
 #endif
 
+#include <unistd.h>
+
+int fault_fork(void) { return fork(); }
+
 #ifdef SANITIZED
 
 int fault_functions(void) { return 0; }

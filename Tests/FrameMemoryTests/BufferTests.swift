@@ -26,6 +26,63 @@ import Testing
         try buffer.endCPUAccess(.readWrite)
     }
 
+    @Test(
+        "buffers that lie together share one sealed descriptor, each from a page on; none reaches into another",
+        arguments: [1, 4096, 10_000]
+    )
+    func together(size: Int) throws {
+        let page = Int(getpagesize())
+        let stride = (size + page - 1) / page * page
+        let allocator = BufferAllocator(preference: .memfd)
+        let (buffers, report) = try allocator.allocate(count: 7, size: size, name: "test", together: true)
+        #expect(Set(buffers.map(\.descriptor)).count == 1)
+        #expect(buffers.map(\.offset) == (0..<7).map { $0 * stride })
+        #expect(buffers.allSatisfy { $0.size == size && $0.writeProtection == .sealed && report.kind == .memfd })
+        var status = stat()
+        #expect(fstat(buffers[0].descriptor, &status) == 0)
+        #expect(Int(status.st_size) == 6 * stride + size && Int(status.st_blocks) * 512 >= 7 * stride)
+        for (i, buffer) in buffers.enumerated() {
+            let mapping = try #require(buffer.writableMapping)
+            #expect(mapping.size == size)
+            memset(mapping.baseAddress, Int32(i + 1), size)
+        }
+        for (i, buffer) in buffers.enumerated() {
+            #expect(try buffer.map(.read).isFilled(with: UInt8(i + 1)))
+            var byte: UInt8 = 0
+            #expect(pread(buffer.descriptor, &byte, 1, off_t(buffer.offset)) == 1 && byte == UInt8(i + 1))
+        }
+    }
+
+    @Test("a part stays mapped as long as it is used, whatever else has gone")
+    func partOutlives() throws {
+        let mapping: Mapping
+        do {
+            let allocator = BufferAllocator(preference: .memfd)
+            let buffers = try allocator.allocate(count: 3, size: 4096, name: "test", together: true).buffers
+            mapping = try #require(buffers[1].writableMapping)
+        }
+        memset(mapping.baseAddress, 7, mapping.size)
+        #expect(mapping.isFilled(with: 7))
+    }
+
+    @Test("a buffer that would begin between pages, or end behind its memory, is refused")
+    func badParts() throws {
+        let memory = try one().memory
+        func refused(_ offset: Int, _ size: Int) -> MemoryError? {
+            do throws(MemoryError) {
+                _ = try FrameBuffer(in: memory, offset: offset, size: size)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        #expect(refused(0, 65536) == nil && refused(61440, 4096) == nil)
+        #expect(refused(8, 8) == .badOffset(8) && refused(-4096, 8) == .badOffset(-4096))
+        #expect(refused(0, 0) == .badSize(0) && refused(0, -1) == .badSize(-1))
+        #expect(refused(61440, 4097) == .tooSmall(found: 65536, needed: 65537))
+        #expect(refused(4096, .max) == .tooSmall(found: 65536, needed: .max))
+    }
+
     @Test("a mapping stays valid after its buffer is gone")
     func mappingOutlives() throws {
         let mapping: Mapping

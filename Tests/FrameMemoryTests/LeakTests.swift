@@ -58,6 +58,31 @@ import Testing
         }
     }
 
+    @Test("where no file may be as large as a pool, it lies in as many as are needed")
+    func fileSizeLimitOfPool() async {
+        await #expect(processExitsWith: .exitCode(7)) {
+            var limit = rlimit(rlim_cur: 1 << 20, rlim_max: 1 << 20)
+            setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+            do {
+                let (buffers, _) = try BufferAllocator(preference: .memfd).allocate(
+                    count: 10,
+                    size: 300_000,
+                    name: "test",
+                    together: true
+                )
+                if Set(buffers.map(\.descriptor)).count != 4 { exit(2) }
+                for (i, buffer) in buffers.enumerated() {
+                    guard let mapping = buffer.writableMapping else { exit(3) }
+                    memset(mapping.baseAddress, Int32(i), buffer.size)
+                }
+                for (i, buffer) in buffers.enumerated() {
+                    if try !buffer.map(.read).isFilled(with: UInt8(i)) { exit(4) }
+                }
+            }
+            exit(Resources.descriptors == 0 ? 7 : 5)
+        }
+    }
+
     @Test("a limit of a file's size is an error, not the end of the process")
     func fileSizeLimit() async {
         await #expect(processExitsWith: .exitCode(7)) {

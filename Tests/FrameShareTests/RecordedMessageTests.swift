@@ -12,6 +12,12 @@ struct RecordedMessageTests {
         #expect(try Message(bytes: bytes[...]) == MessageTests.all[index])
     }
 
+    @Test("messages that version 3.1 added mean what they meant", arguments: added3_1)
+    func version3_1(added: (index: Int, digits: String)) throws {
+        let bytes = try #require(Self.bytes(added.digits))
+        #expect(try Message(bytes: bytes[...]) == MessageTests.all[added.index])
+    }
+
     @Test("a message with a part at its end that nobody knows means the same", arguments: recorded3_0.indices)
     func unknownPart(index: Int) throws {
         for minor in [0, 1, 255] as [UInt8] {
@@ -73,6 +79,20 @@ struct RecordedMessageTests {
     }
 
     // MARK: recorded
+
+    /// As version 3.1 sends what it added, each with its place among all.
+    static let added3_1: [(index: Int, digits: String)] = [
+        // places
+        (
+            recorded3_0.count,
+            """
+            464d535203011200a400000002000000030000000000000001009200000002002e000000010028000000050000000000
+            000000000000000000000000000000000000000000000000000000100000000000005a00000002002800000005000000
+            000000000100000000000000000000000000000000000000000000000010000000000000280000000300000000000000
+            0200000000000000000000000000000000200000000000000010000000000000
+            """
+        )
+    ]
 
     /// As version 3.0 sends them.
     static let recorded3_0: [String] = [

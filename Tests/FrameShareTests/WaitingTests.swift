@@ -273,6 +273,6 @@ struct WaitingTests {
             subscriber.close()
         }
         try await eventually { publisher.statistics.subscribers.isEmpty && channel.descriptors(":lane") == 0 }
-        #expect(channel.descriptors(":main") == 4)
+        #expect(channel.descriptors(":main") == 1)
     }
 }

@@ -45,6 +45,7 @@ static int make_bad_message(const char *behaviour) {
     else if (!strcmp(behaviour, "size-0")) put_hello(&m, 0, 1, 4, 5, 0, 0), seal(&m, 0);
     else if (!strcmp(behaviour, "too-long")) put_hello(&m, 0, 1, 4, 5, 0, 0), put_random(&m, 190000);
     else if (!strcmp(behaviour, "version")) begin_with(&m, MAGIC, 99, HELLO), put_hello(&m, 0, 1, 4, 5, 0, 0);
+    else if (!strcmp(behaviour, "older-minor")) begin_with(&m, MAGIC, VERSION, HELLO), put_hello(&m, 0, 1, 4, 5, 0, 0);
     else if (!strcmp(behaviour, "older-major")) begin_with(&m, MAGIC, 2, HELLO), put_hello(&m, 0, 1, 4, 5, 0, 0);
     else if (!strcmp(behaviour, "unknown-type")) begin(&m, 999);
     else if (!strcmp(behaviour, "newer-type-at-first")) begin_with(&m, MAGIC, NEWER_MINOR, 999);

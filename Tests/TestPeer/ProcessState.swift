@@ -44,6 +44,31 @@ enum ProcessState {
     /// `fds=… maps=…`, as reports have it.
     static var summary: String { "fds=\(descriptors) maps=\(sharedMappings)" }
 
+    /// Of all threads but the calling one: how many sleep, and how often they have gone to sleep or waited.
+    static var otherThreads: (asleep: Int, switches: Int) {
+        guard let folder = opendir("/proc/self/task") else { return (-1, -1) }
+        defer { closedir(folder) }
+        // Such as "4711/task/4712".
+        var link = [CChar](repeating: 0, count: 64)
+        let length = max(0, readlink("/proc/thread-self", &link, link.count))
+        let path = String(decoding: link.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let own = path.split(separator: "/").last ?? ""
+        var (asleep, switches) = (0, 0)
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard name != own, Int(name) != nil else { continue }
+            for line in text("/proc/self/task/\(name)/status").split(separator: "\n") {
+                if line.hasPrefix("State:"), line.contains("S (sleeping)") { asleep += 1 }
+                if line.hasPrefix("voluntary_ctxt_switches:") {
+                    switches += line.split { !$0.isNumber }.last.flatMap { Int($0) } ?? 0
+                }
+            }
+        }
+        return (asleep, switches)
+    }
+
     /// `threads=… anonymous=… shared=…`, the latter two in kB: what is resident.
     static var usage: String {
         let lines = text("/proc/self/status").split(separator: "\n")

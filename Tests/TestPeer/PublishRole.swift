@@ -20,6 +20,8 @@ struct PublishRole {
     /// What its clock has called for up to the last pause, and when it went on then: with `keeps-time`.
     private var due: UInt64 = 0
     private var clockStart: Int64 = 0
+    /// A slot that is kept unpublished.
+    private var held: HeldSlot?
     /// How many frames had to wait for a slot.
     private var waits = 0
 
@@ -143,6 +145,15 @@ struct PublishRole {
         case "limit-memory":
             ProcessState.limitMemory(numbers.first)
             say("limited")
+        case "publish-one":
+            try publishNext()
+            say("published-one")
+        case "hold-slot":
+            if let slot = try publisher.tryNextSlot() { held = HeldSlot(slot) }
+            say("held-slot")
+        case "drop-slot":
+            held = nil
+            say("dropped-slot")
         case "steady": try steady(numbers[0], spinning: line.last == "spinning")
         case "close":
             publisher.close()
@@ -154,6 +165,11 @@ struct PublishRole {
             exit(0)
         default: say("unknown \(line)")
         }
+    }
+
+    private final class HeldSlot {
+        private let slot: WritableSlot
+        init(_ slot: consuming WritableSlot) { self.slot = slot }
     }
 
     private func report() {

@@ -6,7 +6,7 @@ internal import Glibc
 ///
 /// Keys: `policy`, `budget`, `reserve`, `name`, `spin`, `reconnect`, `timeout` (ms to connect), `starve` (descriptors
 /// left while it connects for the first time), `keep` (frames that are kept until as many more have come), `pollable` (waits
-/// in an event loop), `untimed` (a sleep ends by a wake-up alone), `group` (a member of it, which answers each frame with more than fits into a message), and
+/// in an event loop), `no-thread` (its first thread can't be started), `untimed` (a sleep ends by a wake-up alone), `group` (a member of it, which answers each frame with more than fits into a message), and
 /// `behaviour`: `verify` (the default), `hold` and `stop` with `count`, `wait`, `greedy`, `probe`, `lines`, `steady` with
 /// `count`.
 struct SubscribeRole {
@@ -69,6 +69,11 @@ struct SubscribeRole {
     private static func connect(_ arguments: PeerArguments) throws(ChannelError) -> Subscriber {
         if arguments.flag("untimed"), fault_sleep_for_ever() == 0 {
             say("timed: a sanitizer stands in for the calls whose time-outs are to go")
+        }
+        if arguments.flag("no-thread") {
+            for index in 0..<fault_functions() where String(cString: fault_function(index)) == "pthread_create" {
+                fault_begin(index, 1, EAGAIN)
+            }
         }
         var options = Subscriber.Options()
         options.directory = ChannelDirectory(path: arguments.folder)

@@ -6,6 +6,7 @@ internal import Glibc
 ///
 ///     frameshare-test-peer publish FOLDER CHANNEL [KEY=VALUE ...]
 ///     frameshare-test-peer subscribe FOLDER CHANNEL [KEY=VALUE ...]
+///     frameshare-test-peer crowd FOLDER CHANNEL [KEY=VALUE ...]
 ///     frameshare-test-peer faults FOLDER CHANNEL side=publish|subscribe [all]
 ///     frameshare-test-peer ask FOLDER CHANNEL [KEY=VALUE ...]
 @main
@@ -17,10 +18,11 @@ struct TestPeer {
         switch arguments.role {
         case "publish": PublishRole.run(arguments)
         case "subscribe": SubscribeRole.run(arguments)
+        case "crowd": CrowdRole.run(arguments)
         case "faults": FaultRole.run(arguments)
         case "ask": await AskRole.run(arguments)
         default:
-            say("usage: publish|subscribe|faults|ask FOLDER CHANNEL [KEY=VALUE ...]")
+            say("usage: publish|subscribe|crowd|faults|ask FOLDER CHANNEL [KEY=VALUE ...]")
             exit(64)
         }
     }

@@ -14,6 +14,12 @@ static _Atomic uint64_t count;
 
 uint64_t allocation_count(void) { return atomic_load_explicit(&count, memory_order_relaxed); }
 
+static volatile uint64_t mark;
+
+void mark_frame(void) { mark = 1; }
+
+uintptr_t frame_mark_address(void) { return (uintptr_t)&mark; }
+
 static void one_more(void) { atomic_fetch_add_explicit(&count, 1, memory_order_relaxed); }
 
 void *malloc(size_t size) {

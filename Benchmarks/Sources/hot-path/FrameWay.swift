@@ -1,3 +1,4 @@
+import CAllocationCount
 import FrameShare
 import Glibc
 
@@ -42,6 +43,7 @@ struct FrameWay {
 
     func pass(frames: Int) throws {
         for _ in 0..<frames {
+            mark_frame()
             let slot = try publisher.nextSlotBlocking()
             slot["main"].withMutableBytes { $0.storeBytes(of: 1, as: UInt8.self) }
             try publisher.publish(slot, metadata: metadata)

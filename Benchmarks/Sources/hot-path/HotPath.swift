@@ -38,6 +38,7 @@ enum HotPath {
         }
         let way = try FrameWay(chosen)
         try way.pass(frames: 64)  // pages touched, buffers grown
+        print("mark \(String(frame_mark_address(), radix: 16))")
         let before = allocation_count()
         try way.pass(frames: frames)
         print("allocations \(allocation_count() - before)")

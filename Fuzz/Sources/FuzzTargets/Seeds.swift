@@ -94,6 +94,24 @@ enum Seeds {
                 )
             ),
             ("buffers", .buffers(generation: 1, first: 0, count: 8)),
+            (
+                "places",
+                .places(
+                    generation: 1,
+                    BufferPlaces(
+                        descriptorCount: 3,
+                        runs: [
+                            [[.init(slots: 8, descriptor: 0, descriptorStep: 0, offset: 0, stride: 8192)]],
+                            [
+                                [
+                                    .init(slots: 6, descriptor: 1, descriptorStep: 0, offset: 4096, stride: 4096),
+                                    .init(slots: 2, descriptor: 2, descriptorStep: 0, offset: 0, stride: 4096),
+                                ]
+                            ],
+                        ]
+                    )
+                )
+            ),
             ("ready", .ready(generation: 1)),
             ("wake", .wake),
             ("reply", .reply(.init(frame: 7, stage: .final, content: .bytes, bytes: [1, 2, 3], sharedSize: 0))),

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 static const uint32_t FS_EPOLLIN = EPOLLIN;
+/// A hang-up and nothing else, told once. The kernel tells it whether it is asked for or not.
+static const uint32_t FS_EPOLL_HANG_UP_ONCE = EPOLLRDHUP | EPOLLONESHOT;
 
 /// accept4(2), close-on-exec and non-blocking. Returns the descriptor or -errno.
 static inline int fs_accept(int listening) {

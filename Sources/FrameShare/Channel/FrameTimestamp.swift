@@ -88,6 +88,9 @@ struct Deadline {
         return min(max(0, at - monotonicNow()), limit)
     }
 
+    /// What is left in ns, 0 when it has passed; -1 where it never does.
+    var remaining: Int64 { at == nil ? -1 : remaining(atMost: .max) }
+
     var isNever: Bool { at == nil }
 
     var hasPassed: Bool { at.map { monotonicNow() >= $0 } ?? false }

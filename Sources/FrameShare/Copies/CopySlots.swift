@@ -45,7 +45,8 @@ final class CopySlots: Sendable {
                 var perBuffer: [[FrameBuffer]] = []
                 for size in sizes {
                     let name = "\(name):\(stream.name)"
-                    perBuffer.append(try allocator.allocate(count: count, size: size, name: name, together: true).buffers)
+                    let made = try allocator.allocate(count: count, size: size, name: name, together: true)
+                    perBuffer.append(made.buffers)
                 }
                 for slot in 0..<count { made[slot].append(perBuffer.map { $0[slot] }) }
             }

@@ -24,10 +24,11 @@ struct Generation {
             self.pool = pool
             self.copies = copies
             self.frames = frames
-            sharesDescriptors = (pool.slots + (copies?.buffers ?? [])).contains { $0.contains { $0.contains { $0.offset > 0 } } }
+            let slots = pool.slots + (copies?.buffers ?? [])
+            sharesDescriptors = slots.contains { $0.contains { $0.contains { $0.offset > 0 } } }
             anyDMABuf = pool.slots.contains { $0.contains { $0.contains { $0.kind.isDMABuf } } }
             bytes = BufferBytesTable(
-                pool.slots.map { slot in slot.map { buffers in buffers.map { ($0.writableMapping?.baseAddress, $0.size) } } }
+                pool.slots.map { $0.map { $0.map { ($0.writableMapping?.baseAddress, $0.size) } } }
             )
         }
 
@@ -164,8 +165,9 @@ struct Generation {
     /// Why a subscriber of such a version can't read this generation; nil: it can.
     func refusal(to version: ProtocolVersion) -> String? {
         guard memory.sharesDescriptors, version < BufferPlaces.version else { return nil }
-        let needed = "many slots of this channel's pool lie in one descriptor, which takes protocol \(BufferPlaces.version)"
-        return needed + "; " + ProtocolVersion.comparison(of: "the publisher", with: "the program", version)
+        let reason = "many slots of this channel's pool lie in one descriptor"
+        return "\(reason), which takes protocol \(BufferPlaces.version); "
+            + ProtocolVersion.comparison(of: "the publisher", with: "the program", version)
     }
 
     /// The places of the named streams, in the channel's order; all when none is named.

@@ -49,7 +49,7 @@ final class PublisherCore: Sendable {
         /// What the next generation's slots have room for.
         var metadataCapacity: Int
         var retired: [Generation] = []
-        /// Retired ones that nobody holds any more: the control thread unmaps them.
+        /// Retired ones that nobody holds any more: the control thread unmaps their lanes.
         var gone: [Generation] = []
         var members: [Member] = []
         var nextID: SubscriberID = 1
@@ -70,6 +70,8 @@ final class PublisherCore: Sendable {
         var toWake: [ControlSocket] = []
         /// The words of sleeping readers that a frame's first waker has not woken itself: those of further users.
         var wordsToWake: [WakeWord] = []
+        /// Those on which more threads sleep than one call wakes: the control thread goes on.
+        var crowds: [WakeWord] = []
         /// What could not be sent and is to be tried again by the control thread.
         var unsent: [Unsent] = []
         /// Frames copied for subscribers that lag.
@@ -103,6 +105,8 @@ final class PublisherCore: Sendable {
     let controlEvent: OwnedDescriptor
     /// A futex word of this process: bumped when a thread that waits for a slot must look again.
     let attention: SharedMemory
+    /// Whose memory the control thread unmaps.
+    let pools = PoolsInUse()
     /// Answers for the source's controls.
     let controls: CameraControlService
 
@@ -143,6 +147,7 @@ final class PublisherCore: Sendable {
                 stall: Stall(limit: options.stallLimit)
             )
         )
+        pools.add(generation.memory)
         freeSlotEvent = try Self.event()
         controlEvent = try Self.event()
     }
@@ -340,7 +345,37 @@ final class PublisherCore: Sendable {
     /// WAKE: the readers of further users, a call for each.
     @inline(never)
     private func wakeFurther() {
-        while let word = state.withLock({ $0.wordsToWake.popLast() }) { word.wakeSleepers() }
+        while let word = state.withLock({ $0.wordsToWake.popLast() }) { wake(word) }
+    }
+
+    /// Wakes a user's sleepers; leaves those of a crowd to the control thread.
+    @inline(__always)
+    func wake(_ word: WakeWord) {
+        if word.wakeSleepers(atMost: WakePage.mostWoken) >= WakePage.mostWoken { leaveCrowd(word) }
+    }
+
+    @inline(never)
+    private func leaveCrowd(_ word: WakeWord) {
+        state.withLock { if !$0.crowds.contains(word) { $0.crowds.append(word) } }
+        Self.signal(controlEvent)
+    }
+
+    /// CROWD: on the control thread, wakes what one call has not.
+    func wakeCrowds() {
+        var crowds: [WakeWord] = []
+        state.withLock { state in
+            guard !state.crowds.isEmpty else { return }
+            crowds = state.crowds
+            // Keeps its room, so that publishing allocates nothing.
+            state.crowds.removeAll(keepingCapacity: true)
+        }
+        for word in crowds {
+            var calls = 0
+            repeat {
+                calls += 1
+            } while word.wakeSleepers(atMost: WakePage.mostWoken) >= WakePage.mostWoken
+                && calls < WakePage.mostCalls
+        }
     }
 
     /// After a frame was offered: what groups are asked about it.
@@ -360,7 +395,7 @@ final class PublisherCore: Sendable {
     /// Wakes who sleeps and tells who must know.
     @inline(__always)
     func tell(_ news: inout News) {
-        news.word?.wakeSleepers()
+        if let word = news.word { wake(word) }
         if news.moreWords { wakeFurther() }
         for socket in news.sockets { deliver(Self.wakeMessage, to: socket) }
         if news.sockets.capacity > 0 {
@@ -431,12 +466,14 @@ final class PublisherCore: Sendable {
 
     /// Gives a slot back unpublished.
     func giveBack(slot: Int, generation: UInt32?) {
-        let wake = state.withLock { state in
-            guard generation ?? state.generation.number == state.generation.number else { return false }
+        let (wake, isOld) = state.withLock { state in
+            guard generation ?? state.generation.number == state.generation.number else { return (false, true) }
             state.generation.leases.giveBack(slot)
-            return state.sleepers > 0
+            return (state.sleepers > 0, false)
         }
         if wake { wakeSlotWaiters() }
+        // It may have been what kept its pool.
+        if isOld { Self.signal(controlEvent) }
     }
 
     /// Calls `attempt` until it returns a value, sleeping until releases, departures, the end of a user's credit or
@@ -498,8 +535,8 @@ final class PublisherCore: Sendable {
         state.disconnects.append((id, member.socket, reason))
     }
 
-    /// Takes out the old generations that nobody holds any more. The caller drops them after it has given back the lock:
-    /// unmapping a pool takes its time.
+    /// Takes out the old generations that nobody holds any more. The caller drops them after it has given back the lock, and
+    /// tells the control thread, which unmaps their pools.
     static func collectRetired(_ state: inout State) -> [Generation] {
         for i in state.retired.indices { state.retired[i].leases.collectReleases() }
         let gone = state.retired.filter { $0.leases.pinned.isEmpty }
@@ -543,7 +580,7 @@ final class PublisherCore: Sendable {
     /// The slots of a generation that subscribers have queued or leased.
     func heldSlots(ofGeneration number: UInt32) -> [Int] {
         var gone: [Generation] = []
-        defer { withExtendedLifetime(gone) {} }
+        defer { if !gone.isEmpty { Self.signal(controlEvent) } }
         return state.withLock { state in
             var held: [Int] = []
             if state.generation.number == number {

@@ -61,7 +61,8 @@ final class ReceivedGeneration: @unchecked Sendable {
             (0..<offer.slots).map { _ in
                 offer.streams.map { stream in
                     stream.bufferSizes.map { size in
-                        (left.popFirst().flatMap { $0.memory.mapping.map(\.baseAddress)?.advanced(by: $0.offset) }, size)
+                        let buffer = left.popFirst()
+                        return (buffer.flatMap { $0.memory.mapping?.baseAddress.advanced(by: $0.offset) }, size)
                     }
                 }
             }

@@ -24,9 +24,12 @@ struct WakePage: @unchecked Sendable {
         return UInt32(String(decoding: text, as: UTF8.self)) ?? 65534
     }()
 
-    /// The most threads that the publisher wakes of one user. The kernel walks all sleepers of a word during one call: a
-    /// reader that parks a crowd there is to hold up its own user alone. Those beyond look again a tenth of a second later.
+    /// The most threads of one user that the publishing thread wakes. The kernel walks all sleepers of a word during one
+    /// call: a reader that parks a crowd there is to hold up its own user alone. The control thread wakes those beyond.
     static let mostWoken: Int32 = 256
+    /// How many calls the control thread makes for one crowd and frame. Threads that sleep again at once could keep it busy
+    /// for ever; they come behind those that sleep still.
+    static let mostCalls = 64
 
     private static let size = MemoryLayout<fs_wake_page>.size
 
@@ -74,8 +77,10 @@ struct WakeWord: Equatable, @unchecked Sendable {  // @unchecked: the address of
 
     /// Wakes the threads that sleep on the word, in any process.
     /// - Parameter count: at most so many
-    func wakeSleepers(atMost count: Int32 = WakePage.mostWoken) {
-        _ = fs_futex_wake(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), count)
+    /// - Returns: how many there were
+    @discardableResult
+    func wakeSleepers(atMost count: Int32) -> Int32 {
+        fs_futex_wake(UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt32.self), count)
     }
 
     /// Sleeps while the word is `seen`, for so long at most. Returns 0 or a negative errno.

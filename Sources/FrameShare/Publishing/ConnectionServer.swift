@@ -94,7 +94,9 @@ final class ConnectionServer: Sendable {
         var ready = [UInt64](repeating: 0, count: 64)
         while !stopping.load(ordering: .sequentiallyConsistent) {
             let unfinished = connections.values.contains(where: \.isUnfinished)
-            let pauses: [Int32] = [unfinished ? 250 : -1, core.leaseLookInterval, core.workWait, core.unsentWait]
+            let pauses = [
+                unfinished ? 250 : -1, core.leaseLookInterval, core.workWait, core.unsentWait, core.pools.pause,
+            ]
             let pause = pauses.filter { $0 >= 0 }.min() ?? -1
             let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), pause)
             for i in 0..<Int(max(0, count)) {
@@ -108,6 +110,7 @@ final class ConnectionServer: Sendable {
                     serve(descriptor, &connections, &buffer)
                 }
             }
+            core.wakeCrowds()
             core.cutOffOverdue()
             core.expireWork()
             core.tellWork()
@@ -126,6 +129,7 @@ final class ConnectionServer: Sendable {
         // answers later is to learn now that nobody hears it.
         for descriptor in connections.keys { fs_hang_up(descriptor) }
         connections.removeAll()
+        core.pools.close()
         PublisherCore.signal(finished)
     }
 

@@ -107,6 +107,7 @@ extension PublisherCore {
             }
             // So that publishing allocates nothing.
             state.wordsToWake.reserveCapacity(state.members.count)
+            state.crowds.reserveCapacity(state.members.count)
             return id
         }
         tellWork()
@@ -245,7 +246,7 @@ extension PublisherCore {
             gone = Self.collectRetired(&state)
             state.waitSet = Array(state.generation.lanes.values)
         }
-        withExtendedLifetime(gone) {}
+        if !gone.isEmpty { Self.signal(controlEvent) }
         tellWork()
         slotMayBeFree()
     }
@@ -259,7 +260,7 @@ extension PublisherCore {
 
     /// Who is to be hung up on, and why: those that broke the protocol, held a frame too long or did not read.
     func takeDisconnects() -> [(id: SubscriberID, socket: ControlSocket, reason: String)] {
-        // Old pools that nobody holds any more are unmapped here: not under the lock, and not by whoever publishes.
+        // Old lanes and pools that nobody holds any more are unmapped here: not under the lock, and not by whoever publishes.
         var gone: [Generation] = []
         let result = state.withLock { state in
             swap(&gone, &state.gone)
@@ -275,7 +276,8 @@ extension PublisherCore {
             }
             return result
         }
-        withExtendedLifetime(gone) {}
+        gone = []
+        pools.unmapUnused()
         for item in result { detach(item.id) }
         return result
     }
@@ -316,7 +318,7 @@ extension PublisherCore {
         controls.stop()
         for socket in sockets { socket.send(.ended(end)) }
         endWork(end.error ?? .closed)
-        for page in pages { page.word.wakeSleepers() }
+        for page in pages { wake(page.word) }
         wakeSlotWaiters()
         Self.signal(freeSlotEvent)
         return true

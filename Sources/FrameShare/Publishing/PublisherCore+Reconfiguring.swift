@@ -34,6 +34,8 @@ extension PublisherCore {
             metadataCapacity: metadataCapacity,
             options: options
         )
+        // From here on the control thread unmaps it, also where it is not taken.
+        pools.add(next.memory)
         guard options.keepsMisfits || options.sourceNeed + reserved <= next.leases.total else {
             throw .reservationsDoNotFit(
                 reserved: reserved,
@@ -100,7 +102,7 @@ extension PublisherCore {
                 old.remove(id)
             }
             old.leases.abandonSource()
-            if !old.leases.pinned.isEmpty { state.retired.append(old) }
+            if old.leases.pinned.isEmpty { state.gone.append(old) } else { state.retired.append(old) }
             Self.holdToBudget(&state)
             state.waitSet = Array(state.generation.lanes.values)
             page.generation.pointee.store(number, ordering: .releasing)
@@ -116,7 +118,7 @@ extension PublisherCore {
                 }
             }
         }
-        for page in pages { page.word.wakeSleepers() }
+        for page in pages { wake(page.word) }
         tellWork()
         slotMayBeFree()
         Self.signal(controlEvent)

@@ -6,7 +6,7 @@ extension PublisherCore {
     var statistics: ChannelStatistics {
         let health = sourceHealth.withLock { $0 }
         var gone: [Generation] = []
-        defer { withExtendedLifetime(gone) {} }
+        defer { if !gone.isEmpty { Self.signal(controlEvent) } }
         return state.withLock { state in
             state.generation.leases.collectReleases()
             gone = Self.collectRetired(&state)

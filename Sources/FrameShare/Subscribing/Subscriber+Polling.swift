@@ -21,7 +21,7 @@ extension Subscriber {
     public func tryNext() throws(ChannelError) -> Frame? {
         if !isMember, let frame = takeFrame() { return frame }
         var (failure, connects) = (nil as ChannelError?, false)
-        let taken: Taken? = state.withLock { state in
+        let taken: Taken? = locked { state in
             do throws(ChannelError) {
                 return try gate == nil ? tryTake(&state) : tryTakeOrArm(&state, &connects)
             } catch {

@@ -81,7 +81,7 @@ extension Subscriber {
         var link = made
         var first = link?.takeArrived()
         var pause: Int64?
-        state.withLock { state in
+        locked { state in
             state.isConnecting = false
             guard !state.closed else { return }
             // A socket that can't be watched is as good as none.

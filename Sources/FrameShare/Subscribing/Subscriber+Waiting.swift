@@ -6,13 +6,31 @@ internal import Synchronization
 extension Subscriber {
     enum Step {
         case taken(Taken)
-        case sleep(on: WakePage, seen: UInt32)
+        case sleep(Sleep)
+        /// Nothing ends a sleep yet when the publisher dies: that comes first.
+        case watchFirst
         /// Another generation has taken over: sleep is to be announced in its lane.
         case lookAgain
         case readSocket
         case over(ChannelError)
         case closedHere
     }
+
+    /// A thread's sleep, once it is announced.
+    struct Sleep {
+        let sleepers: SleepingThreads
+        /// What its wake page's word was before it looked.
+        let seen: UInt32
+        /// From ``SleepingThreads/enter()``.
+        let ticket: UInt32
+        /// After so many ns it looks again; nil: never.
+        let limit: Int64?
+    }
+
+    /// Without a thread that watches the connection: how long a sleeper relies on the publisher.
+    private static let timer: Int64 = 100_000_000
+    /// How long a program that holds its whole budget waits before it is told so.
+    private static let adviceDelay: Int64 = 1_000_000_000
 
     func waitForFrame(
         passing moment: FrameTimestamp?,
@@ -33,7 +51,7 @@ extension Subscriber {
 
     func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
         var spinUntil = spinDeadline()
-        var silences = 0
+        var silence: Int64 = 0
         while true {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
@@ -57,19 +75,26 @@ extension Subscriber {
                 if deadline.hasPassed { throw .timedOut }
                 let socket = state.withLock { $0.link.socket }
                 _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: 10_000_000) / 1_000_000))
-            case .sleep(let page, let seen):
+            case .watchFirst: watchForHangUp()
+            case .sleep(let sleep):
+                // Once more, now that an alarm reaches this thread: an interruption may have come before.
+                if interrupted() {
+                    endSleep(sleep)
+                    throw .cancelled
+                }
                 if deadline.hasPassed {
-                    endSleep()
+                    endSleep(sleep)
                     throw .timedOut
                 }
-                // A tenth of a second at most: then we look whether the publisher is still there.
-                let result = page.word.sleep(while: seen, nanoseconds: deadline.remaining(atMost: 100_000_000))
-                if let taken = try wakeUp() { return taken }
-                if result == -ETIMEDOUT {
+                let result = sleep.sleepers.page.word.sleep(
+                    while: sleep.seen,
+                    nanoseconds: sleep.limit.map(deadline.remaining) ?? deadline.remaining
+                )
+                if let taken = try wakeUp(sleep) { return taken }
+                if result == -ETIMEDOUT, let limit = sleep.limit {
                     try lookAtSocket()
-                    silences += 1
-                    // After a second.
-                    if silences == 10, deadline.isNever { logBudgetAdvice() }
+                    silence += limit
+                    if silence >= Self.adviceDelay, deadline.isNever { logBudgetAdvice() }
                 }
             }
             spinUntil = spinDeadline()
@@ -79,17 +104,18 @@ extension Subscriber {
     /// SLEEP: announces sleep, then looks once more.
     func prepareSleep() throws(ChannelError) -> Step {
         var failure: ChannelError? = nil
-        let step: Step = state.withLock { state in
+        let step: Step = locked { state in
             do throws(ChannelError) {
                 // Bookkeeping first: from the announcement on, a frame may be on its way.
                 state.bookLatency()
-                try lookNowAndThen(&state)
+                guard let limit = sleepLimit(state) else { return .watchFirst }
+                if limit == Self.timer || state.link.sleepers.isHungUp { try lookNowAndThen(&state) }
                 let announced = state.current
                 let page = announced.page
-                let wakePage = state.link.wakePage
+                let sleepers = state.link.sleepers
                 // Before the announcement: a publisher that sees that bumps the word after this, and the kernel refuses to
                 // sleep.
-                let seen = wakePage.word.value
+                let seen = sleepers.page.word.value
                 announced.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
                 // The announcement comes before the look; the publisher's offer before its look at the announcement.
                 atomicMemoryFence(ordering: .sequentiallyConsistent)
@@ -101,7 +127,7 @@ extension Subscriber {
                     clearAnnouncement(&state)
                     return .over(error)
                 }
-                if page.state != .open
+                if page.state != .open || sleepers.isHungUp
                     || page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
                 {
                     // The rest comes by the socket.
@@ -109,8 +135,8 @@ extension Subscriber {
                     return .readSocket
                 }
                 guard state.current === announced else { return .lookAgain }
-                state.sleepers += 1
-                return .sleep(on: wakePage, seen: seen)
+                let ticket = sleepers.enter()
+                return .sleep(Sleep(sleepers: sleepers, seen: seen, ticket: ticket, limit: limit == .max ? nil : limit))
             } catch {
                 clearAnnouncement(&state)
                 if error != .closed { failure = error }
@@ -121,15 +147,66 @@ extension Subscriber {
         return step
     }
 
+    /// How long a thread may sleep on the publisher's word alone, in ns; nil: that is to be settled first.
+    private func sleepLimit(_ state: State) -> Int64? {
+        switch state.link.sleepers.watch {
+        case .thread(let watch) where watch.isOfThisProcess:
+            // Nothing ends a wait that is in vain.
+            !state.hasAdvised && state.link.leases.count >= hello.request.budget ? Self.adviceDelay : .max
+        case .timer: Self.timer
+        case .none, .thread: nil
+        }
+    }
+
+    /// WATCH: sees to it that sleepers of the present connection hear of its end.
+    private func watchForHangUp() {
+        let (socket, sleepers) = state.withLock { ($0.link.socket, $0.link.sleepers) }
+        let watch = HangUpWatcher.watch(socket) { [weak self, weak sleepers] in
+            if let self, let sleepers { connectionHasHungUp(sleepers) }
+        }
+        // What was there before ends after the lock.
+        let before = state.withLock { _ in
+            let before = sleepers.watch
+            // A parent's threads are not here.
+            if case .thread(let old) = before, !old.isOfThisProcess { sleepers.forgetAll() }
+            sleepers.watch = watch.map { .thread($0) } ?? .timer
+            return before
+        }
+        withExtendedLifetime(before) {}
+    }
+
+    /// On the watcher's thread: nobody sleeps for this connection from now on.
+    private func connectionHasHungUp(_ sleepers: SleepingThreads) {
+        state.withLock { _ in sleepers.isHungUp = true }
+        raiseAlarm(sleepers)
+    }
+
+    /// ALARM: makes all threads look again that sleep for a connection, or are about to. What they are to see was stored
+    /// before.
+    func raiseAlarm(_ sleepers: SleepingThreads) {
+        guard let watch = state.withLock({ _ in sleepers.raiseAlarm() ? sleepers.watch : nil }) else { return }
+        // Sleepers of the user's other subscribers wake too, find nothing and sleep again.
+        sleepers.page.word.wakeSleepers(atMost: .max)
+        // A reader can't change the word. So the kernel lets a thread sleep that has announced it and does not sleep yet: it is
+        // woken again and again until it has heard. With a timer it looks by itself.
+        guard case .thread(let thread) = watch else { return }
+        thread.handOver { [weak self] in
+            guard let self else { return true }
+            if state.withLock({ _ in sleepers.unheard == 0 }) { return true }
+            sleepers.page.word.wakeSleepers(atMost: .max)
+            return false
+        }
+    }
+
     func clearAnnouncement(_ state: inout State) {
-        if state.sleepers == 0 { state.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
+        if state.link.sleepers.count == 0 { state.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
     }
 
     /// Takes what it was woken for, if anything, in the same step as it ends the sleep.
-    func wakeUp() throws(ChannelError) -> Taken? {
+    func wakeUp(_ sleep: Sleep) throws(ChannelError) -> Taken? {
         var failure: ChannelError? = nil
-        let taken: Taken? = state.withLock { state in
-            state.sleepers -= 1
+        let taken: Taken? = locked { state in
+            sleep.sleepers.leave(sleep.ticket)
             defer { clearAnnouncement(&state) }
             do throws(ChannelError) {
                 return try take(&state)
@@ -142,9 +219,9 @@ extension Subscriber {
         return taken
     }
 
-    func endSleep() {
+    func endSleep(_ sleep: Sleep) {
         state.withLock { state in
-            state.sleepers -= 1
+            sleep.sleepers.leave(sleep.ticket)
             clearAnnouncement(&state)
         }
     }
@@ -180,7 +257,7 @@ extension Subscriber {
 
     func lookNowAndThen(_ state: inout State) throws(ChannelError) {
         let now = monotonicNow()
-        guard now - state.lookedAt >= 100_000_000 else { return }
+        guard now - state.lookedAt >= Self.timer || state.link.sleepers.isHungUp else { return }
         state.lookedAt = now
         try takeInMessages(&state)
     }

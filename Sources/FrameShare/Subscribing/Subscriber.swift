@@ -88,11 +88,12 @@ public final class Subscriber: Sendable {
     struct State {
         var link: SubscriberLink
         var current: ReceivedGeneration
+        /// Earlier ones, which end after the lock: unmapping a pool takes its time.
+        var outgoing: [ReceivedGeneration] = []
         var takes: LaneTakes
         /// The records of `current`.
         var records: FrameTable.Rows
         var closed = false
-        var sleepers = 0
         var arming: UInt32 = 0
         var connections: UInt64 = 1
         var delivered: UInt64 = 0
@@ -145,6 +146,7 @@ public final class Subscriber: Sendable {
 
         mutating func attach(_ next: ReceivedGeneration) {
             bookLatency()
+            outgoing.append(current)
             current = next
             next.lane.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
             takes = LaneTakes(memory: next.lane, slots: next.offer.slots)
@@ -288,9 +290,20 @@ public final class Subscriber: Sendable {
         }
     }
 
+    /// Runs `body` under the lock, and lets the generations end after it that it has gone on from.
+    @inline(__always)
+    func locked<Result>(_ body: (inout State) -> Result) -> Result {
+        var outgoing: [ReceivedGeneration] = []
+        defer { withExtendedLifetime(outgoing) {} }
+        return state.withLock { state in
+            defer { if !state.outgoing.isEmpty { swap(&outgoing, &state.outgoing) } }
+            return body(&state)
+        }
+    }
+
     func takeNow() throws(ChannelError) -> Taken? {
         var failure: ChannelError? = nil
-        let taken: Taken? = state.withLock { state in
+        let taken: Taken? = locked { state in
             do throws(ChannelError) {
                 return try take(&state)
             } catch {
@@ -393,7 +406,7 @@ public final class Subscriber: Sendable {
 
     private func wakeOwnSleepers() {
         // Sleepers of its user's other subscribers wake too, find nothing and sleep again.
-        state.withLock { $0.link.wakePage }.word.wakeSleepers(atMost: .max)
+        raiseAlarm(state.withLock { $0.link.sleepers })
         reconnection.bump()
     }
 

@@ -10,8 +10,8 @@ struct SubscriberLink {
     let socket: ControlSocket
     let leases: SubscriberConnection
     let page: ChannelPage
-    /// What its threads sleep on.
-    let wakePage: WakePage
+    /// Those of its threads that sleep.
+    let sleepers: SleepingThreads
     let welcome: Message.Welcome
     let publisher: (pid: Int32, uid: UInt32)
     /// Generations that have arrived whole and wait for their turn.
@@ -81,7 +81,7 @@ struct SubscriberLink {
         isMember: Bool,
         buffer: consuming [UInt8]
     ) {
-        (self.socket, self.page, self.wakePage) = (socket, page, wakePage)
+        (self.socket, self.page, sleepers) = (socket, page, SleepingThreads(on: wakePage))
         (self.welcome, self.publisher) = (welcome, publisher)
         self.buffer = buffer
         leases = SubscriberConnection(socket: socket, isMember: isMember)

@@ -3,7 +3,7 @@ import FrameMemory
 import Glibc
 
 extension DoctorCheck {
-    /// File descriptors: a channel takes one for each buffer, on either side.
+    /// File descriptors: a channel takes one for each stream, or for each buffer of a device, on either side.
     static func descriptors(_ limit: ProcessLimit) -> DoctorCheck {
         let isEnough = limit.soft.map { $0 >= 256 } ?? true
         let most = limit.hard.map { "\($0)" } ?? "as many as it likes"
@@ -11,7 +11,7 @@ extension DoctorCheck {
             name: "descriptors",
             state: isEnough ? .ok : .note,
             detail: [limit.soft.map { "at most \($0) open files in a process, \(most) if it asks" } ?? "no limit"],
-            remedy: isEnough ? nil : "raise it: 'ulimit -n 4096'; each buffer of a channel is one descriptor"
+            remedy: isEnough ? nil : "raise it: 'ulimit -n 4096'; each buffer of a camera is one descriptor"
         )
     }
 

@@ -21,5 +21,8 @@ int fault_count(int function);
 /// can't be had.
 int fault_sleep_for_ever(void);
 
+/// fork(2), which Swift hides.
+int fault_fork(void);
+
 /// Whether the calling thread, and those that it makes from here on, are left alone.
 void fault_spare(int spared);

@@ -28,6 +28,18 @@ extension FaultTests {
             }
         }
 
+        @Test("A subscriber of 3.0, which can't take slots that share a descriptor, is told so, and who is older")
+        func olderSubscriber() async throws {
+            try await FaultScene.run { scene in
+                let peer = try scene.folder.hostile("subscribe", "older-minor")
+                let refused = try await peer.line("refused")
+                let words =
+                    "takes protocol 3.1; the publisher speaks protocol 3.1, the program 3.0: the program is older; update it"
+                #expect(refused.description.contains(words), "\(refused)")
+                try await peer.line("hung-up")
+            }
+        }
+
         @Test(
             "A publisher of another major version, or its pages, are refused, and the reader says who is older",
             arguments: [
