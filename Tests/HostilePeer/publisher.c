@@ -234,6 +234,7 @@ static void harass(int socket, int table_fd, int lane_fd, const int *buffers, st
         if (is("storm-generations")) {
             __atomic_store_n(&page->generation, generation, __ATOMIC_RELEASE);
             __atomic_add_fetch(&wake->wake, 1, __ATOMIC_SEQ_CST);
+            syscall(SYS_futex, &wake->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
         }
     }
     if (!is("frames-in-holes")) return;
@@ -273,6 +274,8 @@ static void lie_in_memory(
         }
         if (is("wake-random")) wake->wake = (uint32_t)random_number();
         __atomic_add_fetch(&wake->wake, 1, __ATOMIC_SEQ_CST);
+        // Its reader has no timer: what it is to see it must be woken for.
+        syscall(SYS_futex, &wake->wake, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
         harass(socket, table_fd, lane_fd, buffers, page, wake);
         poll(NULL, 0, 1);
     }

@@ -70,11 +70,11 @@ struct CrowdRole {
                 say(
                     "report took=\(counts.frames.count { $0 > 0 }) frames=\(counts.frames.reduce(0, +)) bad=\(counts.bad)"
                         + " over=\(counts.over.count) lost=\(counts.over.count { $0 == "publisherLost" })"
-                        + " interrupted=\(counts.over.count { $0 == "cancelled" })"
+                        + " closed=\(counts.over.count { $0 == "closed" })"
                         + " asleep=\(asleep) switches=\(switches) \(ProcessState.summary)"
                 )
-            case "interrupt":
-                for subscriber in subscribers { subscriber.interrupt() }
+            case "close":
+                for subscriber in subscribers { subscriber.close() }
                 say("told")
             case "fork": forkAndWait(arguments)
             default: say("unknown \(line)")

@@ -44,6 +44,32 @@ enum ProcessState {
     /// `fds=… maps=…`, as reports have it.
     static var summary: String { "fds=\(descriptors) maps=\(sharedMappings)" }
 
+    /// As ``summary``, once it has stayed the same for a while: the library's threads let go of things a moment later. Less what
+    /// a process that has waited for frames keeps for ever: an epoll descriptor and an eventfd.
+    static var settled: String {
+        var (state, steady) = ((descriptors, sharedMappings), 0)
+        while steady < 100 {
+            usleep(1000)
+            let now = (descriptors, sharedMappings)
+            steady = now == state ? steady + 1 : 0
+            state = now
+        }
+        return "fds=\(state.0 - (watches ? 2 : 0)) maps=\(state.1)"
+    }
+
+    /// Whether there is the thread that watches for hang-ups.
+    private static var watches: Bool {
+        guard let folder = opendir("/proc/self/task") else { return false }
+        defer { closedir(folder) }
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if text("/proc/self/task/\(name)/comm") == "fs-watch\n" { return true }
+        }
+        return false
+    }
+
     /// Of all threads but the calling one: how many sleep, and how often they have gone to sleep or waited.
     static var otherThreads: (asleep: Int, switches: Int) {
         guard let folder = opendir("/proc/self/task") else { return (-1, -1) }

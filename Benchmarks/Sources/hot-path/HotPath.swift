@@ -39,6 +39,7 @@ enum HotPath {
         let way = try FrameWay(chosen)
         try way.pass(frames: 64)  // pages touched, buffers grown
         print("mark \(String(frame_mark_address(), radix: 16))")
+        fflush(nil)  // before what follows, for a program that reads both
         let before = allocation_count()
         try way.pass(frames: frames)
         print("allocations \(allocation_count() - before)")

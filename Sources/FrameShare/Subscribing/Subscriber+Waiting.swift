@@ -168,8 +168,14 @@ extension Subscriber {
         let before = state.withLock { _ in
             let before = sleepers.watch
             // A parent's threads are not here.
-            if case .thread(let old) = before, !old.isOfThisProcess { sleepers.forgetAll() }
-            sleepers.watch = watch.map { .thread($0) } ?? .timer
+            let isWatched = if case .thread(let old) = before { old.isOfThisProcess } else { false }
+            if case .thread = before, !isWatched { sleepers.forgetAll() }
+            if let watch {
+                sleepers.watch = .thread(watch)
+            } else if !isWatched {
+                // Unless another thread was quicker: a socket can be watched once.
+                sleepers.watch = .timer
+            }
             return before
         }
         withExtendedLifetime(before) {}

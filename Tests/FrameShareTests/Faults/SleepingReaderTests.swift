@@ -68,17 +68,17 @@ extension FaultTests {
             try #expect(end["lost"] == 40 && end["bad"] == 0, "\(end)")
         }
 
-        @Test("An interruption reaches every sleeper, whether it sleeps already or is about to")
-        func interrupted() async throws {
+        @Test("Closing a subscriber reaches every thread that sleeps, or is about to")
+        func closed() async throws {
             let folder = try PeerFolder()
             let publisher = try await folder.publisher("rate=1000", "slots=16")
             for _ in 0..<3 {
                 // They fall asleep and wake all the time.
                 let crowd = try await crowd(folder, "count=8", "threads=3", "untimed")
                 try await says(crowd, "frames") { try $0["took"] == 8 }
-                try await crowd.ask("interrupt", "told")
+                try await crowd.ask("close", "told")
                 let end = try await says(crowd, "all over") { try $0["over"] == 24 }
-                try #expect(end["interrupted"] == 24 && end["bad"] == 0, "\(end)")
+                try #expect(end["closed"] == 24 && end["bad"] == 0, "\(end)")
             }
             publisher.kill(SIGKILL)
         }
