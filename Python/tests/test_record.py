@@ -290,7 +290,7 @@ def test_impossible_arguments_are_refused(wrong: dict[str, Any]) -> None:
 def test_a_missing_command_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(frameshare.NoCommand, match="no-such-command"):
         frameshare.record("camera", "x.mp4", command=tmp_path / "no-such-command")
-    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    monkeypatch.setattr("sysconfig.get_path", lambda name, scheme="": str(tmp_path))
     monkeypatch.setattr("frameshare._command.__file__", str(tmp_path / "x"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(frameshare.NoCommand, match="install"):

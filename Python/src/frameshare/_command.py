@@ -16,15 +16,16 @@ def find_command() -> str:
     import sysconfig
 
     here = os.path.dirname(__file__)
-    for folder in (os.path.join(here, "bin"), here, sysconfig.get_path("scripts")):
+    # Where pip puts it: in an environment, or for a user.
+    for folder in (os.path.join(here, "bin"), sysconfig.get_path("scripts"), sysconfig.get_path("scripts", "posix_user")):
         path = os.path.join(folder, "frameshare")
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     found = shutil.which("frameshare")
     if found is None:
         raise errors.NoCommand(
-            "the command 'frameshare' is neither in this package nor on the PATH; install it ('make install' in a checkout of "
-            "FrameShare, or its Debian package), or name it: command='/path/to/frameshare'"
+            "the command 'frameshare' is neither beside this Python nor on the PATH. A released wheel has it, and so has the Debian "
+            "package; in a checkout of FrameShare, 'make install' installs it. Or name it: command='/path/to/frameshare'"
         )
     return found
 
