@@ -23,9 +23,9 @@ def publisher() -> Any:
         yield publisher
 
 
-def answering(reply: Any) -> threading.Thread:
+def answering(reply: Any, policy: str = "queue:4") -> threading.Thread:
     """A member of the group "g" that answers every frame, until the channel ends."""
-    subscriber = Subscriber("shown", policy="queue:4", group="g")
+    subscriber = Subscriber("shown", policy=policy, group="g")
 
     def work() -> None:
         with subscriber:
@@ -111,3 +111,19 @@ def test_what_is_wrong_is_named(publisher: Publisher) -> None:
     publisher.close()
     with pytest.raises(frameshare.Released):
         Overlay(publisher, "over", "g")
+
+
+@pytest.mark.parametrize("slots", [2, 4, 8])
+def test_a_small_pool_will_do(slots: int) -> None:
+    with Publisher("shown", STREAMS, slots=slots) as publisher:
+        thread = answering(lambda value: {"value": value}, "latest")
+        with Overlay(publisher, "over", "g"), Subscriber("over", policy="queue:1") as shown:
+            publisher.wait_for_subscriber(2, PATIENCE)
+            for value in (1, 2, 3):
+                publisher.wait_for_group("g", PATIENCE)
+                publisher.publish(np.full((8, 16), value, np.uint8), timeout=PATIENCE)
+                frame = shown.next(PATIENCE)
+                assert frame is not None
+                with frame:
+                    assert frame.metadata == {"value": value}
+    thread.join(PATIENCE)

@@ -21,7 +21,7 @@ public func frameshare_overlay_open(
                 of: publisher,
                 channel: channel,
                 group: group,
-                budget: given.budget == 0 ? 8 : Int(given.budget),
+                budget: given.budget == 0 ? nil : Int(given.budget),
                 window: given.window == 0 ? 4 : Int(given.window),
                 asking: asking,
                 options: publishing

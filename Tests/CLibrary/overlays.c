@@ -76,7 +76,8 @@ void test_overlays(void) {
 
 void test_overlay_misuse(void) {
     const int bad = FRAMESHARE_ERROR_INVALID_ARGUMENT;
-    frameshare_publisher *publisher = open_publisher("shown-misuse", 12);
+    // A small pool will do: the budget is then smaller.
+    frameshare_publisher *publisher = open_publisher("shown-misuse", 2);
     frameshare_overlay *overlay = NULL;
     struct frameshare_overlay_options options = frameshare_overlay_options_init();
     CHECK_RESULT(frameshare_overlay_open(publisher, "over", "g", NULL, NULL), bad);

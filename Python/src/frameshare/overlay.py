@@ -22,7 +22,8 @@ class Overlay:
     the workers of the group have answered: values under their own keys, bytes under the group's name. A frame comes when its
     answer has come, and one whose answer failed without it. Frames keep their numbers, times and order.
 
-    ``budget`` is the most slots of the publisher's pool that the overlay may pin: a frame is pinned while the overlay waits for its
+    ``budget`` is the most slots of the publisher's pool that the overlay may pin (None: 8, or what a smaller pool has beside the
+    source's need): a frame is pinned while the overlay waits for its
     answer, and while any of the overlay's subscribers holds it. ``window`` is how many later answers wait for a late one before its
     frame goes without. ``deadline``, ``attempts`` and ``cut_off`` are as ``Publisher.ask`` has them. ``mode``, ``access_group`` and
     ``allowed_users`` say who may connect; without any of them, who may connect to the publisher.
@@ -37,7 +38,7 @@ class Overlay:
         channel: str,
         group: str,
         *,
-        budget: int = 8,
+        budget: int | None = None,
         window: int = 4,
         deadline: float | None = 10.0,
         attempts: int = 1,
@@ -65,7 +66,7 @@ class Overlay:
             publisher,
             text("channel", channel),
             text("group", group),
-            {"budget": whole("budget", budget, 1), "window": whole("window", window, 1)},
+            {"budget": 0 if budget is None else whole("budget", budget, 1), "window": whole("window", window, 1)},
             ask_options(deadline, attempts, cut_off),
             own,
             None if allowed_users is None else tuple(allowed_users),

@@ -26,7 +26,8 @@ public final class Overlay: Sendable {
     ///   - publisher: whose frames are to be shown
     ///   - channel: the overlay's name
     ///   - group: whose answers are added: metadata under their own keys, bytes under the group's name
-    ///   - budget: the most slots of the publisher's pool that the overlay may pin
+    ///   - budget: the most slots of the publisher's pool that the overlay may pin; nil: 8, or what a smaller pool has beside the
+    ///     source's need
     ///   - window: how many later answers wait for a straggler before its frame goes without
     ///   - asking: how the group is asked: a frame waits for its answer no longer than the deadline
     ///   - options: of the overlay's channel. The publisher's folder, access and limit on leases, unless they are set
@@ -35,12 +36,14 @@ public final class Overlay: Sendable {
         of publisher: Publisher,
         channel: String,
         group: String,
-        budget: Int = 8,
+        budget: Int? = nil,
         window: Int = 4,
         asking: AskOptions = AskOptions(),
         options: Publisher.Options? = nil
     ) throws(ChannelError) {
         self.channel = channel
+        let pool = publisher.statistics
+        let budget = budget ?? min(8, max(2, pool.slots - pool.sourceNeed))
         let results = try publisher.results(of: group, order: .frames(window: window), options: asking)
         engine = try OverlayEngine(of: publisher, channel: channel, group: group, budget: budget, options: options)
         engine.run(results)

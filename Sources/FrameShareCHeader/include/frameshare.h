@@ -1108,7 +1108,8 @@ typedef struct frameshare_overlay frameshare_overlay;
 
 struct frameshare_overlay_options {
     uint32_t struct_size;
-    /* The most slots of the publisher's pool that the overlay may pin; 0: 8. */
+    /* The most slots of the publisher's pool that the overlay may pin; 0: 8, or what a smaller pool has beside the source's
+     * need. */
     uint32_t budget;
     /* How many later answers wait for a late one before its frame goes without; 0: 4. */
     uint32_t window;
