@@ -481,11 +481,13 @@ static PyMethodDef image_methods[] = {
       "``to_rgb`` needs." },
     { "to_rgb", image_to_rgb, METH_NOARGS,
       "to_rgb() -> numpy.ndarray\n\nA copy as red, green, blue of 8 bits each: height, width, 3. Bayer formats need OpenCV, "
-      "MJPEG OpenCV or Pillow." },
-    { "to_pil", image_to_pil, METH_NOARGS, "to_pil() -> PIL.Image.Image\n\nA copy as a Pillow image. Needs Pillow." },
+      "MJPEG OpenCV or Pillow: ``MissingPackage`` says so." },
+    { "to_pil", image_to_pil, METH_NOARGS, "to_pil() -> PIL.Image.Image\n\nA copy as a Pillow image. ``MissingPackage`` where there is no Pillow." },
     { "save", (PyCFunction)(void (*)(void))image_save, METH_VARARGS | METH_KEYWORDS,
-      "save(path: str | os.PathLike[str]) -> None\n\nWrites it to a file: ``.npy`` as the array is; a MJPEG frame to ``.jpg`` "
-      "as it came; all else as Pillow, or else OpenCV, writes the ending." },
+      "save(path: str | os.PathLike[str]) -> None\n\nWrites it to a file. ``.png`` needs no other package: grey and RGB "
+      "of 8 and 16 bits and alpha are kept, all else is RGB of 8 bits. ``.npy`` is the array, and ``.jpg`` of a MJPEG frame the bytes as "
+      "they came. Pillow, or else OpenCV, writes other endings.\n\n``MissingPackage`` says what to install, ``InvalidArgument`` that no "
+      "package knows the ending." },
     { "_over", image_over, METH_VARARGS,
       "_over(memory, offsets, packed) -> Image\n\nThe same image over other memory, which may be written to." },
     { "__dlpack__", (PyCFunction)(void (*)(void))image_dlpack, METH_VARARGS | METH_KEYWORDS,

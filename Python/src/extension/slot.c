@@ -351,7 +351,7 @@ static PyObject *slot_reduce(PyObject *self, PyObject *unused) {
 static PyMethodDef slot_methods[] = {
     { "fill", (PyCFunction)(void (*)(void))slot_fill, METH_VARARGS | METH_KEYWORDS,
       "fill(stream: str, content) -> None\n\nCopies an image into the slot: an array shaped like ``Image.array``, one for each "
-      "plane, or a compressed frame's bytes. ``LayoutError`` for what does not fit." },
+      "plane, bytes of all pixels without padding, or a compressed frame's bytes. ``LayoutError`` for what does not fit." },
     { "set_bytes_used", (PyCFunction)(void (*)(void))slot_set_bytes_used, METH_VARARGS | METH_KEYWORDS,
       "set_bytes_used(stream: str, count: int) -> None\n\nSays how many bytes of a compressed image hold data: what was written "
       "to it in place." },
