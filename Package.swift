@@ -67,7 +67,7 @@ let package = Package(
         .target(name: "FFmpegBridge", dependencies: ["PixelFormats", ffmpeg]),
 
         // What FrameShare is measured against by 'frameshare bench': plain C ways to hand frames over.
-        .target(name: "CHandOver"),
+        .target(name: "CHandOver", dependencies: ["CLinuxMedia"]),
 
         .target(name: "PixelFormats"),
         .target(name: "LeaseProtocol", dependencies: ["CLinuxMedia"]),

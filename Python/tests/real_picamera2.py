@@ -13,7 +13,8 @@ def load() -> None:
     folder = os.environ.get("FRAMESHARE_PICAMERA2")
     if folder is None:
         raise ImportError("picamera2 and libcamera's binding were not fetched (Scripts/fetch-picamera2)")
-    libraries = Path(folder) / "root/usr/lib/x86_64-linux-gnu"
+    # Debian's folder for this kind of processor: x86_64-linux-gnu, aarch64-linux-gnu.
+    libraries = next((Path(folder) / "root/usr/lib").glob("*-linux-gnu"))
     # Whichever needs another is tried again once that is there.
     waiting = sorted(libraries.glob("lib*.so.*"))
     while waiting:

@@ -270,7 +270,7 @@ async def _answer_one(publisher, member) -> int:
 
 
 LEAKS = """
-import frameshare, numpy as np, os, gc, threading, asyncio
+import frameshare, numpy as np, os, gc, threading, asyncio, mmap
 publisher = frameshare.Publisher("leaks", {"main": (64, 48, "R8")})
 worker = frameshare.Worker("leaks", "g", lambda frame: {"mean": float(frame["main"].array.mean())}, queue=2)
 thread = threading.Thread(target=worker.run)
@@ -290,7 +290,7 @@ run(1000)
 before = use()
 run(4000)
 after = use()
-print((after[0] - before[0]) * 4096, after[1] - before[1])
+print((after[0] - before[0]) * mmap.PAGESIZE, after[1] - before[1])
 publisher.close()
 thread.join()
 """

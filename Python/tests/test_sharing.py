@@ -408,7 +408,7 @@ def test_closing_wakes_a_task(publisher) -> None:
 
 
 LEAKS = """
-import frameshare, numpy as np, os, gc
+import frameshare, numpy as np, os, gc, mmap
 publisher = frameshare.Publisher("leaks", {"main": (64, 48, "BGR888")})
 camera = frameshare.Subscriber("leaks")
 picture = np.zeros((48, 64, 3), np.uint8)
@@ -424,7 +424,7 @@ run(3000)
 before = pages()
 run(50000)
 after = pages()
-print((after[0] - before[0]) * 4096, after[1] - before[1])
+print((after[0] - before[0]) * mmap.PAGESIZE, after[1] - before[1])
 """
 
 

@@ -1,6 +1,7 @@
 #pragma once
 #define _GNU_SOURCE
 #include "CHandOver.h"
+#include "shared_layouts.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -18,14 +19,16 @@
 
 /// What a shared ring has before its frames; a cache line for each word that somebody else writes.
 struct hand_over_ring {
-    _Alignas(64) _Atomic uint32_t published;       // futex word
-    _Alignas(64) _Atomic uint32_t ended;
-    _Alignas(64) _Atomic uint32_t publisher_asleep;
-    _Alignas(64) _Atomic uint32_t given_back;      // futex word of a publisher that waits
-    struct { _Alignas(64) _Atomic uint32_t frames; } read[HAND_OVER_MAX_READERS];
+    _Alignas(FS_CACHE_LINE) _Atomic uint32_t published;       // futex word
+    _Alignas(FS_CACHE_LINE) _Atomic uint32_t ended;
+    _Alignas(FS_CACHE_LINE) _Atomic uint32_t publisher_asleep;
+    _Alignas(FS_CACHE_LINE) _Atomic uint32_t given_back;      // futex word of a publisher that waits
+    struct { _Alignas(FS_CACHE_LINE) _Atomic uint32_t frames; } read[HAND_OVER_MAX_READERS];
 };
 
+// Where the frames begin: past the words, whatever a page is.
 #define HAND_OVER_RING_BYTES 4096
+_Static_assert(sizeof(struct hand_over_ring) <= HAND_OVER_RING_BYTES, "the words end before the frames");
 
 static inline long hand_over_futex(_Atomic uint32_t *word, int operation, uint32_t value) {
     return syscall(SYS_futex, word, operation, value, NULL, NULL, 0);

@@ -141,6 +141,9 @@ static int wait_room_in_ring(struct hand_over *h) {
     while (!everyone_has_room(h)) {
         uint32_t seen = atomic_load(&ring->given_back);
         atomic_store(&ring->publisher_asleep, 1);
+        // The announcement is seen before the look: else a reader that makes room meanwhile may see nobody asleep. A
+        // sequentially consistent store alone does not order a later acquire load (on arm64, STLR and LDAPR).
+        atomic_thread_fence(memory_order_seq_cst);
         if (!everyone_has_room(h)) hand_over_futex_wait_a_while(&ring->given_back, seen);
         atomic_store(&ring->publisher_asleep, 0);
         if (!everyone_has_room(h) && someone_is_gone(h)) return -EPIPE;

@@ -44,11 +44,9 @@ extension BufferAllocator {
         name: String,
         _ findings: inout Findings
     ) throws(MemoryError) -> [FrameBuffer] {
-        let page = BufferMemory.alignment
-        let (padded, overflow) = size.addingReportingOverflow(page - 1)
-        guard !overflow else { throw .badSize(size) }
-        let stride = padded / page * page
-        guard !count.multipliedReportingOverflow(by: stride).overflow else { throw .badSize(size) }
+        guard let stride = MemoryPage.roundedUp(size), !count.multipliedReportingOverflow(by: stride).overflow else {
+            throw .badSize(size)
+        }
         // At least one: a memfd that is too large even so is refused with the limit's name.
         let most = max(1, min(count, Memfd.fileSizeLimit.map { $0 / stride } ?? count))
         var buffers: [FrameBuffer] = []
@@ -110,10 +108,7 @@ extension BufferAllocator {
         _ findings: inout Findings
     ) throws(MemoryError) -> FrameBuffer {
         // udmabuf wants whole pages, and a memfd that can't shrink.
-        let page = Int(getpagesize())
-        let (padded, overflow) = size.addingReportingOverflow(page - 1)
-        guard !overflow else { throw .badSize(size) }
-        let rounded = padded / page * page
+        guard let rounded = MemoryPage.roundedUp(size) else { throw .badSize(size) }
         let memfd = try Memfd.create(name: name, size: rounded)
         try Memfd.keepSize(memfd.number)
         let number = fs_udmabuf_create(device, memfd.number, 0, UInt64(rounded))

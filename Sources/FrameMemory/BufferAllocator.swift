@@ -75,7 +75,9 @@ public struct BufferAllocator: Sendable {
         together: Bool = false
     ) throws(MemoryError) -> (buffers: [FrameBuffer], report: AllocationReport) {
         guard size > 0, count > 0 else { throw .badSize(size) }
-        let (total, overflow) = count.multipliedReportingOverflow(by: size)
+        // Memory comes in whole pages.
+        guard let each = MemoryPage.roundedUp(size) else { throw .badSize(size) }
+        let (total, overflow) = count.multipliedReportingOverflow(by: each)
         guard !overflow else { throw .badSize(size) }
         let budget = MemoryBudget(paths: paths)
         try budget.check(total: total)

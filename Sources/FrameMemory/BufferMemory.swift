@@ -17,9 +17,6 @@ package final class BufferMemory: Sendable {
     /// The descriptor's number; it stays valid as long as this object.
     package var descriptor: Int32 { owned.number }
 
-    /// The distance between offsets at which a part of a descriptor can be mapped: a page.
-    package static let alignment = Int(getpagesize())
-
     /// For the allocator, which has made and verified all of it.
     init(
         owning descriptor: consuming OwnedDescriptor,

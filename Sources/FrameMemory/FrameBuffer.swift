@@ -24,7 +24,7 @@ public final class FrameBuffer: Sendable {
     /// - Throws: `badSize`, `tooSmall` where the memory ends before it, `badOffset` where it can't be mapped alone.
     package init(in memory: BufferMemory, offset: Int, size: Int) throws(MemoryError) {
         guard size > 0 else { throw .badSize(size) }
-        guard offset >= 0, offset % BufferMemory.alignment == 0 else { throw .badOffset(offset) }
+        guard offset >= 0, offset % MemoryPage.size == 0 else { throw .badOffset(offset) }
         let (end, overflow) = offset.addingReportingOverflow(size)
         guard !overflow, end <= memory.size else {
             throw .tooSmall(found: memory.size, needed: overflow ? .max : end)
@@ -148,8 +148,7 @@ public final class FrameBuffer: Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .call("fstat", Errno(rawValue: errno)) }
         // What has blocks of the page's size has no huge pages; a tmpfs may say larger ones, too.
-        guard Int(status.st_blksize) <= BufferMemory.alignment || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC
-        else {
+        guard Int(status.st_blksize) <= MemoryPage.size || fs_file_system_magic(descriptor) != FS_HUGETLBFS_MAGIC else {
             throw .hugeTLB
         }
         guard seals & FS_SEAL_SHRINK != 0 else { throw .notSealed(found: seals) }

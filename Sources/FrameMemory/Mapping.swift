@@ -72,6 +72,6 @@ public final class Mapping: @unchecked Sendable {
     /// Only for memory whose space is known to be reserved: that of a ``FrameBuffer`` or ``SharedMemory``.
     public func prefault() {
         // Older kernels, and drivers that map their memory in a way of their own, refuse to populate.
-        if !populate() { fs_touch_pages(baseAddress, size, Int(getpagesize()), access == .readWrite ? 1 : 0) }
+        if !populate() { fs_touch_pages(baseAddress, size, MemoryPage.size, access == .readWrite ? 1 : 0) }
     }
 }

@@ -15,7 +15,7 @@ public struct MemoryBudget: Sendable {
     public func check(count: Int, sizes: [Int], madeBy maker: String) throws(MemoryError) {
         var each = 0
         for size in sizes {
-            let (sum, overflow) = each.addingReportingOverflow(max(0, size))
+            let (sum, overflow) = each.addingReportingOverflow(MemoryPage.roundedUp(max(0, size)) ?? .max)
             guard !overflow else { throw .badSize(.max) }
             each = sum
         }

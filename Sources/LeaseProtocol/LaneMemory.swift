@@ -3,7 +3,7 @@ public import Synchronization
 
 /// The words of one lane, wherever its memory is: a mapping that two processes share, or plain memory in a test.
 ///
-/// It owns nothing. Whoever makes one keeps the memory alive and of at least ``size(depth:)`` bytes, aligned to 64,
+/// It owns nothing. Whoever makes one keeps the memory alive and of at least ``size(depth:)`` bytes, aligned to `FS_CACHE_LINE`,
 /// for as long as any copy is used; `LaneOffers` and `LaneTakes` are held beside the mapping's owner for that reason.
 ///
 /// Every word here may be changed at any moment by the other process, to anything. Nothing read from it is used as an

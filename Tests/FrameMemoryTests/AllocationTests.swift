@@ -77,8 +77,8 @@ import Testing
         let machine = try FakeMachine(memory: "MemTotal: 4000 kB\nMemAvailable:    1000 kB\n")
         for preference in [MemoryPreference.memfd, .automatic, .dmaHeap(nil), .udmabuf] {
             let allocator = BufferAllocator(preference: preference, paths: machine.paths)
-            #expect(throws: MemoryError.doesNotFit(asked: 2_000_000, available: 1_024_000, where: "MemAvailable")) {
-                try allocator.allocate(count: 2, size: 1_000_000, name: "test")
+            #expect(throws: MemoryError.doesNotFit(asked: 2 << 20, available: 1_024_000, where: "MemAvailable")) {
+                try allocator.allocate(count: 2, size: 1 << 20, name: "test")
             }
         }
         let allocator = BufferAllocator(preference: .memfd, paths: machine.paths)
@@ -90,6 +90,25 @@ import Testing
             "\(MemoryError.doesNotFit(asked: 2_000_000, available: 1_024_000, where: "MemAvailable"))"
                 == "2000 kB are asked for and 1024 kB are available (MemAvailable); use fewer slots, or a smaller image"
         )
+    }
+
+    @Test("memory is counted in whole pages of this machine, whatever their size")
+    func wholePages() throws {
+        let page = Int(getpagesize())
+        #expect(MemoryPage.roundedUp(0) == 0 && MemoryPage.roundedUp(1) == page && MemoryPage.roundedUp(page) == page)
+        #expect(MemoryPage.roundedUp(page + 1) == 2 * page && MemoryPage.roundedUp(.max) == nil)
+        // A byte more than a page is two, for each of four buffers.
+        let machine = try FakeMachine(memory: "MemAvailable: \(7 * page / 1024) kB\n")
+        let allocator = BufferAllocator(preference: .memfd, paths: machine.paths)
+        #expect(throws: MemoryError.doesNotFit(asked: 8 * page, available: 7 * page, where: "MemAvailable")) {
+            try allocator.allocate(count: 4, size: page + 1, name: "test")
+        }
+        // A driver's buffers, of which each has two parts. The kernel keeps a sixteenth.
+        let room = 7 * page - 7 * page / 16
+        let place = "of MemAvailable, for 4 buffers of a driver"
+        #expect(throws: MemoryError.doesNotFit(asked: 8 * page, available: room, where: place)) {
+            try MemoryBudget(paths: machine.paths).check(count: 4, sizes: [1, 2], madeBy: "a driver")
+        }
     }
 
     @Test("more than this very machine has is refused, and costs it nothing")
@@ -114,12 +133,12 @@ import Testing
         let allocator = BufferAllocator(preference: .memfd, paths: machine.paths)
         #expect(
             throws: MemoryError.doesNotFit(
-                asked: 600_000,
+                asked: 10 << 16,
                 available: 500_000,
                 where: "the control group's memory.max"
             )
         ) {
-            try allocator.allocate(count: 2, size: 300_000, name: "test")
+            try allocator.allocate(count: 2, size: 5 << 16, name: "test")
         }
         #expect(try allocator.allocate(count: 2, size: 200_000, name: "test").buffers.count == 2)
     }
@@ -133,13 +152,13 @@ import Testing
         func refusal(_ heap: String) -> MemoryError? {
             do throws(MemoryError) {
                 _ = try BufferAllocator(preference: .dmaHeap(heap), paths: machine.paths)
-                    .allocate(count: 4, size: 1_000_000, name: "test")
+                    .allocate(count: 4, size: 1 << 20, name: "test")
                 return nil
             } catch {
                 return error
             }
         }
-        #expect(refusal("linux,cma") == .doesNotFit(asked: 4_000_000, available: 1_024_000, where: "CmaFree"))
+        #expect(refusal("linux,cma") == .doesNotFit(asked: 4 << 20, available: 1_024_000, where: "CmaFree"))
         #expect(refusal("system") == .call("DMA_HEAP_IOCTL_ALLOC", .inappropriateIOCTLForDevice))
     }
 

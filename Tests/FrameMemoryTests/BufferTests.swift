@@ -99,7 +99,7 @@ import Testing
         arguments: [Mapping.Access.read, .readWrite]
     )
     func prefault(access: Mapping.Access) throws {
-        let size = 64 * 4096
+        let size = 64 * Int(getpagesize())
         let memfd = OwnedDescriptor(owning: try rawMemfd(size: size))
         let mapping = try Mapping(descriptor: memfd.number, size: size, access: access)
         #expect(resident(mapping) == 0)
@@ -150,11 +150,12 @@ import Testing
             refused(try rawMemfd(size: 1 << 40, seals: Seal.shrink, reserved: 0), .memfd, 1 << 40)
                 == .sparse(found: 0, needed: 1 << 40)
         )
+        let page = Int(getpagesize())
         #expect(
-            refused(try rawMemfd(size: 8192, seals: Seal.shrink, reserved: 4096), .memfd, 8192)
-                == .sparse(found: 4096, needed: 8192)
+            refused(try rawMemfd(size: 2 * page, seals: Seal.shrink, reserved: page), .memfd, 2 * page)
+                == .sparse(found: page, needed: 2 * page)
         )
-        #expect(refused(try rawMemfd(size: 8192, seals: Seal.shrink, reserved: 4096), .memfd, 4096) == nil)
+        #expect(refused(try rawMemfd(size: 2 * page, seals: Seal.shrink, reserved: page), .memfd, page) == nil)
         #expect(refused(try rawMemfd(size: 8192, seals: Seal.shrink), .memfd, 0) == .badSize(0))
         #expect(refused(try rawMemfd(size: 8192, seals: Seal.shrink), .memfd, -1) == .badSize(-1))
         for kind in [MemoryKind.dmaBuf, .dmaHeap, .udmabuf] {

@@ -44,8 +44,9 @@ import Testing
         }
         let first = buffers[0].descriptor
         #expect(throws: MemoryError.notMemfd) { try FrameBuffer.verify(descriptor: first, kind: .memfd, size: size) }
-        #expect(throws: MemoryError.tooSmall(found: 102_400, needed: 102_401)) {
-            try FrameBuffer.verify(descriptor: first, kind: .dmaBuf, size: 102_401)
+        let whole = try #require(MemoryPage.roundedUp(size))
+        #expect(throws: MemoryError.tooSmall(found: whole, needed: whole + 1)) {
+            try FrameBuffer.verify(descriptor: first, kind: .dmaBuf, size: whole + 1)
         }
         return report
     }

@@ -31,7 +31,7 @@ import Testing
             ctypes.memset(address, 66, 1)
 
         def punch():
-            if libc.fallocate(3, 3, ctypes.c_long(0), ctypes.c_long(4096)) != 0:
+            if libc.fallocate(3, 3, ctypes.c_long(0), ctypes.c_long(mmap.PAGESIZE)) != 0:
                 raise OSError(ctypes.get_errno())
 
         ways = {

@@ -51,7 +51,7 @@ static void attack(const char *target, int fd, size_t size) {
     tell(target, "ftruncate-to-0", ftruncate(fd, 0) < 0 ? errno : 0);
     tell(target, "ftruncate-larger", ftruncate(fd, (off_t)size * 2) < 0 ? errno : 0);
     tell(target, "punch-hole",
-         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) < 0 ? errno : 0);
+         fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sysconf(_SC_PAGESIZE)) < 0 ? errno : 0);
     tell(target, "add-seals", fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 ? errno : 0);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     int again = open(path, O_RDWR | O_CLOEXEC);

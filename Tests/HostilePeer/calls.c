@@ -40,6 +40,7 @@ struct target {
 static int tried, forbidden;
 static pid_t publisher;
 static uint32_t *own;                         // a word of its own, shared with nobody
+static size_t page;                           // bytes of this machine's
 
 static void note(const struct target *t, const char *call, long result) {
     tried++;
@@ -133,11 +134,11 @@ static void mappings(const struct target *t) {
         TRY(ioctl(faults, UFFDIO_API, &api));
         static const int modes[] = { UFFDIO_REGISTER_MODE_MISSING, UFFDIO_REGISTER_MODE_WP, UFFDIO_REGISTER_MODE_MINOR };
         for (int i = 0; i < 3; i++) {
-            struct uffdio_register part = { { (uintptr_t)address, 4096 }, (uint64_t)modes[i], 0 };
+            struct uffdio_register part = { { (uintptr_t)address, page }, (uint64_t)modes[i], 0 };
             TRY(ioctl(faults, UFFDIO_REGISTER, &part));
-            struct uffdio_copy copy = { (uintptr_t)address, (uintptr_t)own, 4096, 0, 0 };
+            struct uffdio_copy copy = { (uintptr_t)address, (uintptr_t)own, page, 0, 0 };
             TRY(ioctl(faults, UFFDIO_COPY, &copy));
-            struct uffdio_writeprotect protect = { { (uintptr_t)address, 4096 }, UFFDIO_WRITEPROTECT_MODE_WP };
+            struct uffdio_writeprotect protect = { { (uintptr_t)address, page }, UFFDIO_WRITEPROTECT_MODE_WP };
             TRY(ioctl(faults, UFFDIO_WRITEPROTECT, &protect));
         }
         close(faults);
@@ -172,7 +173,7 @@ static void descriptors(const struct target *t) {
     static const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     REFUSED(fallocate(t->fd, hole, 0, (off_t)t->size));
     REFUSED(fallocate(t->fd, FALLOC_FL_ZERO_RANGE, 0, (off_t)t->size));
-    REFUSED(fallocate(t->fd, FALLOC_FL_COLLAPSE_RANGE, 0, 4096));
+    REFUSED(fallocate(t->fd, FALLOC_FL_COLLAPSE_RANGE, 0, (off_t)page));
     REFUSED(fallocate(t->fd, 0, 0, 1 << 24));
     struct target always = *t;
     always.writable = 0;
@@ -296,7 +297,8 @@ int try_every_call(const char *path) {
     socklen_t length = sizeof peer;
     if (getsockopt(a.socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) give_up("SO_PEERCRED");
     publisher = peer.pid;
-    own = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    page = (size_t)sysconf(_SC_PAGESIZE);
+    own = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (own == MAP_FAILED) give_up("mmap");
     say("attached user=%u", (unsigned)getuid());
     size_t table = sizeof(struct fs_frame_table) + (size_t)a.slots * sizeof(struct fs_frame_record);

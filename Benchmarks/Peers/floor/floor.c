@@ -24,13 +24,14 @@
 
 #define MAX_READERS 64
 #define MAX_SLOTS 1024
+#define LINE 64                                          // bytes of a cache line
 
 /// What publisher and readers share; a cache line for each word that somebody else writes.
 struct page {
-    _Alignas(64) _Atomic uint32_t frames;              // frames published; the futex word
-    _Alignas(64) _Atomic uint32_t publisher_asleep;
-    _Alignas(64) _Atomic uint32_t given_back;          // futex word of a publisher that waits
-    struct { _Alignas(64) _Atomic uint32_t frames; } read[MAX_READERS];
+    _Alignas(LINE) _Atomic uint32_t frames;              // frames published; the futex word
+    _Alignas(LINE) _Atomic uint32_t publisher_asleep;
+    _Alignas(LINE) _Atomic uint32_t given_back;          // futex word of a publisher that waits
+    struct { _Alignas(LINE) _Atomic uint32_t frames; } read[MAX_READERS];
     int publisher, memory, publisher_event, event[MAX_READERS];  // the publisher's pid, and descriptors there
 };
 
@@ -42,7 +43,12 @@ struct side {
     int event, publisher_event;
 };
 
-static const uint64_t page_bytes = (sizeof(struct page) + 4095) & ~4095ul;
+/// In whole pages, as each slot is mapped by itself.
+static uint64_t in_pages(uint64_t bytes) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    return (bytes + page - 1) / page * page;
+}
+static uint64_t page_bytes(void) { return in_pages(sizeof(struct page)); }
 
 static void *map(int memory, uint64_t offset, uint64_t size, int protection, int flags) {
     void *address = mmap(NULL, size, protection, MAP_SHARED | flags, memory, (off_t)offset);
@@ -50,13 +56,13 @@ static void *map(int memory, uint64_t offset, uint64_t size, int protection, int
     return address;
 }
 
-static uint64_t slot_bytes(const struct contestant *options) { return (options->size + 4095) & ~4095ul; }
+static uint64_t slot_bytes(const struct contestant *options) { return in_pages(options->size); }
 
 /// Maps each slot by itself, as whoever has a buffer for each must.
 static void map_slots(struct side *side, int memory, int protection, int flags) {
     uint64_t size = slot_bytes(side->options);
     for (uint32_t i = 0; i < side->options->slots; i++)
-        side->slot[i] = map(memory, page_bytes + i * size, size, protection, flags);
+        side->slot[i] = map(memory, page_bytes() + i * size, size, protection, flags);
 }
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t seen) {
@@ -107,6 +113,8 @@ static int wait_for_readers(void *context, uint32_t in_flight) {
         // Announce, look once more, sleep; the reader counts first and looks for the announcement then.
         uint32_t seen = atomic_load(&page->given_back);
         atomic_store(&page->publisher_asleep, 1);
+        // The look below loads with acquire alone, which arm64 may do before the store.
+        atomic_thread_fence(memory_order_seq_cst);
         if (!everyone_is_within(side, in_flight)) {
             if (side->is_eventfd) {
                 wait_event(side->publisher_event);
@@ -122,9 +130,9 @@ static int wait_for_readers(void *context, uint32_t in_flight) {
 static void run_publisher(struct side *side) {
     struct contestant *options = side->options;
     int memory = memfd_create("floor", MFD_CLOEXEC);
-    if (memory < 0 || ftruncate(memory, (off_t)(page_bytes + slot_bytes(options) * options->slots)) != 0)
+    if (memory < 0 || ftruncate(memory, (off_t)(page_bytes() + slot_bytes(options) * options->slots)) != 0)
         contestant_fail("memfd", errno);
-    side->page = map(memory, 0, page_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
+    side->page = map(memory, 0, page_bytes(), PROT_READ | PROT_WRITE, MAP_POPULATE);
     map_slots(side, memory, PROT_READ | PROT_WRITE, MAP_POPULATE);
     side->page->publisher = getpid();
     side->page->memory = memory;
@@ -153,13 +161,13 @@ static void connect_reader(struct side *side, int populate) {
     struct contestant *options = side->options;
     int memory = open(contestant_path(options, "memory"), O_RDWR | O_CLOEXEC);
     if (memory < 0) contestant_fail("the publisher's memory", errno);
-    side->page = map(memory, 0, page_bytes, PROT_READ | PROT_WRITE, MAP_POPULATE);
+    side->page = map(memory, 0, page_bytes(), PROT_READ | PROT_WRITE, MAP_POPULATE);
     map_slots(side, memory, PROT_READ, populate ? MAP_POPULATE : 0);
     close(memory);
 }
 
 static void disconnect(struct side *side) {
-    munmap(side->page, page_bytes);
+    munmap(side->page, page_bytes());
     for (uint32_t i = 0; i < side->options->slots; i++) munmap(side->slot[i], slot_bytes(side->options));
 }
 
@@ -183,6 +191,8 @@ static const unsigned char *wait_for_frame(struct side *side, uint32_t *next) {
         if (side->options->spin) {
 #if defined(__x86_64__)
             __builtin_ia32_pause();
+#elif defined(__aarch64__)
+            __asm__ __volatile__("isb" ::: "memory");       // as FrameShare's own loops
 #endif
         } else if (side->is_eventfd) {
             wait_event(side->event);

@@ -45,7 +45,7 @@ def main():
         descriptor = os.memfd_create("frame")
         os.ftruncate(descriptor, options.size)
         slots[descriptor] = mmap.mmap(descriptor, options.size)
-        for page in range(0, options.size, 4096):
+        for page in range(0, options.size, mmap.PAGESIZE):
             slots[descriptor][page] = 0
         free.put(descriptor)
     returns = Queue()

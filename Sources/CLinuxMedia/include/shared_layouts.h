@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Bytes of a cache line: of x86-64, of a Raspberry Pi's cores, and of nearly all Arm cores. It is part of the layout, the
+// same on every machine. Where lines are longer, neighbours slow each other down, and nothing else changes.
 #define FS_CACHE_LINE 64
 #define FS_MAX_SLOTS 1024                     // a bit each in the released set
 #define FS_SLOT_WORDS (FS_MAX_SLOTS / 64)
@@ -63,8 +65,8 @@ struct fs_channel_page {
 #define FS_CHANNEL_FAILED 2u                  // the source failed; the reason comes by the control socket
 
 _Static_assert(sizeof(struct fs_channel_page) == 3 * FS_CACHE_LINE, "channel page");
-_Static_assert(offsetof(struct fs_channel_page, shortage) == 64, "own cache line");
-_Static_assert(offsetof(struct fs_channel_page, generation) == 128, "own cache line");
+_Static_assert(offsetof(struct fs_channel_page, shortage) == 1 * FS_CACHE_LINE, "own cache line");
+_Static_assert(offsetof(struct fs_channel_page, generation) == 2 * FS_CACHE_LINE, "own cache line");
 
 // --- wake page ----------------------------------------------------------------------------------------------------
 
@@ -108,9 +110,9 @@ struct fs_lane {
 };
 _Static_assert(offsetof(struct fs_lane, released) == 16, "line 0");
 _Static_assert(offsetof(struct fs_lane, taken) == 144, "line 2");
-_Static_assert(offsetof(struct fs_lane, dropped_policy) == 192, "own cache line");
+_Static_assert(offsetof(struct fs_lane, dropped_policy) == 3 * FS_CACHE_LINE, "own cache line");
 _Static_assert(offsetof(struct fs_lane, revoked) == 216, "line 3");
-_Static_assert(offsetof(struct fs_lane, offered) == 256, "own cache line");
+_Static_assert(offsetof(struct fs_lane, offered) == 4 * FS_CACHE_LINE, "own cache line");
 _Static_assert(sizeof(struct fs_lane) == 264, "the cells follow");
 
 // --- frame table --------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ public struct CopyPlan: Sendable {
         for stream in streams {
             let copy = try ImageCopy(of: stream.layout, crop: crops[stream.name])
             copies.append(copy)
-            bytes = bytes.addingClamped(copy.destination.bufferSize(0).addingClamped(4095) / 4096 * 4096)
+            bytes = bytes.addingClamped(MemoryPage.roundedUp(copy.destination.bufferSize(0)) ?? .max)
         }
         let slots = capacity.slots(bytesPerFrame: bytes)
         guard (2...SlotSet.capacity).contains(slots) else {

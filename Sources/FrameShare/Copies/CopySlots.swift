@@ -28,7 +28,7 @@ final class CopySlots: Sendable {
     ) throws(ChannelError) {
         let sizes = pool.slots[0].map { $0.map(\.size) }
         let bytes = sizes.joined().reduce(FrameTable.recordStride(metadataCapacity: metadataCapacity)) {
-            $0 + ($1 + 4095) / 4096 * 4096
+            $0.addingClamped(MemoryPage.roundedUp($1) ?? .max)
         }
         let count = copies.capacity.slots(bytesPerFrame: bytes)
         let most = SlotSet.capacity - pool.slots.count

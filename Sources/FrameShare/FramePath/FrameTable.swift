@@ -22,7 +22,10 @@ struct FrameTable: @unchecked Sendable {
     private let metadataOffset: Int
     let metadataCapacity: Int
 
-    static func recordStride(metadataCapacity: Int) -> Int { (recordSize + metadataCapacity + 63) / 64 * 64 }
+    static func recordStride(metadataCapacity: Int) -> Int {
+        let line = Int(FS_CACHE_LINE)
+        return (recordSize + metadataCapacity + line - 1) / line * line
+    }
     static func size(headerSize: Int = headerSize, slots: Int, recordStride: Int) -> Int {
         headerSize + slots * recordStride
     }

@@ -1,5 +1,6 @@
 #if FFmpeg
 internal import CFFmpeg
+internal import FrameMemory
 internal import FrameShare
 internal import PixelFormats
 
@@ -92,7 +93,7 @@ final class LeasedPicture {
             )
             // The mapping ends with its last page.
             let end = plane.offset + plane.size
-            let mapped = (image.bytes(buffer: plane.buffer).byteCount + 4095) / 4096 * 4096
+            let mapped = MemoryPage.roundedUp(image.bytes(buffer: plane.buffer).byteCount) ?? .max
             if mapped - end < 64 { hasRoom = false }
         }
         return (places, layout, hasRoom)

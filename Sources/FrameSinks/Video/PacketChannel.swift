@@ -1,3 +1,4 @@
+internal import FrameMemory
 public import FrameShare
 internal import PixelFormats
 internal import Synchronization
@@ -121,7 +122,7 @@ public final class PacketChannel: Sendable {
 
     private func grow(_ stream: Stream, to size: Int) throws(ChannelError) {
         var larger = stream
-        larger.layout.planes[0].size = (size + size / 2 + 4095) / 4096 * 4096
+        larger.layout.planes[0].size = MemoryPage.roundedUp(size + size / 2) ?? size
         try publisher.reconfigure(streams: [larger], slots: slots)
     }
 }

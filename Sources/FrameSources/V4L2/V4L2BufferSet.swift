@@ -121,7 +121,7 @@ struct V4L2BufferSet {
             let made: (buffers: [FrameBuffer], report: AllocationReport)
             do throws(MemoryError) {
                 let name = format.planes.count == 1 ? "camera" : "camera-plane\(plane)"
-                made = try allocator.allocate(count: given, size: pageRounded(size), name: name)
+                made = try allocator.allocate(count: given, size: MemoryPage.roundedUp(size) ?? size, name: name)
             } catch {
                 throw .memory(error)
             }
@@ -188,10 +188,5 @@ struct V4L2BufferSet {
     func importError(_ error: V4L2Error, _ device: V4L2Device) -> V4L2Error {
         guard memory == .dmaBuf, case .call("VIDIOC_QBUF", _, _, let errno) = error else { return error }
         return .cannotImport(path: device.path, source: source, errno, exports: device.exportsBuffers())
-    }
-
-    private static func pageRounded(_ size: Int) -> Int {
-        let page = max(1, sysconf(Int32(_SC_PAGESIZE)))
-        return (size + page - 1) / page * page
     }
 }

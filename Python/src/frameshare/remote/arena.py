@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 from multiprocessing.reduction import DupFd
@@ -13,7 +14,7 @@ from .. import errors
 
 # Up to so many bytes go with the frame itself.
 INLINE = 16 << 10
-_PAGE = 4096
+_PAGE = mmap.PAGESIZE
 # Memory that was written to before takes a fraction of the time: so much is kept for the next request.
 _KEPT = 16 << 20
 
