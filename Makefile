@@ -20,6 +20,8 @@ MINUTES ?= 10
 SEED ?=
 # make build LIBCAMERA=yes: with cameras of libcamera's (libcamera-dev 0.3 or later).
 LIBCAMERA ?=
+# make build JOBS=1: fewer compilers at a time, for a machine with little memory.
+JOBS ?=
 # make packages CHECK=yes
 CHECK ?=
 # make docs DOCS=folder
@@ -29,7 +31,7 @@ VIEW ?=
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export SWIFT LIBCAMERA VIEW
+export JOBS SWIFT LIBCAMERA VIEW
 
 formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
@@ -37,7 +39,8 @@ formatted := Package.swift Sources Tests \
 scripts := Tests/CLibrary/run Tests/Packages/run Tests/Packages/enter Tests/Packages/in-root Tests/Packages/release \
 	$(filter-out %/control %/channel,$(wildcard Packaging/debian/tests/*)) Tests/View/run Tests/View/environment Tests/View/python $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
 	Packaging/generate Packaging/build-all Packaging/build-packages Packaging/check-packages Packaging/copy-sources \
-	Packaging/ffmpeg-packages Packaging/release Packaging/test-packages Tests/GuestTests/run-service Fuzz/run
+	Packaging/ffmpeg-packages Packaging/release Packaging/test-packages Tests/GuestTests/run-service Fuzz/run \
+	$(addprefix Tests/ARM64/,run fetch make-sdk in-arm64 boot build-python guest-init guest-tests)
 release = $(SWIFT) build $$(Scripts/release-options) --product frameshare --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
 c_library := .build-capi/stage
@@ -51,12 +54,12 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	include/frameshare.h $(addprefix $(LIBDIR)/,libframeshare.so $(soname) libframeshare.so.$(version) \
 	pkgconfig/frameshare.pc cmake/frameshare/frameshare-config.cmake cmake/frameshare/frameshare-config-version.cmake)
 
-.PHONY: help build c-library python gstreamer v4l2 demo check packages test prove fuzz soak bench bench-micro lint format docs install uninstall clean
+.PHONY: help build c-library python gstreamer v4l2 demo check packages test prove fuzz soak bench bench-micro arm64 lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 build: ## the command 'frameshare', optimised, with all that this machine has libraries for
 	@Scripts/install-packages --optional build
@@ -111,6 +114,9 @@ prove: ## the lane's models, searched through, and mutants that must fail: Model
 
 fuzz: ## what peers and people say, made up by libFuzzer, for SECONDS (60) a target: Fuzz/README.md
 	@Fuzz/run $(SECONDS)
+
+arm64: ## on arm64, emulated: all of the Python tests, every hostile peer, pages of 16 and of 4 KiB (about half an hour)
+	@Tests/ARM64/run --all
 
 soak: ## subscribers come, go, stop and die for MINUTES (10), with every frame accounted for; SEED repeats a run
 	$(SWIFT) build --product frameshare-soak $$(Scripts/traits)

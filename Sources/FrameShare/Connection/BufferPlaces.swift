@@ -90,7 +90,7 @@ struct BufferPlaces: Equatable {
                 for run in runs {
                     let last = run.descriptor + (run.slots - 1) * run.descriptorStep
                     guard run.slots >= 1, last < descriptorCount else { return "a place in descriptor \(last)" }
-                    for place in [run.offset, run.stride] where place % BufferMemory.alignment != 0 {
+                    for place in [run.offset, run.stride] where place % MemoryPage.size != 0 {
                         return "a place at byte \(place), where no page begins"
                     }
                 }
