@@ -170,7 +170,8 @@ static void make_generation(int table, int lane) {
     if (!is("generation-no-descriptors") && !is("generation-one-descriptor")) m.fds[m.fd_count++] = lane;
 }
 
-#define STRIDE 4096
+// A page: that of the machine, or each place would be wrong in this, too.
+#define STRIDE ((int64_t)sysconf(_SC_PAGESIZE))
 
 /// All slots in one memory: what a publisher says of it is wrong in one number.
 static void make_places(int memory) {
