@@ -237,14 +237,17 @@ def is_key(key: str) -> bool:
         return False
 
 
-def typed_metadata(values: dict[str, Any], left_out: list[str] | None = None) -> dict[str, Encoded | int]:
+def typed_metadata(values: dict[str, Any], left_out: list[str] | None = None) -> dict[str, Encoded | int | float]:
     """picamera2's metadata, as it travels, plain numbers apart. What no metadata type can hold is left out, and so are names
     that metadata can't have: ``left_out`` gets a sentence of each."""
-    result: dict[str, Encoded | int] = {}
+    result: dict[str, Encoded | int | float] = {}
     for key, value in values.items():
         if not is_key(key):
             if left_out is not None:
                 left_out.append(f"named {key[:40]!r} are left out: a name has 1 to {LONGEST_KEY} bytes of UTF-8, none of them zero")
+            continue
+        if type(value) is float or type(value) is bool:
+            result[key] = value  # as it is: the extension writes it
             continue
         try:
             encoded = encode(_value(key, value))

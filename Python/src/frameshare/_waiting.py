@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import contextlib
 import signal
 import threading
@@ -43,20 +44,21 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
     """Ctrl-C comes after the block, which so begins and ends as a whole; and never to processes that are started in it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    # By the module that `signal` wraps, whose enumerations cost more than the calls.
+    before = _signal.pthread_sigmask(signal.SIG_BLOCK, ())
     handler: Any = None
     came: list[Any] = []
     if threading.current_thread() is threading.main_thread():
         # The mask of this thread does not do: another thread may have the signal, and Python raises it in this one.
-        handler = signal.getsignal(signal.SIGINT)
+        handler = _signal.getsignal(signal.SIGINT)
         if callable(handler):
-            signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+            _signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if callable(handler):
-            signal.signal(signal.SIGINT, handler)
+            _signal.signal(signal.SIGINT, handler)
             if came:
                 handler(signal.SIGINT, came[0])

@@ -46,6 +46,7 @@ _ARRAY = 0x80
 _HEADER = 8
 # The types that arrays of numbers are written and read as in one go.
 _CODES = {2: "i", 3: "q", 4: "f", 5: "d"}
+_INT32, _DOUBLE = binary.Struct("<i"), binary.Struct("<d")
 _SCALARS: dict[int, str] = {1: "<?", 2: "<i", 3: "<q", 4: "<f", 5: "<d", 8: "<iiII", 9: "<II"}
 
 
@@ -85,6 +86,14 @@ def _value(kind: int, item: tuple[Any, ...]) -> Any:
 
 def encode(value: Value) -> Encoded:
     """The type and bytes of a value. A whole number is an int32 where it fits, else an int64; a float a double."""
+    kind = type(value)
+    # Most of what a camera says.
+    if kind is float:
+        return Encoded(5, _DOUBLE.pack(value))
+    if kind is bool:
+        return Encoded(1, b"\1" if value else b"\0")
+    if kind is int and -(2**31) <= value < 2**31:  # type: ignore[operator]
+        return Encoded(2, _INT32.pack(value))
     if isinstance(value, Encoded):
         return value
     if isinstance(value, str):
@@ -100,18 +109,18 @@ def encode(value: Value) -> Encoded:
     if numpy is not None and isinstance(value, numpy.ndarray):
         return _encode_array(value)
     if isinstance(value, (Rectangle, Size)) or not isinstance(value, (list, tuple)):
-        kind = _kind([value])
-        return Encoded(kind, _pack(kind, value))
+        number = _kind([value])
+        return Encoded(number, _pack(number, value))
     if len(value) == 0:
         return Encoded(2 | _ARRAY, b"")
     numbers = _numbers(value)
     if numbers is not None:
         return numbers
-    kind = _kind(value)
-    if kind == 6:
+    number = _kind(value)
+    if number == 6:
         texts = [_text(text) for text in value]
-        return Encoded(kind | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts))
-    return Encoded(kind | _ARRAY, b"".join(_pack(kind, item) for item in value))
+        return Encoded(number | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts))
+    return Encoded(number | _ARRAY, b"".join(_pack(number, item) for item in value))
 
 
 def _text(value: str) -> bytes:
@@ -163,7 +172,21 @@ def _encode_array(values: npt.NDArray[Any]) -> Encoded:
 
 def encoded_size(values: Mapping[str, Value]) -> int:
     """The bytes that metadata take in a slot."""
-    return sum(_HEADER + len(encoded(key)) + len(encode(value).data) for key, value in values.items())
+    return sum(entry_size(key, value) for key, value in values.items())
+
+
+def entry_size(key: str, value: Value) -> int:
+    """The bytes that one value takes in a slot."""
+    kind = type(value)
+    if kind is Encoded:
+        size = len(value.data)  # type: ignore[union-attr]
+    elif kind is float:
+        size = 8
+    elif kind is bool:
+        size = 1
+    else:
+        size = len(encode(value).data)
+    return _HEADER + len(encoded(key)) + size
 
 
 def _kind(values: Sequence[Any]) -> int:

@@ -156,7 +156,7 @@ class Sharing:
             request.configure_count == picam2.configure_count and (stops is None or stops == picam2.stop_count)
         )
 
-    def _publish(self, request: Any, metadata: dict[str, Encoded | int]) -> None:
+    def _publish(self, request: Any, metadata: dict[str, Encoded | int | float]) -> None:
         generation = self._now
         slot = generation.pool.slot_of(request)
         if slot is None:
@@ -180,7 +180,7 @@ class Sharing:
         # What nobody holds goes back at once.
         self._collect()
 
-    def _publish_copy(self, request: Any, metadata: dict[str, Encoded | int]) -> None:
+    def _publish_copy(self, request: Any, metadata: dict[str, Encoded | int | float]) -> None:
         pool = self._now.pool
         source = pool.slot_of(request)
         if source is None:
@@ -203,7 +203,7 @@ class Sharing:
             raise
         slot.publish()
 
-    def _fitting(self, metadata: dict[str, Encoded | int]) -> dict[str, Encoded | int]:
+    def _fitting(self, metadata: dict[str, Encoded | int | float]) -> dict[str, Encoded | int | float]:
         """Metadata that the slots have room for: they are made larger, up to the limit, or the largest values left out."""
         size = encoded_size(metadata)
         left_out = []
@@ -420,7 +420,7 @@ def _names(keys: list[str]) -> str:
     return ", ".join(keys[:8]) + more
 
 
-def _description(request: Any, metadata: dict[str, Encoded | int]) -> dict[str, Any]:
+def _description(request: Any, metadata: dict[str, Encoded | int | float]) -> dict[str, Any]:
     stamp = metadata.get("SensorTimestamp")
     return {
         "timestamp": stamp if isinstance(stamp, int) else None,

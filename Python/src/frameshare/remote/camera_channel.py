@@ -13,7 +13,7 @@ import numpy as np
 from .. import errors
 from .._camera import CameraPool, camera_pool, is_key, pool_of_requests, typed_metadata
 from ..groups import Pending
-from ..metadata import encoded_size
+from ..metadata import entry_size
 from ..publisher import Publisher
 from .arena import Arena
 from .carrying import unpicklable
@@ -182,7 +182,7 @@ def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     metadata: dict[str, Any] = {}
     for key, value in values.items():
         if key in typed and is_exact(value):
-            size = encoded_size({key: typed[key]})
+            size = entry_size(key, typed[key])
             if size <= typed_room:
                 typed_room -= size
             else:

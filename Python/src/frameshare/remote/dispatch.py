@@ -66,6 +66,8 @@ class Dispatcher:
         self._told: deque[tuple[RequestFuture, Any, BaseException | None]] = deque()
         self._closing = self._closed = False
         self._last_sign = time.monotonic()
+        # When something was sent last, and whether the thread may sleep for long: then it is to be woken.
+        self._sent, self._dozes = 0.0, True
         # Workers that were offered a frame and have given no sign, and since when they are seen so.
         self._silent: dict[int, float] = {}
         self._looked = 0.0
@@ -132,8 +134,10 @@ class Dispatcher:
             job.future.add_done_callback(lambda future: self._kick() if future.cancelled() else None)
             self._backlog.append(job)
             self._submit()
+            self._sent, dozes = time.monotonic(), self._dozes
         self._tell()
-        self._kick()
+        if dozes:
+            self._kick()
         return job.future
 
     def _submit(self) -> None:
@@ -203,6 +207,9 @@ class Dispatcher:
         while not self._closed:
             with self._lock:
                 busy = bool(self._flying or self._backlog or self._out or self._retired) or not self.workers.complete
+                # Where requests follow each other, each would wake it.
+                busy = busy or time.monotonic() - self._sent < 0.5
+                self._dozes = not busy
             events = self._epoll.poll(_TICK if busy else 1.0)
             with self._lock:
                 if self._closed:
