@@ -83,10 +83,14 @@ def command() -> str:
         candidates.insert(1, find_command())
     except frameshare.NoCommand:
         pass
+    older = ""
     for path in candidates:
         if path and os.access(path, os.X_OK):
-            return path
-    pytest.skip("there is no command 'frameshare': build it (swift build), or name it in FRAMESHARE_COMMAND")
+            version = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip()
+            if version == frameshare.__version__:
+                return path
+            older = f"; {path} is of version {version}, the package of {frameshare.__version__}"
+    pytest.skip(f"there is no command 'frameshare': build it (swift build), or name it in FRAMESHARE_COMMAND{older}")
 
 
 def kill(process: subprocess.Popen[str]) -> None:
