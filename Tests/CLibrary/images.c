@@ -44,7 +44,9 @@ void test_layouts(void) {
             const struct frameshare_plane *plane = &image.planes[p];
             const uint8_t *bytes = plane->data;
             CHECK(bytes[0] == 10 + p && bytes[plane->size - 1] == 10 + p);
-            CHECK(plane->fd >= 0 && plane->offset == stream.planes[p].offset && plane->size == stream.planes[p].size);
+            // The slot lies from a page on in a descriptor that has others, too.
+            CHECK((plane->offset - stream.planes[p].offset) % 4096 == 0);
+            CHECK(plane->fd >= 0 && plane->size == stream.planes[p].size);
             // The descriptor is the very memory, which nobody can map for writing.
             uint8_t byte = 0;
             CHECK(pread(plane->fd, &byte, 1, (off_t)plane->offset) == 1 && byte == 10 + p);

@@ -4,12 +4,13 @@
 
 #include <sys/stat.h>
 
-static ino_t memory_of(frameshare_frame *frame) {
+/* The memfd has all slots: the place in it tells which. */
+static unsigned long long memory_of(frameshare_frame *frame) {
     struct frameshare_image image = frameshare_image_init();
     struct stat status = {0};
     CHECK_RESULT(frameshare_frame_image(frame, NULL, &image), FRAMESHARE_OK);
     CHECK(fstat(image.planes[0].fd, &status) == 0);
-    return status.st_ino;
+    return (unsigned long long)status.st_ino << 24 | image.planes[0].offset / 4096;
 }
 
 void test_overlays(void) {

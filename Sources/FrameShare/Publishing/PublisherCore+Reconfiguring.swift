@@ -15,7 +15,11 @@ extension PublisherCore {
                 }
             }
         }
-        if let failure { throw failure }
+        if let failure {
+            // It unmaps what was made in vain.
+            Self.signal(controlEvent)
+            throw failure
+        }
     }
 
     private func reconfigureSerially(_ pool: FramePool) throws(ChannelError) {
