@@ -286,6 +286,10 @@ def test_a_buffer_says_how_the_image_lies() -> None:
             with pytest.raises((BufferError, TypeError)):
                 io.BytesIO(b"x" * 500).readinto(image)
             assert np.shares_memory(np.asarray(image), image.array) and np.shares_memory(np.asarray(view), image.array)
+            with frameshare.Publisher("deep", {"main": (4, 2, "R16")}) as deep, frameshare.Subscriber("deep") as other:
+                deep.publish(np.arange(8, dtype=np.uint16).reshape(2, 4) * 256)
+                items = memoryview(other.next(PATIENCE)["main"])  # type: ignore[index]
+                assert items.tolist() == [[0, 256, 512, 768], [1024, 1280, 1536, 1792]] and items[1, 1] == 1280
             cv2 = pytest.importorskip("cv2")
             assert cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY).shape == (4, 10)
 
@@ -339,7 +343,9 @@ values = hostile.VALUES + [{}, 0, 0.0, "main", "lores"]
 waits = {"wait_for_subscriber", "_wait_for_subscribers", "wait_for_group", "drain", "slot", "next", "anext", "wait_for_room", "publish", "ask"}
 for _ in range(int(sys.argv[2])):
     thing = choose.choice(things)
-    names = dir(thing)
+    # Python's own views have faults of their own: 3.13's iterator over an unknown format.
+    is_own = type(thing).__name__ not in ("memoryview", "ndarray")
+    names = [name for name in dir(thing) if is_own or not name.startswith("__")]
     name = choose.choice(names)
     try:
         if name in ("__class__", "__init__", "__del__", "__delattr__", "__dict__") and choose.random() < 0.9:
@@ -384,7 +390,8 @@ def test_a_sub_interpreter_is_refused_in_words() -> None:
         "i.destroy(one)",
     ])  # fmt: skip
     program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
-    assert "sub-interpreter" in program.stdout and program.returncode == 0, program.stderr
+    # In words of our own; from 3.12 on it may be Python that refuses.
+    assert "interpreter" in program.stdout and program.returncode == 0, program.stderr
 
 
 WITHOUT = """

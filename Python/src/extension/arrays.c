@@ -5,7 +5,12 @@
 #include <numpy/arrayobject.h>
 #include <string.h>
 
-static const char *const codes[] = { "B", "<H", ">H" };
+/* A memoryview reads items of the machine's own byte order alone. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static const char *const codes[] = { "B", "H", ">H" };
+#else
+static const char *const codes[] = { "B", "<H", "H" };
+#endif
 static const Py_ssize_t sizes[] = { 1, 2, 2 };
 static PyArray_Descr *types[3];
 
