@@ -15,6 +15,9 @@ with atheris.instrument_imports():
 warnings.simplefilter("ignore")
 _folder = tempfile.mkdtemp(prefix="fuzz-")
 os.environ["FRAMESHARE_DIR"] = _folder
+# Some arguments are taken for folders; the corpus is named before.
+sys.argv = [sys.argv[0], *(os.path.abspath(word) if os.path.isdir(word) else word for word in sys.argv[1:])]
+os.chdir(_folder)
 STREAMS = {"main": (36, 20, "YUV420"), "lores": (16, 8, "BGR888"), "jpeg": frameshare.Stream.opaque("jpeg", 64, 48, "MJPEG", 999)}
 #: What waits for ever, or ends what all calls are about.
 LEFT_OUT = {"close", "_close", "fail", "wait_for_subscriber", "_wait_for_subscribers", "wait_for_group", "drain", "slot", "publish", "ask",

@@ -14,6 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,12 @@ from frameshare import _native
 
 STREAMS = {"main": (36, 20, "YUV420"), "lores": (16, 8, "BGR888")}
 SLOTS = 8
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some arguments are taken for folders."""
+    monkeypatch.chdir(tmp_path)
 
 
 class Odd:
@@ -371,11 +378,11 @@ print("done", file=sys.__stdout__, flush=True)
 """
 
 
-def test_random_calls_end_no_program() -> None:
+def test_random_calls_end_no_program(tmp_path: Path) -> None:
     for seed in range(3):
         program = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", RANDOM, str(seed), "4000", os.path.dirname(__file__)],
-            capture_output=True, text=True, timeout=2 * PATIENCE, cwd="/tmp",
+            capture_output=True, text=True, timeout=4 * PATIENCE, cwd=tmp_path,
         )  # fmt: skip
         assert program.returncode == 0 and "done" in program.stdout, (seed, program.returncode, program.stderr[-3000:])
 
