@@ -44,17 +44,18 @@ enum ProcessState {
     /// `fds=… maps=…`, as reports have it.
     static var summary: String { "fds=\(descriptors) maps=\(sharedMappings)" }
 
-    /// As ``summary``, once it has stayed the same for a while: the library's threads let go of things a moment later. Less what
+    /// As ``summary``, once it is as expected or has stayed the same for a while: the library's threads let go of things a moment later. Less what
     /// a process that has waited for frames keeps for ever: an epoll descriptor and an eventfd.
-    static var settled: String {
-        var (state, steady) = ((descriptors, sharedMappings), 0)
-        while steady < 100 {
+    static func settled(like expected: String) -> String {
+        func summary() -> String { "fds=\(descriptors - (watches ? 2 : 0)) maps=\(sharedMappings)" }
+        var (state, steady) = (summary(), 0)
+        while state != expected && steady < 100 {
             usleep(1000)
-            let now = (descriptors, sharedMappings)
+            let now = summary()
             steady = now == state ? steady + 1 : 0
             state = now
         }
-        return "fds=\(state.0 - (watches ? 2 : 0)) maps=\(state.1)"
+        return state
     }
 
     /// Whether there is the thread that watches for hang-ups.

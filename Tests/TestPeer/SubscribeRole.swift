@@ -44,7 +44,7 @@ struct SubscribeRole {
         if arguments.text("behaviour") == "probe" {
             say("probed " + Self.outcome { () throws(ChannelError) in try Self.probe(arguments) })
             say("before \(before)")
-            say("after \(ProcessState.settled)")
+            say("after \(ProcessState.settled(like: before))")
             return
         }
         do throws(ChannelError) {
