@@ -118,7 +118,10 @@ let package = Package(
         .target(name: "FrameShareTestKit", dependencies: ["CLinuxMedia", "FrameShare", "PixelFormats", system]),
         // The C face: frameshare.h with what it needs in C, and its implementation.
         .target(name: "FrameShareCHeader"),
-        .target(name: "FrameShareC", dependencies: ["CLinuxMedia", "FrameShareCHeader", "FrameShare", system]),
+        .target(
+            name: "FrameShareC",
+            dependencies: ["CLinuxMedia", "FrameMemory", "FrameShareCHeader", "FrameShare", system]
+        ),
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [

@@ -437,3 +437,22 @@ def test_times_that_are_no_numbers_are_refused_in_words() -> None:
         with pytest.raises(TypeError, match="number of seconds.*str"):
             wait(timeout="x")
     scene.close()
+
+
+def test_arrays_of_a_slot_outlive_the_slot_and_the_publisher() -> None:
+    publisher = frameshare.Publisher("outlived", STREAMS)
+    slot = publisher.slot(PATIENCE)
+    array, view = slot["main"].array, memoryview(slot["lores"])
+    slot.publish()
+    discarded = publisher.slot(PATIENCE)
+    planes = discarded["main"].planes
+    discarded.discard()
+    held = publisher.slot(PATIENCE)
+    image = held["lores"]
+    publisher.reconfigure({"main": (8, 8, "R8")})
+    publisher.close()
+    del publisher, slot
+    gc.collect()
+    array[:] = 1
+    view[0, 0, 0] = 2
+    assert array.sum() == array.size and bytes(view)[0] == 2 and planes[0].sum() >= 0 and image.array.sum() >= 0

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+import frameshare
+from conftest import PATIENCE
 from frameshare._waiting import interrupts_held
 from frameshare.remote.job import RequestFuture
 
@@ -64,3 +66,86 @@ def test_an_interrupt_comes_after_what_it_must_not_cut_in_two() -> None:
     assert steps == ["whole"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.fixture
+def channel(folder):
+    with frameshare.Publisher("waits", {"main": (8, 4, "R8")}, slots=2) as publisher, frameshare.Subscriber("waits") as subscriber:
+        yield publisher, subscriber
+
+
+def waits(publisher, subscriber):
+    """Everything that waits for the library."""
+    taken = [publisher.slot(0), publisher.slot(0)]
+    results = publisher.results("g")
+    settings = publisher.offer_controls([])
+    yield subscriber.next
+    yield lambda: subscriber.next(after=5)
+    yield lambda: next(iter(subscriber))
+    yield publisher.slot
+    yield lambda: publisher.wait_for_subscriber(2)
+    yield results.next
+    yield settings.next
+    for slot in taken:
+        slot.discard()
+    with frameshare.Subscriber("waits", group="g") as member:
+        pending = publisher.ask("g", b"\0" * 32, deadline=None)
+        yield pending.result
+        yield pending.progress
+        yield publisher.drain
+        member.next(PATIENCE).release()
+        yield member.next
+
+
+def test_a_signal_ends_every_wait_in_the_main_thread(interrupted_after, channel) -> None:
+    for wait in waits(*channel):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_after(0.05)
+            wait()
+
+
+def test_a_signal_that_another_thread_has_ends_a_wait_too(channel) -> None:
+    _, subscriber = channel
+    stop = threading.Event()
+
+    def interrupt() -> None:
+        while not stop.wait(0.05):
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            return
+
+    thread = threading.Thread(target=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        thread.start()
+        subscriber.next()
+    thread.join()
+
+
+def test_a_handler_that_raises_nothing_lets_the_wait_go_on(channel) -> None:
+    publisher, subscriber = channel
+    calls: list[int] = []
+
+    def publish_at_the_tenth(number: int, _: object) -> None:
+        calls.append(number)
+        if len(calls) == 10:
+            publisher.publish(b"\7" * 32)
+
+    before = signal.signal(signal.SIGALRM, publish_at_the_tenth)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    try:
+        assert bytes(subscriber.next()["main"]) == b"\7" * 32
+        # Nor do they make a time longer.
+        with pytest.raises(frameshare.TimedOut):
+            subscriber.next(0.1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_interrupt_still_ends_a_wait_of_the_main_thread(channel) -> None:
+    _, subscriber = channel
+    timer = threading.Timer(0.05, subscriber.interrupt)
+    timer.start()
+    with pytest.raises(frameshare.FrameShareError) as ended:
+        subscriber.next(PATIENCE)
+    assert not isinstance(ended.value, frameshare.TimedOut)
+    timer.join()

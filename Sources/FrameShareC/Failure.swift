@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 internal import FrameShare
 internal import FrameShareCHeader
 
@@ -11,7 +12,10 @@ struct Failure: Error {
         self.text = text
     }
 
-    init(_ error: ChannelError) { self.init(Self.code(of: error), error.description) }
+    init(_ error: ChannelError) {
+        let code = Self.code(of: error)
+        self.init(code, Self.isSignal(error) ? Self.signalText : error.description)
+    }
     init(_ error: ImageLayoutError) { self.init(FRAMESHARE_ERROR_LAYOUT, error.description) }
 
     init(_ error: WorkError) {
@@ -28,7 +32,11 @@ struct Failure: Error {
             case .malformed: FRAMESHARE_ERROR_PROTOCOL
             case .channel(let error): Self.code(of: error)
             }
-        self.init(code, error.description)
+        if case .channel(let error) = error, Self.isSignal(error) {
+            self.init(code, Self.signalText)
+        } else {
+            self.init(code, error.description)
+        }
     }
 
     init(_ error: CopyError) {
@@ -42,6 +50,10 @@ struct Failure: Error {
             }
         self.init(code, error.description)
     }
+
+    /// Whether a wait is over because of a signal: its deadline counts as passed then.
+    private static func isSignal(_ error: ChannelError) -> Bool { error == .timedOut && fs_signal_came() != 0 }
+    private static let signalText = "a signal has ended the wait"
 
     static let invalidHandle = Failure(
         FRAMESHARE_ERROR_INVALID_HANDLE,
@@ -79,6 +91,7 @@ struct Failure: Error {
         case .versionMismatch: FRAMESHARE_ERROR_VERSION
         case .unknownStream: FRAMESHARE_ERROR_NO_SUCH_STREAM
         case .outOfDescriptors: FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS
+        case .timedOut where isSignal(error): FRAMESHARE_ERROR_INTERRUPTED
         case .timedOut, .handshakeTimeout: FRAMESHARE_ERROR_TIMED_OUT
         case .cancelled: FRAMESHARE_ERROR_INTERRUPTED
         case .closed: FRAMESHARE_ERROR_CLOSED
@@ -94,6 +107,7 @@ struct Failure: Error {
     /// Makes it the thread's last error.
     func tell() -> Int32 {
         fs_c_set_last_error(text)
+        if code == Int32(FRAMESHARE_ERROR_INTERRUPTED) { fs_forget_signal() }
         return code
     }
 }

@@ -7,6 +7,7 @@ struct Handles: Sendable {
     let frames = HandleTable<Frame>(kind: 0x53)
     let slots = HandleTable<FilledSlot>(kind: 0x54)
     let metadata = HandleTable<Metadata>(kind: 0x55)
+    let memories = HandleTable<KeptMemory>(kind: 0x62)
     let monitors = HandleTable<ChannelMonitor>(kind: 0x56)
     let requests = HandleTable<FrameRequest>(kind: 0x57)
     let pending = HandleTable<PendingAnswer>(kind: 0x58)

@@ -1,3 +1,4 @@
+internal import FrameMemory
 internal import FrameShare
 public import FrameShareCHeader
 
@@ -43,6 +44,8 @@ struct FilledSlot: ~Copyable, Sendable {
 
     var streamNames: [String] { slot.streams.map(\.name) }
 
+    var memory: KeptMemory { KeptMemory((0..<slot.streams.count).flatMap { slot.buffers(ofStream: $0) }) }
+
     /// The CPU has done with the slot.
     private func endAccess() {
         for index in 0..<slot.streams.count where touched & (1 << UInt32(index)) != 0 {
@@ -69,6 +72,35 @@ struct FilledSlot: ~Copyable, Sendable {
 
     /// Gives it back unpublished.
     consuming func discard() { endAccess() }
+}
+
+/// The memory of a slot's images, for views that may outlive the slot.
+final class KeptMemory: Sendable {
+    private let buffers: [FrameBuffer]
+
+    init(_ buffers: [FrameBuffer]) { self.buffers = buffers }
+}
+
+@c @implementation
+public func frameshare_slot_keep_memory(
+    _ slot: OpaquePointer!,
+    _ memory: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let place = try handlePlace(memory, "memory")
+        let kept = try handles.slots.with(slot) { (slot: inout FilledSlot) throws(Failure) in slot.memory }
+        guard let handle = handles.memories.insert(kept) else { throw .tooManyHandles }
+        place.pointee = handle
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_memory_release(_ memory: OpaquePointer!) -> Int32 {
+    answer { () throws(Failure) in
+        guard handles.memories.remove(memory) != nil else { throw .invalidHandle }
+        return ok
+    }
 }
 
 @c @implementation

@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 internal import FrameShare
 public import FrameShareCHeader
 
@@ -98,7 +99,7 @@ private func next(
             frame = try subscriber.nextBlocking(after: moment, timeout: duration(timeout))
         } catch {
             // Why, if it is the caller's own doing.
-            if error == .timedOut, let advice = subscriber.budgetAdvice {
+            if error == .timedOut, fs_signal_came() == 0, let advice = subscriber.budgetAdvice {
                 throw Failure(FRAMESHARE_ERROR_TIMED_OUT, advice)
             }
             throw Failure(error)
@@ -193,6 +194,14 @@ public func frameshare_subscriber_close(_ subscriber: OpaquePointer!) -> Int32 {
     answer { () throws(Failure) in
         guard let subscriber = handles.subscribers.remove(subscriber) else { throw .invalidHandle }
         subscriber.close()
+        return ok
+    }
+}
+
+@c @implementation
+public func frameshare_set_interruptible(_ on: Int32) -> Int32 {
+    answer { () throws(Failure) in
+        fs_set_interruptible(on)
         return ok
     }
 }

@@ -43,6 +43,8 @@ int wait_for(int process);
 void test_sharing(void);
 void test_metadata(void);
 void test_policies(void);
+void test_signals(void);
+void test_kept_memory(void);
 void test_endings(void);
 void test_polling(void);
 void test_polling_first(void);

@@ -224,3 +224,22 @@ void test_own_buffers(void) {
     frameshare_publisher_close(publisher);
     for (int i = 0; i < 3; i++) munmap(bytes[i], 64 * 48);
 }
+
+void test_kept_memory(void) {
+    frameshare_publisher *publisher = open_publisher("kept", 2);
+    frameshare_slot *slot = NULL;
+    struct frameshare_image image = frameshare_image_init();
+    frameshare_memory *memory = NULL;
+    CHECK_RESULT(frameshare_publisher_next_slot(publisher, PATIENCE, &slot), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_slot_image(slot, NULL, &image), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_slot_keep_memory(slot, NULL), FRAMESHARE_ERROR_INVALID_ARGUMENT);
+    CHECK_RESULT(frameshare_slot_keep_memory(slot, &memory), FRAMESHARE_OK);
+    *(uint8_t *)image.planes[0].data = 7;
+    CHECK_RESULT(frameshare_slot_publish(slot, NULL, NULL, NULL), FRAMESHARE_OK);
+    frameshare_memory *none = NULL;
+    CHECK_RESULT(frameshare_slot_keep_memory(slot, &none), FRAMESHARE_ERROR_INVALID_HANDLE);
+    CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
+    CHECK(*(const uint8_t *)image.planes[0].data == 7);
+    CHECK_RESULT(frameshare_memory_release(memory), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_memory_release(memory), FRAMESHARE_ERROR_INVALID_HANDLE);
+}

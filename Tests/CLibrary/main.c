@@ -16,6 +16,8 @@ static const struct {
     {"another process reads the bytes and numbers that were published", test_sharing},
     {"metadata of every type arrives, by name and in order", test_metadata},
     {"latest, queue and every frame lose what they should", test_policies},
+    {"a signal ends the waits of a thread that wants it", test_signals},
+    {"memory that was kept outlives its slot and publisher", test_kept_memory},
     {"ends, failures and deaths of publishers are told apart", test_endings},
     {"a poll loop sees every frame and the end", test_polling},
     {"loops that poll first, and take one frame each time, see every frame", test_polling_first},

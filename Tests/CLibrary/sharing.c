@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -291,4 +292,31 @@ void test_statistics(void) {
     int result = frameshare_monitor_get_statistics(monitor, &channel, NULL, 0);
     CHECK(result == FRAMESHARE_ENDED || result == FRAMESHARE_ERROR_PUBLISHER_LOST);
     CHECK_RESULT(frameshare_monitor_close(monitor), FRAMESHARE_OK);
+}
+
+static void do_nothing(int signal) { (void)signal; }
+
+void test_signals(void) {
+    frameshare_publisher *publisher = open_publisher("signals", 2);
+    frameshare_subscriber *subscriber = open_subscriber("signals", NULL);
+    struct sigaction action = { .sa_handler = do_nothing }, before;
+    CHECK(sigaction(SIGALRM, &action, &before) == 0);
+    // Again and again: the first may come before the thread sleeps.
+    struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { { 0, 0 }, { 0, 0 } };
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0);
+    frameshare_frame *frame = NULL;
+    frameshare_slot *slots[3] = { NULL, NULL, NULL };
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, 100000000, &frame), FRAMESHARE_ERROR_TIMED_OUT);
+    CHECK_RESULT(frameshare_set_interruptible(1), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, FRAMESHARE_FOREVER, &frame), FRAMESHARE_ERROR_INTERRUPTED);
+    CHECK(strcmp(frameshare_last_error(), "a signal has ended the wait") == 0);
+    CHECK_RESULT(frameshare_publisher_wait_for_subscribers(publisher, 2, FRAMESHARE_FOREVER), FRAMESHARE_ERROR_INTERRUPTED);
+    for (int i = 0; i < 2; i++) CHECK_RESULT(frameshare_publisher_next_slot(publisher, PATIENCE, &slots[i]), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_publisher_next_slot(publisher, FRAMESHARE_FOREVER, &slots[2]), FRAMESHARE_ERROR_INTERRUPTED);
+    CHECK_RESULT(frameshare_set_interruptible(0), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_next(subscriber, 100000000, &frame), FRAMESHARE_ERROR_TIMED_OUT);
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0 && sigaction(SIGALRM, &before, NULL) == 0);
+    for (int i = 0; i < 2; i++) CHECK_RESULT(frameshare_slot_discard(slots[i]), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_close(subscriber), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_publisher_close(publisher), FRAMESHARE_OK);
 }

@@ -117,6 +117,8 @@ typedef struct {
     bool is_slot;
     /* Its memory is one whose beginning and end of access may take time: other threads run then. */
     bool is_slow;
+    /* A published slot's memory, where arrays over it outlive the slot; else NULL. */
+    frameshare_memory *memory;
 } Lease;
 
 Lease *new_lease(void *handle, bool is_slot);

@@ -26,6 +26,7 @@ static void end_lease(Lease *lease) {
 
 static void lease_dealloc(PyObject *self) {
     end_lease((Lease *)self);
+    if (((Lease *)self)->memory != NULL) frameshare_memory_release(((Lease *)self)->memory);
     free_object(self);
 }
 
@@ -39,12 +40,15 @@ Lease *new_lease(void *handle, bool is_slot) {
     lease->handle = handle;
     lease->is_slot = is_slot;
     lease->is_slow = false;
+    lease->memory = NULL;
     return lease;
 }
 
 void *take_out(Lease *lease) {
     void *handle = lease->handle;
     lease->handle = NULL;
+    /* Where it can't be kept, as in a forked child, the slot is not published either. */
+    if (handle != NULL && Py_REFCNT(lease) > 1) frameshare_slot_keep_memory(handle, &lease->memory);
     return handle;
 }
 

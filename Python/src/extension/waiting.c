@@ -4,9 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Python runs signal handlers in the main thread alone, and not inside a call. So the call comes back this
- * often there. */
-#define SLICE ((int64_t)50 * 1000 * 1000)
+/* Python runs signal handlers in the main thread alone, and not inside a call. A signal that this thread has ends the call at
+ * once. One that another thread has, or that comes in the moment before this one sleeps, is seen after so many ns. */
+#define SLICE ((int64_t)250 * 1000 * 1000)
 
 static unsigned long main_thread;
 
@@ -24,7 +24,9 @@ static int wait_in_main_thread(Waiting call, void *context, int64_t nanoseconds)
         bool is_slice = left < 0 || left > SLICE;
         int result;
         Py_BEGIN_ALLOW_THREADS
+        frameshare_set_interruptible(1);
         result = call(context, is_slice ? SLICE : left);
+        frameshare_set_interruptible(0);
         Py_END_ALLOW_THREADS
         bool is_interrupted = result == FRAMESHARE_ERROR_INTERRUPTED;
         /* A frame that has come is not lost to a signal: Python looks at signals itself then. */

@@ -1,4 +1,5 @@
 #pragma once
+#include "interruptions.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -164,6 +165,7 @@ static inline void fs_inotify_remove(int inotify, int watch) { (void)inotify_rm_
 static inline int fs_futex_wait(const uint32_t *word, uint32_t expected, int64_t nanoseconds) {
     struct timespec limit = { nanoseconds / 1000000000, nanoseconds % 1000000000 };
     long result = syscall(SYS_futex, word, FUTEX_WAIT, expected, nanoseconds < 0 ? NULL : &limit, NULL, 0);
+    if (result < 0 && errno == EINTR) fs_note_signal();
     return result < 0 ? -errno : 0;
 }
 
@@ -193,6 +195,7 @@ static inline int fs_futex_wait_any(
     limit.tv_nsec += nanoseconds % 1000000000;
     if (limit.tv_nsec >= 1000000000) limit.tv_sec++, limit.tv_nsec -= 1000000000;
     long result = syscall(449, waiters, count, 0, nanoseconds < 0 ? NULL : &limit, CLOCK_MONOTONIC);
+    if (result < 0 && errno == EINTR) fs_note_signal();
     return result < 0 ? -errno : 0;
 }
 

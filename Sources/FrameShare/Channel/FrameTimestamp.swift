@@ -1,3 +1,4 @@
+internal import CLinuxMedia
 internal import Glibc
 
 /// The clock that a timestamp was read from.
@@ -93,5 +94,6 @@ struct Deadline {
 
     var isNever: Bool { at == nil }
 
-    var hasPassed: Bool { at.map { monotonicNow() >= $0 } ?? false }
+    /// Also once a signal has come, in a thread whose waits end then.
+    var hasPassed: Bool { fs_signal_came() != 0 || at.map { monotonicNow() >= $0 } ?? false }
 }

@@ -106,7 +106,7 @@ enum {
     FRAMESHARE_ERROR_OUT_OF_DESCRIPTORS = -16,
     /* The time has passed. */
     FRAMESHARE_ERROR_TIMED_OUT = -17,
-    /* frameshare_subscriber_interrupt() was called. */
+    /* frameshare_subscriber_interrupt() was called, or a signal has come: frameshare_set_interruptible(). */
     FRAMESHARE_ERROR_INTERRUPTED = -18,
     /* This process has closed it. */
     FRAMESHARE_ERROR_CLOSED = -19,
@@ -147,6 +147,13 @@ const char *frameshare_last_error(void);
 
 /* A result's name, such as "FRAMESHARE_ERROR_TIMED_OUT"; "unknown" for other numbers. */
 const char *frameshare_result_name(int result);
+
+/* Not 0: from now on a signal whose handler runs in the calling thread, and has no SA_RESTART, ends that thread's waits for
+ * frames, slots, subscribers, answers, results and settings, as it ends system calls: they return FRAMESHARE_ERROR_INTERRUPTED, and may be
+ * made again. 0: they go on, which is how each thread begins. A signal that came before this call is forgotten. One that comes
+ * in the moment before the thread sleeps may be noticed only when the wait ends otherwise: wait no longer at a time than it
+ * may take. */
+int frameshare_set_interruptible(int on);
 
 /* The library's own version, such as "0.2.0". */
 const char *frameshare_version(void);
@@ -744,6 +751,14 @@ int frameshare_publisher_try_next_slot(frameshare_publisher *publisher, framesha
 /* The image of a stream of a slot, to be written; NULL: the first. For a dma-buf the CPU's access begins here and ends
  * when the slot is published. */
 int frameshare_slot_image(const frameshare_slot *slot, const char *stream, struct frameshare_image *image);
+
+/* The memory of a slot's images. It stays mapped until it is released, also when the slot was published and the publisher
+ * closed: for views that may outlive the slot, such as those of a language that collects garbage. Writing to it once the slot
+ * was published changes the frame. */
+typedef struct frameshare_memory frameshare_memory;
+
+int frameshare_slot_keep_memory(const frameshare_slot *slot, frameshare_memory **memory);
+int frameshare_memory_release(frameshare_memory *memory);
 
 /* Publishes a slot to everyone who may have it. Never waits. The handle is gone, also when this fails: then the slot goes
  * back to the pool. `description`, `metadata` and `number` (the frame's, from 1) may be NULL. */
