@@ -37,7 +37,7 @@ formatted := Package.swift Sources Tests \
 	$(wildcard Fuzz/Package.swift Fuzz/Sources) \
 	$(wildcard Benchmarks/Package.swift Benchmarks/Sources Benchmarks/Micro Examples/Package.swift Examples/Swift)
 scripts := Tests/CLibrary/run Tests/Packages/run Tests/Packages/enter Tests/Packages/in-root Tests/Packages/release \
-	$(filter-out %/control %/channel,$(wildcard Packaging/debian/tests/*)) Tests/View/run Tests/View/environment Tests/View/python $(wildcard Scripts/*) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
+	$(filter-out %/control %/channel,$(wildcard Packaging/debian/tests/*)) Tests/View/run Tests/View/environment Tests/View/python $(filter-out Scripts/check-rooms,$(wildcard Scripts/*)) .ci/run Examples/check Models/prove Benchmarks/count Benchmarks/build-peers \
 	Packaging/generate Packaging/build-all Packaging/build-packages Packaging/check-packages Packaging/copy-sources \
 	Packaging/ffmpeg-packages Packaging/release Packaging/test-packages Tests/GuestTests/run-service Fuzz/run \
 	$(addprefix Tests/ARM64/,run fetch make-sdk in-arm64 boot build-python guest-init guest-tests)
@@ -142,6 +142,8 @@ bench-micro: ## what the steps of a frame's way cost by themselves, while nobody
 lint: ## what 'format' would change, and the style's other rules
 	$(SWIFT) format lint --strict --parallel --recursive $(formatted)
 	@Scripts/check-documents
+	@Scripts/check-rooms
+	@Tests/Rooms/run
 	@if command -v shellcheck > /dev/null; then shellcheck $(scripts); fi
 
 format: ## brings every Swift file into the project's style

@@ -11,7 +11,7 @@ struct BufferPlacesTests {
             .allocate(count: count, size: size, name: "frameshare:places", together: together).buffers
     }
 
-    private func offer(slots: Int, sizes: [Int] = [100]) throws -> Message.GenerationOffer {
+    private func offer(slots: Int, sizes: [Int] = [100]) throws -> GenerationOffer {
         guard case .generation(var offer) = MessageTests.all[4] else { throw NotAGeneration() }
         (offer.slots, offer.copySlots) = (slots, 0)
         offer.streams = [offer.streams[1]]

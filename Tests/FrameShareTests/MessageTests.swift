@@ -1,3 +1,4 @@
+import LeaseProtocol
 import PeerTesting
 import Testing
 
@@ -252,7 +253,7 @@ struct MessageTests {
             Issue.record("not a generation")
             return
         }
-        func isRefused(_ change: (inout Message.GenerationOffer) -> Void) -> Bool {
+        func isRefused(_ change: (inout GenerationOffer) -> Void) -> Bool {
             var offer = good
             change(&offer)
             return (try? Message(bytes: Message.generation(offer).encoded[...])) == nil
@@ -302,9 +303,9 @@ struct MessageTests {
         let name = String(repeating: "x", count: 32)
         statistics.streams = Array(repeating: statistics.streams[0], count: Stream.maximumCount)
         var subscriber = statistics.subscribers[0]
-        subscriber.name = String(repeating: "x", count: PublisherCore.maximumNameLength)
+        subscriber.name = String(repeating: "x", count: ChannelHost.maximumNameLength)
         subscriber.streams = Array(repeating: name, count: Stream.maximumCount)
-        statistics.subscribers = Array(repeating: subscriber, count: PublisherCore.maximumMembers)
+        statistics.subscribers = Array(repeating: subscriber, count: ChannelLimits.subscribers)
         let bytes = Message.statistics(statistics).encoded
         #expect(bytes.count <= Message.maximumSize)
         #expect(try Message(bytes: bytes[...]) == .statistics(statistics))

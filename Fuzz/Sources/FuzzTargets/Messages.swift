@@ -1,3 +1,5 @@
+import LeaseProtocol
+
 @testable import FrameShare
 
 /// Control messages, as either side reads them from a peer it does not trust.

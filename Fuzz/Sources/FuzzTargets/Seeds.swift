@@ -1,4 +1,5 @@
 internal import Glibc
+import LeaseProtocol
 
 @testable import FrameShare
 

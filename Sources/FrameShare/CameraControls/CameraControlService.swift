@@ -30,7 +30,7 @@ final class CameraControlService: Sendable {
             defer { if source != nil { state.runs = true } }
             return source != nil && !state.runs
         }
-        if mustStart { try BackgroundThread.start(name: "fs-controls") { [queue] in queue.run() } }
+        if mustStart { try BackgroundThread.start(name: "fs-source") { [queue] in queue.run() } }
     }
 
     /// Lets the thread end, and the source know.
@@ -104,13 +104,22 @@ final class CameraControlService: Sendable {
     }
 }
 
-extension Publisher {
-    /// Offers the controls of the channel's source to monitors in other processes: `frameshare control`,
-    /// ``ChannelMonitor/controls(timeout:)``. Who may set them says ``ChannelAccess/control``.
-    ///
-    /// The source is not kept: it usually owns the publisher. May be called again, from any thread.
-    /// - Parameter source: nil: no controls from now on
-    public func offerControls(of source: (any ControllableSource)?) throws(ChannelError) {
-        try core.controls.offer(source)
-    }
+/// A source whose controls a publisher offers to other processes, by ``Publisher/offerControls(of:)``.
+///
+/// Its methods are called on a thread of the publisher's own, one at a time, and may take as long as a driver does.
+public protocol ControllableSource: AnyObject, Sendable {
+    /// The controls that it has now, with what they are set to.
+    func listControls() throws(ControlError) -> [CameraControl]
+
+    /// Sets a control while frames go on.
+    /// - Returns: the value that it has now
+    func setControl(_ setting: ControlSetting) throws(ControlError) -> String
+
+    /// The channel has ended: nothing more will be asked. Called on any thread, also while one of the others runs. Does
+    /// nothing unless you say otherwise.
+    func publisherHasEnded()
+}
+
+extension ControllableSource {
+    public func publisherHasEnded() {}
 }

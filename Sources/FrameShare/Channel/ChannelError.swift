@@ -88,7 +88,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .badSlotCount(let count):
             "a pool of \(count) slots is not possible; ask for 2 to \(SlotSet.capacity)"
         case .badSubscriberCount(let count):
-            "\(count) subscribers can't be waited for; ask for 1 to \(PublisherCore.maximumMembers)"
+            "\(count) subscribers can't be waited for; ask for 1 to \(ChannelLimits.subscribers)"
         case .badMetadataCapacity(let size): "a metadata capacity of \(size) bytes is not possible; ask for 0 to 16 MiB"
         case .memory(let error): "\(error)"
         case .poolShape(let text): "the pool does not fit its streams: \(text)"
@@ -130,7 +130,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .tooManyGroups(let most): "the channel has \(most) groups, which is the most"
         case .resultsInUse(let group): "the results of group '\(group)' are being read already; read them in one place"
         case .replyTooLarge(let size):
-            "a reply of \(size) bytes is too large; the most is \(Reply.maximumSize): share it as a channel of its own"
+            "a reply of \(size) bytes is too large; the most is \(ChannelLimits.replySize): share it as a channel of its own"
         case .controlsRefused(let channel, let reason): "the controls of '\(channel)' can't be had: \(reason)"
         case .system(let call, let errno): "\(call) failed: \(errno)"
         }

@@ -83,27 +83,5 @@ package struct Figure<Of>: Sendable {
     package func value(_ of: Of) -> Int128 { get(of) }
 
     /// Puts the number that a peer sent; false: it can't be.
-    fileprivate func put(_ bits: UInt64, into of: inout Of) -> Bool { set(&of, bits) }
-}
-
-// MARK: on the wire
-
-extension WireWriter {
-    mutating func put<Of>(figures: [Figure<Of>], of: Of) {
-        put(UInt16(clamping: figures.count))
-        for figure in figures { put(UInt64(truncatingIfNeeded: figure.value(of))) }
-    }
-}
-
-extension WireReader {
-    /// Those that the sender lacks stay as they are; those that it has more are skipped.
-    mutating func figures<Of>(_ figures: [Figure<Of>], into of: inout Of) throws(WireError) {
-        for place in 0..<Int(try integer(UInt16.self)) {
-            let bits: UInt64 = try integer()
-            guard place < figures.count else { continue }
-            guard figures[place].put(bits, into: &of) else {
-                throw WireError(text: "\(figures[place].name) \(bits) is not in its range")
-            }
-        }
-    }
+    func put(_ bits: UInt64, into of: inout Of) -> Bool { set(&of, bits) }
 }

@@ -1,3 +1,5 @@
+internal import LeaseProtocol
+
 /// How a subscriber that is slower than the camera is served: `latest`, `queue(n)` or `everyFrame`.
 public typealias Policy = DeliveryPolicy
 

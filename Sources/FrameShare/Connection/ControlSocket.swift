@@ -52,7 +52,7 @@ final class ControlSocket: Sendable {
         while true {
             let outcome = send(bytes: bytes)
             if outcome != .noMemory || deadline.hasPassed { return outcome }
-            SubscriberLink.sleep(nanoseconds: 1_000_000)
+            BackgroundThread.pause(nanoseconds: 1_000_000)
         }
     }
 

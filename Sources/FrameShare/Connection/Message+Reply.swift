@@ -46,7 +46,7 @@ extension WireReader {
         guard let stage = Message.WorkerReply.Stage(rawValue: try integer()),
             let content = Message.WorkerReply.Content(rawValue: try integer())
         else { throw WireError(text: "unknown kind of reply") }
-        let sharedSize = try count(atMost: Reply.maximumSize)
+        let sharedSize = try count(atMost: ChannelLimits.replySize)
         let count = Int(try integer(UInt16.self))
         guard count <= Message.WorkerReply.inlineLimit, sharedSize == 0 || count == 0 else {
             throw WireError(text: "a reply of \(count) bytes in its message")

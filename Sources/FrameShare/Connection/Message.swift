@@ -18,6 +18,8 @@
 // A monitor says hello as such, gets welcome, and then a statistics message for each statisticsRequest, and a
 // controlsAnswer, in its own time and with the same number, for each controlsQuery.
 
+internal import LeaseProtocol
+
 /// A control message.
 enum Message: Equatable {
     /// Its magic and the two bytes of the version after it are the same in every version: each side can tell who is older.
@@ -71,46 +73,6 @@ enum Message: Equatable {
         var publisherPID: Int32
         var channel: String
         var sourceName: String
-    }
-
-    /// A generation as one subscriber is given it: its streams only.
-    struct GenerationOffer: Equatable {
-        var generation: UInt32
-        var slots: Int
-        /// How many of the slots, the last, are for copies: in ordinary memory, whatever the streams' is.
-        var copySlots = 0
-        var copyProtection = WriteProtection.none
-        var depth: Int
-        /// How many bytes of the lane there are at least.
-        var laneSize: Int
-        /// Where the frame table's records begin, and how long each is without its metadata: a newer publisher's may be
-        /// longer than those that this program knows.
-        var tableHeaderSize = FrameTable.headerSize
-        var recordSize = FrameTable.recordSize
-        var recordStride: Int
-        var metadataCapacity: Int
-        var streams: [StreamOffer]
-
-        /// Of any minor version.
-        static let maximumLaneSize = 1 << 20
-
-        /// The first slot that is for copies; `slots` where there is none.
-        var firstCopy: Int { slots - copySlots }
-
-        /// Where the buffers are, unless a `places` message says otherwise: each in a descriptor of its own.
-        var placesByDefault: BufferPlaces {
-            BufferPlaces(slots: slots, buffersOfStreams: streams.map(\.bufferSizes.count))
-        }
-    }
-
-    struct StreamOffer: Equatable {
-        var stream: Stream
-        /// The stream's place in the channel, from 0: where its numbers stand in a frame record.
-        var index: Int
-        var memory: MemoryKind
-        var protection: WriteProtection
-        /// The size of each of its buffers, in bytes.
-        var bufferSizes: [Int]
     }
 
     /// Why a subscription ended.
@@ -261,7 +223,7 @@ extension WireWriter {
         put(colorSpace.range.rawValue)
     }
 
-    mutating func put(_ offer: Message.StreamOffer) {
+    mutating func put(_ offer: StreamOffer) {
         putRecord { $0.put(offer.stream) }
         put(offer.index)
         put(offer.memory.rawValue)
@@ -442,7 +404,7 @@ extension WireReader {
         return ColorSpace(primaries: primaries, transfer: transfer, encoding: encoding, range: range)
     }
 
-    mutating func generation() throws(WireError) -> Message.GenerationOffer {
+    mutating func generation() throws(WireError) -> GenerationOffer {
         let generation: UInt32 = try integer()
         let slots = try count(atMost: SlotSet.capacity)
         let copySlots = try count(atMost: SlotSet.capacity)
@@ -450,7 +412,7 @@ extension WireReader {
             throw WireError(text: "unknown memory")
         }
         let depth = try count(atMost: LaneMemory.maximumDepth)
-        let laneSize = try count(atMost: Message.GenerationOffer.maximumLaneSize)
+        let laneSize = try count(atMost: GenerationOffer.maximumLaneSize)
         let tableHeaderSize = try count(atMost: FrameTable.maximumPartSize)
         let recordSize = try count(atMost: FrameTable.maximumPartSize)
         let recordStride = try count(atMost: FrameTable.maximumRecordStride)
@@ -464,7 +426,7 @@ extension WireReader {
             try r.streamOffer()
         }
         guard !streams.isEmpty else { throw WireError(text: "0 streams") }
-        return Message.GenerationOffer(
+        return GenerationOffer(
             generation: generation,
             slots: slots,
             copySlots: copySlots,
@@ -479,7 +441,7 @@ extension WireReader {
         )
     }
 
-    private mutating func streamOffer() throws(WireError) -> Message.StreamOffer {
+    private mutating func streamOffer() throws(WireError) -> StreamOffer {
         let stream = try record { r throws(WireError) in try r.stream() }
         let index = try count(atMost: Stream.maximumCount - 1)
         guard let memory = MemoryKind(rawValue: try integer()),
@@ -491,5 +453,44 @@ extension WireReader {
             throw WireError(text: "buffer smaller than its layout")
         }
         return .init(stream: stream, index: index, memory: memory, protection: protection, bufferSizes: sizes)
+    }
+}
+
+// MARK: places
+
+extension WireWriter {
+    mutating func put(_ places: BufferPlaces) {
+        put(places.descriptorCount)
+        put(records: places.runs) { w, buffers in
+            w.put(records: buffers) { w, runs in
+                w.put(records: runs) { w, run in
+                    w.put(run.slots)
+                    w.put(run.descriptor)
+                    w.put(run.descriptorStep)
+                    w.put(run.offset)
+                    w.put(run.stride)
+                }
+            }
+        }
+    }
+}
+
+extension WireReader {
+    mutating func places() throws(WireError) -> BufferPlaces {
+        let descriptorCount = try count(atMost: BufferPlaces.maximumDescriptors)
+        let runs = try records(atMost: Stream.maximumCount, "streams") { r throws(WireError) in
+            try r.records(atMost: 4, "buffers") { r throws(WireError) in
+                try r.records(atMost: BufferPlaces.maximumRuns, "runs") { r throws(WireError) in
+                    BufferPlaces.Run(
+                        slots: try r.count(atMost: SlotSet.capacity),
+                        descriptor: try r.count(atMost: BufferPlaces.maximumDescriptors),
+                        descriptorStep: try r.count(atMost: BufferPlaces.maximumDescriptors),
+                        offset: try r.count(atMost: 1 << 50),
+                        stride: try r.count(atMost: 1 << 50)
+                    )
+                }
+            }
+        }
+        return BufferPlaces(descriptorCount: descriptorCount, runs: runs)
     }
 }

@@ -1,33 +1,6 @@
-internal import FrameMemory
-internal import PixelFormats
-
-/// How large the pool of a copy stage is to be.
-public enum CopyCapacity: Sendable, Hashable, CustomStringConvertible {
-    /// So many frames, 2 to 1024.
-    case slots(Int)
-    /// As many frames as so many bytes hold, their metadata included.
-    case bytes(Int)
-    /// The frames of so long a time.
-    case duration(Duration, framesPerSecond: Double)
-
-    public var description: String {
-        switch self {
-        case .slots(let count): "\(count) slots"
-        case .bytes(let count): "\(count) bytes"
-        case .duration(let duration, let rate): "\(duration) at \(rate) frames a second"
-        }
-    }
-
-    func slots(bytesPerFrame: Int) -> Int {
-        switch self {
-        case .slots(let count): return count
-        case .bytes(let count): return min(count / bytesPerFrame, SlotSet.capacity)
-        case .duration(let duration, let rate):
-            let frames = duration / .seconds(1) * rate
-            return Int(clamping: frames.rounded(.up))
-        }
-    }
-}
+public import FrameMemory
+internal import LeaseProtocol
+public import PixelFormats
 
 /// What a copy stage makes of a channel's streams, and the memory that it takes. Nothing is allocated for it.
 public struct CopyPlan: Sendable {
@@ -75,5 +48,115 @@ public struct CopyPlan: Sendable {
         self.copies = copies
         self.metadataCapacity = metadataCapacity
         bytesPerFrame = bytes
+    }
+}
+
+/// A rectangle of an image, in pixels from its upper left corner.
+public struct Crop: Sendable, Hashable, CustomStringConvertible {
+    public var x: Int
+    public var y: Int
+    public var width: Int
+    public var height: Int
+
+    public init(x: Int = 0, y: Int = 0, width: Int, height: Int) {
+        (self.x, self.y, self.width, self.height) = (x, y, width, height)
+    }
+
+    /// As X11 and ImageMagick have it: `640x480+320+0`.
+    public var description: String { "\(width)x\(height)+\(x)+\(y)" }
+
+    /// Reads ``description``. Without a place (`640x480`) it is the upper left corner.
+    public init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: "+", omittingEmptySubsequences: false)
+        let size = parts[0].split(separator: "x", omittingEmptySubsequences: false)
+        guard size.count == 2, let width = Int(size[0]), let height = Int(size[1]), parts.count == 1 || parts.count == 3
+        else { return nil }
+        self.init(width: width, height: height)
+        guard parts.count == 3 else { return }
+        guard let x = Int(parts[1]), let y = Int(parts[2]) else { return nil }
+        (self.x, self.y) = (x, y)
+    }
+}
+
+/// Why a rectangle can't be cut out of an image without changing a pixel.
+public enum CropError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The image is compressed, or of an unknown format.
+    case noPixels(PixelFormat)
+    /// It is empty, or reaches beyond the image.
+    case outside(Crop, width: Int, height: Int)
+    /// It would cut through what belongs together: so many pixels across and down.
+    case misaligned(Crop, PixelFormat, across: Int, down: Int, reason: String)
+
+    public var description: String {
+        switch self {
+        case .noPixels(let format):
+            "\(format) images are bytes without rows: nothing can be cut out of them; leave the crop out"
+        case .outside(let crop, let width, let height):
+            "the crop \(crop) does not lie inside the image of \(width)x\(height)"
+        case .misaligned(let crop, let format, let across, let down, let reason):
+            "the crop \(crop) can't be cut out of \(format): \(reason), so x and width have to be multiples of \(across), "
+                + "y and height of \(down) (or reach to the image's edge)"
+        }
+    }
+}
+
+extension Crop {
+    /// Throws unless the rectangle lies inside the image and cuts through nothing that belongs together.
+    func check(against layout: ImageLayout) throws(CropError) {
+        guard let info = layout.format.info, !info.isCompressed else { throw .noPixels(layout.format) }
+        guard x >= 0, y >= 0, width > 0, height > 0, width <= layout.width, height <= layout.height,
+            x <= layout.width - width, y <= layout.height - height
+        else { throw .outside(self, width: layout.width, height: layout.height) }
+        var (across, down, reason) = (1, 1, "")
+        for plane in info.planes {
+            let columns = plane.horizontalSubsampling * plane.pixelsPerGroup
+            if columns > across || plane.verticalSubsampling > down {
+                (across, down) = (max(across, columns), max(down, plane.verticalSubsampling))
+                reason =
+                    plane.pixelsPerGroup > 1
+                    ? "its pixels lie in groups of \(plane.pixelsPerGroup)"
+                    : "a sample of its chroma stands for \(across)x\(down) pixels"
+            }
+        }
+        if case .bayer = info.colorModel {
+            // Else the pattern would begin with another colour than the format says.
+            (across, down) = (max(across, 2), 2)
+            if reason.isEmpty { reason = "its colours repeat every 2x2 pixels" }
+        }
+        guard x % across == 0, y % down == 0,
+            width % across == 0 || x + width == layout.width,
+            height % down == 0 || y + height == layout.height
+        else { throw .misaligned(self, layout.format, across: across, down: down, reason: reason) }
+    }
+}
+
+/// Why frames can't be copied.
+public enum CopyError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The layout of the images contradicts itself.
+    case layout(ImageLayoutError)
+    case crop(CropError)
+    /// A crop is asked for of a stream that is not copied.
+    case cropOfUnknownStream(String, copied: [String])
+    /// The pool asked for holds fewer than two frames, or more than 1024.
+    case capacity(CopyCapacity, slots: Int, bytesPerFrame: Int)
+    /// The CPU can't read the memory of this stream.
+    case notReadable(stream: String, MemoryKind)
+    /// The channel of the copies was opened for other streams than these.
+    case otherStreams
+    case channel(ChannelError)
+
+    public var description: String {
+        switch self {
+        case .layout(let error): "the image layout is wrong: \(error)"
+        case .crop(let error): "\(error)"
+        case .cropOfUnknownStream(let name, let copied):
+            "a crop is asked for of stream '\(name)', which is not copied; copied are \(copied.joined(separator: ", "))"
+        case .capacity(let capacity, let slots, let bytes):
+            "\(capacity) makes a pool of \(slots) frames of \(bytes) bytes; a pool has 2 to \(SlotSet.capacity)"
+        case .notReadable(let stream, let memory):
+            "the CPU can't read stream '\(stream)' (\(memory)): its memory can't be mapped"
+        case .otherStreams: "the channel of the copies has other streams than are copied"
+        case .channel(let error): "\(error)"
+        }
     }
 }

@@ -1,4 +1,8 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
 internal import LeaseProtocol
+internal import PixelFormats
 
 /// Moves subscribers that lag to copies before their leases take the source's slots.
 ///
@@ -28,4 +32,100 @@ public struct LagCopies: Sendable, Hashable {
 
     /// The floor of a pool of so many slots.
     func floor(sourceNeed: Int, slots: Int) -> Int { min(max(floor ?? sourceNeed + 1, sourceNeed), slots) }
+}
+
+/// The slots for copies of one generation: buffers like those of its pool, in ordinary memory.
+final class CopySlots: FrameCopies {
+    let buffers: [[[FrameBuffer]]]
+    let floor: Int
+    private let pool: FramePool
+    /// Where the pool's buffers can be read, and the copies' be written: `[slot][stream][buffer]`.
+    private let sources: [[[Mapping]]]
+    private let targets: [[[Mapping]]]
+
+    /// Takes the memory.
+    init(
+        _ copies: LagCopies,
+        of pool: FramePool,
+        sourceNeed: Int,
+        metadataCapacity: Int,
+        name: String
+    ) throws(ChannelError) {
+        let sizes = pool.slots[0].map { $0.map(\.size) }
+        let bytes = sizes.joined().reduce(FrameTable.recordStride(metadataCapacity: metadataCapacity)) {
+            $0.addingClamped(MemoryPage.roundedUp($1) ?? .max)
+        }
+        let count = copies.capacity.slots(bytesPerFrame: bytes)
+        let most = SlotSet.capacity - pool.slots.count
+        guard count >= 1 && count <= most else { throw .badCopies(copies.capacity, slots: count, most: most) }
+        if let floor = copies.floor, floor < 1 || floor > pool.slots.count {
+            throw .badCopyFloor(floor, slots: pool.slots.count)
+        }
+        floor = copies.floor(sourceNeed: sourceNeed, slots: pool.slots.count)
+        self.pool = pool
+        var made = [[[FrameBuffer]]](repeating: [], count: count)
+        do throws(MemoryError) {
+            let allocator = BufferAllocator(preference: .memfd)
+            for (stream, sizes) in zip(pool.streams, sizes) {
+                var perBuffer: [[FrameBuffer]] = []
+                for size in sizes {
+                    let name = "\(name):\(stream.name)"
+                    let made = try allocator.allocate(count: count, size: size, name: name, together: true)
+                    perBuffer.append(made.buffers)
+                }
+                for slot in 0..<count { made[slot].append(perBuffer.map { $0[slot] }) }
+            }
+            buffers = made
+            targets = try Self.map(made, .readWrite)
+        } catch {
+            throw .memory(error)
+        }
+        do throws(MemoryError) {
+            sources = try Self.map(pool.slots, .read)
+        } catch {
+            throw .unreadableForCopies(error)
+        }
+    }
+
+    private static func map(
+        _ slots: [[[FrameBuffer]]],
+        _ access: Mapping.Access
+    ) throws(MemoryError) -> [[[Mapping]]] {
+        var result: [[[Mapping]]] = []
+        for slot in slots {
+            var streams: [[Mapping]] = []
+            for stream in slot {
+                var mappings: [Mapping] = []
+                for buffer in stream {
+                    if let mapping = buffer.writableMapping {
+                        mappings.append(mapping)
+                    } else {
+                        mappings.append(try buffer.map(access))
+                    }
+                }
+                streams.append(mappings)
+            }
+            result.append(streams)
+        }
+        return result
+    }
+
+    // As far as the images' bytes are used.
+    func copy(_ slot: Int, to copy: Int, streams wanted: UInt32, in frames: FrameTable) {
+        frames.copy(slot, to: copy)
+        let (from, to) = (sources[slot], targets[copy - pool.slots.count])
+        for (i, stream) in pool.streams.enumerated() where wanted & 1 << UInt32(i) != 0 {
+            let buffers = pool.slots[slot][i]
+            for buffer in buffers { try? buffer.beginCPUAccess(.read) }
+            for (p, plane) in stream.layout.planes.enumerated() {
+                // Invariant: the pool was checked to have room for every plane; the copies' buffers are of its sizes.
+                memcpy(
+                    to[i][plane.buffer].baseAddress + plane.offset,
+                    from[i][plane.buffer].baseAddress + plane.offset,
+                    frames.bytesUsed(slot, stream: i, plane: p, of: plane.size)
+                )
+            }
+            for buffer in buffers { try? buffer.endCPUAccess(.read) }
+        }
+    }
 }

@@ -5,7 +5,7 @@ internal import CLinuxMedia
 ///
 /// It may be handed to another thread or task, and stays valid when the channel is reconfigured or ends.
 public struct Frame: ~Copyable, Sendable {
-    let attachment: ReceivedGeneration
+    let received: ReceivedGeneration
     let slot: Int
     /// The source's own count; its gaps are frames that the source lost.
     public let sequence: UInt64
@@ -19,8 +19,8 @@ public struct Frame: ~Copyable, Sendable {
     public let lost: FrameLoss
     public let flags: FrameFlags
 
-    init(attachment: ReceivedGeneration, slot: Int, record: FrameRecord, lost: FrameLoss) {
-        self.attachment = attachment
+    init(received: ReceivedGeneration, slot: Int, record: FrameRecord, lost: FrameLoss) {
+        self.received = received
         self.slot = slot
         sequence = record.sequence
         number = record.number
@@ -33,13 +33,13 @@ public struct Frame: ~Copyable, Sendable {
     /// Makes it of the record in shared memory.
     @inline(__always)
     init(
-        attachment: ReceivedGeneration,
+        received: ReceivedGeneration,
         slot: Int,
         record: UnsafePointer<fs_frame_record>,
         lost: FrameLoss,
         marks: FrameFlags
     ) {
-        self.attachment = attachment
+        self.received = received
         self.slot = slot
         sequence = record.pointee.sequence
         number = record.pointee.number
@@ -52,7 +52,7 @@ public struct Frame: ~Copyable, Sendable {
         self.lost = lost
     }
 
-    deinit { attachment.release(slot) }
+    deinit { received.release(slot) }
 
     /// Ends the lease now. The end of the value's scope does the same.
     public consuming func release() {}
@@ -60,16 +60,16 @@ public struct Frame: ~Copyable, Sendable {
     /// Whether the publisher has taken the frame back before its lease ended: it was held for longer than the publisher
     /// allows (``Publisher/Options/leaseLimit``), or this subscriber was cut off. The bytes stay readable but may be those
     /// of another frame. Look after reading: while this is false, what was read is what was published.
-    public var isRevoked: Bool { attachment.isRevoked }
+    public var isRevoked: Bool { received.isRevoked }
 
     /// The generation that it belongs to.
-    public var generation: UInt32 { attachment.offer.generation }
+    public var generation: UInt32 { received.offer.generation }
 
     /// The streams that were subscribed to, in the channel's order.
-    public var streams: [Stream] { attachment.offer.streams.map(\.stream) }
+    public var streams: [Stream] { received.offer.streams.map(\.stream) }
 
     /// How many ``streams`` there are.
-    public var streamCount: Int { attachment.offer.streams.count }
+    public var streamCount: Int { received.offer.streams.count }
 
     /// Whether its data may be damaged: the publisher says so (``FrameFlags/error``), or one of the images that were
     /// subscribed to can't be whole (``Image/damage``).
@@ -96,37 +96,25 @@ public struct Frame: ~Copyable, Sendable {
     public subscript(stream: String) -> Image {
         @_lifetime(borrow self)
         get {
-            guard let index = attachment.streamIndex(stream) else {
+            guard let index = received.streamIndex(stream) else {
                 preconditionFailure("this subscription has no stream '\(stream)'")
             }
-            return Image(attachment: attachment, slot: slot, stream: index)
+            return Image(received: received, slot: slot, stream: index)
         }
     }
 
     /// The image of a stream; nil when it was not subscribed to.
     @_lifetime(borrow self)
     public func image(_ stream: String) -> Image? {
-        guard let index = attachment.streamIndex(stream) else { return nil }
-        return Image(attachment: attachment, slot: slot, stream: index)
+        guard let index = received.streamIndex(stream) else { return nil }
+        return Image(received: received, slot: slot, stream: index)
     }
 
     /// The image at a place among ``streams``; nil beyond the last.
     @_lifetime(borrow self)
     public func image(at index: Int) -> Image? {
-        guard attachment.offer.streams.indices.contains(index) else { return nil }
-        return Image(attachment: attachment, slot: slot, stream: index)
-    }
-
-    /// What came with the frame, read where it lies.
-    public var metadata: MetadataView {
-        @_lifetime(borrow self)
-        get {
-            let room = attachment.frames.metadata(slot)
-            // A claim of the publisher's: never more than the room that was checked when the table was mapped.
-            let size = min(Int(attachment.frames.record(slot).pointee.metadata_size), room.count)
-            let span = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: room.prefix(size)))
-            return _overrideLifetime(MetadataView(bytes: span), borrowing: self)
-        }
+        guard received.offer.streams.indices.contains(index) else { return nil }
+        return Image(received: received, slot: slot, stream: index)
     }
 }
 
@@ -152,4 +140,31 @@ struct FrameRecord: Sendable {
         lostNoFreeSlot = record.pointee.lost_no_slot
         flags = FrameFlags(rawValue: record.pointee.flags)
     }
+}
+
+/// A frame that is kept: it can be stored in arrays and dictionaries, and shared by threads and tasks. Its lease ends with the
+/// last reference.
+///
+///     var last: [HeldFrame] = []
+///     while let frame = try await camera.next() {
+///         last.append(HeldFrame(frame))
+///         if last.count > 3 { last.removeFirst() }
+///     }
+///
+/// Each one counts against the subscriber's budget: to keep three, ask for a budget of four.
+public final class HeldFrame: Sendable {
+    private let frame: Frame
+
+    /// Keeps a frame.
+    public init(_ frame: consuming Frame) { self.frame = frame }
+
+    /// Calls `body` with the frame. Any thread may do so, several at a time.
+    public func withFrame<R, E: Error>(_ body: (borrowing Frame) throws(E) -> R) throws(E) -> R { try body(frame) }
+
+    /// Counts the channel's published frames from 1.
+    public var number: UInt64 { frame.number }
+    /// The source's own count.
+    public var sequence: UInt64 { frame.sequence }
+    /// When it was captured, on the clock that the source uses.
+    public var timestamp: FrameTimestamp { frame.timestamp }
 }

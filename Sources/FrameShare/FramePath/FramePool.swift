@@ -1,4 +1,5 @@
 public import FrameMemory
+internal import LeaseProtocol
 internal import PixelFormats
 
 /// The buffers of one generation: for each slot, a buffer for each stream (several where an image has its planes in

@@ -57,7 +57,7 @@ struct FrameTable: @unchecked Sendable {
     }
 
     /// Maps the table that a publisher sent, for reading. The offer's sizes were checked as it was read.
-    init(adopting descriptor: consuming OwnedDescriptor, offer: Message.GenerationOffer) throws(ChannelError) {
+    init(adopting descriptor: consuming OwnedDescriptor, offer: GenerationOffer) throws(ChannelError) {
         slots = offer.slots
         recordStride = offer.recordStride
         metadataCapacity = offer.metadataCapacity
@@ -100,6 +100,13 @@ struct FrameTable: @unchecked Sendable {
             start: UnsafeMutableRawPointer(record(slot)) + metadataOffset,
             count: metadataCapacity
         )
+    }
+
+    /// A slot's metadata: as much of its room as the publisher claims to have written, and never more than there is.
+    func writtenMetadata(_ slot: Int) -> UnsafeRawBufferPointer {
+        let room = metadata(slot)
+        let size = min(Int(record(slot).pointee.metadata_size), room.count)
+        return UnsafeRawBufferPointer(rebasing: room.prefix(size))
     }
 
     /// Copies a frame's record and metadata to another slot's.

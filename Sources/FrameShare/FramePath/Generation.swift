@@ -9,7 +9,7 @@ struct Generation {
     final class Memory: Sendable {
         let number: UInt32
         let pool: FramePool
-        let copies: CopySlots?
+        let copies: (any FrameCopies)?
         let frames: FrameTable
         /// Mappings of compressed images that this process did not map for writing, made at their first use.
         private let mappings = Mutex<[Int: Mapping]>([:])
@@ -19,7 +19,7 @@ struct Generation {
         /// Whether buffers lie elsewhere than at the beginning of a descriptor of their own.
         let sharesDescriptors: Bool
 
-        init(number: UInt32, pool: FramePool, copies: CopySlots?, frames: FrameTable) {
+        init(number: UInt32, pool: FramePool, copies: (any FrameCopies)?, frames: FrameTable) {
             self.number = number
             self.pool = pool
             self.copies = copies
@@ -59,7 +59,7 @@ struct Generation {
     let memory: Memory
     var number: UInt32 { memory.number }
     var pool: FramePool { memory.pool }
-    var copies: CopySlots? { memory.copies }
+    var copies: (any FrameCopies)? { memory.copies }
     var frames: FrameTable { memory.frames }
     var leases: LeaseTable
     /// The lanes' memory, by subscriber; `leases` has pointers into it.
@@ -70,18 +70,9 @@ struct Generation {
         pool: FramePool,
         channel: String,
         metadataCapacity: Int,
-        options: Publisher.Options
+        settings: PublisherCore.Settings
     ) throws(ChannelError) {
-        var copies: CopySlots? = nil
-        if let asked = options.lagCopies {
-            copies = try CopySlots(
-                asked,
-                of: pool,
-                sourceNeed: options.sourceNeed,
-                metadataCapacity: metadataCapacity,
-                name: "frameshare:\(channel):copy"
-            )
-        }
+        let copies = try settings.makeCopies?(pool, metadataCapacity)
         do throws(MemoryError) {
             let frames = try FrameTable(
                 creating: channel,
@@ -104,7 +95,7 @@ struct Generation {
         }
         leases = LeaseTable(
             slots: pool.slots.count,
-            sourceNeed: options.sourceNeed,
+            sourceNeed: settings.sourceNeed,
             copySlots: copies?.count ?? 0,
             floor: copies?.floor ?? 0
         )
@@ -126,10 +117,10 @@ struct Generation {
     }
 
     /// What a subscriber with these streams is told.
-    func offer(streams names: [String], depth: Int) -> Message.GenerationOffer {
+    func offer(streams names: [String], depth: Int) -> GenerationOffer {
         let streams = chosen(names).map { index in
             let buffers = pool.slots[0][index]
-            return Message.StreamOffer(
+            return StreamOffer(
                 stream: pool.streams[index],
                 index: index,
                 memory: buffers[0].kind,
@@ -137,7 +128,7 @@ struct Generation {
                 bufferSizes: buffers.map(\.size)
             )
         }
-        return Message.GenerationOffer(
+        return GenerationOffer(
             generation: number,
             slots: frames.slots,
             copySlots: frames.slots - pool.firstCopy,

@@ -10,14 +10,14 @@ public struct Image: ~Escapable {
     private let stream: Int
 
     @_lifetime(immortal)
-    init(attachment: ReceivedGeneration, slot: Int, stream: Int) {
-        held = .passUnretained(attachment)
+    init(received: ReceivedGeneration, slot: Int, stream: Int) {
+        held = .passUnretained(received)
         self.slot = slot
         self.stream = stream
     }
 
-    private var attachment: ReceivedGeneration { held.takeUnretainedValue() }
-    private var offer: Message.StreamOffer { attachment.offer.streams[stream] }
+    private var received: ReceivedGeneration { held.takeUnretainedValue() }
+    private var offer: StreamOffer { received.offer.streams[stream] }
 
     /// The stream's name.
     public var name: String { offer.stream.name }
@@ -40,10 +40,10 @@ public struct Image: ~Escapable {
     }
 
     /// What kind of memory the pixels are in: the stream's, or ordinary memory where this is a copy (``LagCopies``).
-    public var memory: MemoryKind { attachment.isCopy(slot) ? .memfd : offer.memory }
+    public var memory: MemoryKind { received.isCopy(slot) ? .memfd : offer.memory }
     /// Whether, and how, readers are kept from writing to it.
     public var writeProtection: WriteProtection {
-        attachment.isCopy(slot) ? attachment.offer.copyProtection : offer.protection
+        received.isCopy(slot) ? received.offer.copyProtection : offer.protection
     }
 
     /// All bytes of the image's (first) buffer, planes at their offsets; empty where the CPU can't map the memory.
@@ -58,13 +58,13 @@ public struct Image: ~Escapable {
     /// All bytes of one of the image's buffers.
     @_lifetime(copy self)
     public func bytes(buffer: Int) -> RawSpan {
-        let found = held._withUnsafeGuaranteedRef { attachment in
-            let bytes = attachment.bytes(slot: slot, stream: stream, buffer: buffer)
-            if bytes != nil { attachment.beginCPUAccess(slot: slot, stream: stream) }
+        let found = held._withUnsafeGuaranteedRef { received in
+            let bytes = received.bytes(slot: slot, stream: stream, buffer: buffer)
+            if bytes != nil { received.beginCPUAccess(slot: slot, stream: stream) }
             return bytes
         }
         guard let bytes = found else { return _overrideLifetime(RawSpan(), copying: self) }
-        // Invariant: the mapping has the buffer's checked size and lives as long as the attachment, which the frame
+        // Invariant: the mapping has the buffer's checked size and lives as long as the generation, which the frame
         // keeps alive.
         return _overrideLifetime(RawSpan(_unsafeBytes: UnsafeRawBufferPointer(bytes)), copying: self)
     }
@@ -84,7 +84,7 @@ public struct Image: ~Escapable {
     public func bytesUsed(plane index: Int) -> Int {
         let planes = offer.stream.layout.planes
         guard planes.indices.contains(index) else { return 0 }
-        return attachment.frames.bytesUsed(slot, stream: offer.index, plane: index, of: planes[index].size)
+        return received.frames.bytesUsed(slot, stream: offer.index, plane: index, of: planes[index].size)
     }
 
     /// Why the image can't be whole; nil if nothing speaks against it. Of a compressed image the beginning and the end of
@@ -114,20 +114,20 @@ public struct Image: ~Escapable {
     ///
     /// A buffer begins at ``descriptorOffset(buffer:)`` of its descriptor: slots of ordinary memory share one.
     public var descriptors: [Int32] {
-        offer.bufferSizes.indices.map { attachment.buffer(slot: slot, stream: stream, buffer: $0).descriptor }
+        offer.bufferSizes.indices.map { received.buffer(slot: slot, stream: stream, buffer: $0).descriptor }
     }
 
     /// Where a buffer begins in its descriptor, in bytes: a multiple of the page's size, and 0 for every dma-buf. A plane
     /// begins at this and its layout's offset. 0 beyond the last buffer.
     public func descriptorOffset(buffer: Int = 0) -> Int {
         guard offer.bufferSizes.indices.contains(buffer) else { return 0 }
-        return attachment.buffer(slot: slot, stream: stream, buffer: buffer).offset
+        return received.buffer(slot: slot, stream: stream, buffer: buffer).offset
     }
 
     /// One of ``descriptors``, without an array of them; nil beyond the last buffer.
     public func descriptor(buffer: Int) -> Int32? {
         guard offer.bufferSizes.indices.contains(buffer) else { return nil }
-        return attachment.buffer(slot: slot, stream: stream, buffer: buffer).descriptor
+        return received.buffer(slot: slot, stream: stream, buffer: buffer).descriptor
     }
 
     /// Calls `body` with all bytes of the image's first buffer.

@@ -10,7 +10,7 @@ extension PublisherCore {
         _ generation: UInt32?,
         _ metadataSize: Int,
         _ description: FrameDescription,
-        _ asking: Asking?
+        _ asking: (any FrameQuestion)?
     ) throws(ChannelError) -> UInt64 {
         var description = description
         if !description.flags.contains(.error), isDamaged(slot, generation, description) {

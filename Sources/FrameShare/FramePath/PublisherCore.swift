@@ -1,17 +1,29 @@
 internal import CLinuxMedia
 internal import FrameMemory
 internal import Glibc
+internal import LeaseProtocol
 internal import Synchronization
 internal import SystemPackage
 
-/// The state behind a `Publisher`, shared with its control thread.
+/// The publisher's half of a frame's way: who is offered it, who holds it, and who is woken.
 ///
 /// `state` is the hot lock: held for the few hundred nanoseconds of an offer, never across a system call on the publishing
-/// path. `control` serialises attaching and reconfiguring, which do make system calls. `copying`, where there are slots for
-/// copies, is held while a frame is offered and copied, and by whoever changes the generation: a copy is offered in the
-/// order and the generation of its frame. They are taken in the order `control`, `copying`, `state`.
+/// path. `copying`, where there are slots for copies, is held while a frame is offered and copied, and by whoever changes the
+/// generation: a copy is offered in the order and the generation of its frame. It is taken before `state`.
 final class PublisherCore: Sendable {
     typealias SubscriberID = LeaseTable.SubscriberID
+
+    /// What does not change while the channel is open.
+    struct Settings: Sendable {
+        /// Slots that the source itself must always have.
+        var sourceNeed: Int
+        /// See ``Publisher/Options/stallLimit``.
+        var stallLimit: Duration?
+        /// See ``Publisher/Options/leaseLimit``.
+        var leaseLimit: Duration?
+        /// Takes the memory for copies of a pool's frames, each with so much metadata; nil: none are made.
+        var makeCopies: (@Sendable (FramePool, _ metadataCapacity: Int) throws(ChannelError) -> any FrameCopies)?
+    }
 
     /// A subscriber as a process; its leases are in the generation.
     struct Member {
@@ -24,9 +36,9 @@ final class PublisherCore: Sendable {
         let request: LeaseRequest
         let streams: [String]
         /// The group that it is a member of.
-        let group: RequestTable.GroupID?
+        let group: LeaseTable.GroupID?
         let pollable: Bool
-        let socket: ControlSocket
+        let peer: any SubscriberPeer
         /// What it sleeps on, shared with the other subscribers of its user. Gone with the last of them.
         let wakePage: WakePage
         let attachedAt: Int64
@@ -44,8 +56,6 @@ final class PublisherCore: Sendable {
 
     struct State {
         var generation: Generation
-        /// What monitors are told that is counted, or known from the beginning. The rest is added when somebody asks.
-        var counted: ChannelStatistics
         /// What the next generation's slots have room for.
         var metadataCapacity: Int
         var retired: [Generation] = []
@@ -57,9 +67,11 @@ final class PublisherCore: Sendable {
         var lastPublish: Int64? = nil
         /// For whom the source waits now, and how long it may yet.
         var stall: Stall
+        /// How long the source has waited so far, in ns.
+        var stalled: UInt64 = 0
         var ended = false
         /// Subscribers to be told why and hung up on, by the control thread.
-        var disconnects: [(id: SubscriberID, socket: ControlSocket, reason: String)] = []
+        var disconnects: [(id: SubscriberID, peer: any SubscriberPeer, reason: String)] = []
         /// Since when each lease has been seen, in ns; kept only where leases have a limit.
         var leasesSeen: [LeaseKey: Int64] = [:]
         /// Subscribers that may hold a frame for as long as they must.
@@ -67,31 +79,25 @@ final class PublisherCore: Sendable {
         /// Threads that sleep until a slot comes free.
         var sleepers = 0
         /// Kept between calls so that publishing allocates nothing.
-        var toWake: [ControlSocket] = []
+        var toWake: [any SubscriberPeer] = []
         /// The words of sleeping readers that a frame's first waker has not woken itself: those of further users.
         var wordsToWake: [WakeWord] = []
         /// Those on which more threads sleep than one call wakes: the control thread goes on.
         var crowds: [WakeWord] = []
-        /// What could not be sent and is to be tried again by the control thread.
-        var unsent: [Unsent] = []
         /// Frames copied for subscribers that lag.
         var copied: UInt64 = 0
-        /// What groups were asked.
-        var work = RequestTable()
-        /// A member that may sleep was handed another's frame.
-        var handedOver = false
+        /// Somebody wants to know of every frame what becomes of it in a group, also while the group has no member.
+        var groupsFollowAll = false
         /// What a thread that waits for a slot sleeps on: the lanes' memories, kept alive while it does.
         var waitSet: [SharedMemory] = []
     }
 
     let channel: String
-    let options: Publisher.Options
+    let settings: Settings
+    let groups: any GroupHooks
     let page: ChannelPage
     let startedAt = monotonicNow()
     let state: Mutex<State>
-    let control = Mutex<Void>(())
-    /// What the source tells of itself, for monitors.
-    let sourceHealth = Mutex((trouble: "", errors: UInt64(0)))
     let copying = Mutex<Void>(())
     /// Whether there are slots for copies.
     let makesCopies: Bool
@@ -100,27 +106,31 @@ final class PublisherCore: Sendable {
     /// Whether a stream is compressed, so that only the data says whether an image is whole.
     let holdsCompressed: Atomic<Bool>
     /// Readable when a slot came free while an event-driven source was short.
-    let freeSlotEvent: OwnedDescriptor
+    let freeSlotEvent: EventSignal
     /// Wakes the control thread.
-    let controlEvent: OwnedDescriptor
+    let controlEvent: EventSignal
     /// A futex word of this process: bumped when a thread that waits for a slot must look again.
     let attention: SharedMemory
     /// Whose memory the control thread unmaps.
     let pools = PoolsInUse()
-    /// Answers for the source's controls.
-    let controls: CameraControlService
 
-    init(channel: String, pool: FramePool, options: Publisher.Options) throws(ChannelError) {
-        try Self.check(metadataCapacity: options.metadataCapacity)
-        guard options.sourceNeed <= pool.slots.count else {
-            throw .reservationsDoNotFit(reserved: 0, sourceNeed: options.sourceNeed, slots: pool.slots.count)
+    init(
+        channel: String,
+        pool: FramePool,
+        metadataCapacity: Int,
+        settings: Settings,
+        groups: any GroupHooks
+    ) throws(ChannelError) {
+        try Self.check(metadataCapacity: metadataCapacity)
+        guard settings.sourceNeed <= pool.slots.count else {
+            throw .reservationsDoNotFit(reserved: 0, sourceNeed: settings.sourceNeed, slots: pool.slots.count)
         }
         self.channel = channel
-        self.options = options
-        makesCopies = options.lagCopies != nil
-        waitsForRoom = options.stallLimit.map { $0 > .zero } ?? true
+        self.settings = settings
+        self.groups = groups
+        makesCopies = settings.makeCopies != nil
+        waitsForRoom = settings.stallLimit.map { $0 > .zero } ?? true
         holdsCompressed = Atomic(pool.holdsCompressed)
-        controls = CameraControlService(access: options.access.control)
         do throws(MemoryError) {
             page = try ChannelPage(creating: channel)
             attention = try SharedMemory(creating: "frameshare:\(channel):attention", size: 64, readersMayWrite: true)
@@ -131,25 +141,19 @@ final class PublisherCore: Sendable {
             number: 1,
             pool: pool,
             channel: channel,
-            metadataCapacity: options.metadataCapacity,
-            options: options
+            metadataCapacity: metadataCapacity,
+            settings: settings
         )
         state = Mutex(
             State(
                 generation: generation,
-                counted: ChannelStatistics(
-                    channel: channel,
-                    sourceName: options.sourceName,
-                    publisherPID: getpid(),
-                    publisherUID: geteuid()
-                ),
-                metadataCapacity: options.metadataCapacity,
-                stall: Stall(limit: options.stallLimit)
+                metadataCapacity: metadataCapacity,
+                stall: Stall(limit: settings.stallLimit)
             )
         )
         pools.add(generation.memory)
-        freeSlotEvent = try Self.event()
-        controlEvent = try Self.event()
+        freeSlotEvent = try EventSignal()
+        controlEvent = try EventSignal()
     }
 
     private static func check(metadataCapacity: Int) throws(ChannelError) {
@@ -162,17 +166,6 @@ final class PublisherCore: Sendable {
     func set(metadataCapacity: Int) throws(ChannelError) {
         try Self.check(metadataCapacity: metadataCapacity)
         state.withLock { $0.metadataCapacity = metadataCapacity }
-    }
-
-    private static func event() throws(ChannelError) -> OwnedDescriptor {
-        let number = fs_eventfd(0)
-        guard number >= 0 else { throw .failed("eventfd", errno: -number) }
-        return OwnedDescriptor(owning: number)
-    }
-
-    static func signal(_ event: borrowing OwnedDescriptor) {
-        var one: UInt64 = 1
-        _ = write(event.number, &one, 8)  // a full counter is readable already
     }
 
     private var attentionWord: UnsafeMutablePointer<Atomic<UInt32>> {
@@ -201,7 +194,7 @@ final class PublisherCore: Sendable {
         generation: UInt32?,
         metadataSize: Int,
         _ description: FrameDescription,
-        asking: Asking? = nil
+        asking: (any FrameQuestion)? = nil
     ) throws(ChannelError) -> UInt64 {
         if description.mayBeDamaged || holdsCompressed.load(ordering: .relaxed) {
             return try publishLookingForDamage(slot, generation, metadataSize, description, asking)
@@ -216,7 +209,7 @@ final class PublisherCore: Sendable {
         _ generation: UInt32?,
         _ metadataSize: Int,
         _ description: FrameDescription,
-        _ asking: Asking?
+        _ asking: (any FrameQuestion)?
     ) throws(ChannelError) -> UInt64 {
         if makesCopies { return try publishMakingCopies(slot, generation, metadataSize, description, asking) }
         return try offer(slot, generation, metadataSize, description, asking)
@@ -228,7 +221,7 @@ final class PublisherCore: Sendable {
         _ generation: UInt32?,
         _ metadataSize: Int,
         _ description: FrameDescription,
-        _ asking: Asking?
+        _ asking: (any FrameQuestion)?
     ) throws(ChannelError) -> UInt64 {
         var outcome = Result<UInt64, ChannelError>.failure(.closed)
         copying.withLock { _ in
@@ -250,7 +243,7 @@ final class PublisherCore: Sendable {
         _ generation: UInt32?,
         _ metadataSize: Int,
         _ description: FrameDescription,
-        _ asking: Asking?
+        _ asking: (any FrameQuestion)?
     ) throws(ChannelError) -> UInt64 {
         let now = monotonicNow()
         var news = News()
@@ -275,9 +268,9 @@ final class PublisherCore: Sendable {
             announce(&state, &news)
             if makesCopies, state.generation.leases.copying?.replacesFrame ?? false {
                 // The copy is what groups are given, and asked about.
-                Self.settleWithdrawals(from: &state.generation, &state.work, mayHandOver: false)
-            } else if asking != nil || state.generation.leases.hasGroups || state.work.hasReaders {
-                bookWork(slot, number, asking, now, &state, &news)
+                groups.framesWereWithdrawn(from: &state.generation, mayHandOver: false)
+            } else if asking != nil || state.generation.leases.hasGroups || state.groupsFollowAll {
+                tellGroups(slot, number, asking, now, &state, &news)
             }
             return nil
         }
@@ -292,9 +285,9 @@ final class PublisherCore: Sendable {
         var word: WakeWord? = nil
         /// Whether `State.wordsToWake` has those of others.
         var moreWords = false
-        var sockets: [ControlSocket] = []
+        var peers: [any SubscriberPeer] = []
         var forControl = false
-        var ofWork = false
+        var ofGroups = false
     }
 
     /// ANNOUNCE: after an offer, sees who sleeps, and bumps the words that they sleep on.
@@ -305,7 +298,7 @@ final class PublisherCore: Sendable {
         // fence on either side one of the two sees the other: no wake-up is lost. A reader notes the word before it
         // announces, so the bump that follows the look changes what it has noted, and the kernel lets it sleep no more.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
-        swap(&news.sockets, &state.toWake)
+        swap(&news.peers, &state.toWake)
         for i in state.members.indices {
             if groupsOnly && state.members[i].group == nil { continue }
             let lane = state.members[i].lane
@@ -316,7 +309,7 @@ final class PublisherCore: Sendable {
                 let arming = lane.asleepOnSocket.pointee.load(ordering: .relaxed)
                 if arming != 0 && arming != state.members[i].lastWoken {
                     state.members[i].lastWoken = arming
-                    news.sockets.append(state.members[i].socket)
+                    news.peers.append(state.members[i].peer)
                 }
             }
         }
@@ -357,7 +350,7 @@ final class PublisherCore: Sendable {
     @inline(never)
     private func leaveCrowd(_ word: WakeWord) {
         state.withLock { if !$0.crowds.contains(word) { $0.crowds.append(word) } }
-        Self.signal(controlEvent)
+        controlEvent.signal()
     }
 
     /// CROWD: on the control thread, wakes what one call has not.
@@ -378,17 +371,18 @@ final class PublisherCore: Sendable {
         }
     }
 
-    /// After a frame was offered: what groups are asked about it.
-    func bookWork(
+    /// After a frame was offered.
+    @inline(never)
+    func tellGroups(
         _ slot: Int,
         _ number: UInt64,
-        _ asking: Asking?,
+        _ asking: (any FrameQuestion)?,
         _ now: Int64,
         _ state: inout State,
         _ news: inout News
     ) {
-        let (hasNews, deadline) = Self.bookWork(slot, number, asking, now, &state)
-        news.ofWork = hasNews
+        let (hasNews, deadline) = groups.frameWasOffered(slot, number, asking, now, &state)
+        news.ofGroups = hasNews
         if deadline { news.forControl = true }
     }
 
@@ -397,16 +391,14 @@ final class PublisherCore: Sendable {
     func tell(_ news: inout News) {
         if let word = news.word { wake(word) }
         if news.moreWords { wakeFurther() }
-        for socket in news.sockets { deliver(Self.wakeMessage, to: socket) }
-        if news.sockets.capacity > 0 {
-            news.sockets.removeAll(keepingCapacity: true)
-            state.withLock { swap(&news.sockets, &$0.toWake) }
+        for peer in news.peers { peer.wake() }
+        if news.peers.capacity > 0 {
+            news.peers.removeAll(keepingCapacity: true)
+            state.withLock { swap(&news.peers, &$0.toWake) }
         }
-        if news.forControl { Self.signal(controlEvent) }
-        if news.ofWork { tellWork() }
+        if news.forControl { controlEvent.signal() }
+        if news.ofGroups { groups.tell(self) }
     }
-
-    static let wakeMessage = Message.wake.encoded
 
     /// FILL: writes the frame's record, while its slot is nobody's but the source's.
     private static func fill(
@@ -459,7 +451,7 @@ final class PublisherCore: Sendable {
             guard let slot = state.generation.leases.takeFree() else { return nil }
             return TakenSlot(slot: slot, memory: state.generation.memory)
         }
-        if hasGone { Self.signal(controlEvent) }
+        if hasGone { controlEvent.signal() }
         if ended { throw .closed }
         return taken
     }
@@ -473,7 +465,7 @@ final class PublisherCore: Sendable {
         }
         if wake { wakeSlotWaiters() }
         // It may have been what kept its pool.
-        if isOld { Self.signal(controlEvent) }
+        if isOld { controlEvent.signal() }
     }
 
     /// Calls `attempt` until it returns a value, sleeping until releases, departures, the end of a user's credit or
@@ -525,14 +517,14 @@ final class PublisherCore: Sendable {
     }
 
     /// Takes everything from a subscriber at once; the control thread tells it later.
-    static func cutOff(_ id: SubscriberID, _ state: inout State, reason: String) {
-        settleWork(of: id, &state)
+    func cutOff(_ id: SubscriberID, _ state: inout State, reason: String) {
+        groups.subscriberLeaves(id, &state)
         guard let index = state.members.firstIndex(where: { $0.id == id }) else { return }
         let member = state.members.remove(at: index)
         state.generation.remove(id)
         for i in state.retired.indices { state.retired[i].remove(id) }
         state.waitSet = Array(state.generation.lanes.values)
-        state.disconnects.append((id, member.socket, reason))
+        state.disconnects.append((id, member.peer, reason))
     }
 
     /// Takes out the old generations that nobody holds any more. The caller drops them after it has given back the lock, and
@@ -580,7 +572,7 @@ final class PublisherCore: Sendable {
     /// The slots of a generation that subscribers have queued or leased.
     func heldSlots(ofGeneration number: UInt32) -> [Int] {
         var gone: [Generation] = []
-        defer { if !gone.isEmpty { Self.signal(controlEvent) } }
+        defer { if !gone.isEmpty { controlEvent.signal() } }
         return state.withLock { state in
             var held: [Int] = []
             if state.generation.number == number {
@@ -604,7 +596,7 @@ final class PublisherCore: Sendable {
             if !state.retired.isEmpty { hasGone = Self.retire(&state) }
             return Self.goesOn(inFlight: 0, &state)
         }
-        if hasGone { Self.signal(controlEvent) }
+        if hasGone { controlEvent.signal() }
         if ended { throw .closed }
         return room
     }

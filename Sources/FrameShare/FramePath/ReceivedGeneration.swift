@@ -1,17 +1,18 @@
 internal import CLinuxMedia
 internal import FrameMemory
+internal import LeaseProtocol
 internal import Synchronization
 
 /// A subscriber's hold on one generation: its lane, the frame table and the buffers, mapped once. Frames keep it alive,
 /// so a frame of an old generation stays valid after the channel was reconfigured, and after it has ended.
 // @unchecked: `buffers` and all else are immutable after init, but for the atomics behind `syncMasks` and the lane.
 final class ReceivedGeneration: @unchecked Sendable {
-    let offer: Message.GenerationOffer
+    let offer: GenerationOffer
     let lane: LaneMemory
     let frames: FrameTable
     let page: ChannelPage
     private let laneMemory: SharedMemory
-    let leases: SubscriberConnection
+    let leases: LeaseCount
     /// Slot after slot, in it stream after stream.
     private let buffers: [FrameBuffer]
     /// Where those are mapped; no address where the CPU can't map the memory.
@@ -26,13 +27,13 @@ final class ReceivedGeneration: @unchecked Sendable {
     /// Opens what the publisher sent. Every size and seal is checked before anything is mapped: a publisher that lies
     /// gets an error here, and can't make a reader fault later.
     init(
-        offer: Message.GenerationOffer,
+        offer: GenerationOffer,
         page: ChannelPage,
         table: consuming OwnedDescriptor,
         lane laneDescriptor: consuming OwnedDescriptor,
         places: BufferPlaces,
         buffers: consuming [Int32],
-        leases: SubscriberConnection
+        leases: LeaseCount
     ) throws(ChannelError) {
         self.offer = offer
         self.page = page
@@ -91,7 +92,7 @@ final class ReceivedGeneration: @unchecked Sendable {
     /// Verifies each descriptor for all that is said to lie in it, and maps it once.
     private static func adopt(
         _ descriptors: inout ArraySlice<Int32>,
-        _ offer: Message.GenerationOffer,
+        _ offer: GenerationOffer,
         _ places: BufferPlaces
     ) throws(ChannelError) -> [BufferMemory] {
         var contents = [Content](repeating: Content(), count: places.descriptorCount)
@@ -142,7 +143,7 @@ final class ReceivedGeneration: @unchecked Sendable {
     }
 
     private static func lay(
-        _ offer: Message.GenerationOffer,
+        _ offer: GenerationOffer,
         _ places: BufferPlaces,
         _ memories: [BufferMemory]
     ) throws(MemoryError) -> [FrameBuffer] {
@@ -219,11 +220,8 @@ final class ReceivedGeneration: @unchecked Sendable {
                 Int32.max
             )
         }
-        // A full socket has messages that will wake the publisher anyway.
-        if shortage & FS_SHORT_SOCKET != 0 { _ = leases.socket.send(bytes: Self.slotReleased) }
+        if shortage & FS_SHORT_SOCKET != 0 { leases.connection.tellReleased() }
     }
-
-    private static let slotReleased = Message.slotReleased.encoded
 
     private func endCPUAccess(_ slot: Int) {
         let mask = CPUAccessGate(syncMasks + slot).close()
@@ -233,5 +231,42 @@ final class ReceivedGeneration: @unchecked Sendable {
                 try? buffer(slot: slot, stream: stream, buffer: i).endCPUAccess(.read)
             }
         }
+    }
+}
+
+/// Whether the CPU's access to the streams of one slot has begun. The thread that touches a stream first begins it; others
+/// that touch the stream meanwhile wait until that is done.
+///
+/// It is laid over a word that its owner keeps: bits 0 to 7 say of which streams the access was begun, 8 to 15 of which that
+/// is done, and bit 16 that a thread sleeps until one more is.
+struct CPUAccessGate {
+    private let word: UnsafeMutablePointer<Atomic<UInt32>>
+    private static let sleeper: UInt32 = 1 << 16
+
+    init(_ word: UnsafeMutablePointer<Atomic<UInt32>>) { self.word = word }
+
+    /// Returns once `begin` has returned, on this thread or another.
+    func pass(stream: Int, _ begin: () -> Void) {
+        let (begun, done) = (1 << UInt32(stream), 256 << UInt32(stream)) as (UInt32, UInt32)
+        // Acquiring: what the thread that began has made visible is seen.
+        if word.pointee.load(ordering: .acquiring) & done != 0 { return }
+        if word.pointee.bitwiseOr(begun, ordering: .acquiringAndReleasing).oldValue & begun == 0 {
+            begin()
+            let before = word.pointee.bitwiseOr(done, ordering: .acquiringAndReleasing).oldValue
+            if before & Self.sleeper != 0 { _ = fs_futex_wake(futex, Int32.max) }
+            return
+        }
+        while true {
+            let seen = word.pointee.bitwiseOr(Self.sleeper, ordering: .acquiringAndReleasing).newValue
+            if seen & done != 0 { return }
+            _ = fs_futex_wait(futex, seen, -1)
+        }
+    }
+
+    /// Closes the gate; returns the streams, a bit each, whose access is to be ended.
+    func close() -> UInt32 { word.pointee.exchange(0, ordering: .acquiringAndReleasing) >> 8 & 0xff }
+
+    private var futex: UnsafeMutablePointer<UInt32> {
+        UnsafeMutableRawPointer(word).assumingMemoryBound(to: UInt32.self)
     }
 }

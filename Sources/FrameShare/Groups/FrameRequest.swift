@@ -130,7 +130,7 @@ private struct ReplyParcel: Sendable {
             if deadline.hasPassed { throw .timedOut }
             let left = deadline.remaining(atMost: 100_000_000) / 1_000_000
             // Without memory the socket may be writable all the time.
-            if socket.waitWritable(milliseconds: Int32(left)) { SubscriberLink.sleep(nanoseconds: 1_000_000) }
+            if socket.waitWritable(milliseconds: Int32(left)) { BackgroundThread.pause(nanoseconds: 1_000_000) }
         }
     }
 }
@@ -138,7 +138,9 @@ private struct ReplyParcel: Sendable {
 extension Frame {
     /// The publisher's wish for an answer to this frame; nil unless the subscriber is a member of a group.
     public var request: FrameRequest? {
-        guard attachment.leases.cancelled != nil else { return nil }
-        return FrameRequest(frame: number, connection: attachment.leases)
+        guard let connection = received.leases.connection as? SubscriberConnection, connection.cancelled != nil else {
+            return nil
+        }
+        return FrameRequest(frame: number, connection: connection)
     }
 }

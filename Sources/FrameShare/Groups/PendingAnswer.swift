@@ -9,10 +9,11 @@ public final class PendingAnswer: Sendable {
     /// The group that was asked.
     public let group: String
     private let core: PublisherCore
+    private let groups: GroupWork
     private let inbox: Inbox
 
-    init(core: PublisherCore, group: String, frame: UInt64, inbox: Inbox) {
-        (self.core, self.group, self.frame, self.inbox) = (core, group, frame, inbox)
+    init(core: PublisherCore, groups: GroupWork, group: String, frame: UInt64, inbox: Inbox) {
+        (self.core, self.groups, self.group, self.frame, self.inbox) = (core, groups, group, frame, inbox)
     }
 
     /// The answer, when it has come. May be asked for several times, and by several tasks. A task that is cancelled cancels
@@ -66,7 +67,7 @@ public final class PendingAnswer: Sendable {
 
     /// Gives the request up. It fails with ``WorkError/cancelled``, unless it has ended already: the worker is told, and a
     /// frame that it has not taken yet is taken back.
-    public func cancel() { core.cancelWork(frame, group: group) }
+    public func cancel() { groups.cancel(frame, group: group, core) }
 }
 
 /// Where the replies to one request arrive.

@@ -7,7 +7,7 @@ public enum Reply: Sendable, Hashable {
     case metadata(Metadata)
 
     /// The most bytes of one reply: 64 MiB.
-    public static let maximumSize = 64 << 20
+    public static let maximumSize = ChannelLimits.replySize
 
     /// Nothing but that the work is done.
     public static let done = Reply.bytes([])

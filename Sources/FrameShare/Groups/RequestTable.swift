@@ -1,6 +1,6 @@
 internal import LeaseProtocol
 
-/// Who waits for replies. Told outside of the publisher's lock, from any thread.
+/// Who waits for replies. Told outside of all locks, from any thread.
 protocol WorkSink: AnyObject, Sendable {
     func receive(_ event: WorkEvent)
 }
@@ -12,7 +12,7 @@ enum WorkEvent: Sendable {
     case failed(frame: UInt64, WorkError)
 }
 
-/// What groups were asked and have not answered yet: plain state, under the publisher's lock.
+/// What groups were asked and have not answered yet: plain state, under the lock of ``GroupWork``.
 ///
 /// A request is known by its frame's number and its group, and is with one member at a time. A reply counts only when it
 /// comes from that member: late ones and repeated ones find nothing and are discarded. Each request ends exactly once.
@@ -183,11 +183,26 @@ struct RequestTable {
         return nil
     }
 
+    /// Whether a frame's answer is wanted, and from this member.
+    func isOpen(_ frame: UInt64, _ group: GroupID, with member: MemberID) -> Bool {
+        requests[Key(frame: frame, group: group)]?.member == member
+    }
+
     /// How many requests a member has.
     func open(with member: MemberID) -> Int {
         var count = 0
         for request in requests.values where request.member == member { count += 1 }
         return count
+    }
+
+    /// Whether a member of a group, other than this idle one, has more requests than the one that it works on.
+    func hasWaiting(in group: GroupID, besides idle: MemberID) -> Bool {
+        var counts: [MemberID: Int] = [:]
+        for request in requests.values where request.key.group == group {
+            if request.member == idle { return false }
+            counts[request.member, default: 0] += 1
+        }
+        return counts.values.contains { $0 > 1 }
     }
 
     /// The requests that a member has, the oldest frame first.

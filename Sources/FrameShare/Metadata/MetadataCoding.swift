@@ -6,7 +6,7 @@
 extension Metadata {
     /// Whether a frame of a channel with the usual room can carry it.
     package var canBePublished: Bool {
-        MetadataCoding.size(of: self) <= Publisher.Options().metadataCapacity
+        MetadataCoding.size(of: self) <= ChannelLimits.usualMetadataCapacity
             && entries.allSatisfy { (1...255).contains($0.key.utf8.count) }
     }
 }

@@ -192,3 +192,15 @@ extension MetadataValue {
         self = value
     }
 }
+
+extension Frame {
+    /// What came with the frame, read where it lies.
+    public var metadata: MetadataView {
+        @_lifetime(borrow self)
+        get {
+            // Invariant: the frame keeps the table, and the publisher does not rewrite the record under its lease.
+            let span = RawSpan(_unsafeBytes: received.frames.writtenMetadata(slot))
+            return _overrideLifetime(MetadataView(bytes: span), borrowing: self)
+        }
+    }
+}

@@ -1,6 +1,7 @@
 internal import CLinuxMedia
 internal import FrameMemory
 internal import Glibc
+internal import LeaseProtocol
 internal import Logging
 internal import Synchronization
 internal import SystemPackage
@@ -10,11 +11,12 @@ internal import SystemPackage
 /// It owns the listening socket and all connections. Nothing a peer does or fails to do can block it: every socket is
 /// non-blocking, every handshake has a time limit, and every message is bounded.
 final class ConnectionServer: Sendable {
-    private let core: PublisherCore
+    private let host: ChannelHost
+    private var core: PublisherCore { host.core }
     private let listening: ListeningSocket
     private let epoll: OwnedDescriptor
     private let stopping = Atomic<Bool>(false)
-    private let finished: OwnedDescriptor
+    private let finished: EventSignal
     /// The thread of ``run()``, as a number; 0 before it runs.
     private let thread = Atomic<UInt>(0)
 
@@ -28,16 +30,14 @@ final class ConnectionServer: Sendable {
     /// Taken in one go: fewer than may be silent, so that each is listened to before it could have to make way.
     private static let acceptedAtOnce = 16
 
-    init(core: PublisherCore, listening: ListeningSocket) throws(ChannelError) {
-        self.core = core
+    init(host: ChannelHost, listening: ListeningSocket) throws(ChannelError) {
+        self.host = host
         self.listening = listening
         let number = fs_epoll_create()
         guard number >= 0 else { throw .failed("epoll_create1", errno: -number) }
         epoll = OwnedDescriptor(owning: number)
-        let event = fs_eventfd(0)
-        guard event >= 0 else { throw .failed("eventfd", errno: -event) }
-        finished = OwnedDescriptor(owning: event)
-        for descriptor in [listening.number, core.controlEvent.number] {
+        finished = try EventSignal()
+        for descriptor in [listening.number, host.core.controlEvent.number] {
             let result = fs_epoll_add(epoll.number, descriptor, FS_EPOLLIN, UInt64(descriptor))
             guard result == 0 else { throw .system(call: "epoll_ctl", Errno(rawValue: -result)) }
         }
@@ -47,7 +47,7 @@ final class ConnectionServer: Sendable {
     /// Ends the thread, hangs up on everyone and removes the channel's files. Returns when that is done.
     func stop() {
         // Whoever comes second waits for the end as well: when this returns, the files are gone.
-        if !stopping.exchange(true, ordering: .sequentiallyConsistent) { PublisherCore.signal(core.controlEvent) }
+        if !stopping.exchange(true, ordering: .sequentiallyConsistent) { core.controlEvent.signal() }
         // The last reference to a publisher may end on this very thread. Then the loop ends once this has returned.
         if thread.load(ordering: .acquiring) == UInt(pthread_self()) { return }
         var entry = pollfd(fd: finished.number, events: Int16(POLLIN), revents: 0)
@@ -94,8 +94,9 @@ final class ConnectionServer: Sendable {
         var ready = [UInt64](repeating: 0, count: 64)
         while !stopping.load(ordering: .sequentiallyConsistent) {
             let unfinished = connections.values.contains(where: \.isUnfinished)
-            let pauses = [
-                unfinished ? 250 : -1, core.leaseLookInterval, core.workWait, core.unsentWait, core.pools.pause,
+            let pauses: [Int32] = [
+                unfinished ? 250 : -1, core.leaseLookInterval, host.groups.wait, host.unsent.wait,
+                core.shortageLookInterval, core.pools.pause,
             ]
             let pause = pauses.filter { $0 >= 0 }.min() ?? -1
             let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), pause)
@@ -112,14 +113,14 @@ final class ConnectionServer: Sendable {
             }
             core.wakeCrowds()
             core.cutOffOverdue()
-            core.expireWork()
-            core.tellWork()
-            core.sendUnsent()
+            host.groups.expire(core)
+            host.groups.tell(core)
+            host.unsent.sendAgain()
             core.noticeReleases()
             for item in core.takeDisconnects() {
-                item.socket.send(.ended(.disconnected(item.reason)))
-                core.log(.warning, "disconnected subscriber \(item.id): \(item.reason)")
-                hangUp(item.socket.number, &connections)
+                if let peer = item.peer as? ConnectedSubscriber { peer.socket.send(.ended(.disconnected(item.reason))) }
+                host.log(.warning, "disconnected subscriber \(item.id): \(item.reason)")
+                hangUp(item.peer.number, &connections)
             }
             if unfinished { dropSlowHandshakes(&connections) }
             if spare < 0 { spare = Self.openSpare() }
@@ -130,7 +131,7 @@ final class ConnectionServer: Sendable {
         for descriptor in connections.keys { fs_hang_up(descriptor) }
         connections.removeAll()
         core.pools.close()
-        PublisherCore.signal(finished)
+        finished.signal()
     }
 
     private func acceptSome(
@@ -165,7 +166,7 @@ final class ConnectionServer: Sendable {
     private func turnAway() {
         guard case .connection(let socket) = listening.accept() else { return }
         socket.send(.refused("the publisher has no file descriptors left"))
-        core.log(.warning, "out of descriptors: a connection was turned away; raise 'ulimit -n'")
+        host.log(.warning, "out of descriptors: a connection was turned away; raise 'ulimit -n'")
     }
 
     private func greet(
@@ -174,7 +175,7 @@ final class ConnectionServer: Sendable {
         _ buffer: inout [UInt8]
     ) {
         guard let peer = socket.peer() else { return }
-        if let allowed = core.options.access.allowedUsers, !allowed.contains(peer.uid), peer.uid != geteuid() {
+        if let allowed = host.options.access.allowedUsers, !allowed.contains(peer.uid), peer.uid != geteuid() {
             socket.send(.refused("user \(peer.uid) is not among those that this channel allows"))
             return
         }
@@ -202,7 +203,7 @@ final class ConnectionServer: Sendable {
 
     private func makeWay(_ descriptor: Int32, _ connections: inout [Int32: Connection]) {
         guard let connection = connections[descriptor] else { return }
-        core.log(
+        host.log(
             .warning,
             "pid \(connection.peer.pid) (user \(connection.peer.uid)) has said nothing, and made way for others of its user"
         )
@@ -241,7 +242,7 @@ final class ConnectionServer: Sendable {
                 if case .reply(let reply) = message, case .attached(let id) = connection.stage {
                     let shared = received.descriptors.takeFirst()
                     let isAlone = received.descriptors.isEmpty
-                    let fault = core.receive(reply, shared: shared, from: id)
+                    let fault = host.groups.receive(reply, shared: shared, from: id, core)
                     guard isAlone, fault == nil else {
                         refuse(descriptor, fault ?? "it sent descriptors that nobody needs", &connections)
                         return
@@ -272,21 +273,21 @@ final class ConnectionServer: Sendable {
                         subscriber: 0,
                         publisherPID: getpid(),
                         channel: core.channel,
-                        sourceName: core.options.sourceName
+                        sourceName: host.options.sourceName
                     )
                 )
             )
             connections[descriptor]?.stage = .monitor
         case (.hello(let hello), .awaitingHello):
             do throws(ChannelError) {
-                let id = try core.attach(
+                let id = try host.attach(
                     hello,
                     version: version,
                     socket: connection.socket,
                     peer: connection.peer
                 )
                 connections[descriptor]?.stage = .awaitingReady(id)
-                core.log(
+                host.log(
                     .info,
                     "subscriber \(id) '\(hello.name)' (pid \(connection.peer.pid)) joined: \(hello.request.policy)"
                 )
@@ -301,9 +302,9 @@ final class ConnectionServer: Sendable {
             core.slotMayBeFree()
         case (.statisticsRequest, .monitor):
             // A monitor counts its answers: it must get each, or learn that it won't.
-            if connection.socket.send(.statistics(core.statistics)) != .sent { hangUp(descriptor, &connections) }
+            if connection.socket.send(.statistics(host.statistics)) != .sent { hangUp(descriptor, &connections) }
         case (.controlsQuery(let number, let query), .monitor):
-            core.controls.answer(query, number: number, user: connection.peer.uid, on: connection.socket)
+            host.controls.answer(query, number: number, user: connection.peer.uid, on: connection.socket)
         case (.goodbye, .attached(let id)), (.goodbye, .awaitingReady(let id)):
             core.stopOffering(to: id)  // what it holds it keeps until it hangs up
         case (.goodbye, _):
@@ -315,7 +316,7 @@ final class ConnectionServer: Sendable {
 
     private func refuse(_ descriptor: Int32, _ reason: String, _ connections: inout [Int32: Connection]) {
         guard let connection = connections[descriptor] else { return }
-        core.log(.warning, "turned away pid \(connection.peer.pid) (user \(connection.peer.uid)): \(reason)")
+        host.log(.warning, "turned away pid \(connection.peer.pid) (user \(connection.peer.uid)): \(reason)")
         if connection.subscriber != nil {
             connection.socket.send(.ended(.disconnected(reason)))
         } else {
@@ -332,7 +333,7 @@ final class ConnectionServer: Sendable {
         fs_hang_up(descriptor)
         if let id = connection.subscriber {
             core.detach(id)
-            core.log(.info, "subscriber \(id) left")
+            host.log(.info, "subscriber \(id) left")
         }
     }
 
@@ -341,14 +342,5 @@ final class ConnectionServer: Sendable {
         for (descriptor, connection) in connections where connection.isUnfinished && connection.since < limit {
             refuse(descriptor, "the handshake took longer than 5 s", &connections)
         }
-    }
-}
-
-extension PublisherCore {
-    func log(_ level: Logger.Level, _ message: @autoclosure () -> String) {
-        guard let logger = options.logger else { return }
-        // A peer's words may be in it, and log lines are for people.
-        let text = message().displayText
-        logger.log(level: level, "\(text)")
     }
 }

@@ -45,7 +45,7 @@ extension Publisher {
                 asking: Asking(group: group, options: options, sink: inbox)
             )
             slot.disarm()
-            return PendingAnswer(core: core, group: group, frame: frame, inbox: inbox)
+            return PendingAnswer(core: core, groups: host.groups, group: group, frame: frame, inbox: inbox)
         } catch {
             throw .channel(error)
         }
@@ -67,7 +67,7 @@ extension Publisher {
                 metadata: metadata,
                 asking: Asking(group: group, options: options, sink: inbox)
             )
-            return PendingAnswer(core: core, group: group, frame: frame, inbox: inbox)
+            return PendingAnswer(core: core, groups: host.groups, group: group, frame: frame, inbox: inbox)
         } catch {
             throw .channel(error)
         }
@@ -87,23 +87,23 @@ extension Publisher {
         options: AskOptions = AskOptions()
     ) throws(ChannelError) -> WorkResults {
         guard ChannelName.isValid(group) else { throw .badGroupName(group) }
-        let core = core
+        let (core, groups) = (core, host.groups)
         let queue = ResultQueue(order: order, capacity: capacity, options: options) { [weak core] frame in
-            core?.cancelWork(frame, group: group)
+            if let core { groups.cancel(frame, group: group, core) }
         }
-        try core.beginResults(of: group, queue)
-        return WorkResults(core: core, group: group, queue: queue)
+        try groups.beginResults(of: group, queue, core)
+        return WorkResults(core: core, groups: groups, group: group, queue: queue)
     }
 
     /// Waits until a member of a group can take a frame without losing another: the brake for a source that can wait.
     /// - Throws: `timedOut`; `cancelled` when the task is; `closed` once the channel has ended.
     public func waitForRoom(in group: String, timeout: Duration? = nil) async throws(ChannelError) {
-        let core = core
-        if try core.hasRoom(in: group) { return }
+        let (core, groups) = (core, host.groups)
+        if try groups.hasRoom(in: group, core) { return }
         try await waiters.wait(onCancel: { core.wakeSlotWaiters() }) { interrupted throws(ChannelError) in
             try core.waitForSlots(timeout: timeout, interrupted: interrupted) {
                 () throws(ChannelError) -> Void? in
-                try core.hasRoom(in: group) ? () : nil
+                try groups.hasRoom(in: group, core) ? () : nil
             }
         }
     }
@@ -111,9 +111,10 @@ extension Publisher {
     /// As ``waitForRoom(in:timeout:)``, waiting on the calling thread.
     /// - Throws: `timedOut`; `closed` once the channel has ended.
     public func waitForRoomBlocking(in group: String, timeout: Duration? = nil) throws(ChannelError) {
+        let (core, groups) = (core, host.groups)
         try core.waitForSlots(timeout: timeout, interrupted: { false }) {
             () throws(ChannelError) -> Void? in
-            try core.hasRoom(in: group) ? () : nil
+            try groups.hasRoom(in: group, core) ? () : nil
         }
     }
 
@@ -142,5 +143,5 @@ extension Publisher {
         }
     }
 
-    private var openRequests: Int { core.state.withLock { $0.work.requests.count } }
+    private var openRequests: Int { host.groups.openRequests }
 }

@@ -26,7 +26,7 @@ public final class Publisher: Sendable {
         /// Who may connect.
         public var access = ChannelAccess()
         /// The most bytes of metadata a frame can carry.
-        public var metadataCapacity = 65_536
+        public var metadataCapacity = ChannelLimits.usualMetadataCapacity
         /// Slots that the source itself must always have: the one being filled, or what a driver needs queued.
         public var sourceNeed = 1
         /// The most subscribers at a time, 1 to 120, whoever they are. One more is refused. Monitors do not count.
@@ -71,6 +71,7 @@ public final class Publisher: Sendable {
         ]
     }
 
+    let host: ChannelHost
     let core: PublisherCore
     private let server: ConnectionServer
     let waiters = WaiterThreads(name: "fs-slots")
@@ -110,10 +111,11 @@ public final class Publisher: Sendable {
     public init(channel: String, pool: FramePool, options: Options = Options()) throws(ChannelError) {
         try ChannelName.check(channel)
         let directory = try ChannelDirectory.resolve(options.directory)
-        core = try PublisherCore(channel: channel, pool: pool, options: options)
+        host = try ChannelHost(channel: channel, pool: pool, options: options)
+        core = host.core
         let listening = try ListeningSocket(channel: channel, directory: directory, access: options.access)
         do throws(ChannelError) {
-            server = try ConnectionServer(core: core, listening: listening)
+            server = try ConnectionServer(host: host, listening: listening)
         } catch {
             listening.remove()
             throw error
@@ -139,7 +141,7 @@ public final class Publisher: Sendable {
         core.state.withLock { $0.generation.copies?.byteCount ?? 0 }
     }
     /// How the channel is doing.
-    public var statistics: ChannelStatistics { core.statistics }
+    public var statistics: ChannelStatistics { host.statistics }
 
     // MARK: filling slots by the CPU
 
@@ -252,7 +254,7 @@ public final class Publisher: Sendable {
         slot: Int,
         _ description: FrameDescription,
         metadata: Metadata,
-        asking: Asking?
+        asking: (any FrameQuestion)?
     ) throws(ChannelError) -> UInt64 {
         // Before anything is written: a slot that the source does not hold may be under a lease.
         let (held, frames, generation) = core.state.withLock {
@@ -330,12 +332,12 @@ public final class Publisher: Sendable {
     /// Says what is amiss with the source while the channel goes on, such as a camera that gives no frames; empty: nothing
     /// is. Monitors are told (``ChannelStatistics/sourceTrouble``), subscribers are not. Returns at once. From any thread.
     public func setSourceTrouble(_ text: String) {
-        core.sourceHealth.withLock { $0.trouble = String(text.prefix(500)) }
+        host.sourceHealth.withLock { $0.trouble = String(text.prefix(500)) }
     }
 
     /// Counts errors of the source that it went on after (``ChannelStatistics/sourceErrors``).
     public func countSourceErrors(_ count: UInt64) {
-        core.sourceHealth.withLock { $0.errors &+= count }
+        host.sourceHealth.withLock { $0.errors &+= count }
     }
 
     // MARK: reconfiguring and ending
@@ -343,15 +345,15 @@ public final class Publisher: Sendable {
     /// Publishes from another pool from now on: the next generation. What subscribers hold of the old one stays valid
     /// until they release it. A subscriber whose streams or reservation no longer fit is disconnected and told why, or waits
     /// (``Options/keepsMisfits``). Slots that the source holds are void: they can't be published any more.
-    public func reconfigure(pool: FramePool) throws(ChannelError) { try core.reconfigure(pool) }
+    public func reconfigure(pool: FramePool) throws(ChannelError) { try host.reconfigure(pool) }
 
     /// Publishes from a newly allocated pool from now on.
     public func reconfigure(streams: [Stream], slots: Int) throws(ChannelError) {
-        try core.reconfigure(
+        try host.reconfigure(
             try FramePool(
                 streams: streams,
                 slots: slots,
-                memory: core.options.memory,
+                memory: host.options.memory,
                 name: "frameshare:\(channel)"
             )
         )
@@ -376,8 +378,19 @@ public final class Publisher: Sendable {
     public func fail(_ reason: String) { finish(.sourceFailed(reason)) }
 
     private func finish(_ end: Message.End) {
-        _ = core.end(end)
+        _ = host.end(end)
         server.stop()
         waiters.close()
+    }
+}
+
+extension Publisher {
+    /// Offers the controls of the channel's source to monitors in other processes: `frameshare control`,
+    /// ``ChannelMonitor/controls(timeout:)``. Who may set them says ``ChannelAccess/control``.
+    ///
+    /// The source is not kept: it usually owns the publisher. May be called again, from any thread.
+    /// - Parameter source: nil: no controls from now on
+    public func offerControls(of source: (any ControllableSource)?) throws(ChannelError) {
+        try host.controls.offer(source)
     }
 }

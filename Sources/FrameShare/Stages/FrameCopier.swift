@@ -8,7 +8,7 @@ struct FrameCopier {
     private var metadataCapacity: Int
     private let slots: Int
     /// What the copies were made for.
-    private var attachment: ReceivedGeneration?
+    private var received: ReceivedGeneration?
     private var thinning: FrameThinning
 
     /// What became of a frame.
@@ -44,7 +44,7 @@ struct FrameCopier {
 
     /// Copies a frame, and publishes the copy.
     mutating func copy(_ frame: borrowing Frame, to publisher: Publisher) throws(CopyError) -> Outcome {
-        if frame.attachment !== attachment { try adopt(frame, publisher) }
+        if frame.received !== received { try adopt(frame, publisher) }
         var outcome = Outcome(fate: .skipped, lost: frame.lost)
         // To the readers of the copies, all that did not come here was lost by their source.
         if frame.lost.total > 0 { publisher.countLost(source: frame.lost.total) }
@@ -104,7 +104,7 @@ struct FrameCopier {
 
     /// Another generation: if its images are others, so are the copies from now on.
     private mutating func adopt(_ frame: borrowing Frame, _ publisher: Publisher) throws(CopyError) {
-        attachment = frame.attachment
+        received = frame.received
         let streams = frame.streams
         guard streams.map(\.layout) != copies.map(\.source) else { return }
         let plan = try CopyPlan(
@@ -119,5 +119,35 @@ struct FrameCopier {
         } catch {
             throw .channel(error)
         }
+    }
+}
+
+/// Which frames are wanted: every nth, and no more than so many a second.
+struct FrameThinning {
+    let every: Int
+    /// Between two frames, in ns; nil: any number of them.
+    private let interval: Int64?
+    private var seen = 0
+    private var due: Int64?
+
+    init(every: Int, maximumRate: Double?) {
+        self.every = max(1, every)
+        interval = maximumRate.flatMap { $0 > 0 ? min(1_000_000_000_000_000_000, Int64(clamping: 1e9 / $0)) : nil }
+    }
+
+    /// Whether the frame captured at this moment is wanted. Frames come in order.
+    mutating func wants(_ timestamp: Int64) -> Bool {
+        defer { seen += 1 }
+        guard seen % every == 0 else { return false }
+        guard let interval else { return true }
+        // A camera's frames are not exactly as far apart as its rate says. An eighth of an interval early is taken as in
+        // time; what is due next does not move by it, so that the rate holds on average.
+        guard let due, timestamp >= due &- 2 &* interval, timestamp <= due &+ interval else {
+            self.due = timestamp &+ interval  // the first, or after a break, or after the clock was set
+            return true
+        }
+        guard timestamp >= due &- interval / 8 else { return false }
+        self.due = due &+ interval
+        return true
     }
 }

@@ -103,7 +103,7 @@ final class OverlayEngine: Sendable {
     ) throws(ChannelError) {
         self.group = group
         var subscription = Subscriber.Options()
-        subscription.directory = source.core.options.directory
+        subscription.directory = source.host.options.directory
         subscription.name = "overlay \(channel)"
         subscription.budget = budget
         subscriber = try Subscriber(
@@ -113,9 +113,9 @@ final class OverlayEngine: Sendable {
         )
         // The limit holds for who reads the overlay: what it holds itself is theirs.
         source.core.exemptFromLeaseLimit(subscriber.identity)
-        var options = given ?? source.core.options
-        options.directory = options.directory ?? source.core.options.directory
-        options.leaseLimit = options.leaseLimit ?? source.core.options.leaseLimit
+        var options = given ?? source.host.options
+        options.directory = options.directory ?? source.host.options.directory
+        options.leaseLimit = options.leaseLimit ?? source.host.options.leaseLimit
         if given == nil {
             options.sourceName = "\(source.channel) with \(group)"
             options.metadataCapacity = min(options.metadataCapacity + 65_536, FrameTable.maximumMetadataCapacity)
@@ -123,7 +123,7 @@ final class OverlayEngine: Sendable {
         // It fills nothing, and waits for nobody.
         options.sourceNeed = 0
         options.stallLimit = .zero
-        let first = subscriber.attachment
+        let first = subscriber.received
         state = Mutex(State(source: first))
         publisher = try Publisher(channel: channel, pool: try first.pool(), options: options)
     }
@@ -184,7 +184,7 @@ final class OverlayEngine: Sendable {
             do throws(ChannelError) {
                 try publish(held, addition, &state)
             } catch {
-                publisher.core.log(.warning, "overlay: frame \(held.frame.number) was not shown: \(error)")
+                publisher.host.log(.warning, "overlay: frame \(held.frame.number) was not shown: \(error)")
             }
         }
     }
@@ -192,10 +192,10 @@ final class OverlayEngine: Sendable {
     private func publish(_ held: HeldFrame, _ addition: Metadata?, _ state: inout State) throws(ChannelError) {
         let core = publisher.core
         let slot = held.frame.slot
-        if held.frame.attachment !== state.source {
+        if held.frame.received !== state.source {
             // Frames come in order, so none of the generation before will follow.
-            try core.reconfigure(try held.frame.attachment.pool())
-            state.source = held.frame.attachment
+            try publisher.host.reconfigure(try held.frame.received.pool())
+            state.source = held.frame.received
         }
         guard let memory = core.claim(slot) else { throw .slotNotAtSource(slot) }
         var metadata = try held.metadata()
@@ -290,5 +290,110 @@ final class OverlayEngine: Sendable {
         withExtendedLifetime((held, join)) {}
         attention.bump()
         publisher.core.wakeSlotWaiters()
+    }
+}
+
+/// Brings frames and what is to be added to them together, by the frame's number. Frames come in order, and so do results;
+/// either may come first, and either may be missing.
+struct OverlayJoin<Frame> {
+    private var frames: [(number: UInt64, frame: Frame)] = []
+    /// Results that came before their frame.
+    private var results: [UInt64: Metadata] = [:]
+    private var newestFrame: UInt64 = 0
+    private var newestResult: UInt64 = 0
+
+    /// The most results that wait for their frame.
+    private static var limit: Int { 256 }
+
+    /// What can go on now, in order; nil: with nothing to add.
+    typealias Output = [(frame: Frame, addition: Metadata?)]
+
+    /// A frame has come.
+    mutating func frame(_ number: UInt64, _ frame: Frame) -> Output {
+        newestFrame = number
+        // What belongs to frames that will not come any more.
+        results = results.filter { $0.key >= number }
+        frames.append((number, frame))
+        return ready()
+    }
+
+    /// What became of a frame; nil: there is nothing to add to it.
+    mutating func result(_ number: UInt64, _ addition: Metadata?) -> Output {
+        newestResult = max(newestResult, number)
+        guard number >= newestFrame || frames.contains(where: { $0.number == number }) else { return ready() }
+        results[number] = addition ?? [:]
+        if results.count > Self.limit, let oldest = results.keys.min() { results[oldest] = nil }
+        return ready()
+    }
+
+    private mutating func ready() -> Output {
+        var output: Output = []
+        while let first = frames.first {
+            if let addition = results.removeValue(forKey: first.number) {
+                output.append((first.frame, addition.isEmpty ? nil : addition))
+            } else if newestResult > first.number {
+                output.append((first.frame, nil))  // results come in order: its own will not
+            } else {
+                break
+            }
+            frames.removeFirst()
+        }
+        return output
+    }
+}
+
+// What an overlay needs of the two publishers that it stands between.
+extension PublisherCore {
+    /// Gives a certain slot to the source, if nobody holds it.
+    func claim(_ slot: Int) -> Generation.Memory? {
+        state.withLock { state in
+            guard !state.ended else { return nil }
+            state.generation.leases.collectReleases()
+            return state.generation.leases.take(slot) ? state.generation.memory : nil
+        }
+    }
+
+    /// Lets `body` ask whether a slot of a generation is queued or leased by anyone.
+    func withPinned(_ body: ((UInt32, Int) -> Bool) -> Void) {
+        state.withLock { state in
+            state.generation.leases.collectReleases()
+            for i in state.retired.indices { state.retired[i].leases.collectReleases() }
+            var now = state.generation.leases.pinned
+            if let copying = state.generation.leases.copying { now.insert(copying.slot) }
+            var pinned = [state.generation.number: now]
+            for generation in state.retired { pinned[generation.number] = generation.leases.pinned }
+            body { generation, slot in pinned[generation]?.contains(slot) ?? false }
+        }
+    }
+
+    /// A subscriber of the publisher's own process that may hold frames for as long as it must.
+    func exemptFromLeaseLimit(_ id: SubscriberID) { state.withLock { _ = $0.unlimited.insert(id) } }
+}
+
+extension ReceivedGeneration {
+    /// The buffers that were received, as a pool to be offered to others.
+    func pool() throws(ChannelError) -> FramePool {
+        try FramePool(
+            streams: offer.streams.map(\.stream),
+            slots: (0..<offer.slots).map { slot in
+                offer.streams.indices.map { stream in
+                    let buffers = offer.streams[stream].bufferSizes.indices
+                    return buffers.map { buffer(slot: slot, stream: stream, buffer: $0) }
+                }
+            },
+            firstCopy: offer.firstCopy
+        )
+    }
+}
+
+extension FrameDescription {
+    /// What the source said of a frame of which all streams were subscribed to.
+    init(of frame: borrowing Frame) {
+        self.init(sequence: frame.sequence, timestamp: frame.timestamp, flags: frame.flags)
+        let record = frame.received.frames.record(frame.slot)
+        guard record.pointee.bytes_used_valid != 0 else { return }
+        let used = (UnsafeRawPointer(record) + FrameTable.bytesUsedOffset).assumingMemoryBound(to: UInt32.self)
+        for i in 0..<32 { bytesUsed[i] = used[i] }
+        bytesUsedIsSet = true
     }
 }

@@ -148,7 +148,7 @@ final class HangUpWatcher: Sendable {
         while true {
             let count = fs_epoll_wait(epoll.number, &ready, Int32(ready.count), pause)
             // A program that has closed all its descriptors gets no hang-ups any more, and is not to spin on it.
-            if count < 0 && count != -EINTR { SubscriberLink.sleep(nanoseconds: 100_000_000) }
+            if count < 0 && count != -EINTR { BackgroundThread.pause(nanoseconds: 100_000_000) }
             for id in ready.prefix(Int(max(0, count))) {
                 if id == Self.eventID {
                     var value: UInt64 = 0

@@ -1,4 +1,9 @@
+internal import CLinuxMedia
+internal import FrameMemory
+internal import Glibc
+internal import LeaseProtocol
 internal import Synchronization
+internal import SystemPackage
 
 // Subscribers in event loops.
 extension Subscriber {
@@ -21,7 +26,7 @@ extension Subscriber {
     public func tryNext() throws(ChannelError) -> Frame? {
         if !isMember, let frame = takeFrame() { return frame }
         var (failure, connects) = (nil as ChannelError?, false)
-        let taken: Taken? = locked { state in
+        let taken: TakenFrame? = locked { state in
             do throws(ChannelError) {
                 return try gate == nil ? tryTake(&state) : tryTakeOrArm(&state, &connects)
             } catch {
@@ -34,7 +39,7 @@ extension Subscriber {
         return taken?.frame
     }
 
-    private func tryTake(_ state: inout State) throws(ChannelError) -> Taken? {
+    private func tryTake(_ state: inout State) throws(ChannelError) -> TakenFrame? {
         if let taken = try take(&state) { return taken }
         try lookNowAndThen(&state)
         return try takeAtEnd(&state)
@@ -43,7 +48,7 @@ extension Subscriber {
     /// Takes a frame, or sees to it that the descriptor becomes readable when there is one. While frames are there, what the
     /// socket has stays in it, and so the descriptor stays readable.
     /// - Parameter connects: set where a new connection is to be made
-    private func tryTakeOrArm(_ state: inout State, _ connects: inout Bool) throws(ChannelError) -> Taken? {
+    private func tryTakeOrArm(_ state: inout State, _ connects: inout Bool) throws(ChannelError) -> TakenFrame? {
         // A member hears at once what of its work was cancelled.
         if isMember { try state.link.receive(channel: channel) }
         if let taken = try take(&state) {
@@ -55,7 +60,7 @@ extension Subscriber {
             try state.link.receive(channel: channel)
             // Before the look: what raises it after this is something that the look may miss.
             gate?.clear()
-            let announced = state.current
+            let announced = state.core.current
             Self.arm(&state)
             if let taken = try take(&state) {
                 // Whether somebody sends a message for this arming is open.
@@ -63,7 +68,7 @@ extension Subscriber {
                 return taken
             }
             // That look may have gone over to another generation, in whose lane nothing is announced yet.
-            guard state.current === announced else { continue }
+            guard state.core.current === announced else { continue }
             let taken = try takeAtEnd(&state)
             if taken == nil, options.reconnect, state.isOver {
                 gate?.forget(state.link.socket)
@@ -83,7 +88,7 @@ extension Subscriber {
     }
 
     /// What was offered before the end that was just heard of, or the end.
-    private func takeAtEnd(_ state: inout State) throws(ChannelError) -> Taken? {
+    private func takeAtEnd(_ state: inout State) throws(ChannelError) -> TakenFrame? {
         guard let end = try ended(state) else { return nil }
         if let taken = try take(&state) { return taken }
         if options.reconnect { return nil }
@@ -95,10 +100,10 @@ extension Subscriber {
     @discardableResult
     static func arm(_ state: inout State) -> Bool {
         state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
-        state.takes.memory.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
+        state.core.current.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
         // The announcement comes before the look; the publisher's offer before its look at the announcement.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
-        return state.takes.somethingOffered
+        return state.core.somethingIsOffered
     }
 
     /// Connects again and again until that works, on a thread of its own: nobody waits who could.
@@ -107,11 +112,63 @@ extension Subscriber {
             try beginAttempt(again: true)
         } catch {
             // No thread can be started now: the next look tries once more, a moment later.
-            SubscriberLink.sleep(nanoseconds: 10_000_000)
+            BackgroundThread.pause(nanoseconds: 10_000_000)
             state.withLock {
                 $0.isConnecting = false
                 gate?.raise()
             }
         }
+    }
+}
+
+/// What an event loop polls for a subscriber: an epoll descriptor that stands for the socket of whatever connection the
+/// subscriber has, and for an alarm of its own. So the descriptor stays the same when the subscriber connects again, and tells
+/// of frames for which no publisher sends a message: those that were there before anybody looked.
+///
+/// The alarm is raised and cleared under the subscriber's lock.
+final class PollGate: Sendable {
+    private let epoll: OwnedDescriptor
+    private let alarm: OwnedDescriptor
+    /// Whether the alarm is raised: then it costs no call to raise it again.
+    private let isRaised = Atomic<Bool>(false)
+
+    init() throws(ChannelError) {
+        epoll = try Self.owned("epoll_create1", fs_epoll_create())
+        alarm = try Self.owned("eventfd", fs_eventfd(0))
+        let result = fs_epoll_add(epoll.number, alarm.number, FS_EPOLLIN, 0)
+        guard result == 0 else { throw .system(call: "epoll_ctl", Errno(rawValue: -result)) }
+    }
+
+    private static func owned(_ call: String, _ result: Int32) throws(ChannelError) -> OwnedDescriptor {
+        guard result >= 0 else {
+            if -result == EMFILE || -result == ENFILE { throw .outOfDescriptors }
+            throw .system(call: call, Errno(rawValue: -result))
+        }
+        return OwnedDescriptor(owning: result)
+    }
+
+    /// What is to be polled.
+    var number: Int32 { epoll.number }
+
+    /// From now on it is readable when the socket is.
+    func watch(_ socket: ControlSocket) throws(ChannelError) {
+        let result = fs_epoll_add(epoll.number, socket.number, FS_EPOLLIN, 0)
+        guard result == 0 else { throw .system(call: "epoll_ctl", Errno(rawValue: -result)) }
+    }
+
+    /// The socket counts no more: it has hung up, and would be readable for ever.
+    func forget(_ socket: ControlSocket) { _ = fs_epoll_remove(epoll.number, socket.number) }
+
+    /// Makes it readable until it is cleared.
+    func raise() {
+        guard !isRaised.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        var one: UInt64 = 1
+        _ = write(alarm.number, &one, 8)
+    }
+
+    func clear() {
+        guard isRaised.exchange(false, ordering: .sequentiallyConsistent) else { return }
+        var value: UInt64 = 0
+        _ = read(alarm.number, &value, 8)
     }
 }

@@ -69,7 +69,7 @@ extension Subscriber {
                     )
                 } catch {}
                 guard let pause = self?.endAttempt(link, again: again) else { return }
-                SubscriberLink.sleep(nanoseconds: pause)
+                BackgroundThread.pause(nanoseconds: pause)
             }
         }
     }
@@ -86,7 +86,7 @@ extension Subscriber {
             guard !state.closed else { return }
             // A socket that can't be watched is as good as none.
             if let socket = link?.socket, let gate, (try? gate.watch(socket)) == nil { first = nil }
-            guard var next = link, let attachment = first else {
+            guard var next = link, let received = first else {
                 state.isConnecting = again
                 if again { pause = state.attemptPause } else { gate?.raise() }
                 state.nextAttempt = monotonicNow().addingClamped(state.attemptPause)
@@ -96,13 +96,10 @@ extension Subscriber {
             gate?.forget(state.link.socket)
             // What was before goes outside of the lock: a cancelled request's action may end with it.
             swap(&state.link, &next)
-            first = state.current
+            first = state.core.current
             link = next
             state.failure = nil
-            state.deliveredBefore = state.delivered
-            state.attach(attachment)
-            state.before = nil
-            state.marks = .discontinuity
+            state.core.attach(reconnected: received)
             state.connections += 1
             (state.nextAttempt, state.attemptPause) = (0, Self.shortestPause)
             // Nothing is announced in the new lane yet: whoever polls is to look.

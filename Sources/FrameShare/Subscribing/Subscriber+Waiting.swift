@@ -1,11 +1,12 @@
 internal import CLinuxMedia
 internal import Glibc
+internal import LeaseProtocol
 internal import Synchronization
 
 // Sleeping and spinning until a frame is there.
 extension Subscriber {
     enum Step {
-        case taken(Taken)
+        case taken(TakenFrame)
         case sleep(Sleep)
         /// Nothing ends a sleep yet when the publisher dies: that comes first.
         case watchFirst
@@ -36,20 +37,20 @@ extension Subscriber {
         passing moment: FrameTimestamp?,
         deadline: Deadline,
         interrupted: () -> Bool
-    ) throws(ChannelError) -> Taken? {
+    ) throws(ChannelError) -> TakenFrame? {
         while true {
             guard let taken = try waitForAnyFrame(deadline: deadline, interrupted: interrupted) else { return nil }
             if let moment, taken.record.timestamp <= moment {
                 _ = taken.frame  // its lease ends here
                 // The frame that the program gets is the first after the break.
-                if taken.record.flags.contains(.discontinuity) { state.withLock { $0.marks = .discontinuity } }
+                if taken.record.flags.contains(.discontinuity) { state.withLock { $0.core.marks = .discontinuity } }
                 continue
             }
             return taken
         }
     }
 
-    func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> Taken? {
+    func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> TakenFrame? {
         var spinUntil = spinDeadline()
         var silence: Int64 = 0
         while true {
@@ -107,10 +108,10 @@ extension Subscriber {
         let step: Step = locked { state in
             do throws(ChannelError) {
                 // Bookkeeping first: from the announcement on, a frame may be on its way.
-                state.bookLatency()
+                state.core.bookLatency()
                 guard let limit = sleepLimit(state) else { return .watchFirst }
                 if limit == Self.timer || state.link.sleepers.isHungUp { try lookNowAndThen(&state) }
-                let announced = state.current
+                let announced = state.core.current
                 let page = announced.page
                 let sleepers = state.link.sleepers
                 // Before the announcement: a publisher that sees that bumps the word after this, and the kernel refuses to
@@ -128,13 +129,13 @@ extension Subscriber {
                     return .over(error)
                 }
                 if page.state != .open || sleepers.isHungUp
-                    || page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
+                    || page.generation.pointee.load(ordering: .acquiring) != state.core.current.offer.generation
                 {
                     // The rest comes by the socket.
                     clearAnnouncement(&state)
                     return .readSocket
                 }
-                guard state.current === announced else { return .lookAgain }
+                guard state.core.current === announced else { return .lookAgain }
                 let ticket = sleepers.enter()
                 return .sleep(Sleep(sleepers: sleepers, seen: seen, ticket: ticket, limit: limit == .max ? nil : limit))
             } catch {
@@ -205,13 +206,13 @@ extension Subscriber {
     }
 
     func clearAnnouncement(_ state: inout State) {
-        if state.link.sleepers.count == 0 { state.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
+        if state.link.sleepers.count == 0 { state.core.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
     }
 
     /// Takes what it was woken for, if anything, in the same step as it ends the sleep.
-    func wakeUp(_ sleep: Sleep) throws(ChannelError) -> Taken? {
+    func wakeUp(_ sleep: Sleep) throws(ChannelError) -> TakenFrame? {
         var failure: ChannelError? = nil
-        let taken: Taken? = locked { state in
+        let taken: TakenFrame? = locked { state in
             sleep.sleepers.leave(sleep.ticket)
             defer { clearAnnouncement(&state) }
             do throws(ChannelError) {
@@ -263,8 +264,8 @@ extension Subscriber {
 
     func lookNowAndThen(_ state: inout State) throws(ChannelError) {
         let now = monotonicNow()
-        guard now - state.lookedAt >= Self.timer || state.link.sleepers.isHungUp else { return }
-        state.lookedAt = now
+        guard now - state.core.lookedAt >= Self.timer || state.link.sleepers.isHungUp else { return }
+        state.core.lookedAt = now
         try takeInMessages(&state)
     }
 

@@ -1,5 +1,6 @@
 internal import CLinuxMedia
 internal import Glibc
+internal import LeaseProtocol
 public import Logging
 internal import Synchronization
 
@@ -74,43 +75,14 @@ public final class Subscriber: Sendable {
     /// What threads sleep on that wait for a new connection: bumped when an attempt has ended, and when they must look.
     let reconnection = FutexWord()
 
-    /// A frame that was taken, before it becomes a `Frame`. Copyable only so that it can pass through a continuation;
-    /// exactly one `Frame` is made of it.
-    struct Taken: Sendable {
-        let attachment: ReceivedGeneration
-        let slot: Int
-        let record: FrameRecord
-        let lost: FrameLoss
-
-        var frame: Frame { Frame(attachment: attachment, slot: slot, record: record, lost: lost) }
-    }
-
     struct State {
         var link: SubscriberLink
-        var current: ReceivedGeneration
-        /// Earlier ones, which end after the lock: unmapping a pool takes its time.
-        var outgoing: [ReceivedGeneration] = []
-        var takes: LaneTakes
-        /// The records of `current`.
-        var records: FrameTable.Rows
+        var core: SubscriberCore
         var closed = false
         var arming: UInt32 = 0
         var connections: UInt64 = 1
-        var delivered: UInt64 = 0
-        /// Of those, the ones that came by earlier connections: a publisher is told its own only.
-        var deliveredBefore: UInt64 = 0
-        var lost = FrameLoss()
-        /// The counters in the record of the frame before.
-        var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
-        /// What the next frame is marked with, beside what its publisher says: after a new connection, a break.
-        var marks: FrameFlags = []
-        var latency = LatencyWindow()
-        /// The latency of the frame taken last, in ns, until it is booked: beside the way of a frame, not on it.
-        var unbooked: Int64?
         /// What the watcher of the socket found wrong, until someone waits for a frame.
         var failure: ChannelError?
-        /// When the control socket was looked at last, or a frame came, in ns.
-        var lookedAt: Int64 = 0
         /// Whether a thread connects again at this moment: one does it for all.
         var isConnecting = false
         /// When the next attempt may begin, in ns, and the pause after it, should it fail.
@@ -119,38 +91,11 @@ public final class Subscriber: Sendable {
         /// Whether it was said that the whole budget is held.
         var hasAdvised = false
 
-        init(link: SubscriberLink, current: ReceivedGeneration) {
-            self.link = link
-            self.current = current
-            takes = LaneTakes(memory: current.lane, slots: current.offer.slots)
-            records = current.frames.rows
-        }
-
         var isOver: Bool { link.hungUp || link.end != nil || failure != nil }
 
-        @inline(__always)
-        mutating func takeMarks() -> FrameFlags {
-            defer { marks = [] }
-            return marks
-        }
-
-        mutating func bookLatency() {
-            guard let ns = unbooked else { return }
-            unbooked = nil
-            guard latency.add(ns, now: lookedAt) else { return }
-            let lane = takes.memory
-            lane.latencyP50.pointee.store(latency.percentile(0.5), ordering: .relaxed)
-            lane.latencyP99.pointee.store(latency.percentile(0.99), ordering: .relaxed)
-            lane.latencyMax.pointee.store(latency.maximum, ordering: .relaxed)
-        }
-
-        mutating func attach(_ next: ReceivedGeneration) {
-            bookLatency()
-            outgoing.append(current)
-            current = next
-            next.lane.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
-            takes = LaneTakes(memory: next.lane, slots: next.offer.slots)
-            records = next.frames.rows
+        init(link: SubscriberLink, first: ReceivedGeneration, isMember: Bool) {
+            self.link = link
+            core = SubscriberCore(first, isMember: isMember)
         }
     }
 
@@ -186,7 +131,7 @@ public final class Subscriber: Sendable {
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
         gate = options.pollable ? try PollGate() : nil
         try gate?.watch(link.socket)
-        state = Mutex(State(link: link, current: first))
+        state = Mutex(State(link: link, first: first, isMember: isMember))
         // Armed before anybody polls: an event loop that polls first hears of the first frame, and of those already there.
         if let gate { state.withLock { if Self.arm(&$0) { gate.raise() } } }
         if options.group != nil && !options.pollable { try watchSocket() }
@@ -278,16 +223,7 @@ public final class Subscriber: Sendable {
     /// The frame that lies in the lane, made where its ticket is taken: the way of a reader that is awake. Nil also where
     /// something else is to be looked at first.
     func takeFrame() -> Frame? {
-        state.withLock { state in
-            guard !state.closed, let slot = state.takes.take(), let lost = book(slot, &state) else { return nil }
-            return Frame(
-                attachment: state.current,
-                slot: slot,
-                record: state.records.record(slot),
-                lost: lost,
-                marks: state.takeMarks()
-            )
-        }
+        state.withLock { $0.closed ? nil : $0.core.takeFrame() }
     }
 
     /// Runs `body` under the lock, and lets the generations end after it that it has gone on from.
@@ -296,14 +232,14 @@ public final class Subscriber: Sendable {
         var outgoing: [ReceivedGeneration] = []
         defer { withExtendedLifetime(outgoing) {} }
         return state.withLock { state in
-            defer { if !state.outgoing.isEmpty { swap(&outgoing, &state.outgoing) } }
+            defer { if !state.core.outgoing.isEmpty { swap(&outgoing, &state.core.outgoing) } }
             return body(&state)
         }
     }
 
-    func takeNow() throws(ChannelError) -> Taken? {
+    func takeNow() throws(ChannelError) -> TakenFrame? {
         var failure: ChannelError? = nil
-        let taken: Taken? = locked { state in
+        let taken: TakenFrame? = locked { state in
             do throws(ChannelError) {
                 return try take(&state)
             } catch {
@@ -320,70 +256,31 @@ public final class Subscriber: Sendable {
     static let endlessGenerations = ChannelError.protocolViolation("generation upon generation without a frame")
 
     /// Takes a frame if one is offered, changing over to the next generation when this one is exhausted.
-    func take(_ state: inout State) throws(ChannelError) -> Taken? {
+    func take(_ state: inout State) throws(ChannelError) -> TakenFrame? {
         for _ in 0...Self.maximumEmptyGenerations {
             guard !state.closed else { throw .closed }
-            if let slot = state.takes.take() {
-                if let taken = account(slot, &state) { return taken }
+            if let slot = state.core.takeSlot() {
+                if let taken = state.core.account(slot) { return taken }
                 // Cut off: the reason is on its way.
                 try takeInMessages(&state)
                 return nil
             }
             if let next = state.link.takeArrived() {
-                state.attach(next)
+                state.core.attach(next)
                 continue
             }
-            let page = state.current.page
+            let page = state.core.current.page
             guard
-                page.generation.pointee.load(ordering: .acquiring) != state.current.offer.generation
+                page.generation.pointee.load(ordering: .acquiring) != state.core.current.offer.generation
                     || page.state != .open
             else { return nil }
             try takeInMessages(&state)
             if state.link.arrived.isEmpty {
                 // What was offered between the look at the lane and the end that was just heard of.
-                return state.takes.take().flatMap { account($0, &state) }
+                return state.core.takeSlot().flatMap { state.core.account($0) }
             }
         }
         throw Self.endlessGenerations
-    }
-
-    /// Books a frame; nil if the publisher has taken back what it had offered here, which may be rewritten by now.
-    func account(_ slot: Int, _ state: inout State) -> Taken? {
-        guard let lost = book(slot, &state) else { return nil }
-        var record = FrameRecord(state.records.record(slot))
-        record.flags.formUnion(state.takeMarks())
-        return Taken(attachment: state.current, slot: slot, record: record, lost: lost)
-    }
-
-    /// - Returns: what was lost since the frame before; nil if the frame may be rewritten by now
-    @inline(__always)
-    private func book(_ slot: Int, _ state: inout State) -> FrameLoss? {
-        let record = state.records.record(slot)
-        let (number, source, noFreeSlot) = (
-            record.pointee.number, record.pointee.lost_source, record.pointee.lost_no_slot
-        )
-        let published = record.pointee.publish_timestamp
-        if state.takes.isRevoked { return nil }
-        var lost = FrameLoss()
-        if let before = state.before, !isMember || before.number < number {
-            lost.source = source &- before.source
-            lost.noFreeSlot = noFreeSlot &- before.noFreeSlot
-            // A member of a group has no share in most frames; the publisher counts what its group loses.
-            if !isMember { lost.policy = number &- before.number &- 1 }
-        }
-        state.before = (number, source, noFreeSlot)
-        state.lost.source &+= lost.source
-        state.lost.noFreeSlot &+= lost.noFreeSlot
-        state.lost.policy &+= lost.policy
-        state.delivered += 1
-        state.takes.memory.taken.pointee.store(state.delivered &- state.deliveredBefore, ordering: .relaxed)
-        let now = monotonicNow()
-        state.lookedAt = now
-        state.bookLatency()
-        // Wrapping: the record is the publisher's claim.
-        state.unbooked = now &- published
-        state.link.leases.begin()
-        return lost
     }
 
     /// What ended this connection, once nothing is left to take; nil while it lives.
@@ -391,7 +288,7 @@ public final class Subscriber: Sendable {
         if let failure = state.failure { return failure }
         if let end = state.link.end { return end.error ?? .closed }
         guard state.link.hungUp else { return nil }
-        switch state.current.page.state {
+        switch state.core.current.page.state {
         case .open: return .publisherLost(channel: channel)
         case .ended: return .closed
         case .failed: return .sourceFailed("the publisher did not say why")
@@ -427,16 +324,16 @@ public final class Subscriber: Sendable {
     // MARK: what it is
 
     /// The streams subscribed to, as they are now.
-    public var streams: [Stream] { state.withLock { $0.current.offer.streams.map(\.stream) } }
+    public var streams: [Stream] { state.withLock { $0.core.current.offer.streams.map(\.stream) } }
 
     /// The most bytes of metadata that a frame has.
-    package var metadataCapacity: Int { state.withLock { $0.current.offer.metadataCapacity } }
+    package var metadataCapacity: Int { state.withLock { $0.core.current.offer.metadataCapacity } }
 
     /// The publisher's number for it.
     var identity: UInt32 { state.withLock { $0.link.welcome.subscriber } }
 
     /// The generation that frames come from now.
-    var attachment: ReceivedGeneration { state.withLock { $0.current } }
+    var received: ReceivedGeneration { state.withLock { $0.core.current } }
 
     /// Who publishes.
     public var publisher: PublisherInfo {
@@ -445,8 +342,8 @@ public final class Subscriber: Sendable {
                 pid: state.link.publisher.pid,
                 uid: state.link.publisher.uid,
                 sourceName: state.link.welcome.sourceName,
-                slots: state.current.offer.slots,
-                memory: state.current.offer.streams.map { ($0.stream.name, $0.memory, $0.protection) }
+                slots: state.core.current.offer.slots,
+                memory: state.core.current.offer.streams.map { ($0.stream.name, $0.memory, $0.protection) }
             )
         }
     }
@@ -454,16 +351,16 @@ public final class Subscriber: Sendable {
     /// What came and what was lost so far.
     public var statistics: SubscriberStatistics {
         state.withLock { state in
-            state.bookLatency()
+            state.core.bookLatency()
             return SubscriberStatistics(
-                delivered: state.delivered,
-                lost: state.lost,
+                delivered: state.core.delivered,
+                lost: state.core.lost,
                 held: state.link.leases.count,
                 budget: hello.request.budget,
                 connections: state.connections,
-                latencyP50: state.latency.percentile(0.5),
-                latencyP99: state.latency.percentile(0.99),
-                latencyMax: state.latency.maximum
+                latencyP50: state.core.latency.percentile(0.5),
+                latencyP99: state.core.latency.percentile(0.99),
+                latencyMax: state.core.latency.maximum
             )
         }
     }

@@ -8,7 +8,9 @@ internal import SystemPackage
 /// Used under the subscriber's lock. What the publisher sends is checked as if it were hostile.
 struct SubscriberLink {
     let socket: ControlSocket
-    let leases: SubscriberConnection
+    /// What its frames keep open.
+    let connection: SubscriberConnection
+    let leases: LeaseCount
     let page: ChannelPage
     /// Those of its threads that sleep.
     let sleepers: SleepingThreads
@@ -26,12 +28,12 @@ struct SubscriberLink {
     /// A generation whose buffers are still coming. What has come is closed with it, however the connection ends.
     // @unchecked: a link, and so this, is used under its subscriber's lock only.
     private final class Incoming: @unchecked Sendable {
-        let offer: Message.GenerationOffer
+        let offer: GenerationOffer
         private var places: BufferPlaces
         private var memory: [Int32]
         private var buffers: [Int32] = []
 
-        init(offer: Message.GenerationOffer, table: consuming OwnedDescriptor, lane: consuming OwnedDescriptor) {
+        init(offer: GenerationOffer, table: consuming OwnedDescriptor, lane: consuming OwnedDescriptor) {
             self.offer = offer
             places = offer.placesByDefault
             memory = [table.take(), lane.take()]
@@ -52,8 +54,8 @@ struct SubscriberLink {
 
         func add(_ buffer: consuming OwnedDescriptor) { buffers.append(buffer.take()) }
 
-        /// Opens it, once whole: what it had is the attachment's, also when that fails.
-        func attach(page: ChannelPage, leases: SubscriberConnection) throws(ChannelError) -> ReceivedGeneration {
+        /// Opens it, once whole: what it had is the generation's, also when that fails.
+        func attach(page: ChannelPage, leases: LeaseCount) throws(ChannelError) -> ReceivedGeneration {
             let (table, lane) = (memory[0], memory[1])
             let buffers = buffers
             memory = []
@@ -84,7 +86,8 @@ struct SubscriberLink {
         (self.socket, self.page, sleepers) = (socket, page, SleepingThreads(on: wakePage))
         (self.welcome, self.publisher) = (welcome, publisher)
         self.buffer = buffer
-        leases = SubscriberConnection(socket: socket, isMember: isMember)
+        connection = SubscriberConnection(socket: socket, isMember: isMember)
+        leases = LeaseCount(of: connection)
     }
 
     // MARK: connecting
@@ -122,15 +125,20 @@ struct SubscriberLink {
         until deadline: Deadline,
         isGivenUp: () -> Bool
     ) throws(ChannelError) -> SubscriberLink? {
-        let socket = try connectSocket(channel: channel, directory: directory, until: deadline, isGivenUp: isGivenUp)
-        try sendHello(hello, on: socket)
+        let socket = try ControlSocket.connected(
+            channel: channel,
+            directory: directory,
+            until: deadline,
+            isGivenUp: isGivenUp
+        )
+        try socket.sendHello(hello)
         var buffer = ControlSocket.messageBuffer()
         let publisher = socket.peer() ?? (0, .max)
         var link: SubscriberLink? = nil
         // All that follows the welcome is there with it, or a moment later.
         var isThere = false
         while link?.arrived.isEmpty ?? true {
-            if !isThere { try wait(for: socket, until: deadline, channel: channel, isGivenUp: isGivenUp) }
+            if !isThere { try socket.waitForAnswer(until: deadline, channel: channel, isGivenUp: isGivenUp) }
             // Also when something has come: a publisher could go on for ever sending what is no generation.
             if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
             if isGivenUp() { throw .cancelled }
@@ -159,68 +167,6 @@ struct SubscriberLink {
         guard let link, let first = link.arrived.first else { throw .publisherLost(channel: channel) }
         socket.sendPatiently(.ready(generation: first.offer.generation))
         return link
-    }
-
-    /// A connected socket. While the publisher has more connections waiting than it could take, this tries again.
-    static func connectSocket(
-        channel: String,
-        directory: ChannelDirectory,
-        until deadline: Deadline,
-        isGivenUp: () -> Bool = { false }
-    ) throws(ChannelError) -> ControlSocket {
-        let path = try directory.socketPath(of: channel)
-        guard let address = SocketAddress(path) else { throw .pathTooLong(path) }
-        let number = fs_seqpacket_socket()
-        guard number >= 0 else {
-            if -number == EMFILE || -number == ENFILE { throw .outOfDescriptors }
-            throw .system(call: "socket", Errno(rawValue: -number))
-        }
-        let socket = ControlSocket(owning: OwnedDescriptor(owning: number))
-        var pause = ConnectPause()
-        while true {
-            let error = address.connect(number)
-            switch error {
-            case 0: return socket
-            case EINTR: continue
-            case ENOENT, ECONNREFUSED, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
-            case EACCES, EPERM: throw .notAllowed(channel: channel, path: path)
-            // The publisher's backlog is full. No event tells when it has room.
-            case EAGAIN: try pause.take(until: deadline, channel: channel, isGivenUp: isGivenUp)
-            case EPROTOTYPE: throw .noSuchChannel(channel: channel, path: path)
-            default: throw .system(call: "connect \(path)", Errno(rawValue: error))
-            }
-        }
-    }
-
-    static func sendHello(_ hello: Message.Hello, on socket: ControlSocket) throws(ChannelError) {
-        switch socket.sendPatiently(.hello(hello)) {
-        case .sent: return
-        case .full: throw .system(call: "sendmsg", .resourceTemporarilyUnavailable)
-        case .noMemory: throw .system(call: "sendmsg", .noBufferSpace)
-        // Turned away at once: the reason is waiting to be read.
-        case .failed(.brokenPipe), .failed(.connectionReset): return
-        case .failed(let error): throw .system(call: "sendmsg", error)
-        }
-    }
-
-    static func wait(
-        for socket: ControlSocket,
-        until deadline: Deadline,
-        channel: String,
-        isGivenUp: () -> Bool = { false }
-    ) throws(ChannelError) {
-        while true {
-            let left = deadline.remaining(atMost: 100_000_000)
-            if socket.waitReadable(milliseconds: Int32((left + 999_999) / 1_000_000)) { return }
-            if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
-            if isGivenUp() { throw .cancelled }
-        }
-    }
-
-    /// Pauses for less than a second.
-    static func sleep(nanoseconds: Int64) {
-        var pause = timespec(tv_sec: 0, tv_nsec: Int(min(max(0, nanoseconds), 999_999_999)))
-        nanosleep(&pause, nil)
     }
 
     /// What a channel that ends while this connects is to whoever wanted it.
@@ -254,7 +200,7 @@ struct SubscriberLink {
         case .failed(let error): throw .system(call: "recvmsg", error)
         case .message(var received):
             guard !received.truncated else { throw .outOfDescriptors }
-            let message = try parse(received.bytes)
+            let message = try Message.parse(received.bytes)
             switch message {
             case .refused(let reason): throw .refused(reason)
             case .madeWay: return .madeWay
@@ -285,29 +231,6 @@ struct SubscriberLink {
         }
     }
 
-    static func parse(_ bytes: ArraySlice<UInt8>) throws(ChannelError) -> Message {
-        do throws(Message.ReadError) {
-            return try Message(bytes: bytes)
-        } catch {
-            throw Self.error(of: error)
-        }
-    }
-
-    /// A message of a publisher that has said welcome; nil for one of a type that was added after this program.
-    static func parseKnown(_ bytes: ArraySlice<UInt8>) throws(ChannelError) -> Message? {
-        do throws(Message.ReadError) {
-            return try Message(bytes: bytes)
-        } catch {
-            if error.isOfNewerType { return nil }
-            throw Self.error(of: error)
-        }
-    }
-
-    private static func error(of error: Message.ReadError) -> ChannelError {
-        if case .version(let theirs) = error { return .versionMismatch(ours: .current, theirs: theirs) }
-        return .protocolViolation(error.text(reader: "this program", sender: "the publisher"))
-    }
-
     // MARK: receiving
 
     /// At most so many generations wait here for their turn, and at most so many messages are taken in one go: what more
@@ -328,7 +251,7 @@ struct SubscriberLink {
             case .message(var received):
                 messages &+= 1
                 guard !received.truncated else { throw .outOfDescriptors }
-                guard let message = try Self.parseKnown(received.bytes) else { continue }
+                guard let message = try Message.parseKnown(received.bytes) else { continue }
                 try handle(message, &received.descriptors)
             }
         }
@@ -337,7 +260,7 @@ struct SubscriberLink {
     private mutating func handle(_ message: Message, _ descriptors: inout DescriptorList) throws(ChannelError) {
         switch message {
         case .wake: break
-        case .cancel(let frame): leases.cancelled?.cancel(frame)
+        case .cancel(let frame): connection.cancelled?.cancel(frame)
         case .ended(let reason): end = reason
         case .refused(let reason): throw .refused(reason)
         case .generation(let offer):
@@ -378,32 +301,5 @@ struct SubscriberLink {
         incoming = nil
         socket.sendPatiently(.goodbye)
         leases.close()
-    }
-}
-
-extension Message.End {
-    /// As an error; nil for an end in order.
-    var error: ChannelError? {
-        switch self {
-        case .closed: nil
-        case .sourceFailed(let reason): .sourceFailed(reason)
-        case .disconnected(let reason): .disconnected(reason)
-        }
-    }
-}
-
-/// The pause before connecting again, which doubles from one to the next: no event tells when there is room.
-struct ConnectPause {
-    private var length: Int64 = 1_000_000
-
-    mutating func take(
-        until deadline: Deadline,
-        channel: String,
-        isGivenUp: () -> Bool = { false }
-    ) throws(ChannelError) {
-        if deadline.hasPassed { throw .handshakeTimeout(channel: channel) }
-        if isGivenUp() { throw .cancelled }
-        SubscriberLink.sleep(nanoseconds: deadline.remaining(atMost: length))
-        length = min(length * 2, 50_000_000)
     }
 }

@@ -45,4 +45,10 @@ package enum BackgroundThread {
         }
         return thread
     }
+
+    /// The calling thread sleeps, for less than a second.
+    package static func pause(nanoseconds: Int64) {
+        var time = timespec(tv_sec: 0, tv_nsec: Int(min(max(0, nanoseconds), 999_999_999)))
+        nanosleep(&time, nil)
+    }
 }

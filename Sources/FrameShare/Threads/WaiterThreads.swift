@@ -77,3 +77,48 @@ private final class CancellationFlag: Sendable {
     var isSet: Bool { flag.load(ordering: .sequentiallyConsistent) }
     func set() { flag.store(true, ordering: .sequentiallyConsistent) }
 }
+
+/// Closures for one thread, in order.
+final class ClosureQueue: Sendable {
+    private struct State {
+        var work: [@Sendable () -> Void] = []
+        var stopped = false
+    }
+    private let state = Mutex(State())
+    // The word that the thread sleeps on; bumped after each change of `state`. In memory of its own, since a futex
+    // needs a stable address and an Atomic in a class gives no pointer to it.
+    private let word: FutexWord = FutexWord()
+
+    /// Queues a closure; false once the queue has been stopped.
+    func submit(_ body: @escaping @Sendable () -> Void) -> Bool {
+        let accepted = state.withLock { state in
+            if !state.stopped { state.work.append(body) }
+            return !state.stopped
+        }
+        word.bump()
+        return accepted
+    }
+
+    /// Lets the thread end once it has run what was queued.
+    func stop() {
+        state.withLock { $0.stopped = true }
+        word.bump()
+    }
+
+    /// The thread's loop.
+    func run() {
+        while true {
+            let seen = word.value
+            let (next, stopped): ((@Sendable () -> Void)?, Bool) = state.withLock { state in
+                (state.work.isEmpty ? nil : state.work.removeFirst(), state.stopped)
+            }
+            if let next {
+                next()
+            } else if stopped {
+                return
+            } else {
+                word.wait(while: seen)
+            }
+        }
+    }
+}

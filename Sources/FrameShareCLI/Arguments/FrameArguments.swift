@@ -1,5 +1,6 @@
 import ArgumentParser
 import FrameShare
+internal import LeaseProtocol
 
 /// A pixel format by any of its usual names, or by V4L2's code.
 struct FormatArgument: Sendable, Hashable {

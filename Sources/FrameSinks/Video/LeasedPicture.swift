@@ -78,7 +78,7 @@ final class LeasedPicture {
         av.pointee.av_frame_free(&frame)
     }
 
-    /// Where each plane begins. The addresses are of the attachment's mappings, which the frame keeps.
+    /// Where each plane begins. The addresses are of the mappings of its generation, which the frame keeps.
     private static func places(_ frame: borrowing Frame) -> ([UnsafePointer<UInt8>?], ImageLayout, Bool) {
         guard let image = frame.image(at: 0) else {
             return ([], ImageLayout(width: 0, height: 0, format: .r8, planes: []), false)

@@ -88,3 +88,64 @@ extension VideoPacket {
         return told
     }
 }
+
+/// Tells where packets are missing from a channel of them, so that what follows can't be decoded up to the next keyframe.
+///
+/// Frames that the camera lost, or that came too fast for the encoder, leave no such gap: they never were packets. A
+/// camera that gives packets itself does not tell the one from the other, and there every loss is taken for a gap.
+public struct PacketContinuity: Sendable {
+    private var last: Int64?
+    private var hasLeftOut = false
+
+    public init() {}
+
+    /// Whether packets are missing between the last frame that was asked about and this one.
+    public mutating func hasGap(before frame: borrowing Frame) -> Bool {
+        let number = frame.metadata[VideoPacket.Key.number]?.integer
+        defer { (last, hasLeftOut) = (number, false) }
+        if hasLeftOut { return true }
+        guard let number else { return frame.lost.total > 0 }
+        guard let last else { return false }
+        return number != last &+ 1
+    }
+
+    /// The reader leaves out a packet by itself, such as a damaged one: that is a gap before the next.
+    public mutating func leftOut() { hasLeftOut = true }
+}
+
+/// A packet that outlives what it came in.
+struct KeptPacket {
+    let bytes: [UInt8]
+    let metadata: [UInt8]
+    let info: VideoPacket.Info
+
+    /// - Parameter info: in the place of the packet's own
+    init(_ packet: borrowing VideoPacket, info: VideoPacket.Info) {
+        let (bytes, metadata) = (packet.bytes, packet.metadata)
+        let encoded = metadata.encodedBytes
+        self.bytes = bytes.withUnsafeBytes { Array($0) }
+        self.metadata = encoded.withUnsafeBytes { Array($0) }
+        self.info = info
+    }
+
+    func withPacket(_ body: (borrowing VideoPacket) throws(VideoError) -> Void) throws(VideoError) {
+        // Invariant: `self` holds the bytes during the call.
+        let metadata = MetadataView(encoded: metadata.span.bytes)
+        try body(VideoPacket(bytes: bytes.span.bytes, info: info, metadata: metadata))
+    }
+}
+
+extension VideoPacket.Info {
+    /// How long after its decoding the packet is shown, in ns; 0 where the times can't be meant.
+    var delay: Int64 {
+        let (delay, overflow) = pts.subtractingReportingOverflow(dts)
+        return overflow || delay < 0 || delay > 3_600_000_000_000 ? 0 : delay
+    }
+
+    /// The packet at another place in time.
+    func moved(to dts: Int64) -> VideoPacket.Info {
+        var info = self
+        (info.dts, info.pts) = (dts, dts.addingReportingOverflow(delay).overflow ? dts : dts + delay)
+        return info
+    }
+}

@@ -73,13 +73,13 @@ extension FaultTests {
             try #expect(subscriber.drain() == [1])
             try publisher.reconfigure(streams: [Stream(name: "main", layout: .small)], slots: 4)
             try publisher.send(2)
-            weak let before = subscriber.attachment
+            weak let before = subscriber.received
             let taken = subscriber.locked { state in
                 let taken = try? subscriber.take(&state)
-                #expect(state.current !== before && before != nil, "nothing is unmapped under the lock")
+                #expect(state.core.current !== before && before != nil, "nothing is unmapped under the lock")
                 return taken
             }
-            #expect(taken?.attachment.offer.generation == 2)
+            #expect(taken?.received.offer.generation == 2)
             #expect(before == nil)
         }
     }
