@@ -37,11 +37,13 @@ int fault_sleep_for_ever(void) { return 0; }
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,9 +54,9 @@ int fault_sleep_for_ever(void) { return 0; }
 #define FUNCTIONS(X) \
     X(accept4) X(access) X(bind) X(chmod) X(chown) X(close) X(connect) X(epoll_create1) X(epoll_ctl) X(epoll_wait) \
     X(eventfd) X(fallocate) X(fcntl) X(flock) X(fstat) X(fstatfs) X(ftruncate) X(futex_wait) X(futex_waitv) X(futex_wake) \
-    X(getrlimit) X(getsockopt) X(ioctl) X(listen) X(lseek) X(madvise) X(memfd_create) X(mkdir) X(mmap) X(nanosleep) \
+    X(getrlimit) X(getsockopt) X(inotify_add_watch) X(inotify_init1) X(ioctl) X(listen) X(lseek) X(lstat) X(madvise) X(memfd_create) X(mkdir) X(mmap) X(nanosleep) \
     X(open) X(opendir) X(poll) X(pthread_create) X(pwrite) X(read) X(readdir) X(realpath) X(recvmsg) X(rename) X(rmdir) X(sendmsg) \
-    X(shutdown) X(socket) X(stat) X(unlink)
+    X(shutdown) X(socket) X(stat) X(timerfd_create) X(unlink)
 
 #define NUMBER(name) F_##name,
 enum { FUNCTIONS(NUMBER) COUNT, NONE };
@@ -144,6 +146,9 @@ WRAP(madvise, (void *address, size_t size, int advice), (address, size, advice))
 WRAP(mkdir, (const char *path, mode_t mode), (path, mode))
 WRAP_AS(void *, MAP_FAILED, mmap, (void *address, size_t size, int protection, int flags, int fd, off_t offset),
         (address, size, protection, flags, fd, offset))
+WRAP(inotify_add_watch, (int fd, const char *path, uint32_t events), (fd, path, events))
+WRAP(inotify_init1, (int flags), (flags))
+WRAP(timerfd_create, (int clock, int flags), (clock, flags))
 WRAP(nanosleep, (const struct timespec *pause, struct timespec *left), (pause, left))
 WRAP_AS(DIR *, NULL, opendir, (const char *path), (path))
 WRAP(poll, (struct pollfd *entries, nfds_t count, int ms), (entries, count, ms))
@@ -158,6 +163,7 @@ WRAP_AS(ssize_t, -1, sendmsg, (int fd, const struct msghdr *message, int flags),
 WRAP(shutdown, (int fd, int how), (fd, how))
 WRAP(socket, (int domain, int type, int protocol), (domain, type, protocol))
 WRAP(stat, (const char *path, struct stat *status), (path, status))
+WRAP(lstat, (const char *path, struct stat *status), (path, status))
 WRAP(unlink, (const char *path), (path))
 
 /// Closes also when it "fails", as Linux does.

@@ -160,7 +160,7 @@ struct PublisherLife {
 }
 
 /// A subscriber's life: it finds the channel, joins a group, reads, answers, is cut off and joins again, goes along with a
-/// reconfiguration, reads blocking, polling and async, looks as a monitor, and leaves.
+/// reconfiguration, reads blocking, polling and async, looks as a monitor and for channels, and leaves.
 struct SubscriberLife {
     private let arguments: PeerArguments
     private let directory: ChannelDirectory
@@ -185,7 +185,7 @@ struct SubscriberLife {
         for _ in 0..<3 { _ = try taken() }
         try answer()
         _ = try subscriber.tryNext()
-        shutdown(try subscriber.pollDescriptor, Int32(SHUT_RDWR))
+        cutOff()
         let before = try taken()
         let deadline = FrameTimestamp.now().nanoseconds + 10_000_000_000
         while try taken() == before {
@@ -196,6 +196,31 @@ struct SubscriberLife {
             for _ in 0..<2 { _ = try await subscriber.next(timeout: .seconds(10)) }
         }
         _ = try ChannelMonitor(channel: arguments.channel, directory: directory, timeout: .seconds(10)).snapshot()
+        try watch()
+    }
+
+    /// Its connection breaks: it is the only one of the process.
+    private func cutOff() {
+        fault_spare(1)
+        defer { fault_spare(0) }
+        for number in Int32(3)..<256 {
+            var (type, size) = (Int32(0), socklen_t(4))
+            let isSocket = getsockopt(number, SOL_SOCKET, SO_TYPE, &type, &size) == 0
+            if isSocket, type == Int32(SOCK_SEQPACKET.rawValue) { shutdown(number, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    /// It is told of the channel that there is, or that no look succeeded; then of nothing.
+    private func watch() throws(ChannelError) {
+        let watch = try directory.watch()
+        defer { watch.close() }
+        for _ in 0..<2 {
+            do throws(ChannelError) {
+                _ = try watch.nextBlocking(timeout: .milliseconds(3))
+            } catch {
+                if error != .timedOut { throw error }
+            }
+        }
     }
 
     /// Its publisher asks nobody, and so discards it.

@@ -25,8 +25,9 @@ struct FaultRole {
         ("eventfd", [EMFILE, ENOMEM]), ("fallocate", [ENOSPC, EINTR, EOPNOTSUPP]), ("fcntl", [EPERM, EINVAL]),
         ("flock", [EINTR, ENOLCK]), ("fstat", [EIO]), ("fstatfs", [EIO]), ("ftruncate", [EINTR, EFBIG]),
         ("futex_wait", [EINTR, ENOSYS]), ("futex_waitv", [EINTR, ENOSYS]),
-        ("getrlimit", [EPERM]), ("getsockopt", [ENOBUFS]), ("ioctl", [ENOMEM, EINTR]), ("listen", [EADDRINUSE]),
-        ("lseek", [ESPIPE]), ("madvise", [EINVAL, ENOMEM]), ("memfd_create", [EMFILE, ENOMEM, EINVAL]),
+        ("getrlimit", [EPERM]), ("getsockopt", [ENOBUFS]), ("inotify_add_watch", [EACCES, ENOSPC]),
+        ("inotify_init1", [EMFILE]), ("ioctl", [ENOMEM, EINTR]), ("listen", [EADDRINUSE]),
+        ("lseek", [ESPIPE]), ("lstat", [EACCES]), ("madvise", [EINVAL, ENOMEM]), ("memfd_create", [EMFILE, ENOMEM, EINVAL]),
         ("mkdir", [EACCES]), ("mmap", [ENOMEM, EACCES]), ("nanosleep", [EINTR]), ("open", [EMFILE, EACCES]),
         ("opendir", [EMFILE, EACCES]), ("poll", [EINTR, ENOMEM]), ("pthread_create", [EAGAIN]),
         ("pwrite", [ENOSPC, EINTR]),
@@ -34,7 +35,7 @@ struct FaultRole {
         ("readdir", [EIO]), ("realpath", [EACCES]), ("recvmsg", [EINTR, ENOMEM, ECONNRESET]),
         ("rename", [EACCES, EIO]), ("rmdir", [EBUSY]),
         ("sendmsg", [EAGAIN, EPIPE, ETOOMANYREFS, ENOBUFS]), ("shutdown", [ENOTCONN]), ("socket", [EMFILE, ENOBUFS]),
-        ("stat", [EACCES]), ("unlink", [EPERM]),
+        ("stat", [EACCES]), ("timerfd_create", [EMFILE]), ("unlink", [EPERM]),
     ]
 
     private let arguments: PeerArguments

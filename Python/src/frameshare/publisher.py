@@ -225,7 +225,7 @@ class Publisher(_native.Publisher):
         """Offers the controls of the source to other programs (`frameshare control`), in place of any offered before.
 
         >>> settings = publisher.offer_controls([Control("ExposureTime", "integer", minimum=100, maximum=66_666)])
-        >>> for setting in settings:        # in a thread, or settings.next(0) between two frames
+        >>> for setting in settings:        # in a thread, or between two frames: Settings.next
         ...     camera.set_exposure(setting.value)
         ...     setting.accept()
 

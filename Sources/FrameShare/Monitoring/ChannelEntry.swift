@@ -60,7 +60,7 @@ struct ChannelSocketFile {
         switch SocketAddress(path)?.connect(socket.number) ?? ENOENT {
         case ENOENT: return nil
         case EACCES, EPERM: state = .notAllowed
-        // EPROTOTYPE: the socket is of another kind than a publisher's.
+        // A socket of another kind than a publisher's is EPROTOTYPE.
         case ECONNREFUSED, EPROTOTYPE: state = .leftBehind
         // A full queue of connections (EAGAIN) is a publisher's, too.
         default: state = .live

@@ -43,7 +43,8 @@ public final class Overlay: Sendable {
     ) throws(ChannelError) {
         self.channel = channel
         let pool = publisher.statistics
-        let budget = budget ?? min(8, max(2, pool.slots - pool.sourceNeed))
+        // Copies come out of the budget, too.
+        let budget = budget ?? min(8, max(2, pool.slots + (pool.copies?.slots ?? 0) - pool.sourceNeed))
         let results = try publisher.results(of: group, order: .frames(window: window), options: asking)
         engine = try OverlayEngine(of: publisher, channel: channel, group: group, budget: budget, options: options)
         engine.run(results)

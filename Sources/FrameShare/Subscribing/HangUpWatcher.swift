@@ -119,7 +119,8 @@ final class HangUpWatcher: Sendable {
         state.withLock { state in
             if !state.isRunning {
                 do throws(ChannelError) {
-                    try BackgroundThread.start(name: "fs-watch") { [self] in run() }
+                    // Nothing is captured: the thread never ends, and so would never let go of it.
+                    try BackgroundThread.start(name: "fs-watch") { HangUpWatcher.runShared() }
                 } catch {
                     return nil
                 }
@@ -140,6 +141,11 @@ final class HangUpWatcher: Sendable {
     private func signal() {
         var one: UInt64 = 1
         _ = write(event.number, &one, 8)
+    }
+
+    private static func runShared() {
+        guard let found = UnsafeRawPointer(bitPattern: shared.load(ordering: .acquiring)) else { return }
+        Unmanaged<HangUpWatcher>.fromOpaque(found)._withUnsafeGuaranteedRef { $0.run() }
     }
 
     private func run() {

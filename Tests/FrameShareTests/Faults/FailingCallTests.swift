@@ -77,7 +77,7 @@ extension FaultTests {
             )
             let good = try await folder.subscriber("policy=every-frame", "budget=6")
             let calls = try await sweep("subscribe", in: folder)
-            for call in ["connect", "recvmsg", "mmap", "fcntl", "fstat", "futex_wait", "poll", "pwrite"] {
+            for call in ["connect", "recvmsg", "mmap", "fcntl", "fstat", "futex_wait", "inotify_add_watch", "lstat", "poll", "pwrite"] {
                 #expect(calls[call, default: 0] > 0, "\(call) is not among them")
             }
             let last = try await publisher.ask("pause", "paused")["last"]
@@ -95,14 +95,16 @@ extension FaultTests {
         /// What the core's objects import of the C library and no test makes fail, and why that is right.
         static let cannotFail: [String: String] = [
             "memcpy memmove memset memcmp malloc free strlen": "no system call, or memory whose lack ends the process",
-            "__errno_location __stack_chk_fail __tls_get_addr __cmsg_nxthdr program_invocation_short_name": "no call",
+            "__errno_location __stack_chk_fail __tls_get_addr __cmsg_nxthdr program_invocation_short_name fs_interruption":
+                "no call",
             "ceil floor rint round trunc": "arithmetic",
             "getenv getpid getpagesize geteuid pthread_self pthread_sigmask sigfillset pthread_detach":
                 "can't fail as they are called",
             "clock_gettime": "can't fail for the clocks that are asked",
             "pthread_atfork": "a failure of its own leaves the readers' timer",
             "prctl": "a thread's name: its failure is not looked at",
-            "munmap closedir": "give back; what could be done about a failure?",
+            "timerfd_settime": "can't fail for a timer and a time that are right",
+            "munmap closedir inotify_rm_watch": "give back; what could be done about a failure?",
             "write": "to eventfds, which refuse only when they are full, and so readable",
             "getgrnam_r getgrgid_r": "read files by the library's own calls; a name that is not found is tested",
             "syscall": "by the names of the calls that it makes",

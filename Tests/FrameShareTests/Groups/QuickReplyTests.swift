@@ -57,16 +57,28 @@ struct QuickReplyTests {
     @Test("a member that becomes idle by its reply takes a frame that waits behind another's")
     func replyMovesWaitingFrame() async throws {
         let publisher = try channel.publisher(slots: 8)
-        let goesOn = Atomic(false)
-        // Both get a frame; the slow one a second, which the quick one takes once it has answered.
+        let (slowHas, quickHas) = (Atomic(false), Atomic(false))
+        let (quickGoesOn, goesOn) = (Atomic(false), Atomic(false))
         let slow = try GroupWorker(channel, .queue(4)) { _, request in
+            slowHas.store(true, ordering: .releasing)
             while !goesOn.load(ordering: .acquiring) { usleepShort() }
             try request.answer(.bytes([1]))
         }
         let first = try publisher.submit(filledWith: 1)
+        while !slowHas.load(ordering: .acquiring) { usleepShort() }
+        let quick = try GroupWorker(channel, .queue(4)) { frame, request in
+            let value = frame.value() ?? 0
+            quickHas.store(true, ordering: .releasing)
+            if value == 2 { while !quickGoesOn.load(ordering: .acquiring) { usleepShort() } }
+            try request.answer(.bytes([value]))
+        }
+        // The quick one is the least loaded. Then each has one, and the slow one was served longer ago.
         let second = try publisher.submit(filledWith: 2)
-        let quick = try GroupWorker(channel, .queue(4)) { _, request in try request.answer(.bytes([2])) }
+        while !quickHas.load(ordering: .acquiring) { usleepShort() }
+        let third = try publisher.submit(filledWith: 3)
+        quickGoesOn.store(true, ordering: .releasing)
         #expect(try await second.answer.reply == .bytes([2]))
+        #expect(try await third.answer.reply == .bytes([3]))
         goesOn.store(true, ordering: .releasing)
         #expect(try await first.answer.reply == .bytes([1]))
         _ = try await slow.stop()
