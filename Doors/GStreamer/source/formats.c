@@ -169,6 +169,11 @@ fs_formats_caps(const struct frameshare_stream *stream, const char **why)
         *why = "the image is larger than GStreamer's caps can say";
         return NULL;
     }
+    for (guint32 i = 0; i < stream->plane_count; i++) {
+        if (stream->planes[i].stride <= G_MAXINT) continue;
+        *why = "its rows are longer than GStreamer's strides can say";
+        return NULL;
+    }
     if (video != GST_VIDEO_FORMAT_UNKNOWN) {
         const GstVideoFormatInfo *format = gst_video_format_get_info(video);
         caps = gst_caps_new_simple("video/x-raw", "format", G_TYPE_STRING, gst_video_format_to_string(video), NULL);

@@ -239,7 +239,6 @@ propose_allocation(GstBaseSink *base, GstQuery *query)
     GstStructure *config = gst_buffer_pool_get_config(pool);
     guint size = (guint)fs_slots_size(self->slots);
     gst_buffer_pool_config_set_params(config, caps, size, 0, 0);
-    gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
     if (gst_buffer_pool_set_config(pool, config)) gst_query_add_allocation_pool(query, pool, size, 0, 0);
     gst_object_unref(pool);
     return TRUE;
@@ -268,7 +267,8 @@ describe(FrameShareSink *self, GstBuffer *buffer, struct frameshare_description 
         running = gst_segment_to_running_time(&base->segment, GST_FORMAT_TIME, GST_BUFFER_PTS(buffer));
     if (!clock) return;
     GstClockType type = -1;
-    if (GST_IS_SYSTEM_CLOCK(clock)) g_object_get(clock, "clock-type", &type, NULL);
+    /* That clock alone: audio and network clocks derive from it, and have a time of their own. */
+    if (G_OBJECT_TYPE(clock) == GST_TYPE_SYSTEM_CLOCK) g_object_get(clock, "clock-type", &type, NULL);
     /* On another clock the time of publication is the best that readers can use. */
     if (type == GST_CLOCK_TYPE_MONOTONIC && GST_CLOCK_TIME_IS_VALID(running)) {
         GstClockTime time = running + gst_element_get_base_time(GST_ELEMENT(self));

@@ -377,8 +377,13 @@ negotiate(GstBaseSrc *base)
     }
     gst_caps_unref(caps);
     caps = gst_caps_make_writable(gst_caps_truncate(taken));
-    gst_structure_fixate_field_nearest_fraction(gst_caps_get_structure(caps, 0), "framerate", self->rate_numerator,
-                                                self->rate_denominator);
+    GstStructure *fields = gst_caps_get_structure(caps, 0);
+    gst_structure_fixate_field_nearest_fraction(fields, "framerate", self->rate_numerator, self->rate_denominator);
+    /* Ranges that elements downstream have put in: by themselves they would become their least value. */
+    if (gst_structure_has_field(fields, "pixel-aspect-ratio"))
+        gst_structure_fixate_field_nearest_fraction(fields, "pixel-aspect-ratio", 1, 1);
+    if (gst_structure_has_field(fields, "interlace-mode"))
+        gst_structure_fixate_field_string(fields, "interlace-mode", "progressive");
     caps = gst_caps_fixate(caps);
     if (!gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw") ||
         !gst_video_info_from_caps(&self->info, caps))
@@ -409,6 +414,16 @@ decide_allocation(GstBaseSrc *base, GstQuery *query)
     return TRUE;
 }
 
+/* Where the planes of the first buffer begin: their offsets are told from there. */
+static gsize
+start_of(const struct frameshare_image *image)
+{
+    gsize start = G_MAXSIZE;
+    for (guint32 i = 0; i < image->plane_count; i++)
+        if (image->planes[i].buffer == image->planes[0].buffer) start = MIN(start, image->planes[i].offset);
+    return start;
+}
+
 static gboolean
 same_layout(const struct frameshare_stream *stream, const struct frameshare_image *image)
 {
@@ -416,9 +431,14 @@ same_layout(const struct frameshare_stream *stream, const struct frameshare_imag
         stream->modifier != image->modifier || stream->plane_count != image->plane_count ||
         memcmp(&stream->color_space, &image->color_space, sizeof stream->color_space) != 0)
         return FALSE;
-    for (guint32 i = 0; i < image->plane_count; i++)
-        if (stream->planes[i].stride != image->planes[i].stride || stream->planes[i].buffer != image->planes[i].buffer)
+    gsize start = start_of(image);
+    for (guint32 i = 0; i < image->plane_count; i++) {
+        const struct frameshare_plane *plane = &image->planes[i];
+        gsize offset = plane->offset - (plane->buffer == image->planes[0].buffer ? start : 0);
+        if (stream->planes[i].stride != plane->stride || stream->planes[i].buffer != plane->buffer ||
+            (plane->buffer == image->planes[0].buffer && stream->planes[i].offset != offset))
             return FALSE;
+    }
     return TRUE;
 }
 
@@ -435,10 +455,10 @@ layout_of(FrameShareSrc *self, const struct frameshare_image *image)
     stream->color_space = image->color_space;
     stream->plane_count = image->plane_count;
     memcpy(stream->name, image->stream, sizeof stream->name);
-    gsize start = G_MAXSIZE;
-    for (guint32 i = 0; i < image->plane_count; i++) start = MIN(start, image->planes[i].offset);
+    gsize start = start_of(image);
     for (guint32 i = 0; i < image->plane_count; i++) {
-        stream->planes[i].offset = image->planes[i].offset - (image->planes[i].buffer == 0 ? start : 0);
+        gboolean is_first = image->planes[i].buffer == image->planes[0].buffer;
+        stream->planes[i].offset = image->planes[i].offset - (is_first ? start : 0);
         stream->planes[i].stride = image->planes[i].stride;
         stream->planes[i].size = image->planes[i].size;
         stream->planes[i].buffer = image->planes[i].buffer;
@@ -482,7 +502,8 @@ running_time(FrameShareSrc *self, const struct frameshare_frame_info *info)
     gint64 there = 0, age;
     GstClockType type = -1;
 
-    if (GST_IS_SYSTEM_CLOCK(clock)) g_object_get(clock, "clock-type", &type, NULL);
+    /* That clock alone: audio and network clocks derive from it, and have a time of their own. */
+    if (G_OBJECT_TYPE(clock) == GST_TYPE_SYSTEM_CLOCK) g_object_get(clock, "clock-type", &type, NULL);
     /* A time of publication is all that is known where the source's clock is not. */
     gint64 stamp = info->clock == FRAMESHARE_CLOCK_UNKNOWN ? info->publish_timestamp : info->timestamp;
     guint32 kind = info->clock == FRAMESHARE_CLOCK_UNKNOWN ? FRAMESHARE_CLOCK_MONOTONIC : info->clock;
@@ -594,11 +615,18 @@ tell_losses(FrameShareSrc *self, const struct frameshare_frame_info *info, GstCl
                                               GST_CLOCK_TIME_NONE);
     gst_message_set_qos_stats(message, GST_FORMAT_BUFFERS, delivered, all);
     gst_element_post_message(GST_ELEMENT(self), message);
-    /* So that who mixes or writes does not wait for what never comes. */
-    if (GST_CLOCK_TIME_IS_VALID(self->last_time) && GST_CLOCK_TIME_IS_VALID(time) && time > self->last_time) {
-        GstEvent *gap = gst_event_new_gap(self->last_time, time - self->last_time);
-        gst_pad_push_event(GST_BASE_SRC_PAD(self), gap);
+}
+
+/* Lets a frame go that the pipeline does not get. Who asked a group about it is told at once. */
+static void
+leave_out(FrameShareSrc *self, frameshare_frame *frame)
+{
+    frameshare_request *request = NULL;
+    if (self->group && frameshare_frame_request(frame, &request) == FRAMESHARE_OK) {
+        frameshare_request_fail(request, "the pipeline left this frame out");
+        frameshare_request_release(request);
     }
+    frameshare_frame_release(frame);
 }
 
 static GstFlowReturn
@@ -615,7 +643,7 @@ create(GstPushSrc *push, GstBuffer **out)
     /* A pipeline that plays on begins with what is seen now. A reader of every frame wants the old ones, too. */
     if (g_atomic_int_compare_and_exchange(&self->paused, 1, 0) && self->subscriber && self->delivered > 0 &&
         self->policy != FRAMESHARE_POLICY_EVERY_FRAME) {
-        while (frameshare_subscriber_try_next(self->subscriber, &frame) == FRAMESHARE_OK) frameshare_frame_release(frame);
+        while (frameshare_subscriber_try_next(self->subscriber, &frame) == FRAMESHARE_OK) leave_out(self, frame);
         frame = NULL;
         self->discontinuity = TRUE;
     }
@@ -631,11 +659,11 @@ create(GstPushSrc *push, GstBuffer **out)
         }
         if (result != FRAMESHARE_OK) {
             post_error(self, result);
-            if (frame) frameshare_frame_release(frame);
+            if (frame) leave_out(self, frame);
             return GST_FLOW_ERROR;
         }
         if (!(info.flags & FRAMESHARE_FLAG_ERROR) || self->damaged) break;
-        frameshare_frame_release(frame);
+        leave_out(self, frame);
         frame = NULL;
         source += info.lost_source;
         no_free_slot += info.lost_no_free_slot;
@@ -654,7 +682,7 @@ create(GstPushSrc *push, GstBuffer **out)
         layout_of(self, &image);
         take_rate(self, frame);
         if (!gst_base_src_negotiate(GST_BASE_SRC(self))) {
-            frameshare_frame_release(frame);
+            leave_out(self, frame);
             return g_atomic_int_get(&self->flushing) ? GST_FLOW_FLUSHING : GST_FLOW_NOT_NEGOTIATED;
         }
         self->discontinuity = TRUE;

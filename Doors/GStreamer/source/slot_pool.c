@@ -8,6 +8,9 @@ struct _FsSlotPool {
     GstVideoInfo info;
     GstAllocator *allocator;
     gsize size;
+    /* Whether the element that takes the pool reads where planes lie (GstVideoMeta); whether it need not. */
+    gboolean with_meta;
+    gboolean is_plain;
 };
 
 G_DEFINE_TYPE(FsSlotPool, fs_slot_pool, GST_TYPE_BUFFER_POOL)
@@ -83,7 +86,10 @@ set_config(GstBufferPool *pool, GstStructure *config)
     if (!gst_buffer_pool_config_get_params(config, &caps, &size, &least, &most)) return FALSE;
     /* Slots have the size that they have, whatever somebody asks for. */
     if (size > fs_slots_size(self->slots)) return FALSE;
-    gst_buffer_pool_config_set_params(config, caps, (guint)self->size, 0, 0);
+    self->with_meta = gst_buffer_pool_config_has_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
+    gboolean in_place = self->with_meta || self->is_plain;
+    gst_buffer_pool_config_set_params(config, caps, in_place ? (guint)self->size : (guint)GST_VIDEO_INFO_SIZE(&self->info), 0,
+                                      0);
     return GST_BUFFER_POOL_CLASS(fs_slot_pool_parent_class)->set_config(pool, config);
 }
 
@@ -121,8 +127,13 @@ acquire(GstBufferPool *pool, GstBuffer **out, G_GNUC_UNUSED GstBufferPoolAcquire
     FsSlotPool *self = FS_SLOT_POOL(pool);
     if (GST_BUFFER_POOL_IS_FLUSHING(pool)) return GST_FLOW_FLUSHING;
 
-    gint slot = fs_slots_acquire(self->slots);
     GstBuffer *buffer;
+    if (!self->with_meta && !self->is_plain) {
+        /* The element would write rows where GStreamer has them by itself, and the slots' are longer: the sink copies. */
+        *out = gst_buffer_new_allocate(NULL, GST_VIDEO_INFO_SIZE(&self->info), NULL);
+        return *out ? GST_FLOW_OK : GST_FLOW_ERROR;
+    }
+    gint slot = fs_slots_acquire(self->slots);
     if (slot < 0) {
         /* Readers have them all. The pipeline goes on in memory of its own; the sink finds out whether it can be copied. */
         buffer = gst_buffer_new_allocate(NULL, self->size, NULL);
@@ -186,6 +197,11 @@ fs_slot_pool_new(FsSlots *slots, const GstVideoInfo *info)
     self->info = *info;
     for (guint32 i = 0; i < stream->plane_count; i++)
         self->size = MAX(self->size, stream->planes[i].offset + stream->planes[i].size);
+    self->is_plain = TRUE;
+    for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES(info); i++)
+        if ((guint64)GST_VIDEO_INFO_PLANE_STRIDE(info, i) != stream->planes[i].stride ||
+            GST_VIDEO_INFO_PLANE_OFFSET(info, i) != stream->planes[i].offset)
+            self->is_plain = FALSE;
     return GST_BUFFER_POOL(self);
 }
 

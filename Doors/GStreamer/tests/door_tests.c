@@ -405,6 +405,23 @@ what_fits_nothing_downstream_is_an_error(void)
 }
 
 static void
+a_scaler_keeps_the_pixels_square(void)
+{
+    frameshare_publisher *publisher = open_publisher("scaled", "NV12", 320, 240, 1, 4, -1);
+    GstElement *pipeline = launch("framesharesrc channel=scaled ! videoscale ! "
+                                  "video/x-raw,width=64,height=48,pixel-aspect-ratio=1/1 ! appsink name=out sync=false");
+    play(pipeline);
+    g_assert_true(publish(publisher, 1, NULL, 0));
+    GstSample *taken = pull(pipeline);
+    GstVideoInfo info;
+    g_assert_true(gst_video_info_from_caps(&info, gst_sample_get_caps(taken)));
+    g_assert_cmpint(info.width, ==, 64);
+    gst_sample_unref(taken);
+    drop(pipeline);
+    frameshare_publisher_close(publisher);
+}
+
+static void
 a_channel_that_is_not_there(void)
 {
     GQuark domain = 0;
@@ -928,6 +945,7 @@ main(int count, char **arguments)
     TEST(a_branch_that_has_stopped_starves_nobody);
     TEST(a_new_size_is_negotiated_between_two_frames);
     TEST(what_fits_nothing_downstream_is_an_error);
+    TEST(a_scaler_keeps_the_pixels_square);
     TEST(a_channel_that_is_not_there);
     TEST(a_publisher_that_is_killed);
     TEST(a_pipeline_that_pauses_goes_on_with_what_is_new);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,8 +28,8 @@ typedef struct {
     bool queued;
     /* The program has it, since it dequeued it, with this lease. */
     frameshare_frame *frame;
-    /* The slot that its mappings show; -1: none yet. */
-    int slot_fd;
+    /* The slot that its mappings show, by what the descriptor stands for: its number may be another's by now. 0: none yet. */
+    ino_t slot_file;
     size_t slot_offset;
     /* Memory of its own, for copies. */
     int own_fd;
@@ -37,6 +38,7 @@ typedef struct {
         void *address;
         size_t length;
         int protection;
+        bool is_bound;
     } mappings[MOST_MAPPINGS];
 } buffer;
 
@@ -65,6 +67,8 @@ struct device {
     /* Sequence numbers begin at 0 with each start, as a driver's do. */
     bool counted;
     uint64_t last_sequence;
+    /* What the last frame lay in. */
+    ino_t last_file;
     uint32_t sequence;
     /* The channel's images changed while the program streams: it has to begin anew, as with a camera whose signal changed. */
     bool changed;
@@ -206,7 +210,7 @@ device_open(const char *channel, const char *path, int flags, int *fd)
     device->priority = V4L2_PRIORITY_DEFAULT;
     pthread_mutex_init(&device->lock, NULL);
     pthread_mutex_init(&device->mapping_lock, NULL);
-    for (int i = 0; i < MOST_BUFFERS; i++) device->buffers[i].slot_fd = device->buffers[i].own_fd = -1;
+    for (int i = 0; i < MOST_BUFFERS; i++) device->buffers[i].own_fd = -1;
     device->path = strdup(path);
     device->channel = strdup(channel);
     if (device->path && device->channel) {
@@ -250,7 +254,7 @@ free_buffers(device *device)
         if (at->own_fd >= 0) real_close(at->own_fd);
         pthread_mutex_lock(&device->mapping_lock);
         memset(at, 0, sizeof *at);
-        at->slot_fd = at->own_fd = -1;
+        at->own_fd = -1;
         pthread_mutex_unlock(&device->mapping_lock);
     }
     device->count = 0;
@@ -303,34 +307,43 @@ own_memory(device *device, buffer *at)
 /* Makes a mapping show a slot. A program that asked to write gets pages of its own where it does: nobody writes to a
  * channel's memory but its publisher. */
 static bool
-bind_mapping(device *device, const buffer *at, int which)
+bind_mapping(device *device, const buffer *at, int which, int fd)
 {
     size_t size = pages(device->format.sizeimage), length = at->mappings[which].length;
     int protection = at->mappings[which].protection;
     int kind = protection & PROT_WRITE ? MAP_PRIVATE : MAP_SHARED;
     if (length > size) length = size;
-    return real_mmap(at->mappings[which].address, length, protection, kind | MAP_FIXED, at->slot_fd,
-                     (off_t)at->slot_offset) != MAP_FAILED;
+    return real_mmap(at->mappings[which].address, length, protection, kind | MAP_FIXED, fd, (off_t)at->slot_offset) !=
+           MAP_FAILED;
 }
 
+/* Makes a buffer show an image. Drivers' memory can't be mapped privately: where the program asked to write, it gets a copy. */
 static bool
-bind_slot(device *device, buffer *at, int fd, size_t offset)
+show(device *device, buffer *at, const struct frameshare_image *image, ino_t file)
 {
-    bool bound = true;
+    bool shown = true, is_driver = image->memory != FRAMESHARE_MEMORY_MEMFD;
+    size_t offset = image->planes[0].offset;
     pthread_mutex_lock(&device->mapping_lock);
-    if (at->slot_fd == fd && at->slot_offset == offset) {
-        /* What the program wrote into the earlier frame is forgotten. */
-        for (int i = 0; i < MOST_MAPPINGS; i++)
-            if (at->mappings[i].address && at->mappings[i].protection & PROT_WRITE)
-                madvise(at->mappings[i].address, at->mappings[i].length, MADV_DONTNEED);
-    } else {
-        at->slot_fd = fd;
-        at->slot_offset = offset;
-        for (int i = 0; i < MOST_MAPPINGS; i++)
-            if (at->mappings[i].address && !bind_mapping(device, at, i)) bound = false;
+    bool is_bound = at->slot_file == file && at->slot_offset == offset;
+    at->slot_file = file;
+    at->slot_offset = offset;
+    for (int i = 0; i < MOST_MAPPINGS && shown; i++) {
+        if (!at->mappings[i].address) continue;
+        bool writes = at->mappings[i].protection & PROT_WRITE;
+        size_t length = at->mappings[i].length;
+        if (length > device->format.sizeimage) length = device->format.sizeimage;
+        if (is_driver && writes) {
+            shown = pixel_format_copy(image, &device->format, at->mappings[i].address, length) > 0;
+        } else if (!is_bound || !at->mappings[i].is_bound) {
+            shown = bind_mapping(device, at, i, image->planes[0].fd);
+            at->mappings[i].is_bound = shown;
+        } else if (writes) {
+            /* What the program wrote into the earlier frame is forgotten. */
+            madvise(at->mappings[i].address, at->mappings[i].length, MADV_DONTNEED);
+        }
     }
     pthread_mutex_unlock(&device->mapping_lock);
-    return bound;
+    return shown;
 }
 
 void *
@@ -359,7 +372,7 @@ device_mmap(device *device, void *address, size_t length, int protection, int fl
             at->mappings[which].address = mapped;
             at->mappings[which].length = length;
             at->mappings[which].protection = protection;
-            if (at->slot_fd >= 0) bind_mapping(device, at, which);
+            at->mappings[which].is_bound = false;
         }
         pthread_mutex_unlock(&device->mapping_lock);
     }
@@ -441,8 +454,14 @@ same_layout(const device *device, const struct frameshare_image *image)
     if (image->width != stream->width || image->height != stream->height || image->fourcc != stream->fourcc ||
         image->modifier != stream->modifier || image->plane_count != stream->plane_count)
         return false;
-    for (uint32_t i = 0; i < image->plane_count; i++)
-        if (image->planes[i].stride != stream->planes[i].stride) return false;
+    for (uint32_t i = 0; i < image->plane_count; i++) {
+        const struct frameshare_plane *plane = &image->planes[i];
+        const struct frameshare_plane_layout *known = &stream->planes[i];
+        if (plane->stride != known->stride || plane->buffer != known->buffer || plane->size != known->size) return false;
+        if (plane->buffer == image->planes[0].buffer &&
+            plane->offset - image->planes[0].offset != known->offset - stream->planes[0].offset)
+            return false;
+    }
     return true;
 }
 
@@ -456,7 +475,8 @@ wait_for_frame(device *device)
         return -1;
     }
     pthread_mutex_unlock(&device->lock);
-    int ready = poll(&poll_fd, 1, -1);
+    /* Looks again now and then: another thread's VIDIOC_STREAMOFF takes the subscriber's descriptor out of the set. */
+    int ready = poll(&poll_fd, 1, 50);
     int reason = errno;
     pthread_mutex_lock(&device->lock);
     errno = reason;
@@ -512,19 +532,21 @@ monotonic(const struct frameshare_frame_info *info)
     return (struct timeval){.tv_sec = time / 1000000000, .tv_usec = time % 1000000000 / 1000};
 }
 
-/* The queued buffer to show a slot: the one that shows it already, else one that shows none, else any. */
+/* The queued buffer to show a slot: the one that shows it already, else one that shows none, or one of a pool that is gone, else
+ * any. */
 static buffer *
-buffer_for(device *device, int fd, size_t offset)
+buffer_for(device *device, ino_t file, size_t offset)
 {
-    buffer *empty = NULL, *any = NULL;
+    buffer *empty = NULL, *old = NULL, *any = NULL;
     for (uint32_t i = 0; i < device->count; i++) {
         buffer *at = &device->buffers[i];
         if (!at->queued) continue;
-        if (at->slot_fd == fd && at->slot_offset == offset) return at;
-        if (at->slot_fd < 0 && !empty) empty = at;
-        any = at;
+        if (file != 0 && at->slot_file == file && at->slot_offset == offset) return at;
+        if (at->slot_file == 0 && !empty) empty = at;
+        if (at->slot_file != device->last_file && !old) old = at;
+        if (!any) any = at;
     }
-    return empty ? empty : any;
+    return empty ? empty : old ? old : any;
 }
 
 static int
@@ -537,7 +559,7 @@ dequeue(device *device, struct v4l2_buffer *out)
         errno = EINVAL;
         return -1;
     }
-    while (!buffer_for(device, -1, 0)) {
+    while (!buffer_for(device, 0, 0)) {
         /* All are the program's: another of its threads may queue one. */
         if (device_flags(device) & O_NONBLOCK) {
             errno = EAGAIN;
@@ -554,14 +576,22 @@ dequeue(device *device, struct v4l2_buffer *out)
     }
     if (take(device, &frame, &image, &info) != 0) return -1;
 
-    buffer *at = buffer_for(device, image.planes[0].fd, image.planes[0].offset);
+    struct stat file;
+    if (fstat(image.planes[0].fd, &file) != 0) {
+        frameshare_frame_release(frame);
+        errno = EIO;
+        return -1;
+    }
+    device->last_file = file.st_ino;
+    buffer *at = buffer_for(device, file.st_ino, image.planes[0].offset);
     if (!at) {
         frameshare_frame_release(frame);
         errno = EAGAIN;
         return -1;
     }
     size_t used = image.planes[0].stride ? device->format.sizeimage : image.planes[0].bytes_used;
-    if (!device->copies && !bind_slot(device, at, image.planes[0].fd, image.planes[0].offset)) {
+    if (used > device->format.sizeimage) used = device->format.sizeimage;
+    if (!device->copies && !show(device, at, &image, file.st_ino)) {
         say(device, "its memory can't be mapped for this program");
         frameshare_frame_release(frame);
         errno = EIO;

@@ -1,6 +1,7 @@
 #include "devices.h"
 
 #include <pthread.h>
+#include <unistd.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,20 @@ static unsigned char ours[MOST_DESCRIPTORS];
 /* The highest descriptor that was ever ours: a program without any pays nothing where it unmaps memory. */
 static int highest = -1;
 
+/* The process whose table it is: a child of vfork() shares its parent's memory, and closes descriptors of its own. */
+static pid_t owner;
+
+static void take_lock(void) { pthread_mutex_lock(&lock); }
+static void give_lock(void) { pthread_mutex_unlock(&lock); }
+
+/* The library answers a child that does not exec with an error, and so do its devices. */
+static void
+begin_anew(void)
+{
+    owner = getpid();
+    pthread_mutex_init(&lock, NULL);
+}
+
 static void
 read_settings(void)
 {
@@ -33,6 +48,8 @@ read_settings(void)
         if (known[known_count].channel && known[known_count].path) known_count++;
     }
     free(copy);
+    owner = getpid();
+    pthread_atfork(take_lock, give_lock, begin_anew);
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -93,7 +110,7 @@ exchange(int fd, device *now)
 void
 devices_put(int fd, device *device)
 {
-    if (fd < 0 || fd >= MOST_DESCRIPTORS) {
+    if (fd < 0 || fd >= MOST_DESCRIPTORS || getpid() != owner) {
         device_unref(device);
         return;
     }
@@ -104,7 +121,7 @@ devices_put(int fd, device *device)
 void
 devices_drop(int fd)
 {
-    if (fd < 0 || fd >= MOST_DESCRIPTORS || !__atomic_load_n(&ours[fd], __ATOMIC_ACQUIRE)) return;
+    if (fd < 0 || fd >= MOST_DESCRIPTORS || !__atomic_load_n(&ours[fd], __ATOMIC_ACQUIRE) || getpid() != owner) return;
     device *before = exchange(fd, NULL);
     if (before) device_unref(before);
 }
@@ -131,4 +148,11 @@ devices_priority(const char *path)
             highest_priority = device_priority(table[fd]);
     pthread_mutex_unlock(&lock);
     return highest_priority;
+}
+
+void
+devices_drop_range(unsigned first, unsigned last)
+{
+    int most = __atomic_load_n(&highest, __ATOMIC_ACQUIRE);
+    for (unsigned fd = first; most >= 0 && fd <= last && fd <= (unsigned)most; fd++) devices_drop((int)fd);
 }

@@ -24,6 +24,9 @@ void devices_put(int fd, device *device);
 /* The descriptor is being closed. */
 void devices_drop(int fd);
 
+/* All from one to another are being closed. */
+void devices_drop_range(unsigned first, unsigned last);
+
 /* Memory is being unmapped: mappings of buffers in it are forgotten. */
 void devices_forget(void *address, size_t length);
 

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/videodev2.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -42,7 +43,7 @@ next(void **at, const char *name)
 
 KEEP(open) KEEP(openat) KEEP(close) KEEP(ioctl) KEEP(mmap) KEEP(munmap) KEEP(read) KEEP(dup) KEEP(dup2) KEEP(dup3)
 KEEP(fcntl) KEEP(poll) KEEP(ppoll) KEEP(select) KEEP(pselect) KEEP(stat) KEEP(lstat) KEEP(fstat) KEEP(fstatat) KEEP(statx)
-KEEP(access) KEEP(faccessat) KEEP(fopen) KEEP(syscall)
+KEEP(access) KEEP(faccessat) KEEP(fopen) KEEP(syscall) KEEP(closefrom)
 
 int real_open(const char *path, int flags, mode_t mode) { return NEXT(open)(path, flags, mode); }
 int real_close(int fd) { return NEXT(close)(fd); }
@@ -109,6 +110,20 @@ close(int fd)
 {
     devices_drop(fd);
     return real_close(fd);
+}
+
+EXPORT int
+close_range(unsigned first, unsigned last, int flags)
+{
+    if (!(flags & CLOSE_RANGE_CLOEXEC)) devices_drop_range(first, last);
+    return (int)NEXT(syscall)(SYS_close_range, first, last, flags);
+}
+
+EXPORT void
+closefrom(int first)
+{
+    devices_drop_range(first < 0 ? 0 : (unsigned)first, ~0u);
+    NEXT(closefrom)(first);
 }
 
 static int
@@ -227,12 +242,22 @@ before_poll(struct pollfd *list, nfds_t count)
     return broken;
 }
 
+/* Adds the errors to what the kernel said: how many entries have anything to tell. */
+static int
+with_errors(struct pollfd *list, nfds_t count)
+{
+    int told = 0;
+    before_poll(list, count);
+    for (nfds_t i = 0; i < count; i++) told += list[i].revents != 0;
+    return told;
+}
+
 EXPORT int
 poll(struct pollfd *list, nfds_t count, int timeout)
 {
     if (before_poll(list, count) == 0) return NEXT(poll)(list, count, timeout);
     int result = NEXT(poll)(list, count, 0);
-    return result < 0 ? result : result + before_poll(list, count);
+    return result < 0 ? result : with_errors(list, count);
 }
 EXPORT int
 __poll_chk(struct pollfd *list, nfds_t count, int timeout, size_t room)
@@ -247,7 +272,7 @@ ppoll(struct pollfd *list, nfds_t count, const struct timespec *timeout, const s
     static const struct timespec now = {0, 0};
     if (before_poll(list, count) == 0) return NEXT(ppoll)(list, count, timeout, mask);
     int result = NEXT(ppoll)(list, count, &now, mask);
-    return result < 0 ? result : result + before_poll(list, count);
+    return result < 0 ? result : with_errors(list, count);
 }
 
 /* As the kernel has it: a device in error is readable, so that the program's next call says why. */
@@ -268,6 +293,19 @@ before_select(int count, fd_set *readable, fd_set *broken)
     return found;
 }
 
+/* Marks those in error as readable: how many were not so before. */
+static int
+add_broken(int count, const fd_set *broken, fd_set *readable)
+{
+    int added = 0;
+    for (int fd = 0; fd < count && fd < FD_SETSIZE; fd++) {
+        if (!FD_ISSET(fd, broken) || FD_ISSET(fd, readable)) continue;
+        FD_SET(fd, readable);
+        added++;
+    }
+    return added;
+}
+
 EXPORT int
 select(int count, fd_set *readable, fd_set *writable, fd_set *special, struct timeval *timeout)
 {
@@ -277,9 +315,7 @@ select(int count, fd_set *readable, fd_set *writable, fd_set *special, struct ti
     if (found == 0) return NEXT(select)(count, readable, writable, special, timeout);
     struct timeval now = {0, 0};
     int result = NEXT(select)(count, readable, writable, special, &now);
-    for (int fd = 0; result >= 0 && fd < count && fd < FD_SETSIZE; fd++)
-        if (FD_ISSET(fd, &broken)) FD_SET(fd, readable);
-    return result < 0 ? result : result + found;
+    return result < 0 ? result : result + add_broken(count, &broken, readable);
 }
 
 EXPORT int
@@ -292,9 +328,7 @@ pselect(int count, fd_set *readable, fd_set *writable, fd_set *special, const st
     if (found == 0) return NEXT(pselect)(count, readable, writable, special, timeout, mask);
     static const struct timespec now = {0, 0};
     int result = NEXT(pselect)(count, readable, writable, special, &now, mask);
-    for (int fd = 0; result >= 0 && fd < count && fd < FD_SETSIZE; fd++)
-        if (FD_ISSET(fd, &broken)) FD_SET(fd, readable);
-    return result < 0 ? result : result + found;
+    return result < 0 ? result : result + add_broken(count, &broken, readable);
 }
 
 /* ------------------------------------------------------------------------------------------------ looking */
@@ -435,6 +469,13 @@ syscall(long number, ...)
 #endif
     case SYS_openat: return openat((int)a[0], (const char *)a[1], (int)a[2], (mode_t)a[3]);
     case SYS_close: return close((int)a[0]);
+    case SYS_close_range: return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
+    case SYS_dup: return dup((int)a[0]);
+#ifdef SYS_dup2
+    case SYS_dup2: return dup2((int)a[0], (int)a[1]);
+#endif
+    case SYS_dup3: return dup3((int)a[0], (int)a[1], (int)a[2]);
+    case SYS_fcntl: return fcntl((int)a[0], (int)a[1], (void *)a[2]);
     case SYS_ioctl: return ioctl((int)a[0], (unsigned long)a[1], (void *)a[2]);
     case SYS_read: return read((int)a[0], (void *)a[1], (size_t)a[2]);
     case SYS_mmap: return (long)mmap((void *)a[0], (size_t)a[1], (int)a[2], (int)a[3], (int)a[4], (off_t)a[5]);

@@ -290,14 +290,26 @@ a_publisher_that_comes_back(void)
     frameshare_publisher *publisher = publisher_of("YUYV", 320, 240, 1);
     pid_t child = start_reader("poll", 1000000, &output);
     fcntl(fileno(output), F_SETFL, O_NONBLOCK);
+    bool right = true;
     for (int round = 0; round < 3; round++) {
-        for (int more = seen + 10; seen < more;) {
-            publish(publisher, (uint8_t)(seen + 1));
+        /* Each publisher's frames have numbers of their own: a buffer that shows an earlier one's memory is seen. */
+        int lowest = 1 + round * 80, number;
+        bool begun = false;
+        for (seen = 0; seen < 20;) {
+            publish(publisher, (uint8_t)(lowest + seen));
             usleep(3000);
-            while (fgets(line, sizeof line, output)) seen += strstr(line, "frame ") != NULL;
+            while (fgets(line, sizeof line, output)) {
+                if (sscanf(line, "frame %d", &number) != 1) continue;
+                bool is_own = number >= lowest && number < lowest + 80;
+                if (begun && !is_own) right = false;
+                begun |= is_own;
+                seen += is_own;
+            }
             clearerr(output);
-            if (waitpid(child, &status, WNOHANG) != 0) {
+            if (!right || waitpid(child, &status, WNOHANG) != 0) {
                 result("a publisher that comes back", false);
+                kill(child, SIGKILL);
+                frameshare_publisher_close(publisher);
                 return;
             }
         }
