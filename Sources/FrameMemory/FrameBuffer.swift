@@ -69,8 +69,10 @@ public final class FrameBuffer: Sendable {
         guard !kind.isDMABuf, fs_get_seals(number) >= 0, size > 0 else { return }
         var status = stat()
         guard fstat(number, &status) == 0, Int(status.st_size) >= size else { return }
-        guard Int(status.st_blocks).multipliedReportingOverflow(by: 512).partialValue < size else { return }
-        try Memfd.reserve(number, size: size)
+        // All of it, since that is what is verified: what has blocks elsewhere would pass for whole.
+        let whole = Int(status.st_size)
+        guard Int(status.st_blocks).multipliedReportingOverflow(by: 512).partialValue < whole else { return }
+        try Memfd.reserve(number, size: whole)
     }
 
     /// For the allocator: a buffer that has its memory for itself.
@@ -155,7 +157,10 @@ public final class FrameBuffer: Sendable {
         guard Int(status.st_size) >= size else { throw .tooSmall(found: Int(status.st_size), needed: size) }
         // Blocks of 512 bytes, whatever the file system says (stat(2)); pages that are swapped out are counted, too.
         let (present, overflow) = Int(status.st_blocks).multipliedReportingOverflow(by: 512)
-        guard overflow || present >= size else { throw .sparse(found: present, needed: size) }
+        // Of the whole file: blocks beside the part that is used would hide its holes.
+        guard overflow || present >= Int(status.st_size) else {
+            throw .sparse(found: present, needed: Int(status.st_size))
+        }
         return seals
     }
 }

@@ -167,10 +167,12 @@ def _save_by_opencv(image: Image, path: str | os.PathLike[str], ending: str) -> 
             f"{ending} files are written by Pillow or OpenCV, which are not installed: pip install 'frameshare[images]'. "
             ".png and .npy need neither, and .jpg of a MJPEG frame"
         ) from error
-    try:
-        written = cv2.imwrite(os.fspath(path), to_rgb(image)[:, :, ::-1])
-    except cv2.error as error:  # an ending that it does not know
-        raise errors.InvalidArgument(f"{os.fspath(path)!r} can't be written: {error}; .png and .npy always can") from error
+    # Asked first: beside some other libraries, what OpenCV throws ends the process instead of reaching Python.
+    if not cv2.haveImageWriter(os.fspath(path)):
+        raise errors.InvalidArgument(
+            f"{os.fspath(path)!r} can't be written: OpenCV knows no such ending; .png and .npy always can be"
+        )
+    written = cv2.imwrite(os.fspath(path), to_rgb(image)[:, :, ::-1])
     if not written:
         raise errors.FrameShareError(f"OpenCV could not write {os.fspath(path)!r}")
 

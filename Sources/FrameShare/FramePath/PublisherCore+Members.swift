@@ -88,6 +88,7 @@ extension PublisherCore {
         // Old lanes and pools that nobody holds any more are unmapped here: not under the lock, and not by whoever publishes.
         var gone: [Generation] = []
         let result = state.withLock { state in
+            if !state.retired.isEmpty { state.gone += Self.collectRetired(&state) }
             swap(&gone, &state.gone)
             var result = state.disconnects
             state.disconnects = []

@@ -362,13 +362,8 @@ final class PublisherCore: Sendable {
             // Keeps its room, so that publishing allocates nothing.
             state.crowds.removeAll(keepingCapacity: true)
         }
-        for word in crowds {
-            var calls = 0
-            repeat {
-                calls += 1
-            } while word.wakeSleepers(atMost: WakePage.mostWoken) >= WakePage.mostWoken
-                && calls < WakePage.mostCalls
-        }
+        // In one call: whoever finds nothing and sleeps again is not woken twice.
+        for word in crowds { word.wakeSleepers(atMost: WakePage.mostOfCrowd) }
     }
 
     /// After a frame was offered.
@@ -511,7 +506,7 @@ final class PublisherCore: Sendable {
             if result != 0 && result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR {
                 // No futex_waitv (Linux before 5.16, or a sandbox without it): look again every millisecond.
                 var pause = timespec(tv_sec: 0, tv_nsec: 1_000_000)
-                nanosleep(&pause, nil)
+                if nanosleep(&pause, nil) != 0 { fs_note_signal() }
             }
         }
     }

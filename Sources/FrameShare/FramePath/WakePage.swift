@@ -27,9 +27,8 @@ struct WakePage: @unchecked Sendable {
     /// The most threads of one user that the publishing thread wakes. The kernel walks all sleepers of a word during one
     /// call: a reader that parks a crowd there is to hold up its own user alone. The control thread wakes those beyond.
     static let mostWoken: Int32 = 256
-    /// How many calls the control thread makes for one crowd and frame. Threads that sleep again at once could keep it busy
-    /// for ever; they come behind those that sleep still.
-    static let mostCalls = 64
+    /// The most threads that the control thread wakes for one crowd and frame.
+    static let mostOfCrowd: Int32 = 16_384
 
     private static let size = MemoryLayout<fs_wake_page>.size
 

@@ -25,13 +25,16 @@ extension Subscriber {
 
     /// Whether the connection is over.
     func takeInSocket() -> Bool {
-        state.withLock { state in
+        let (isOver, sleepers) = state.withLock { state in
             do throws(ChannelError) {
                 try state.link.receive(channel: channel)
             } catch {
                 state.failure = error
             }
-            return state.isOver
+            return (state.isOver, state.link.sleepers)
         }
+        // Threads that sleep are to see it.
+        if isOver { raiseAlarm(sleepers) }
+        return isOver
     }
 }

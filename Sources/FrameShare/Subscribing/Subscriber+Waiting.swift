@@ -24,12 +24,14 @@ extension Subscriber {
         let seen: UInt32
         /// From ``SleepingThreads/enter()``.
         let ticket: UInt32
-        /// After so many ns it looks again; nil: never.
-        let limit: Int64?
+        /// After so many ns it looks again.
+        let limit: Int64
     }
 
     /// Without a thread that watches the connection: how long a sleeper relies on the publisher.
     private static let timer: Int64 = 100_000_000
+    /// With one: a publisher of bad intent can move its sleepers to another word (`FUTEX_REQUEUE`), where no alarm reaches them.
+    private static let longestSleep: Int64 = 30_000_000_000
     /// How long a program that holds its whole budget waits before it is told so.
     private static let adviceDelay: Int64 = 1_000_000_000
 
@@ -89,12 +91,12 @@ extension Subscriber {
                 }
                 let result = sleep.sleepers.page.word.sleep(
                     while: sleep.seen,
-                    nanoseconds: sleep.limit.map(deadline.remaining) ?? deadline.remaining
+                    nanoseconds: deadline.remaining(atMost: sleep.limit)
                 )
                 if let taken = try wakeUp(sleep) { return taken }
-                if result == -ETIMEDOUT, let limit = sleep.limit {
+                if result == -ETIMEDOUT {
                     try lookAtSocket()
-                    silence += limit
+                    silence += sleep.limit
                     if silence >= Self.adviceDelay, deadline.isNever { logBudgetAdvice() }
                 }
             }
@@ -110,7 +112,10 @@ extension Subscriber {
                 // Bookkeeping first: from the announcement on, a frame may be on its way.
                 state.core.bookLatency()
                 guard let limit = sleepLimit(state) else { return .watchFirst }
-                if limit == Self.timer || state.link.sleepers.isHungUp { try lookNowAndThen(&state) }
+                // A member of a group is told by its socket what is no longer wanted.
+                if limit == Self.timer || options.group != nil || state.link.sleepers.isHungUp {
+                    try lookNowAndThen(&state)
+                }
                 let announced = state.core.current
                 let page = announced.page
                 let sleepers = state.link.sleepers
@@ -137,7 +142,7 @@ extension Subscriber {
                 }
                 guard state.core.current === announced else { return .lookAgain }
                 let ticket = sleepers.enter()
-                return .sleep(Sleep(sleepers: sleepers, seen: seen, ticket: ticket, limit: limit == .max ? nil : limit))
+                return .sleep(Sleep(sleepers: sleepers, seen: seen, ticket: ticket, limit: limit))
             } catch {
                 clearAnnouncement(&state)
                 if error != .closed { failure = error }
@@ -153,7 +158,8 @@ extension Subscriber {
         switch state.link.sleepers.watch {
         case .thread(let watch) where watch.isOfThisProcess:
             // Nothing ends a wait that is in vain.
-            !state.hasAdvised && state.link.leases.count >= hello.request.budget ? Self.adviceDelay : .max
+            !state.hasAdvised && state.link.leases.count >= hello.request.budget 
+                ? Self.adviceDelay : Self.longestSleep
         case .timer: Self.timer
         case .none, .thread: nil
         }
