@@ -158,7 +158,7 @@ extension Subscriber {
         switch state.link.sleepers.watch {
         case .thread(let watch) where watch.isOfThisProcess:
             // Nothing ends a wait that is in vain.
-            !state.hasAdvised && state.link.leases.count >= hello.request.budget 
+            !state.hasAdvised && state.link.leases.count >= hello.request.budget
                 ? Self.adviceDelay : Self.longestSleep
         case .timer: Self.timer
         case .none, .thread: nil
