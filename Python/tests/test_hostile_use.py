@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import gc
 import inspect
 import io
@@ -258,6 +259,16 @@ def test_weak_references_and_cycles() -> None:
     assert kept() is None
 
 
+def test_a_slot_that_its_publisher_keeps_ends_with_it() -> None:
+    scene = Scene()
+    scene.publisher.kept = scene.slot  # type: ignore[attr-defined]
+    slot, publisher = weakref.ref(scene.slot), weakref.ref(scene.publisher)
+    scene.close()
+    del scene
+    gc.collect()
+    assert slot() is None and publisher() is None
+
+
 def test_what_was_released_stays_so() -> None:
     scene = Scene()
     view, array, shared = memoryview(scene.image), scene.image.array, np.from_dlpack(scene.image)
@@ -299,6 +310,27 @@ def test_a_buffer_says_how_the_image_lies() -> None:
                 assert items.tolist() == [[0, 256, 512, 768], [1024, 1280, 1536, 1792]] and items[1, 1] == 1280
             cv2 = pytest.importorskip("cv2")
             assert cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2GRAY).shape == (4, 10)
+
+
+def test_a_padded_image_gives_no_contiguous_buffer_of_any_kind() -> None:
+    get, release = ctypes.pythonapi.PyObject_GetBuffer, ctypes.pythonapi.PyBuffer_Release
+    get.argtypes = [ctypes.py_object, ctypes.c_void_p, ctypes.c_int]
+    release.argtypes, release.restype = [ctypes.c_void_p], None
+    # inspect.h of Python: C, Fortran, either.
+    strides, c, fortran, either = 0x18, 0x38, 0x58, 0x98
+    room = ctypes.create_string_buffer(256)  # more than a Py_buffer takes
+    for alignment, given in ((64, {strides}), (1, {strides, c, either})):
+        main = frameshare.Stream.computed("main", 10, 4, "BGR888", alignment=alignment)
+        with frameshare.Publisher("padded", {"main": main}) as publisher, frameshare.Subscriber("padded") as camera:
+            publisher.publish(np.zeros((4, 10, 3), np.uint8))
+            image = camera.next(PATIENCE)["main"]  # type: ignore[index]
+            for flags in (strides, c, fortran, either):
+                try:
+                    get(image, room, flags)
+                    release(room)
+                    assert flags in given
+                except BufferError:
+                    assert flags not in given
 
 
 def test_threads_share_one_frame() -> None:
@@ -429,6 +461,66 @@ with frameshare.Publisher("plain", {"main": (4, 2, "R8"), "jpeg": frameshare.Str
 def test_the_package_works_without_numpy() -> None:
     program = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=PATIENCE)
     assert program.returncode == 0 and "pip install numpy" in program.stdout, program.stderr
+
+
+RELEASED = """
+import sys
+import frameshare
+class Meddler:
+    def find_spec(self, name, *_):
+        # As another thread or a signal's handler might while the import runs.
+        if name == "numpy":
+            frame.release()
+sys.meta_path.insert(0, Meddler())
+with frameshare.Publisher("camera", {"main": (4, 2, "R8")}) as publisher, frameshare.Subscriber("camera") as camera:
+    with publisher.slot() as slot:
+        memoryview(slot["main"])[1, 2] = 7
+    frame = camera.next(60)
+    array = frame["main"].array
+    assert array[1, 2] == 7 and camera.statistics.held == 1
+    del array
+    assert camera.statistics.held == 0
+"""
+
+BROKEN = """
+import sys
+import frameshare
+words = "the numpy of this machine does not work"
+class Broken:
+    def find_spec(self, name, *_):
+        if name == "numpy" and is_broken:
+            raise kind(words)
+sys.meta_path.insert(0, Broken())
+with frameshare.Publisher("camera", {"main": (4, 2, "R8")}) as publisher:
+    with publisher.slot() as slot:
+        for kind in (ImportError, RuntimeError, ModuleNotFoundError):
+            is_broken = True
+            try:
+                slot["main"].array
+            except kind as error:
+                assert str(error) == words and type(error) is kind, error
+            else:
+                raise AssertionError
+        is_broken = False
+        import numpy._core._multiarray_umath as core
+        kept = core._ARRAY_API
+        core._ARRAY_API = None
+        for _ in range(2):
+            try:
+                slot["main"].array
+            except RuntimeError as error:
+                assert "PyCapsule" in str(error)
+            else:
+                raise AssertionError
+        core._ARRAY_API = kept
+        assert slot["main"].array.shape == (2, 4)
+"""
+
+
+@pytest.mark.parametrize("program", [RELEASED, BROKEN], ids=["a frame is released meanwhile", "numpy does not work"])
+def test_numpy_is_loaded_with_the_first_array_whatever_happens(program: str) -> None:
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=2 * PATIENCE)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_times_that_are_no_numbers_are_refused_in_words() -> None:

@@ -2,6 +2,8 @@
 
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -149,3 +151,36 @@ def test_interrupt_still_ends_a_wait_of_the_main_thread(channel) -> None:
         subscriber.next(PATIENCE)
     assert not isinstance(ended.value, frameshare.TimedOut)
     timer.join()
+
+
+FORKED = """
+import os, signal, sys, threading
+import frameshare
+
+def interrupted() -> None:
+    # In the child this thread is the main one, which has signals.
+    child = os.fork()
+    if child == 0:
+        try:
+            with frameshare.Subscriber("waits") as camera:
+                signal.signal(signal.SIGALRM, signal.default_int_handler)
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
+                camera.next()
+        except KeyboardInterrupt:
+            os._exit(0)
+        finally:
+            os._exit(1)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+codes = []
+thread = threading.Thread(target=interrupted)
+thread.start()
+thread.join()
+sys.exit(codes[0])
+"""
+
+
+def test_an_interrupt_ends_a_wait_in_a_process_that_a_thread_has_forked(folder) -> None:
+    with frameshare.Publisher("waits", {"main": (8, 4, "R8")}, slots=2):
+        program = subprocess.run([sys.executable, "-c", FORKED], timeout=PATIENCE)
+    assert program.returncode == 0

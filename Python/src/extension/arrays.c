@@ -14,27 +14,59 @@ static const char *const codes[] = { "B", "<H", "H" };
 static const Py_ssize_t sizes[] = { 1, 2, 2 };
 static PyArray_Descr *types[3];
 
-/* numpy is loaded with the first array, for much of what the package does needs none. */
+/* Makes a MissingPackage of the present exception, where that says that there is no numpy. Others are left as they are: a numpy
+ * that is there and does not work says itself what is wrong with it. */
+static void explain_missing_numpy(void) {
+    if (!PyErr_ExceptionMatches(PyExc_ModuleNotFoundError)) return;
+    PyObject *type, *cause, *traceback;
+    PyErr_Fetch(&type, &cause, &traceback);
+    PyErr_NormalizeException(&type, &cause, &traceback);
+    PyObject *name = PyObject_GetAttrString(cause, "name");
+    if (name == NULL) PyErr_Clear();
+    bool is_numpy = name != NULL && PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "numpy") == 0;
+    Py_XDECREF(name);
+    static PyObject *missing;
+    PyObject *own = is_numpy ? attribute_of("frameshare.errors", "MissingPackage", &missing) : NULL;
+    PyObject *error = own == NULL ? NULL : PyObject_CallFunction(
+        own, "s", "arrays need numpy, which is not installed: pip install numpy. memoryview(image) does not");
+    if (error == NULL) {
+        /* What comes after it, if anything, is less than what it says. */
+        PyErr_Restore(type, cause, traceback);
+        return;
+    }
+    if (traceback != NULL) PyException_SetTraceback(cause, traceback);
+    PyException_SetCause(error, Py_NewRef(cause));
+    PyErr_SetObject(own, error);
+    Py_DECREF(error);
+    Py_DECREF(type);
+    Py_DECREF(cause);
+    Py_XDECREF(traceback);
+}
+
+/* numpy is loaded with the first array, for much of what the package does needs none. Other threads may run meanwhile. */
 static bool load_numpy(void) {
     static bool is_loaded;
     if (is_loaded) return true;
-    /* Imported here first: numpy's own function prints what it fails with. */
     PyObject *numpy = PyImport_ImportModule("numpy");
-    if (numpy == NULL || PyArray_ImportNumPyAPI() < 0) {
-        Py_XDECREF(numpy);
-        if (!PyErr_ExceptionMatches(PyExc_ImportError)) return false;
-        PyErr_Clear();
-        static PyObject *missing;
-        PyObject *type = attribute_of("frameshare.errors", "MissingPackage", &missing);
-        if (type == NULL) return false;
-        PyErr_SetString(type, "arrays need numpy, which is not installed: pip install numpy. memoryview(image) does not");
+    if (numpy == NULL) {
+        explain_missing_numpy();
         return false;
     }
+    /* Not by PyArray_ImportNumPyAPI, which prints what it fails with, and raises something else. */
+    int result = PyArray_API == NULL ? _import_array() : 0;
     Py_DECREF(numpy);
-    PyObject *names[3] = { PyUnicode_FromString("|u1"), PyUnicode_FromString("<u2"), PyUnicode_FromString(">u2") };
+    if (result < 0) {
+        /* numpy sets it before it looks whether it is one that this was built for: the next call must not take it for loaded. */
+        PyArray_API = NULL;
+        return false;
+    }
+    static const char *const names[] = { "|u1", "<u2", ">u2" };
     for (int i = 0; i < 3; i++) {
-        if (names[i] != NULL && types[i] == NULL) PyArray_DescrConverter(names[i], &types[i]);
-        Py_XDECREF(names[i]);
+        if (types[i] != NULL) continue;
+        PyObject *name = PyUnicode_FromString(names[i]);
+        if (name == NULL) return false;
+        PyArray_DescrConverter(name, &types[i]);
+        Py_DECREF(name);
         if (types[i] == NULL) return false;
     }
     is_loaded = true;
@@ -42,7 +74,12 @@ static bool load_numpy(void) {
 }
 
 PyObject *array_over(PyObject *keeper, void *data, const Shape *shape, Py_ssize_t used, bool writable) {
-    if (!load_numpy()) return NULL;
+    /* Its own: while numpy is imported, another thread or a signal's handler may release the frame. */
+    Py_INCREF(keeper);
+    if (!load_numpy()) {
+        Py_DECREF(keeper);
+        return NULL;
+    }
     npy_intp lengths[3], strides[3];
     for (int i = 0; i < shape->dimensions; i++) {
         lengths[i] = shape->shape[i];
@@ -53,7 +90,12 @@ PyObject *array_over(PyObject *keeper, void *data, const Shape *shape, Py_ssize_
     Py_INCREF(type);
     PyObject *array = PyArray_NewFromDescr(&PyArray_Type, type, shape->dimensions, lengths, strides, data,
                                            writable ? NPY_ARRAY_WRITEABLE : 0, NULL);
-    if (array != NULL && PyArray_SetBaseObject((PyArrayObject *)array, Py_NewRef(keeper)) < 0) Py_CLEAR(array);
+    if (array == NULL) {
+        Py_DECREF(keeper);
+        return NULL;
+    }
+    /* It takes the reference over, also where it fails. */
+    if (PyArray_SetBaseObject((PyArrayObject *)array, keeper) < 0) Py_CLEAR(array);
     return array;
 }
 
@@ -80,7 +122,8 @@ int fill_buffer(PyObject *owner, PyObject *keeper, Py_buffer *view, void *data, 
         count *= length;
     }
     bool wants_fortran = (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS && shape->dimensions > 1;
-    bool wants_packed = (flags & PyBUF_STRIDES) != PyBUF_STRIDES || (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS;
+    bool wants_packed = (flags & PyBUF_STRIDES) != PyBUF_STRIDES || (flags & PyBUF_C_CONTIGUOUS) == PyBUF_C_CONTIGUOUS
+        || (flags & PyBUF_F_CONTIGUOUS) == PyBUF_F_CONTIGUOUS || (flags & PyBUF_ANY_CONTIGUOUS) == PyBUF_ANY_CONTIGUOUS;
     if (wants_fortran || (wants_packed && !is_packed)) {
         PyErr_SetString(PyExc_BufferError, "this image's rows end with padding: ask for a buffer with strides, or copy it");
         return -1;

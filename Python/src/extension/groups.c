@@ -74,7 +74,13 @@ static PyObject *request_fail(PyObject *module, PyObject *arguments) {
     PyObject *handle, *reason = NULL;
     if (!PyArg_ParseTuple(arguments, "OO&:request_fail", &handle, encoded_argument, &reason)) return NULL;
     frameshare_request *request = request_of(handle);
-    int result = request == NULL ? RAISED : frameshare_request_fail(request, characters(reason));
+    int result = RAISED;
+    if (request != NULL) {
+        /* It waits for a publisher that does not read. */
+        Py_BEGIN_ALLOW_THREADS
+        result = frameshare_request_fail(request, characters(reason));
+        Py_END_ALLOW_THREADS
+    }
     Py_DECREF(reason);
     return done(result);
 }

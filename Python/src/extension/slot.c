@@ -34,6 +34,8 @@ PyObject *new_slot(Publisher *publisher, frameshare_slot *handle) {
     slot->images.count = 0;
     slot->metadata = slot->weak_references = NULL;
     memset(&slot->said, 0, sizeof slot->said);
+    /* A program may keep it in its publisher, which it keeps: only the collector ends such two. */
+    PyObject_GC_Track(slot);
     return (PyObject *)slot;
 }
 
@@ -74,11 +76,6 @@ static void slot_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
-/* The collector looks at it from now on: a program's object is in it. */
-static void track(PyObject *self) {
-    if (!PyObject_GC_IsTracked(self)) PyObject_GC_Track(self);
-}
-
 /* ------------------------------------------------------------------------------------------------ filling */
 
 static PyObject *slot_item(PyObject *self, PyObject *stream) {
@@ -87,10 +84,7 @@ static PyObject *slot_item(PyObject *self, PyObject *stream) {
 }
 
 static PyObject *used_so_far(Slot *slot) {
-    if (slot->said.used == NULL) {
-        slot->said.used = PyDict_New();
-        track((PyObject *)slot);
-    }
+    if (slot->said.used == NULL) slot->said.used = PyDict_New();
     return slot->said.used;
 }
 
@@ -303,7 +297,6 @@ static PyObject *slot_metadata(PyObject *self, void *unused) {
     if (slot->metadata == NULL) {
         slot->metadata = PyDict_New();
         if (slot->metadata == NULL) return NULL;
-        track(self);
     }
     return Py_NewRef(slot->metadata);
 }
@@ -315,7 +308,6 @@ static int set_metadata(PyObject *self, PyObject *value, void *unused) {
         return -1;
     }
     Py_XSETREF(((Slot *)self)->metadata, value == Py_None ? NULL : Py_NewRef(value));
-    track(self);
     return 0;
 }
 
@@ -338,7 +330,6 @@ static int set_said(PyObject *self, PyObject *value, void *closure) {
         return -1;
     }
     Py_XSETREF(*said_place(self, closure), Py_NewRef(value));
-    track(self);
     return 0;
 }
 

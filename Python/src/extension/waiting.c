@@ -1,6 +1,9 @@
 /* Waiting: other threads run meanwhile, and in the main thread Ctrl-C. */
 #include "extension.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -8,7 +11,7 @@
  * once. One that another thread has, or that comes in the moment before this one sleeps, is seen after so many ns. */
 #define SLICE ((int64_t)250 * 1000 * 1000)
 
-static unsigned long main_thread;
+static atomic_ulong main_thread;
 
 static int64_t now(void) {
     struct timespec time;
@@ -45,8 +48,20 @@ int wait_for(Waiting call, void *context, int64_t nanoseconds) {
     return result;
 }
 
+/* In a forked process the thread that forked is the main one, whichever it was. */
+static void after_fork_in_child(void) { main_thread = PyThread_get_thread_ident(); }
+
 int add_waiting(PyObject *module) {
     (void)module;
+    static bool hears_of_forks;
+    if (!hears_of_forks) {
+        int error = pthread_atfork(NULL, NULL, after_fork_in_child);
+        if (error != 0) {
+            errno = error;
+            return PyErr_SetFromErrno(PyExc_OSError), -1;
+        }
+        hears_of_forks = true;
+    }
     if (gettid() == getpid()) {
         main_thread = PyThread_get_thread_ident();
         return 0;
