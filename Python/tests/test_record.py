@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -252,6 +254,78 @@ def test_a_failure_after_the_start_is_the_wait_s(fake: Callable[[str], str]) -> 
             recording.wait(PATIENCE)
     with pytest.raises(ZeroDivisionError), frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat; exit 1")):
         1 / 0  # what the block raises counts
+
+
+def test_events_of_another_form_are_passed_over(fake: Callable[[str], str]) -> None:
+    odd = [
+        "7", "[]", "{}", '["event"]', '{"event":[]}', '{"event":"file"}', '{"event":"file","path":1,"frames":1,"bytes":1,"seconds":1}',
+        '{"event":"file","path":"a","frames":1,"bytes":1,"seconds":null}', '{"event":"end","lost":7}', '{"event":"end","frames":"x"}',
+        '{"event":"file","path":"a","frames":1,"bytes":1,"seconds":1' + "0" * 400 + "}", "[" * 100_000,
+    ]  # fmt: skip
+    good = '{"event":"file","path":"a","frames":2,"bytes":3,"seconds":4}', '{"event":"end","skipped":5,"lost":{"policy":6}}'
+    lines = "\n".join((*odd, *good))
+    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}\ncat << 'end'\n{lines}\nend"))
+    result = recording.wait(PATIENCE)
+    assert result.files == (frameshare.RecordedFile("a", 2, 3, 4.0),)
+    assert (result.frames, result.skipped, result.damaged, result.lost) == (2, 5, 0, frameshare.Loss(0, 0, 6))
+
+
+def test_a_recorder_that_is_not_heard_any_more_ends_and_nobody_waits_for_ever(
+    fake: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; read line; echo; exec sleep 1000"))
+
+    def fail(*_: Any) -> None:
+        raise MemoryError
+
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    monkeypatch.setattr(type(recording._child), "_hear", fail)
+    with pytest.raises(frameshare.RecordingFailed, match="signal 9"):
+        recording.stop(PATIENCE)
+    until(lambda: len(told) == 1)
+    assert told[0].exc_type is MemoryError
+
+
+def test_an_interrupt_before_the_recorder_is_heard_leaves_none(
+    fake: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+
+    class Noted(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Noted)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        frameshare.record("camera", "x.mp4", command=fake(f"{START}; exec sleep 1000"))
+    assert started[0].returncode == -signal.SIGKILL
+
+
+def test_a_trigger_reaches_all_that_hear_it_though_one_does_not(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"camera.{number}-0.trigger" for number in range(1, 4)]
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as full,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as free,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+    ):
+        free.bind(str(folder / names[1]))
+        # The last one's recorder ends between the look into the folder and the look at its socket.
+        monkeypatch.setattr(os, "listdir", lambda _: names)
+        assert frameshare.trigger("camera") == 1 and len(free.recv(100)) == 8
+        full.bind(str(folder / names[0]))
+        with pytest.raises(BlockingIOError):
+            while True:
+                sender.sendto(b"x", socket.MSG_DONTWAIT, str(folder / names[0]))
+        with pytest.raises(BlockingIOError):
+            frameshare.trigger("camera")
+        assert len(free.recv(100, socket.MSG_DONTWAIT)) == 8
+        monkeypatch.undo()
 
 
 def test_options_are_the_command_s(fake: Callable[[str], str], tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterator, Mapping, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterator, Mapping, NamedTuple, TypedDict, Unpack
 
 from . import _arguments as arguments
 from . import errors
@@ -59,39 +59,69 @@ class _Child:
     """The process of a recording, as its own thread sees it. The recording and the thread have it; who drops the recording ends
     it."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self) -> None:
         self.condition = Condition()
         self.files: list[RecordedFile] = []
-        self.started: dict[str, Any] | None = None
-        self.last: dict[str, Any] | None = None
+        self.is_started = False
+        self.last: _Counts | None = None
         self.exit_code: int | None = None
         self.owner = os.getpid()
         self.errors = ""
         # An eventfd for event loops, raised at each piece of news.
         self.event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.readable = Readable(lambda: self.event, clear=True)
+
+    def start(self, command: list[str], environment: dict[str, str]) -> None:
+        """Starts the process, and the thread that hears it. Either both run, or nothing does."""
         import subprocess
 
         try:
-            # A group of its own: Ctrl-C in a terminal is this program's to answer, and it ends the recording in order.
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-                process_group=0, bufsize=0,
-            )
-        except OSError as error:
-            raise errors.NoCommand(f"{command[0]} can't be started: {error.strerror}") from error
-        _children.add(self)
+            try:
+                # A group of its own: Ctrl-C in a terminal is this program's to answer, and it ends the recording in order.
+                # Where Ctrl-C comes before the assignment, the pipes are closed with the exception, which ends the recorder.
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+                    process_group=0, bufsize=0,
+                )
+            except OSError as error:
+                raise errors.NoCommand(f"{command[0]} can't be started: {error.strerror}") from error
+            _children.add(self)
+            threading.Thread(target=self.run, args=(self.process,), name="frameshare-record", daemon=True).start()
+        except BaseException:
+            if self.process is not None:
+                self.kill()
+                self.process.wait()
+            raise
 
     def __del__(self) -> None:
         os.close(self.event)
 
-    def run(self) -> None:
+    def run(self, process: subprocess.Popen[bytes]) -> None:
         """Hears what the process says, until it has ended."""
+        rest: dict[Any, bytes] = {process.stdout: b"", process.stderr: b""}
+        try:
+            self._listen(process, rest)
+        except BaseException:
+            # What is not heard can't be waited for.
+            process.kill()
+            raise
+        finally:
+            exit_code = process.wait()
+            _children.discard(self)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+            with self.condition:
+                self.errors = message_of(rest[process.stderr].decode("utf-8", "replace"))
+                self.exit_code = exit_code
+                self._tell()
+
+    def _listen(self, process: subprocess.Popen[bytes], rest: dict[Any, bytes]) -> None:
         import selectors
 
-        out, err = self.process.stdout, self.process.stderr
-        assert out is not None and err is not None
-        rest: dict[Any, bytes] = {out: b"", err: b""}
+        out = process.stdout
         with selectors.DefaultSelector() as selector:
             for pipe in rest:
                 selector.register(pipe, selectors.EVENT_READ)
@@ -105,31 +135,29 @@ class _Child:
                         *lines, rest[out] = rest[out].split(b"\n")
                         for line in lines:
                             self._hear(line)
-        exit_code = self.process.wait()
-        _children.discard(self)
-        for pipe in (self.process.stdin, out, err):
-            if pipe is not None:
-                pipe.close()
-        with self.condition:
-            self.errors = message_of(rest[err].decode("utf-8", "replace"))
-            self.exit_code = exit_code
-            self._tell()
 
     def _hear(self, line: bytes) -> None:
         import json
 
+        file, last = None, None
         try:
             news = json.loads(line)
-        except ValueError:
-            return  # of a later release, perhaps: what counts is said as JSON
-        with self.condition:
-            event = news.get("event") if isinstance(news, dict) else None
-            if event == "start":
-                self.started = news
-            elif event == "file":
-                self.files.append(RecordedFile(news["path"], news["frames"], news["bytes"], float(news["seconds"])))
+            event = news["event"]
+            if event == "file":
+                file = RecordedFile(
+                    _of(str, news["path"]), _of(int, news["frames"]), _of(int, news["bytes"]), float(_of((int, float), news["seconds"]))
+                )
             elif event == "end":
-                self.last = news
+                last = _counts(news)
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
+            return  # of a later release, perhaps: what counts is said as JSON, and in this form
+        with self.condition:
+            if event == "start":
+                self.is_started = True
+            elif file is not None:
+                self.files.append(file)
+            elif last is not None:
+                self.last = last
             self._tell()
 
     def _tell(self) -> None:
@@ -138,14 +166,15 @@ class _Child:
 
     def stop(self) -> None:
         """Lets the command end: its standard input has."""
-        pipe = self.process.stdin
+        pipe = None if self.process is None else self.process.stdin
         if pipe is not None and not pipe.closed:
             pipe.close()
 
     def kill(self) -> None:
         """Ends it now; the thread hears of it."""
         self.stop()
-        self.process.kill()
+        if self.process is not None:
+            self.process.kill()
 
     @property
     def is_over(self) -> bool:
@@ -155,16 +184,10 @@ class _Child:
         """Raises why the process has failed."""
         if self.exit_code not in (0, INTERRUPTED):
             raise self._failure()
-        last = self.last or {}
-        lost = last.get("lost", {})
+        last = self.last or _counts({})
+        frames = sum(file.frames for file in self.files) if last.frames is None else last.frames
         return RecordingResult(
-            tuple(self.files),
-            last.get("frames", sum(file.frames for file in self.files)),
-            last.get("skipped", 0),
-            last.get("discontinuities", 0),
-            last.get("damaged", 0),
-            float(last.get("left_out_seconds", 0)),
-            Loss(lost.get("source", 0), lost.get("no_free_slot", 0), lost.get("policy", 0)),
+            tuple(self.files), frames, last.skipped, last.discontinuities, last.damaged, last.left_out_seconds, last.lost
         )
 
     def _failure(self) -> errors.FrameShareError:
@@ -175,8 +198,38 @@ class _Child:
         if code == USAGE:
             return errors.InvalidArgument(text)
         if code == CHANNEL_LOST:
-            return errors.PublisherLost(text) if self.started else errors.NoSuchChannel(text)
+            return errors.PublisherLost(text) if self.is_started else errors.NoSuchChannel(text)
         return errors.RecordingFailed(text, code)
+
+
+class _Counts(NamedTuple):
+    """What a recorder says of itself at its end."""
+
+    frames: int | None
+    skipped: int
+    discontinuities: int
+    damaged: int
+    left_out_seconds: float
+    lost: Loss
+
+
+def _counts(news: Mapping[str, Any]) -> _Counts:
+    lost = _of(dict, news.get("lost", {}))
+    return _Counts(
+        None if "frames" not in news else _of(int, news["frames"]),
+        _of(int, news.get("skipped", 0)),
+        _of(int, news.get("discontinuities", 0)),
+        _of(int, news.get("damaged", 0)),
+        float(_of((int, float), news.get("left_out_seconds", 0))),
+        Loss(*(_of(int, lost.get(name, 0)) for name in ("source", "no_free_slot", "policy"))),
+    )
+
+
+def _of(kind: Any, value: Any) -> Any:
+    """A value of JSON, which should be of this kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is not of the kind that a recorder says there")
+    return value
 
 
 #: Those that run. A forked child must not hold their standard input open: it is what ends them with this process.
@@ -217,7 +270,9 @@ class Recording:
     @property
     def pid(self) -> int:
         """The process that records."""
-        return self._child.process.pid
+        process = self._child.process
+        assert process is not None  # it was started before anyone had this
+        return process.pid
 
     @property
     def running(self) -> bool:
@@ -392,7 +447,7 @@ def record(
     recording = _start(locals())
     child = recording._child
     try:
-        _until(child, lambda: child.started is not None or child.is_over, None, "")
+        _until(child, lambda: child.is_started or child.is_over, None, "")
     except BaseException:
         child.kill()  # Ctrl-C: nothing has begun
         raise
@@ -437,7 +492,7 @@ async def record_async(channel: str, path: str | os.PathLike[str], **options: Un
     recording = _start({**_DEFAULTS, **_known(options), "channel": channel, "path": path})
     child = recording._child
     try:
-        await _news(child, lambda: child.started is not None or child.is_over)
+        await _news(child, lambda: child.is_started or child.is_over)
     except BaseException:
         child.kill()
         raise
@@ -450,7 +505,17 @@ def trigger(channel: str, post: float | None = None, *, directory: str | os.Path
     arguments.text("channel", channel)
     message = _message(post)
     folder = _folder(None if directory is None else os.fspath(directory))
-    return sum(_send(path, message) for path in _trigger_sockets(folder, channel))
+    heard = 0
+    first_error: OSError | None = None
+    for path in _trigger_sockets(folder, channel):
+        try:
+            heard += _send(path, message)
+        except OSError as error:
+            # The others are to have it all the same.
+            first_error = first_error or error
+    if first_error is not None:
+        raise first_error
+    return heard
 
 
 # The command line
@@ -507,19 +572,15 @@ def _start(given: dict[str, Any]) -> Recording:
     folder = None if given["directory"] is None else os.fspath(given["directory"])
     if folder is not None:
         environment["FRAMESHARE_DIR"] = os.fsdecode(folder)
-    child = _Child([*words, "--", channel], environment)
-    try:
-        threading.Thread(target=child.run, name="frameshare-record", daemon=True).start()
-    except BaseException:
-        child.kill()
-        child.process.wait()
-        raise
-    return Recording(child, channel, path, folder, bool(given["on_trigger"]))
+    # Made first: whatever ends the program's way to it ends the recorder, too.
+    recording = Recording(_Child(), channel, path, folder, bool(given["on_trigger"]))
+    recording._child.start([*words, "--", channel], environment)
+    return recording
 
 
 def _begun(recording: Recording) -> Recording:
     child = recording._child
-    if child.started is None:
+    if not child.is_started:
         child.result()  # raises what has failed
         raise errors.RecordingFailed("the recorder has ended before it began")
     return recording
@@ -592,7 +653,11 @@ def _trigger_sockets(folder: str, channel: str) -> Iterator[str]:
         # What stands between has no point: camera0's is not that of camera0.left.
         if name == f"{channel}.{middle}.trigger" and middle and "." not in middle:
             path = os.path.join(folder, name)
-            if stat.S_ISSOCK(os.lstat(path).st_mode):
+            try:
+                is_socket = stat.S_ISSOCK(os.lstat(path).st_mode)
+            except FileNotFoundError:
+                continue  # its recorder has just ended
+            if is_socket:
                 yield path
 
 
