@@ -261,6 +261,39 @@ def test_a_member_reads_and_answers_by_hand_and_plain_subscribers_see_all(publis
         publisher.results("")
 
 
+def test_a_frame_that_comes_to_a_cancelled_task_is_the_next_call_s(publisher) -> None:
+    with Subscriber("camera", group="g", policy="queue:4") as member:
+        until(lambda: publisher.groups and publisher.groups[0].members == 1)
+        frames = iter(member)
+        take_next = [
+            lambda: member.next(PATIENCE),
+            lambda: next(frames),
+            lambda: member.next(PATIENCE, after=0),
+            lambda: asyncio.run(member.anext()),
+        ]
+        for value, take in enumerate(take_next, 1):
+            pending = asyncio.run(_asked_after_a_cancel(publisher, member, value))
+            frame = take()
+            assert int(frame["main"].array[0, 0]) == value
+            frame.request.answer({"value": value})
+            assert pending.result(PATIENCE)["value"] == value
+            frame.release()
+        pending = asyncio.run(_asked_after_a_cancel(publisher, member, 9))
+    with pytest.raises(frameshare.WorkError):
+        pending.result(PATIENCE)
+    until(lambda: settled(publisher))
+
+
+async def _asked_after_a_cancel(publisher, member, value: int) -> frameshare.Pending:
+    """Asks while the thread of a task that was cancelled waits still."""
+    task = asyncio.create_task(member.anext())
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return publisher.ask("g", picture(value))  # asyncio.run ends the thread, too
+
+
 async def _answer_one(publisher, member) -> int:
     pending = publisher.ask("g", picture(11))
     async for frame in member:

@@ -99,7 +99,7 @@ class Scene:
 LEFT_OUT = {
     "publisher": {"close", "_close", "fail", "__exit__", "wait_for_subscriber", "_wait_for_subscribers", "wait_for_group", "drain", "slot",
                   "publish", "ask", "__reduce_ex__"},
-    "subscriber": {"_connect", "close", "_close", "__exit__", "__aexit__", "next", "anext", "__anext__", "__aenter__", "__reduce_ex__"},
+    "subscriber": {"_connect", "close", "_close", "__exit__", "__aexit__", "next", "_await_frame", "anext", "__anext__", "__aenter__", "__reduce_ex__"},
     "frame": {"release", "__exit__"},
     "image": {"save"},
     "slot": {"publish", "ask", "discard", "__exit__"},

@@ -13,6 +13,8 @@ typedef struct {
     PyObject *channel;
     /* How often `interrupt()` was called: what it ends is told from what a signal ends. */
     atomic_uint interrupts;
+    /* A list of frames that came for tasks, which may have been cancelled meanwhile: the next call has the first. NULL: none. */
+    PyObject *kept;
     bool is_member, has_ended, has_warned;
 } Subscriber;
 
@@ -105,9 +107,37 @@ static bool warn(Subscriber *self) {
     return result != NULL;
 }
 
+/* Takes the first frame that was kept; false: with an exception. *frame is NULL where there is none. */
+static bool take_kept(Subscriber *self, const int64_t *after, PyObject **frame) {
+    *frame = NULL;
+    while (self->kept != NULL && PyList_Size(self->kept) > 0) {
+        PyObject *first = Py_NewRef(PyList_GetItem(self->kept, 0));
+        int64_t moment = 0;
+        PyObject *timestamp = after == NULL ? NULL : PyObject_GetAttrString(first, "timestamp");
+        if (timestamp != NULL) moment = PyLong_AsLongLong(timestamp);
+        Py_XDECREF(timestamp);
+        if ((after != NULL && PyErr_Occurred()) || PyList_SetSlice(self->kept, 0, 1, NULL) < 0) {
+            Py_DECREF(first);
+            return false;
+        }
+        if (after == NULL || moment > *after) {
+            *frame = first;
+            return true;
+        }
+        release_frame(first);
+        Py_DECREF(first);
+    }
+    return true;
+}
+
 static PyObject *next_frame(Subscriber *self, int64_t nanoseconds, const int64_t *after) {
     Take context = { opened(self), NULL, after, &self->interrupts, atomic_load(&self->interrupts) };
     if (context.subscriber == NULL) return NULL;
+    if (self->kept != NULL) {
+        PyObject *kept;
+        if (!take_kept(self, after, &kept)) return NULL;
+        if (kept != NULL) return kept;
+    }
     int result = FRAMESHARE_NO_FRAME;
     /* A frame that is there is taken without giving up Python's lock. A member listens for what is cancelled, too. */
     if (after == NULL && !self->is_member) result = frameshare_subscriber_try_next(context.subscriber, &context.frame);
@@ -157,11 +187,47 @@ static PyObject *subscriber_try_next(PyObject *object, PyObject *unused) {
     frameshare_frame *frame = NULL;
     frameshare_subscriber *handle = opened(self);
     if (handle == NULL) return NULL;
+    if (self->kept != NULL) {
+        PyObject *kept;
+        if (!take_kept(self, NULL, &kept)) return NULL;
+        if (kept != NULL) return kept;
+    }
     int result = frameshare_subscriber_try_next(handle, &frame);
     if (result < 0) return raise_result(result);
     if (result == FRAMESHARE_ENDED) self->has_ended = true;
     if (result != FRAMESHARE_OK) Py_RETURN_NONE;
     return new_frame(frame);
+}
+
+/* Waits for a frame and keeps it here, for a task that may be cancelled meanwhile. False: the channel has ended. */
+static PyObject *subscriber_await_frame(PyObject *object, PyObject *timeout) {
+    Subscriber *self = (Subscriber *)object;
+    int64_t nanoseconds;
+    if (!nanoseconds_of("timeout", timeout, &nanoseconds)) return NULL;
+    /* One that was kept for another task, or for one that is no more. */
+    if (self->kept != NULL && PyList_Size(self->kept) > 0) Py_RETURN_TRUE;
+    PyObject *frame = next_frame(self, nanoseconds, NULL);
+    if (frame == NULL) return NULL;
+    if (frame == Py_None) {
+        Py_DECREF(frame);
+        Py_RETURN_FALSE;
+    }
+    /* Closed meanwhile: there is nobody any more who would take it. */
+    bool is_kept = self->handle != NULL;
+    if (is_kept && self->kept == NULL) self->kept = PyList_New(0);
+    int result = !is_kept ? 0 : self->kept == NULL ? -1 : PyList_Append(self->kept, frame);
+    Py_DECREF(frame);
+    if (result < 0) return NULL;
+    Py_RETURN_TRUE;
+}
+
+static PyObject *subscriber_take_kept(PyObject *object, PyObject *unused) {
+    (void)unused;
+    Subscriber *self = (Subscriber *)object;
+    PyObject *frame;
+    if (opened(self) == NULL || !take_kept(self, NULL, &frame)) return NULL;
+    if (frame != NULL) return frame;
+    Py_RETURN_NONE;
 }
 
 /* ------------------------------------------------------------------------------------------------ a loop */
@@ -290,12 +356,15 @@ static PyObject *subscriber_close(PyObject *object, PyObject *unused) {
     (void)unused;
     Subscriber *self = (Subscriber *)object;
     frameshare_subscriber *handle = self->handle;
+    PyObject *kept = self->kept;
     self->handle = NULL;
+    self->kept = NULL;
     if (handle != NULL) {
         Py_BEGIN_ALLOW_THREADS
         frameshare_subscriber_close(handle);
         Py_END_ALLOW_THREADS
     }
+    Py_XDECREF(kept);
     Py_RETURN_NONE;
 }
 
@@ -303,6 +372,7 @@ static void subscriber_dealloc(PyObject *self) {
     Subscriber *subscriber = (Subscriber *)self;
     PyTypeObject *type = Py_TYPE(self);
     if (subscriber->handle != NULL) frameshare_subscriber_close(subscriber->handle);
+    Py_XDECREF(subscriber->kept);
     Py_XDECREF(subscriber->channel);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free(self);
@@ -364,6 +434,8 @@ static PyMethodDef subscriber_methods[] = {
       "something to look after. It is the same as long as the subscriber lives, also when it connects again. Only poll it." },
     { "interrupt", subscriber_interrupt, METH_NOARGS,
       "interrupt() -> None\n\nMakes threads that wait in ``next`` now raise ``FrameShareError``." },
+    { "_await_frame", subscriber_await_frame, METH_O, "Waits for a frame, and keeps it for the next call." },
+    { "_take_kept", subscriber_take_kept, METH_NOARGS, "The first frame that was kept." },
     { "_streams", subscriber_streams, METH_NOARGS, "The streams subscribed to." },
     { "_statistics", subscriber_statistics, METH_NOARGS, "The members of C's struct." },
     { "_warn", subscriber_warn, METH_NOARGS, "Says once that the budget is used up, if that was this thread's last error." },

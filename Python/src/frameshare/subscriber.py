@@ -130,22 +130,26 @@ class Subscriber(_native.Subscriber):
                     self._warn()
 
     async def _anext_in_thread(self) -> Frame | None:
-        # In slices: nothing wakes a thread whose task was cancelled.
+        # In slices: nothing wakes a thread whose task was cancelled. What comes to it all the same is kept for the next call.
         import asyncio
         import threading
 
         given_up = threading.Event()
 
-        def wait() -> Frame | None:
+        def wait() -> bool:
             while not given_up.is_set():
                 try:
-                    return self.next(timeout=_SLICE)
+                    return self._await_frame(_SLICE)
                 except errors.TimedOut:
                     continue
-            return None
+            return True
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(None, wait)
+            while (frame := self._take_kept()) is None:
+                # Another task may have it already.
+                if not await asyncio.get_running_loop().run_in_executor(None, wait):
+                    return None
+            return frame
         finally:
             given_up.set()
 
