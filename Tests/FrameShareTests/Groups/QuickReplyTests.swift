@@ -57,8 +57,10 @@ struct QuickReplyTests {
     @Test("a member that becomes idle by its reply takes a frame that waits behind another's")
     func replyMovesWaitingFrame() async throws {
         let publisher = try channel.publisher(slots: 8)
-        let (slowHas, quickHas) = (Atomic(false), Atomic(false))
-        let (quickGoesOn, goesOn) = (Atomic(false), Atomic(false))
+        let slowHas = Atomic(false)
+        let quickHas = Atomic(false)
+        let quickGoesOn = Atomic(false)
+        let goesOn = Atomic(false)
         let slow = try GroupWorker(channel, .queue(4)) { _, request in
             slowHas.store(true, ordering: .releasing)
             while !goesOn.load(ordering: .acquiring) { usleepShort() }
