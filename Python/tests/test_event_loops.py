@@ -1,15 +1,22 @@
 """Event loops of every kind see every frame, also those that poll before they try, and take one frame each time."""
 
 import asyncio
+import gc
+import os
 import select
 import selectors
+import threading
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import PATIENCE
-from frameshare import Publisher, Subscriber
+import frameshare
+from conftest import PATIENCE, until
+from frameshare import Publisher, Subscriber, _readable
+from frameshare._readable import Readable
 
 COUNT = 30
 
@@ -115,3 +122,87 @@ def test_a_selector_follows_a_subscriber_over_new_connections() -> None:
                     frame = camera.try_next()
                 with frame:
                     assert np.all(frame["main"].array == round)
+
+
+@pytest.mark.parametrize("way", ["in the loop", "in another thread", "without a word"])
+def test_a_descriptor_s_number_may_be_another_s_while_a_task_waits_for_the_first(way: str) -> None:
+    async def main() -> None:
+        first, second = Readable(clear=True), Readable(clear=True)
+        fd = os.eventfd(0, os.EFD_NONBLOCK)
+
+        def close() -> None:
+            if way != "without a word":
+                first.end()
+            os.close(fd)
+
+        before = asyncio.create_task(first.wait(fd))
+        await asyncio.sleep(0)
+        if way == "in another thread":
+            thread = threading.Thread(target=close)
+            thread.start()
+            thread.join()
+        else:
+            close()
+        spare = os.eventfd(0, os.EFD_NONBLOCK)
+        if spare != fd:
+            os.dup2(spare, fd)
+            os.close(spare)
+        after = asyncio.create_task(second.wait(fd))
+        await asyncio.sleep(0)
+        if way == "without a word":
+            before.cancel()
+        await asyncio.wait({before}, timeout=PATIENCE)
+        assert before.done() and not after.done()
+        os.eventfd_write(fd, 1)
+        await asyncio.wait_for(after, PATIENCE)
+        os.close(fd)
+        assert not _readable._readers
+
+    asyncio.run(main())
+
+
+def test_a_task_that_waits_ends_with_what_it_waits_for() -> None:
+    async def main() -> None:
+        with open_publisher() as publisher:
+            for make in (
+                lambda: Subscriber("camera"),
+                lambda: publisher.results("g"),
+                lambda: publisher.offer_controls([]),
+                frameshare.watch_channels,
+            ):
+                one = make()
+                if isinstance(one, frameshare.ChannelWatch):
+                    await one.anext()  # what is there
+                task = asyncio.create_task(one.anext())
+                await asyncio.sleep(0)
+                assert _readable._readers and not task.done()
+                one.close()
+                # Its descriptor may be another's from now on.
+                assert not _readable._readers
+                with pytest.raises(frameshare.Released):
+                    await asyncio.wait_for(task, PATIENCE)
+
+    asyncio.run(main())
+
+
+def test_what_is_dropped_ends_at_once_without_the_collector() -> None:
+    with open_publisher() as publisher:
+        makers: list[Callable[[], Any]] = [
+            lambda: Subscriber("camera"),
+            lambda: Subscriber("camera", group="h"),
+            lambda: publisher.results("g"),
+            lambda: publisher.ask("g", np.zeros((16, 16), np.uint8)),
+            lambda: publisher.offer_controls([]),
+            frameshare.watch_channels,
+            lambda: frameshare.relay("camera"),
+        ]
+        gc.disable()
+        try:
+            for make in makers:
+                one = make()
+                dropped = weakref.ref(one)
+                del one
+                assert dropped() is None, make
+            until(lambda: not publisher.statistics.subscribers)
+        finally:
+            gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,10 +225,14 @@ def test_a_recording_that_does_not_stop_can_be_killed(fake: Callable[[str], str]
 
 
 def test_a_recording_that_is_dropped_ends(fake: Callable[[str], str]) -> None:
-    recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat > /dev/null"))
-    pid = recording.pid
-    del recording
-    until(lambda: ended(pid))
+    gc.disable()
+    try:
+        recording = frameshare.record("camera", "x.mp4", command=fake(f"{START}; cat > /dev/null"))
+        pid, child = recording.pid, weakref.ref(recording._child)
+        del recording
+        until(lambda: ended(pid) and child() is None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

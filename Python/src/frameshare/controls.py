@@ -201,7 +201,7 @@ class Settings:
     def __init__(self, handle: Any, controls: Sequence[Control]) -> None:
         self._handle: Any = handle
         self._controls = {control.name: control for control in controls}
-        self._readable = Readable(self.fileno, clear=True)
+        self._readable = Readable(clear=True)
 
     def _open(self) -> Any:
         if self._handle is None:
@@ -238,7 +238,7 @@ class Settings:
             try:
                 return self.next(0)
             except errors.TimedOut:
-                await self._readable.wait()
+                await self._readable.wait(self.fileno())
 
     async def __aiter__(self) -> AsyncIterator[Setting]:
         while (setting := await self.anext()) is not None:
@@ -253,7 +253,7 @@ class Settings:
         """Ends it: the source has no controls from now on. Twice does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            self._readable.wake()
+            self._readable.end()
             handle.close()
 
     def __enter__(self) -> Settings:

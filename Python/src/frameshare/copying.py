@@ -59,7 +59,7 @@ class CopyStage:
         self.slots, self.bytes_per_frame, self.bytes, streams = _native.copy_stage_plan(handle)
         #: The streams of the copies.
         self.streams: list[Stream] = [stream_of(stream) for stream in streams]
-        self._readable = Readable(self.fileno, clear=False)
+        self._readable = Readable(clear=False)
 
     def _open(self) -> Any:
         if self._handle is None:
@@ -97,13 +97,13 @@ class CopyStage:
             try:
                 return self.wait(0)
             except errors.TimedOut:
-                await self._readable.wait()
+                await self._readable.wait(self.fileno())
 
     def close(self) -> None:
         """Stops it, and waits until it has ended. Twice does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            self._readable.wake()
+            self._readable.end()
             handle.close()
 
     def __enter__(self) -> CopyStage:

@@ -116,7 +116,7 @@ class Pending:
         self._handle = handle
         #: The frame's number.
         self.frame = _native.pending_frame(handle)
-        self._readable = Readable(self.fileno, clear=True)
+        self._readable = Readable(clear=True)
 
     def result(self, timeout: float | None = None) -> Answer:
         """The answer; waits for it. Raises why there is none; ``TimedOut`` leaves the request open."""
@@ -149,7 +149,7 @@ class Pending:
                 try:
                     return take(0)
                 except errors.TimedOut:
-                    await self._readable.wait()
+                    await self._readable.wait(self.fileno())
         except BaseException as error:
             if not isinstance(error, errors.FrameShareError):
                 self.cancel()
@@ -168,7 +168,7 @@ class Results:
 
     def __init__(self, handle: Any) -> None:
         self._handle: Any = handle
-        self._readable = Readable(self.fileno, clear=True)
+        self._readable = Readable(clear=True)
 
     def _open(self) -> Any:
         if self._handle is None:
@@ -194,7 +194,7 @@ class Results:
             try:
                 return self.next(0)
             except errors.TimedOut:
-                await self._readable.wait()
+                await self._readable.wait(self.fileno())
 
     async def __aiter__(self) -> AsyncIterator[Result]:
         while (result := await self.anext()) is not None:
@@ -209,7 +209,7 @@ class Results:
         """Ends it; the group can have another reader. Twice does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            self._readable.wake()
+            self._readable.end()
             handle.close()
 
     def __enter__(self) -> Results:

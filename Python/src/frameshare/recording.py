@@ -71,7 +71,7 @@ class _Child:
         self.errors = ""
         # An eventfd for event loops, raised at each piece of news.
         self.event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.readable = Readable(lambda: self.event, clear=True)
+        self.readable = Readable(clear=True)
 
     def start(self, command: list[str], environment: dict[str, str]) -> None:
         """Starts the process, and the thread that hears it. Either both run, or nothing does."""
@@ -97,6 +97,10 @@ class _Child:
 
     def __del__(self) -> None:
         os.close(self.event)
+
+    async def wait(self) -> None:
+        """Waits for a piece of news, in an event loop."""
+        await self.readable.wait(self.event)
 
     def run(self, process: subprocess.Popen[bytes]) -> None:
         """Hears what the process says, until it has ended."""
@@ -612,7 +616,7 @@ async def _news(child: _Child, is_so: Any) -> None:
     import asyncio
 
     while not is_so():
-        waiting = asyncio.ensure_future(child.readable.wait())
+        waiting = asyncio.ensure_future(child.wait())
         try:
             # It may have become so between the look and the wait: the eventfd is cleared by whoever waits first.
             await asyncio.wait({waiting}, timeout=None if not is_so() else 0)

@@ -65,7 +65,7 @@ class Subscriber(_native.Subscriber):
     ) -> None:
         # Whoever polls learns late that a request was cancelled.
         self._pollable = group is None
-        self._readable = Readable(self.fileno, clear=False)
+        self._readable = Readable(clear=False)
         options = subscriber_options(
             policy=policy, budget=budget, reserve=reserve, reconnect=reconnect, name=name, directory=directory, group=group
         )
@@ -118,11 +118,11 @@ class Subscriber(_native.Subscriber):
             if frame is not None or self.ended:
                 return frame
             if self._has_warned:
-                await self._readable.wait()
+                await self._readable.wait(self.fileno())
                 continue
             try:
                 async with asyncio.timeout(_SILENCE):
-                    await self._readable.wait()
+                    await self._readable.wait(self.fileno())
             except TimeoutError:
                 try:
                     return self.next(0)
@@ -176,6 +176,7 @@ class Subscriber(_native.Subscriber):
         """Leaves the channel. Frames that are held stay valid; whoever waits gets ``Released``. Twice does nothing."""
         if self._closed:
             return
+        self._readable.end()
         self._close()
         # The tasks that wait now find the subscriber closed.
         self._readable.wake()

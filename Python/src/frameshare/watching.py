@@ -77,7 +77,7 @@ class ChannelWatch:
 
     def __init__(self, handle: Any) -> None:
         self._handle: Any = handle
-        self._readable = Readable(self.fileno, clear=False)
+        self._readable = Readable(clear=False)
 
     def _open(self) -> Any:
         if self._handle is None:
@@ -95,7 +95,7 @@ class ChannelWatch:
             try:
                 return self.next(0)
             except errors.TimedOut:
-                await self._readable.wait()
+                await self._readable.wait(self.fileno())
 
     def __iter__(self) -> Iterator[ChannelChange]:
         while self._handle is not None:
@@ -121,7 +121,7 @@ class ChannelWatch:
         """Ends the watch, and the loops over it. Twice does nothing."""
         handle, self._handle = self._handle, None
         if handle is not None:
-            self._readable.wake()
+            self._readable.end()
             handle.close()
 
     def __enter__(self) -> ChannelWatch:
