@@ -5,12 +5,12 @@ internal import Glibc
 /// code is not instrumented, and would report every contended lock as a race. Only in builds with
 /// `-Xswiftc -DTHREAD_SANITIZER`, where it takes the place of `Synchronization.Mutex` in this module.
 // @unchecked: the value is touched under the lock alone.
-final class Mutex<Value>: @unchecked Sendable {
+final class Mutex<Value: ~Copyable>: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
     // In memory of its own: an empty value would share its address with this object, whose reading is no race.
     private let value: UnsafeMutablePointer<Value>
 
-    init(_ value: Value) {
+    init(_ value: consuming sending Value) {
         self.value = .allocate(capacity: 1)
         self.value.initialize(to: value)
         lock = .allocate(capacity: 1)
