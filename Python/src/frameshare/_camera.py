@@ -79,10 +79,11 @@ class CameraPool:
     def copy(self, slot: int, name: str, target: Image, used: int | None) -> None:
         """Copies the image in a slot to another that lies as it does."""
         sources = self._mapped(name, slot)
-        for index, plane in enumerate(target.layout):
-            size = plane.size if used is None else min(used, plane.size)
-            source = sources[plane.buffer][plane.offset : plane.offset + size]
-            np.copyto(target.plane_bytes(index)[:size], source)
+        (stream,) = (stream for stream in self.streams if stream.name == name)
+        # Where the camera has them: the target's own slots may lie further on in one descriptor.
+        for index, (offset, _, size, buffer) in enumerate(stream.planes):
+            size = size if used is None else min(used, size)
+            np.copyto(target.plane_bytes(index)[:size], sources[buffer][offset : offset + size])
 
     def _mapped(self, name: str, slot: int) -> list[npt.NDArray[np.uint8]]:
         """An image's memories, mapped once."""
