@@ -10,7 +10,12 @@ final class Mutex<Value: ~Copyable>: @unchecked Sendable {
     // In memory of its own: an empty value would share its address with this object, whose reading is no race.
     private let value: UnsafeMutablePointer<Value>
 
-    init(_ value: consuming sending Value) {
+    /// Where tests see both locks, the compiler takes this for the more fitting one.
+    convenience init(_ value: Value) where Value: Copyable { self.init(holding: value) }
+
+    convenience init(_ value: consuming sending Value) { self.init(holding: value) }
+
+    private init(holding value: consuming Value) {
         self.value = .allocate(capacity: 1)
         self.value.initialize(to: value)
         lock = .allocate(capacity: 1)
