@@ -77,7 +77,10 @@ extension FaultTests {
             )
             let good = try await folder.subscriber("policy=every-frame", "budget=6")
             let calls = try await sweep("subscribe", in: folder)
-            for call in ["connect", "recvmsg", "mmap", "fcntl", "fstat", "futex_wait", "inotify_add_watch", "lstat", "poll", "pwrite"] {
+            for call in [
+                "connect", "recvmsg", "mmap", "fcntl", "fstat", "futex_wait", "inotify_add_watch", "lstat", "poll",
+                "pwrite",
+            ] {
                 #expect(calls[call, default: 0] > 0, "\(call) is not among them")
             }
             let last = try await publisher.ask("pause", "paused")["last"]
