@@ -133,6 +133,7 @@ bench: ## FrameShare beside bare C, iceoryx, PipeWire, GStreamer, ZeroMQ and Pyt
 	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product call-bench
 	@cp -f .build-bench/release/call-bench .build-bench/contestants/
 	@Benchmarks/compare-calls .build-bench/contestants $(ROUNDS)
+	@Benchmarks/compare-remote $(ROUNDS)
 	$(SWIFT) build -c release --static-swift-stdlib --package-path Benchmarks --scratch-path .build-bench --product copy-bench
 	@.build-bench/release/copy-bench $(ROUNDS)
 

@@ -19,6 +19,7 @@ from stand_in import LORES, MAIN, Camera
 
 import frameshare
 from frameshare.remote import Picamera2Proxy, Pool, Process, RemoteRequest, RemoteTraceback
+from frameshare.remote.at_work import AtWork
 
 
 def sent(pool, camera, **kwargs):
@@ -623,6 +624,71 @@ def test_the_memory_of_a_result_that_never_came_is_let_go(flag) -> None:
         assert sent(pool, camera, path=None).result(PATIENCE) == 3
         until(lambda: not memory())
         all_back(camera)
+
+
+def test_a_callback_that_wants_what_the_waiting_thread_holds_is_run_by_another(tmp_path) -> None:
+    camera, held, ran = Camera(), threading.Lock(), threading.Event()
+
+    def callback(future):
+        with held:
+            ran.set()
+
+    with Process(jobs.wait_for, camera) as process:
+        sent(process, camera).result(PATIENCE)
+        for number in range(10):
+            flag = tmp_path / str(number)
+            with held:
+                first, second = sent(process, camera, path=str(flag)), sent(process, camera)
+                first.add_done_callback(callback)
+                flag.touch()
+                second.result(PATIENCE)
+            assert ran.wait(PATIENCE)
+            ran.clear()
+        all_back(camera)
+
+
+def test_several_threads_wait_for_their_results_at_once() -> None:
+    camera, wrong = Camera(buffer_count=8), []
+
+    def wait(pool):
+        for _ in range(50):
+            with lock:
+                request = camera.capture()
+                expected = None if request is None else camera.sequence % 256
+                future = None if request is None else pool.send(request)
+                if request is not None:
+                    request.release()
+            if future is not None and future.result(PATIENCE) != expected:
+                wrong.append(expected)
+
+    lock = threading.Lock()
+    with Pool(jobs.value, 2, camera) as pool:
+        threads = [threading.Thread(target=wait, args=(pool,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        all_back(camera, 8)
+    assert not wrong
+
+
+def test_a_line_of_what_workers_are_at_is_taken_again_after_its_worker_has_ended() -> None:
+    at_work = AtWork()
+    lines = len(at_work._words) // 4
+
+    def work(number):
+        if (pid := os.fork()) == 0:
+            at_work.take_line()
+            at_work.begin(number)
+            os._exit(0)
+        assert os.waitpid(pid, 0) == (pid, 0)
+        return pid
+
+    # One after the other: once each line was taken, the first one's is free.
+    pids = [work(number) for number in range(1, lines + 2)]
+    seen = {(pid, frame) for pid, frame, _ in at_work}
+    assert seen == {(pid, number) for number, pid in enumerate(pids[1:], start=2)}
+    at_work.close()
 
 
 def test_a_worker_that_does_not_begin_is_replaced_and_its_frames_go_to_others() -> None:

@@ -41,7 +41,7 @@ int add_slots(PyObject *module);
 int add_publishers(PyObject *module);
 int add_waiting(PyObject *module);
 extern PyMethodDef argument_functions[], format_functions[], group_functions[], monitor_functions[], control_functions[],
-    channel_functions[], stage_functions[];
+    channel_functions[], stage_functions[], waiting_functions[];
 
 /* ------------------------------------------------------------------------------------------------ errors.c */
 

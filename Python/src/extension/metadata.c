@@ -95,6 +95,41 @@ static int set_encoded(frameshare_metadata *writer, const char *key, PyObject *v
     return result;
 }
 
+/* Of more numbers than these the array is made by Python's own module. */
+enum { MOST_NUMBERS = 64 };
+
+/* Exact floats, or exact whole numbers, as one array; false for all else, which is another's to write. */
+static bool set_numbers(frameshare_metadata *writer, const char *key, PyObject *values, int *result) {
+    union {
+        double numbers[MOST_NUMBERS];
+        int64_t long_wholes[MOST_NUMBERS];
+        int32_t wholes[MOST_NUMBERS];
+    } array;
+    bool is_tuple = PyTuple_CheckExact(values), is_short = true;
+    Py_ssize_t count = is_tuple ? PyTuple_Size(values) : PyList_Size(values);
+    if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || count < 1 || count > MOST_NUMBERS) return false;
+    bool are_floats = PyFloat_CheckExact(is_tuple ? PyTuple_GetItem(values, 0) : PyList_GetItem(values, 0));
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *value = is_tuple ? PyTuple_GetItem(values, i) : PyList_GetItem(values, i);
+        if (are_floats) {
+            if (!PyFloat_CheckExact(value)) return false;
+            array.numbers[i] = PyFloat_AsDouble(value);
+            continue;
+        }
+        int overflow;
+        if (!PyLong_CheckExact(value)) return false;
+        array.long_wholes[i] = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (overflow != 0) return false;
+        is_short = is_short && array.long_wholes[i] >= INT32_MIN && array.long_wholes[i] <= INT32_MAX;
+    }
+    unsigned type = are_floats ? FRAMESHARE_TYPE_DOUBLE : is_short ? FRAMESHARE_TYPE_INT32 : FRAMESHARE_TYPE_INT64;
+    size_t size = !are_floats && is_short ? sizeof array.wholes[0] : sizeof array.long_wholes[0];
+    /* From the first on: each goes where an earlier one was. */
+    for (Py_ssize_t i = 0; size == sizeof array.wholes[0] && i < count; i++) array.wholes[i] = (int32_t)array.long_wholes[i];
+    *result = frameshare_metadata_set(writer, key, type | FRAMESHARE_TYPE_ARRAY, &array, size * (size_t)count);
+    return true;
+}
+
 static int set_value(frameshare_metadata *writer, const char *key, PyObject *value) {
     if (PyBool_Check(value)) return frameshare_metadata_set_bool(writer, key, value == Py_True);
     if (PyLong_CheckExact(value)) {
@@ -113,6 +148,9 @@ static int set_value(frameshare_metadata *writer, const char *key, PyObject *val
         PyErr_Clear();
     } else if (PyBytes_CheckExact(value)) {
         return frameshare_metadata_set(writer, key, FRAMESHARE_TYPE_BYTES, PyBytes_AsString(value), (size_t)PyBytes_Size(value));
+    } else if (PyTuple_CheckExact(value) || PyList_CheckExact(value)) {
+        int result;
+        if (set_numbers(writer, key, value, &result)) return result;
     }
     return set_encoded(writer, key, value);
 }

@@ -35,7 +35,7 @@ static int execute(PyObject *module) {
         return -1;
     }
     PyMethodDef *const functions[] = { argument_functions, format_functions, group_functions, monitor_functions,
-                                       control_functions, channel_functions, stage_functions };
+                                       control_functions, channel_functions, stage_functions, waiting_functions };
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         if (PyModule_AddFunctions(module, functions[i]) < 0) return -1;
     }

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +50,65 @@ int wait_for(Waiting call, void *context, int64_t nanoseconds) {
     Py_END_ALLOW_THREADS
     return result;
 }
+
+/* ------------------------------------------------------------------------------------------------ descriptors */
+
+/* Calls of a frame's way that never wait. They keep Python's lock, which Python's own give up: another thread would take it. */
+
+static PyObject *inode(PyObject *module, PyObject *number) {
+    (void)module;
+    int64_t fd;
+    struct stat status;
+    if (!signed_of("a descriptor", number, INT32_MIN, INT32_MAX, &fd)) return NULL;
+    if (fstat((int)fd, &status) != 0) return PyErr_SetFromErrno(PyExc_OSError);
+    return Py_BuildValue("KK", (unsigned long long)status.st_dev, (unsigned long long)status.st_ino);
+}
+
+static PyObject *epoll_modify(PyObject *module, PyObject *arguments) {
+    (void)module;
+    int epoll, fd;
+    unsigned events;
+    if (!PyArg_ParseTuple(arguments, "iiI:epoll_modify", &epoll, &fd, &events)) return NULL;
+    struct epoll_event event = { .events = events, .data.fd = fd };
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+static PyObject *eventfd_clear(PyObject *module, PyObject *number) {
+    (void)module;
+    int64_t fd;
+    uint64_t count;
+    if (!signed_of("a descriptor", number, INT32_MIN, INT32_MAX, &fd)) return NULL;
+    bool is_set = read((int)fd, &count, sizeof count) == sizeof count;
+    if (!is_set && errno != EAGAIN && errno != EINTR) return PyErr_SetFromErrno(PyExc_OSError);
+    return PyBool_FromLong(is_set);
+}
+
+static PyObject *timer_open(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    return fd < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromLong(fd);
+}
+
+static PyObject *timer_set(PyObject *module, PyObject *arguments) {
+    (void)module;
+    int fd;
+    long long nanoseconds;
+    if (!PyArg_ParseTuple(arguments, "iL:timer_set", &fd, &nanoseconds)) return NULL;
+    struct itimerspec when = { .it_value = { .tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000 } };
+    if (timerfd_settime(fd, 0, &when, NULL) != 0) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_NONE;
+}
+
+PyMethodDef waiting_functions[] = {
+    { "inode", inode, METH_O, "inode(fd): the numbers of device and file, which say what an open file is" },
+    { "epoll_modify", epoll_modify, METH_VARARGS, "epoll_modify(epoll, fd, events)" },
+    { "eventfd_clear", eventfd_clear, METH_O, "eventfd_clear(fd): whether one that does not block was set" },
+    { "timer_open", timer_open, METH_NOARGS, "timer_open(): a descriptor that is readable once its time has come" },
+    { "timer_set", timer_set, METH_VARARGS, "timer_set(fd, nanoseconds): from now on, once; 0: never" },
+    { NULL, NULL, 0, NULL },
+};
 
 /* In a forked process the thread that forked is the main one, whichever it was. */
 static void after_fork_in_child(void) { main_thread = PyThread_get_thread_ident(); }

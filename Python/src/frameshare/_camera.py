@@ -18,7 +18,7 @@ from .metadata import Encoded, Rectangle, Size, encode
 from .streams import Stream
 
 #: Controls that libcamera defines as rectangles, which picamera2 gives as plain tuples.
-_RECTANGLES = frozenset({"ScalerCrop", "ScalerCrops", "AfWindows", "ScalerCropMaximum"})
+RECTANGLES = frozenset({"ScalerCrop", "ScalerCrops", "AfWindows", "ScalerCropMaximum"})
 
 #: The most bytes that the name of a value of metadata has.
 LONGEST_KEY = 255
@@ -207,7 +207,7 @@ def _control(name: str, minimum: Any, maximum: Any, standard: Any) -> Control:
     known = [limit for limit in (minimum, maximum, standard) if limit is not None]
     if minimum == maximum:  # as libcamera says where it does not know
         minimum = maximum = None
-    if name in _RECTANGLES:
+    if name in RECTANGLES:
         return Control(name, "rectangle", _rectangle(minimum), _rectangle(maximum), _rectangle(standard))
     for kind, types in (("boolean", bool), ("integer", int), ("number", (int, float)), ("text", str)):
         if known and all(isinstance(limit, types) for limit in known):
@@ -261,7 +261,7 @@ def typed_metadata(values: dict[str, Any], left_out: list[str] | None = None) ->
 
 
 def _value(key: str, value: Any) -> Any:
-    if key in _RECTANGLES and isinstance(value, (tuple, list)):
+    if key in RECTANGLES and isinstance(value, (tuple, list)):
         if value and isinstance(value[0], (tuple, list)):
             return [Rectangle(*item) for item in value]
         return Rectangle(*value)

@@ -41,6 +41,31 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
         thread.join(SLICE)
 
 
+class Uninterrupted:
+    """A block that Ctrl-C comes after, so that it begins and ends as a whole: in the main thread, where Python raises it. In other
+    threads it does nothing. Processes are not to be started in it (`interrupts_held`)."""
+
+    __slots__ = ("_came", "_handler")
+
+    def __enter__(self) -> None:
+        self._handler: Any = None
+        if threading.get_ident() != threading.main_thread().ident:
+            return
+        handler = _signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            self._came: list[Any] = []
+            came = self._came
+            self._handler = handler
+            _signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+
+    def __exit__(self, *_: object) -> None:
+        handler = self._handler
+        if handler is not None:
+            _signal.signal(signal.SIGINT, handler)
+            if self._came:
+                handler(signal.SIGINT, self._came[0])
+
+
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
     """Ctrl-C comes after the block, which so begins and ends as a whole; and never to processes that are started in it."""

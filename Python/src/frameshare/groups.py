@@ -116,7 +116,7 @@ class Pending:
         self._handle = handle
         #: The frame's number.
         self.frame = _native.pending_frame(handle)
-        self._readable = Readable(clear=True)
+        self._readable: Readable | None = None
 
     def result(self, timeout: float | None = None) -> Answer:
         """The answer; waits for it. Raises why there is none; ``TimedOut`` leaves the request open."""
@@ -149,6 +149,7 @@ class Pending:
                 try:
                     return take(0)
                 except errors.TimedOut:
+                    self._readable = self._readable or Readable(clear=True)
                     await self._readable.wait(self.fileno())
         except BaseException as error:
             if not isinstance(error, errors.FrameShareError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import weakref
 from contextlib import ExitStack
@@ -11,9 +10,10 @@ from typing import Any, Sequence
 import numpy as np
 
 from .. import errors
-from .._camera import CameraPool, camera_pool, is_key, pool_of_requests, typed_metadata
-from ..groups import Pending
-from ..metadata import entry_size
+from .._camera import RECTANGLES, CameraPool, camera_pool, is_key, pool_of_requests, typed_metadata
+from .._native import inode
+from ..groups import Pending, Results, ask_options
+from ..metadata import Rectangle, entry_size
 from ..publisher import Publisher
 from .arena import Arena
 from .carrying import unpicklable
@@ -130,15 +130,19 @@ class CameraChannel:
     def ask(self, slot: int, job: Job) -> Pending:
         """Gives a request to one of the workers. How long they may take is the dispatcher's to watch."""
         timestamp = job.metadata.get("SensorTimestamp")
-        return self.publisher.ask_slot(
+        return self.publisher._ask_slot(
             slot,
             GROUP,
-            deadline=None,
+            _NO_DEADLINE,
             metadata=job.metadata,
             timestamp=timestamp if isinstance(timestamp, int) else None,
             clock="boottime",
             sequence=getattr(job.request.request, "sequence", None),
         )
+
+    def results(self) -> Results:
+        """What becomes of the requests, as it comes."""
+        return self.publisher.results(GROUP, capacity=1 << 20, deadline=None)
 
     def close(self) -> None:
         self.publisher.close()
@@ -151,7 +155,7 @@ def buffer_of(request: Any) -> tuple[int, int]:
     """What a request's buffer is: its inode, which is nobody else's while somebody holds it. Descriptors' numbers are used
     again."""
     stream = next(stream for stream in request.stream_map.values() if stream is not None)
-    return _inode(request.request.buffers[stream].planes[0].fd)
+    return inode(request.request.buffers[stream].planes[0].fd)
 
 
 def was_given_away(request: Any) -> bool:
@@ -166,16 +170,61 @@ def was_given_away(request: Any) -> bool:
 
 def _slots(pool: CameraPool) -> dict[tuple[int, int], int]:
     each = len(pool.buffers) // pool.count
-    return {_inode(pool.buffers[slot * each][0]): slot for slot in range(pool.count)}
+    return {inode(pool.buffers[slot * each][0]): slot for slot in range(pool.count)}
 
 
-def _inode(fd: int) -> tuple[int, int]:
-    status = os.fstat(fd)
-    return status.st_dev, status.st_ino
+_NO_DEADLINE = ask_options(None)
+# Of so many numbers or characters at most, and so many of them, metadata have room in a frame.
+_SHORT, _FEW = 64, 64
+_BEYOND = 1 << 63
+#: Names that metadata can have.
+_keys: set[str] = set()
 
 
 def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Metadata that go with a frame, and those that are too large for that."""
+    if len(values) > _FEW:
+        return _divided_by_size(values)
+    plain: dict[str, Any] = {}
+    other: dict[str, Any] = {}
+    for key, value in values.items():
+        kind = type(value)
+        if key not in _keys and not _is_known(key):
+            other[key] = value
+        elif kind is float or kind is bool or (kind is int and -_BEYOND <= value < _BEYOND):
+            plain[key] = value
+        elif kind is tuple and 0 < len(value) <= _SHORT and _are_numbers(value):
+            if key not in RECTANGLES:
+                plain[key] = value  # the extension writes it
+            elif len(value) == 4 and type(value[0]) is int and 0 <= min(value) and max(value) < 1 << 31:
+                plain[key] = Rectangle(*value)
+            else:
+                other[key] = value
+        elif kind is str and value.isascii() and len(value) <= _SHORT:
+            plain[key] = value
+        else:
+            other[key] = value
+    if not other:
+        return plain, other
+    typed, large = _divided_by_size(other)
+    return plain | typed, large
+
+
+def _is_known(key: str) -> bool:
+    if is_key(key):
+        if len(_keys) > 1000:
+            _keys.clear()  # a program makes them up
+        _keys.add(key)
+    return key in _keys
+
+
+def _are_numbers(values: tuple[Any, ...]) -> bool:
+    kinds = set(map(type, values))
+    return kinds == {float} or (kinds == {int} and -_BEYOND <= min(values) and max(values) < _BEYOND)
+
+
+def _divided_by_size(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same for values of any kind and size."""
     small = {key: value for key, value in values.items() if is_key(key) and not is_large(value)}
     typed = dict(typed_metadata(small))
     large, room, typed_room = {}, _LARGEST_BYTES, _TYPED

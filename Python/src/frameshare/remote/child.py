@@ -20,6 +20,7 @@ from .. import errors
 from ..frames import Frame
 from ..subscriber import Subscriber
 from .arena import Arena
+from .at_work import AtWork
 from .carrying import Carried, explained
 from .request import ARGUMENTS, RemoteRequest
 from .writable import PrivateImages
@@ -63,6 +64,7 @@ class Arguments:
     #: What picamera2's helpers want to know of the camera.
     camera: dict[str, Any]
     arena: Arena
+    at_work: AtWork
 
 
 def main(parent: socket.socket, arguments: Arguments) -> None:
@@ -151,6 +153,7 @@ class Taker:
         self._arguments, self._parent = arguments, parent
         self._images = PrivateImages()
         self._current: RemoteRequest | None = None
+        arguments.at_work.take_line()
         before = _sockets()
         self._subscriber = _member(arguments.directory)
         _leave_to_this_process(_sockets() - before)
@@ -166,10 +169,8 @@ class Taker:
             return None
         if frame is None:
             return None
-        assert frame.request is not None  # every member's frame has one
         # From now on the frame is nobody else's to work on, and its time counts.
-        with contextlib.suppress(*_ENDS):
-            frame.request.progress({"pid": os.getpid()})
+        self._arguments.at_work.begin(frame.number)
         self._current = RemoteRequest(frame, self._arguments.camera, self._arguments.arena, self._images)
         return self._current
 
@@ -229,7 +230,8 @@ def _member(directory: str) -> Subscriber | None:
     attempts = 3
     while True:
         try:
-            return Subscriber(CHANNEL, group=GROUP, policy="queue:1", budget=2, directory=directory, name="worker")
+            # One frame to work on and one that waits. For a moment both wait.
+            return Subscriber(CHANNEL, group=GROUP, policy="queue:2", budget=3, directory=directory, name="worker")
         except _ENDS:
             return None
         except errors.Refused:

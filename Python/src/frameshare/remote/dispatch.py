@@ -18,7 +18,10 @@ from typing import Any, Callable
 
 from .. import errors
 from .._arguments import LONGEST, bounded, number, whole
-from .._waiting import Condition, interrupts_held, join
+from .._native import epoll_modify, eventfd_clear, timer_open, timer_set
+from .._waiting import Condition, Uninterrupted, interrupts_held, join
+from ..groups import Result
+from .at_work import AtWork
 from .camera_channel import CameraChannel, was_given_away
 from .carrying import Carried
 from .child import ELSEWHERE, Arguments, Parent
@@ -29,6 +32,8 @@ _log = logging.getLogger("frameshare")
 
 # How often the camera's buffers are looked after when nothing happens.
 _TICK = 0.02
+# How long, in ns, a thread that has sent something may take to wait for the answer, if it did so before.
+_GRACE_TO_LISTEN = 300_000
 # How long, in seconds, workers may take to start before those that wait for them give up; or the timeout, if it is longer.
 _START = 120.0
 # How long what is being worked on, and callbacks, may take, in seconds, once the program was interrupted.
@@ -38,7 +43,8 @@ _GRACE = 5.0
 class Dispatcher:
     """Publishes requests to a group of workers, and completes their Futures.
 
-    One thread listens to everything. `_lock` guards all but what is told to Futures, whose callbacks may send again.
+    One thread listens to everything. While another one waits for a Future, that one listens to the answers: an answer then
+    wakes no other thread on its way. `_lock` guards all but what is told to Futures, whose callbacks may send again.
     """
 
     def __init__(
@@ -60,10 +66,15 @@ class Dispatcher:
         self._timeout, self._limit, self._pid = timeout, limit, os.getpid()
         self._idle = self._lock = Condition()
         self._backlog: deque[Job] = deque()
-        self._flying: dict[int, Job] = {}  # by the descriptor that tells of news
+        self._flying: dict[int, Job] = {}  # by the number of its frame
         self._out: dict[int, Job] = {}  # by the slot that is out
         self._retired: list[Job] = []  # out of slots of earlier generations
         self._told: deque[tuple[RequestFuture, Any, BaseException | None]] = deque()
+        # What stands for the thread that listens to the answers in this one's place.
+        self._listener: object | None = None
+        self._hears_answers = True
+        # Whether the threads that send also wait for the answers. Then others are silent for a moment after something was sent.
+        self._is_awaited = self._timer_runs = False
         self._closing = self._closed = False
         self._last_sign = time.monotonic()
         # When something was sent last, and whether the thread may sleep for long: then it is to be woken.
@@ -88,13 +99,25 @@ class Dispatcher:
             made.callback(self.channel.close)
             self._epoll = select.epoll()
             made.callback(self._epoll.close)
+            self._timer = timer_open()
+            made.callback(os.close, self._timer)
+            self._epoll.register(self._timer, select.EPOLLIN)
+            self._epoll_fd = self._epoll.fileno()
+            self._results = self.channel.results()
+            made.callback(self._results.close)
+            self._answered = self._results.fileno()
+            self._epoll.register(self._answered, select.EPOLLIN)
+            self._poll = select.poll()
+            self._poll.register(self._answered, select.POLLIN)
             self._wake, self._waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
             made.callback(os.close, self._wake)
             made.callback(os.close, self._waker)
             self._epoll.register(self._wake, select.EPOLLIN)
             self._parent = Parent()
             made.callback(self._parent.close)
-            arguments = Arguments(self.channel.directory, self._parent, work, camera, self.channel.arena)
+            self._at_work = AtWork(count)
+            made.callback(self._at_work.close)
+            arguments = Arguments(self.channel.directory, self._parent, work, camera, self.channel.arena, self._at_work)
             self.workers = Workers(count, arguments, self._epoll, restart=restart)
             made.callback(self.workers.join)
             self.workers.start()
@@ -108,7 +131,7 @@ class Dispatcher:
 
     def send(self, request: Any, kwargs: dict[str, Any]) -> Future[Any]:
         # In the middle Ctrl-C would leave a request that is kept and goes nowhere.
-        with interrupts_held(), self._lock:
+        with Uninterrupted(), self._lock:
             if self._closing:
                 raise RuntimeError("this pool was closed")
             if self.workers.broken is not None:
@@ -131,20 +154,28 @@ class Dispatcher:
                     "the camera was stopped and started since this request was captured: its buffer was the camera's again, "
                     "and another frame may be in it; send a request before stop(), or capture one anew"
                 )
-            job.future.add_done_callback(lambda future: self._kick() if future.cancelled() else None)
+            job.future.dispatcher = self
             self._backlog.append(job)
-            self._submit()
+            # A quick worker answers before this is over: then nobody else is woken for that.
+            is_listener = self._begin_listening(job)
+            try:
+                self._submit()
+                if is_listener and self._take_answers():
+                    self._settle()
+            finally:
+                self._end_listening(job)
             self._sent, dozes = time.monotonic(), self._dozes
-        self._tell()
+        if self._told:
+            self._tell()
         if dozes:
-            self._kick()
+            self.kick()
         return job.future
 
     def _submit(self) -> None:
         """Gives workers as much as they have room for: one to work on and one that waits, each."""
-        # Of two that wait for the same worker the first would be taken back, and come after the second.
-        waiting = sum(job.begun is None for job in self._flying.values())
-        room = min(2 * self.workers.members - len(self._flying), self.workers.members - waiting)
+        if not self._backlog:
+            return
+        room = 2 * self.workers.members - len(self._flying)
         kept: deque[Job] = deque()
         while self._backlog:
             job = self._backlog.popleft()
@@ -169,6 +200,7 @@ class Dispatcher:
         if slot is not None:
             return slot
         present = self.channel.generation
+        self._look_who_began()
         if any(other.begun is None and other.generation != present for other in self._flying.values()):
             return None  # workers have yet to begin with some of the generation before: no more than two at a time
         try:
@@ -189,11 +221,10 @@ class Dispatcher:
             return
         job.generation, job.slot, job.out = self.channel.generation, slot, True
         self._out[slot] = job
-        fd = job.pending.fileno()
-        self._flying[fd] = job
-        self._epoll.register(fd, select.EPOLLIN)
+        self._flying[job.pending.frame] = job
 
-    def _kick(self) -> None:
+    def kick(self) -> None:
+        """Wakes the thread that listens to everything."""
         try:
             os.write(self._waker, b"x")
         except OSError:
@@ -222,14 +253,87 @@ class Dispatcher:
                     _log.exception("a pool's requests could not be looked after")
             self._tell()
 
+    def listen_for(self, future: RequestFuture, seconds: float) -> bool:
+        """Listens to the answers in the calling thread, until a Future is done or so many seconds have passed. False: another
+        thread does, and the Future says when it is done."""
+        mine = object()
+        try:
+            with Uninterrupted(), self._lock:
+                if self._closed or future.dispatcher is not self or threading.get_ident() == self._thread.ident:
+                    return False
+                if not self._begin_listening(mine):
+                    return False
+            # A signal ends the sleep, and Python runs its handler.
+            has_news = self._poll.poll(seconds * 1000)
+            with Uninterrupted():
+                with self._lock:
+                    self._is_awaited = True
+                    if has_news and not self._closed and self._take_answers():
+                        self._settle()
+                    self._end_listening(mine)
+                    own = self._own_news(future)
+                    are_others = bool(self._told)
+                for _, value, error in own:
+                    future.end(value, error)
+                if are_others:
+                    self.kick()
+        except errors.Released:
+            pass  # closing: the publisher has gone
+        except Exception:
+            _log.exception("a pool's answers could not be taken in")
+        finally:
+            if self._listener is mine:
+                with Uninterrupted(), self._lock:
+                    self._end_listening(mine)
+        return True
+
+    def _begin_listening(self, listener: object) -> bool:
+        if self._listener is not None:
+            return False
+        self._listener = listener
+        self._hear_answers(False)
+        return True
+
+    def _hear_answers(self, does: bool) -> None:
+        """Whether answers wake the thread that listens to everything."""
+        if self._timer_runs:
+            timer_set(self._timer, 0)
+            self._timer_runs = False
+        if does and self._is_awaited:
+            # Most likely the one that has sent waits for the answer now. If it does not, this thread hears it a little later.
+            does, self._timer_runs = False, True
+            timer_set(self._timer, _GRACE_TO_LISTEN)
+        if does != self._hears_answers and not self._closed:
+            epoll_modify(self._epoll_fd, self._answered, select.EPOLLIN if does else 0)
+            self._hears_answers = does
+
+    def _end_listening(self, listener: object) -> None:
+        if self._listener is listener:
+            self._listener = None
+            # Where there is nothing to hear, the next listener need not ask for silence.
+            self._hear_answers(bool(self._flying))
+
+    def _own_news(self, future: RequestFuture) -> list[tuple[RequestFuture, Any, BaseException | None]]:
+        """What a Future is to be told by the thread that waits for it. Callbacks are left to the thread that listens to everything:
+        they may wait for what the calling thread holds."""
+        own = [each for each in self._told if each[0] is future and not future.has_callbacks]
+        for each in own:
+            self._told.remove(each)
+        return own
+
     def _take_in(self, events: list[tuple[int, int]]) -> None:
+        # First: what is known of a worker that has ended goes with it.
+        self._look_who_began()
         for fd, _ in events:
             if fd == self._wake:
                 os.read(self._wake, 4096)
-            elif fd in self._flying:
-                self._hear(fd)
+            elif fd == self._timer and self._listener is None:
+                self._is_awaited = False
             elif self.workers.has_news(fd):
                 self._last_sign = time.monotonic()
+        if self._listener is None:
+            self._take_answers()
+            self._hear_answers(bool(self._flying or self._backlog))
         self.workers.keep_results([job.pending.frame for job in self._flying.values() if job.pending is not None])
         # Also while it closes: what was sent is worked on, whoever dies meanwhile.
         stopping = self._closing and not self._flying and not self._backlog
@@ -242,37 +346,61 @@ class Dispatcher:
             if job.future.cancelled() and job.begun is None and job.pending is not None:
                 job.pending.cancel()
         self._check_time()
+        self._settle()
+
+    def _settle(self) -> None:
+        """What follows from answers: slots that came back, room for those that wait, nothing left to wait for."""
         self._collect()
         self._submit()
         if not self._flying and not self._backlog:
             self._idle.notify_all()
 
-    def _hear(self, fd: int) -> None:
-        """Takes in what was said of a request."""
-        job = self._flying[fd]
-        assert job.pending is not None
-        os.read(fd, 8)
-        try:
-            while (reply := job.pending.progress(0)) is not None:
-                job.begun, job.pid = time.monotonic(), reply["pid"]
-                self._last_sign = job.begun
-                self._silent.pop(job.pid, None)
-                if not job.future.running() and not job.future.done():
-                    job.future.set_running_or_notify_cancel()
-            answer = job.pending.result(0)
-        except errors.TimedOut:
-            return  # that was all for now
-        except errors.FrameShareError as error:
-            self._land(fd, job)
-            # Those that wait have their time from here: that the worker has ended may be told a little later.
-            self._last_sign = time.monotonic()
-            self._failed(job, error)
-            return
-        self._land(fd, job)
+    def look_who_began(self) -> None:
+        """Lets Futures know which of them a worker is at."""
+        with Uninterrupted(), self._lock:
+            if not self._closed:
+                self._look_who_began()
+
+    def _look_who_began(self) -> None:
+        for pid, frame, moment in self._at_work:
+            job = self._flying.get(frame)
+            if job is not None and job.begun is None:
+                job.begun, job.pid = moment, pid
+                self._last_sign = max(self._last_sign, moment)
+                self._silent.pop(pid, None)
+                job.future.begin()
+
+    def _take_answers(self) -> bool:
+        """Takes in what was said of requests; False where nothing was."""
+        if not eventfd_clear(self._answered):
+            return False
+        while True:
+            try:
+                result = self._results.next(0)
+            except errors.TimedOut:
+                return True
+            if result is None:
+                raise errors.Released("the pool's channel has ended")
+            job = self._flying.get(result.frame)
+            if job is not None:
+                self._hear(job, result)
+            if not self._flying:
+                return True
+
+    def _hear(self, job: Job, result: Result) -> None:
+        """Takes in what became of a request."""
+        # Those that wait have their time from here: that a worker has ended may be told a little later.
         self._last_sign = time.monotonic()
+        if result.answer is None:
+            self._look_who_began()
+            self._land(job)
+            self._failed(job, result.error or errors.WorkError("there is no answer"))
+            return
+        self._land(job)
         try:
-            result = self.workers.result_of(answer.frame) if answer.value == ELSEWHERE else answer.value
-            good, value, *text = pickle.loads(result)
+            answer = result.answer
+            content = self.workers.result_of(answer.frame) if answer.value == ELSEWHERE else answer.value
+            good, value, *text = pickle.loads(content)
         except Exception as error:
             good, value, text = False, error, ["the worker's result can't be unpickled here"]
         if good:
@@ -281,9 +409,9 @@ class Dispatcher:
             value.__cause__ = RemoteTraceback(text[0])
             self._end(job, error=value)
 
-    def _land(self, fd: int, job: Job) -> None:
-        del self._flying[fd]
-        self._epoll.unregister(fd)
+    def _land(self, job: Job) -> None:
+        assert job.pending is not None
+        del self._flying[job.pending.frame]
         job.pending = None
 
     def _failed(self, job: Job, error: errors.FrameShareError) -> None:
@@ -421,7 +549,7 @@ class Dispatcher:
             self._closed = True  # nobody listens to what ends with the channel
         # What somebody still holds is revoked before the camera can write to it.
         self.channel.publisher.close(revoke=True)
-        self._kick()
+        self.kick()
         join(self._thread, limit)
 
     def _clear_away(self) -> None:
@@ -432,12 +560,15 @@ class Dispatcher:
         for job in [*self._out.values(), *self._retired, *self._flying.values()]:
             job.release()
         # The thread uses nothing of these any more, wherever it is: it has seen, or will see, that the pool is closed.
+        self._results.close()
         self.channel.close()
         self._parent.close()
+        self._at_work.close()
         if self._thread.is_alive():
             _log.warning("a pool was closed while a callback of its Futures blocks: its thread ends with that callback")
             return  # the thread may be about to poll these
         self._epoll.close()
+        os.close(self._timer)
         os.close(self._wake)
         os.close(self._waker)
 
@@ -451,7 +582,7 @@ class Dispatcher:
             for job in waiting:
                 job.future.cancel()  # not under the lock either: it calls callbacks
         with self._lock:
-            self._kick()
+            self.kick()
             while self._flying or self._backlog:
                 if end is not None and time.monotonic() > end:
                     return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import threading
 from typing import Any
 
+from .._native import inode
 from .._tap import Tap
 
 _log = logging.getLogger("frameshare")
@@ -57,7 +57,7 @@ class HeldBuffers:
     # What the tap asks and tells
 
     def holds(self, buffers: Any) -> bool:
-        inodes = [(status.st_dev, status.st_ino) for status in (os.fstat(b.planes[0].fd) for b in buffers.values())]
+        inodes = [inode(buffer.planes[0].fd) for buffer in buffers.values()]
         with self._lock:
             return any(inode in self._counts for inode in inodes)
 

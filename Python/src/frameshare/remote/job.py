@@ -8,12 +8,15 @@ import logging
 import time
 import weakref
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from .._waiting import SLICE, Condition
 from ..groups import Pending
 from .held import HeldBuffers
+
+if TYPE_CHECKING:
+    from .dispatch import Dispatcher
 
 _log = logging.getLogger("frameshare")
 
@@ -33,6 +36,27 @@ class RequestFuture(Future[Any]):
         # Programs spend their time here, and are interrupted here.
         self._condition = Condition()
         self._asked = False
+        #: Who knows more of it, until it is done.
+        self.dispatcher: Dispatcher | None = None
+
+    def running(self) -> bool:
+        if self.dispatcher is not None:
+            self.dispatcher.look_who_began()
+        return super().running()
+
+    def begin(self) -> None:
+        """A worker has begun with the request."""
+        if self._state == "PENDING":
+            self.set_running_or_notify_cancel()
+
+    def cancel(self) -> bool:
+        dispatcher = self.dispatcher
+        if dispatcher is not None:
+            dispatcher.look_who_began()
+        is_cancelled = super().cancel()
+        if is_cancelled and dispatcher is not None:
+            dispatcher.kick()
+        return is_cancelled
 
     def result(self, timeout: float | None = None) -> Any:
         result = None
@@ -54,8 +78,16 @@ class RequestFuture(Future[Any]):
         the wait: only the state counts."""
         end = None if timeout is None else time.monotonic() + timeout
         while not self.done() and (end is None or time.monotonic() < end):
+            left = SLICE if end is None else min(SLICE, max(0.0, end - time.monotonic()))
+            dispatcher = self.dispatcher
+            if dispatcher is not None and dispatcher.listen_for(self, left):
+                continue
             with contextlib.suppress(TimeoutError, CancelledError):
-                super().exception(SLICE if end is None else min(SLICE, max(0.0, end - time.monotonic())))
+                super().exception(left)
+
+    @property
+    def has_callbacks(self) -> bool:
+        return bool(self._done_callbacks)  # type: ignore[attr-defined]
 
     def set_exception(self, exception: BaseException | None) -> None:
         super().set_exception(exception)
@@ -63,6 +95,7 @@ class RequestFuture(Future[Any]):
 
     def end(self, value: Any, error: BaseException | None) -> None:
         """Says what became of it. Where it was cancelled, those that wait for it beside others hear of that now."""
+        self.dispatcher = None
         try:
             if error is None:
                 self.set_result(value)
