@@ -35,6 +35,8 @@ frameshare_publisher *open_publisher(const char *channel, uint32_t slots);
 frameshare_subscriber *open_subscriber(const char *channel, const struct frameshare_subscriber_options *options);
 // Publishes a frame whose bytes are all `value`, with metadata or NULL.
 void publish_value(frameshare_publisher *publisher, int value, const frameshare_metadata *metadata);
+// Waits until nobody holds a frame any more.
+void await_all_free(frameshare_publisher *publisher);
 // Runs this program again with two arguments, and returns its process.
 int start_self(const char *role, const char *argument);
 // Waits for it and returns its exit status, or 128 + signal.

@@ -200,13 +200,7 @@ void test_killed_workers(void) {
     CHECK_RESULT(outcome(publisher, 5, &options, &value), FRAMESHARE_OK);
     CHECK(value == 5);
     // Nothing is left behind of those that died.
-    struct frameshare_channel_statistics channel = frameshare_channel_statistics_init();
-    for (int i = 0; i < 6000; i++) {
-        CHECK_RESULT(frameshare_publisher_get_statistics(publisher, &channel, NULL, 0), FRAMESHARE_OK);
-        if (channel.slots_free == 6) break;
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
-    }
-    CHECK(channel.slots_free == 6);
+    await_all_free(publisher);
     struct frameshare_group_status group = frameshare_group_status_init();
     size_t count = 0;
     frameshare_monitor *monitor = NULL;

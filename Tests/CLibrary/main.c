@@ -4,6 +4,7 @@
 
 #include <spawn.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 int failures;
@@ -64,6 +65,16 @@ frameshare_subscriber *open_subscriber(const char *channel, const struct framesh
     frameshare_subscriber *subscriber = NULL;
     CHECK_RESULT(frameshare_subscriber_open(channel, options, &subscriber), FRAMESHARE_OK);
     return subscriber;
+}
+
+void await_all_free(frameshare_publisher *publisher) {
+    struct frameshare_channel_statistics channel = frameshare_channel_statistics_init();
+    for (int i = 0; i < 6000; i++) {
+        CHECK_RESULT(frameshare_publisher_get_statistics(publisher, &channel, NULL, 0), FRAMESHARE_OK);
+        if (channel.slots_free == channel.slots) return;
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    CHECK(channel.slots_free == channel.slots);
 }
 
 void publish_value(frameshare_publisher *publisher, int value, const frameshare_metadata *metadata) {
