@@ -98,10 +98,10 @@ check: ## the core alone, built and tested, in under a minute once its dependenc
 			--skip 'ExplorationTests|\.FaultTests|MisuseTests' || exit; \
 	done
 
-packages: ## Debian packages, wheel and tarball in .build-packages/dist; CHECK=yes: lintian, piuparts, twice the same bytes
+packages: ## Debian packages, wheel and tarball in .build-packages/dist; CHECK=yes: tried in clean roots, lintian, piuparts, twice the same bytes
 	@Scripts/install-packages build python packages
 	Packaging/build-packages
-	@if [ -n "$(CHECK)" ]; then Scripts/install-packages packages-check && Packaging/check-packages; fi
+	@if [ -n "$(CHECK)" ]; then Scripts/install-packages packages-check && Tests/Packages/run && Packaging/check-packages; fi
 
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about half an hour on 2 cores)
 	@Scripts/install-packages build test view docs packages
