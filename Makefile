@@ -49,7 +49,7 @@ soname := $(shell Scripts/version --soname)
 prefix = $(DESTDIR)$(PREFIX)
 installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/completions/frameshare \
 	share/zsh/site-functions/_frameshare share/fish/vendor_completions.d/frameshare.fish \
-	lib/systemd/system/frameshare@.service lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
+	lib/systemd/system/frameshare@.service lib/systemd/system/frameshare@.socket lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json \
 	include/frameshare.h $(addprefix $(LIBDIR)/,libframeshare.so $(soname) libframeshare.so.$(version) \
 	pkgconfig/frameshare.pc cmake/frameshare/frameshare-config.cmake cmake/frameshare/frameshare-config-version.cmake)
@@ -167,6 +167,7 @@ install: ## puts command, manual, completions, service and C library under PREFI
 		Packaging/make-manual $(command) > "$(prefix)/share/man/man1/frameshare.1"; \
 	else echo "make install: without the manual page: python3, which writes it, is not installed" >&2; fi
 	Packaging/generate unit "$(PREFIX)/bin" > "$(prefix)/lib/systemd/system/frameshare@.service"
+	install -m 644 Packaging/frameshare@.socket "$(prefix)/lib/systemd/system/frameshare@.socket"
 	install -m 644 Packaging/frameshare.sysusers "$(prefix)/lib/sysusers.d/frameshare.conf"
 	install -m 644 Packaging/channel.conf "$(prefix)/share/doc/frameshare/channel.conf"
 	Packaging/generate profile publisher > "$(prefix)/share/frameshare/seccomp-publisher.json"

@@ -51,6 +51,7 @@ func subscriberOptions(_ given: frameshare_subscriber_options) throws(Failure) -
     options.pollable = given.pollable != 0
     options.directory = channelDirectory(given.directory)
     options.group = optionalText(given.group)
+    options.startupFrames = given.startup_frames != 0
     if given.connect_timeout != 0 { options.connectTimeout = duration(given.connect_timeout) ?? .seconds(1 << 30) }
     if given.wait_for_channel != 0 {
         options.waitForChannel = duration(given.wait_for_channel) ?? .seconds(1 << 30)
@@ -98,9 +99,15 @@ private func next(
         do throws(ChannelError) {
             frame = try subscriber.nextBlocking(after: moment, timeout: duration(timeout))
         } catch {
-            // Why, if it is the caller's own doing.
+            // Why, if it is the caller's own doing, or the source's.
             if error == .timedOut, fs_signal_came() == 0, let advice = subscriber.budgetAdvice {
                 throw Failure(FRAMESHARE_ERROR_TIMED_OUT, advice)
+            }
+            if error == .timedOut, fs_signal_came() == 0 {
+                let trouble = subscriber.sourceTrouble
+                if !trouble.isEmpty {
+                    throw Failure(FRAMESHARE_ERROR_TIMED_OUT, "\(error); the source gives no frames now: \(trouble)")
+                }
             }
             throw Failure(error)
         }

@@ -32,7 +32,9 @@ struct FrameShareCommand: ParsableCommand {
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
             CommandGroup(
                 name: "Share",
-                subcommands: [Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self, Control.self]
+                subcommands: [
+                    Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self, Control.self, Stop.self,
+                ]
             ),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self, View.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Record.self, SendTrigger.self, Cat.self]),

@@ -8,10 +8,10 @@ struct FrameRecorderTests {
     func recording() async throws {
         let camera = try FakeCamera()
         let recorder = FrameRecorder(try camera.subscribe(policy: .everyFrame))
-        for value in 0..<20 { try await camera.send(.filled(UInt8(value)), flags: value == 0 ? .startup : []) }
+        for value in 0..<20 { try await camera.send(.filled(UInt8(value)), flags: value == 0 ? .keyframe : []) }
         let frames = try await recorder.frames(atLeast: 20)
         #expect(frames.map { $0.bytes["main"]?.last } == (0..<20).map { UInt8($0) })
-        #expect(frames.filter { $0.flags.contains(.startup) }.count == 1)
+        #expect(frames.filter { $0.flags.contains(.keyframe) }.count == 1)
         try await camera.wait { $0.slotsFree == $0.slots }
     }
 

@@ -18,6 +18,12 @@ struct RecordedMessageTests {
         #expect(try Message(bytes: bytes[...]) == MessageTests.all[added.index])
     }
 
+    @Test("messages that version 3.2 added mean what they meant", arguments: added3_2)
+    func version3_2(added: (index: Int, digits: String)) throws {
+        let bytes = try #require(Self.bytes(added.digits))
+        #expect(try Message(bytes: bytes[...]) == MessageTests.all[added.index])
+    }
+
     @Test("a message with a part at its end that nobody knows means the same", arguments: recorded3_0.indices)
     func unknownPart(index: Int) throws {
         for minor in [0, 1, 255] as [UInt8] {
@@ -50,7 +56,7 @@ struct RecordedMessageTests {
 
     @Test("a type that a newer minor version has is told from one that nobody has")
     func newerTypes() {
-        for (minor, older) in [(0, "they"), (1, nil), (2, "we"), (255, "we")] as [(UInt8, String?)] {
+        for (minor, older) in [(0, "they"), (1, "they"), (2, nil), (3, "we"), (255, "we")] as [(UInt8, String?)] {
             var bytes = Message.wake.encoded
             (bytes[5], bytes[6]) = (minor, 200)
             do throws(Message.ReadError) {
@@ -60,7 +66,7 @@ struct RecordedMessageTests {
                 #expect(error == .unknownType(200, ProtocolVersion(major: 3, minor: minor)))
                 #expect(error.isOfNewerType == (older == "we"))
                 let comparison =
-                    older.map { "; we speaks protocol 3.1, they 3.\(minor): \($0) is older; update it" } ?? ""
+                    older.map { "; we speaks protocol 3.2, they 3.\(minor): \($0) is older; update it" } ?? ""
                 #expect(error.text(reader: "we", sender: "they") == "malformed message: unknown type 200\(comparison)")
             }
         }
@@ -93,6 +99,14 @@ struct RecordedMessageTests {
             0200000000000000000000000000000000200000000000000010000000000000
             """
         )
+    ]
+
+    /// As version 3.2 sends what it added, each with its place among all.
+    static let added3_2: [(index: Int, digits: String)] = [
+        // takes-startup
+        (recorded3_0.count + 1, "464d53520302130000000000"),
+        // trouble
+        (recorded3_0.count + 2, "464d53520302140006000000040062757379"),
     ]
 
     /// As version 3.0 sends them.

@@ -148,10 +148,11 @@ struct StreamTests {
     }
 
     @Test("what the source says of a frame arrives with it")
-    func description() throws {
+    func description() async throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
-        let subscriber = try channel.subscriber()
+        let subscriber = try channel.subscriber { $0.startupFrames = true }
+        try await eventually { publisher.startupTakers == 1 }
         let moment = FrameTimestamp(nanoseconds: 123_456_789, clock: .boottime)
         try publisher.send(1, FrameDescription(sequence: 77, timestamp: moment, flags: [.startup, .keyframe]))
         let frame = try present(subscriber.tryNext())

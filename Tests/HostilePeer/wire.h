@@ -6,7 +6,7 @@
 
 #define MAGIC 0x52534d46u
 #define VERSION 3                             // major in the low byte, minor in the high one
-#define PRESENT (VERSION | 1 << 8)
+#define PRESENT (VERSION | 2 << 8)
 #define NEWER_MINOR (VERSION | 7 << 8)
 #define HEADER_SIZE 12
 #define MAXIMUM_FDS 253

@@ -5,6 +5,7 @@ import Testing
 @Suite("The service", .timeLimit(.minutes(10)))
 struct ServiceTests {
     static let unit = "lib/systemd/system/frameshare@.service"
+    static let socket = "lib/systemd/system/frameshare@.socket"
     static let hasSystemd = CommandRun.installed("systemd-analyze") != nil
     static let whyNot: Comment = "systemd-analyze is not installed (Debian package systemd)"
 
@@ -16,7 +17,7 @@ struct ServiceTests {
                 "bin/frameshare", "share/man/man1/frameshare.1",
                 "share/bash-completion/completions/frameshare", "share/zsh/site-functions/_frameshare",
                 "share/fish/vendor_completions.d/frameshare.fish",
-                Self.unit, "lib/sysusers.d/frameshare.conf", "share/doc/frameshare/channel.conf",
+                Self.unit, Self.socket, "lib/sysusers.d/frameshare.conf", "share/doc/frameshare/channel.conf",
                 "share/frameshare/seccomp-publisher.json", "share/frameshare/seccomp-subscriber.json",
             ]
         )
@@ -27,10 +28,16 @@ struct ServiceTests {
         #expect(installation.files.isEmpty)
     }
 
-    @Test("systemd finds nothing wrong with the unit", .enabled(if: hasSystemd, whyNot))
+    @Test("systemd finds nothing wrong with the units", .enabled(if: hasSystemd, whyNot))
     func verified() throws {
         let installation = try Installation()
-        let outcome = try installation.run("systemd-analyze", "verify", "--man=no", installation.path(Self.unit))
+        let outcome = try installation.run(
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            installation.path(Self.unit),
+            installation.path(Self.socket)
+        )
         #expect(outcome.code == 0)
         #expect(outcome.errors == "" && outcome.output == "")
     }
@@ -94,7 +101,7 @@ struct ServiceTests {
         let examples = try installation.text("share/doc/frameshare/channel.conf").split(separator: "\n").compactMap {
             $0.hasPrefix("OPTIONS=") ? $0.dropFirst(8) : $0.hasPrefix("#OPTIONS=") ? $0.dropFirst(9) : nil
         }
-        #expect(examples.count == 4)
+        #expect(examples.count == 5)
         let service = try #require(
             try installation.text(Self.unit).split(separator: "\n").first {
                 $0.hasPrefix("ExecStart=")

@@ -56,7 +56,8 @@ struct fs_channel_page {
     uint64_t lost_source;                     // atomic; frames the source lost by itself
     uint64_t lost_no_slot;                    // atomic; frames lost since no slot was free
     uint64_t damaged;                         // atomic; frames published whose data is damaged
-    uint64_t pad2[3];
+    uint32_t notices;                         // atomic; bumped when subscribers were sent something to read, since 3.2
+    uint32_t pad2[5];
 };
 #define FS_SHORT_FUTEX 1u                     // a thread waits on the lanes' `release_wake` words
 #define FS_SHORT_SOCKET 2u                    // an event loop waits: send FS message `slotReleased`

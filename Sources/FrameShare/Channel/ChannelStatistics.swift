@@ -44,6 +44,15 @@ public struct ChannelStatistics: Sendable, Equatable {
     public var sourceErrors: UInt64 = 0
     /// How long `everyFrame` subscribers have made the source wait, in ns. A live source waits for nobody.
     public var stalled: UInt64 = 0
+    /// Whether the source runs now, where it does so on demand. A state that only newer publishers know counts as none.
+    public var sourceState: SourceState {
+        get { SourceState(rawValue: sourceStateNumber) ?? .alwaysOn }
+        set { sourceStateNumber = newValue.rawValue }
+    }
+    /// ``sourceState`` as it travels.
+    package var sourceStateNumber: UInt8 = 0
+    /// Whether its process was started by a subscriber, and ends when nobody is left.
+    public var isOwner = false
 
     /// A stream and the memory that it is in.
     public struct StreamStatus: Sendable, Equatable {
@@ -205,6 +214,17 @@ extension ChannelStatistics {
             about: "How long readers of every frame have made the source wait.",
             metric: .counter("source_stalled_nanoseconds"),
             note: "that readers made the source wait"
+        ),
+        .init(
+            "source_state",
+            \.sourceStateNumber,
+            about:
+                "Whether the source runs: 0 always, 1 asleep, 2 starting, 3 running, 4 lingering, 5 waiting to try again."
+        ),
+        .init(
+            "is_owner",
+            \.isOwner,
+            about: "Whether its process was started by a reader, and ends after the last one."
         ),
     ]
 }

@@ -7,9 +7,9 @@ public struct ProtocolVersion: Sendable, Hashable, Comparable, CustomStringConve
     public init(major: UInt8, minor: UInt8) { (self.major, self.minor) = (major, minor) }
 
     /// The version that this program speaks.
-    public static let current = ProtocolVersion(major: 3, minor: 1)
+    public static let current = ProtocolVersion(major: 3, minor: 2)
 
-    /// Such as "3.1".
+    /// Such as "3.2".
     public var description: String { "\(major).\(minor)" }
 
     public static func < (a: ProtocolVersion, b: ProtocolVersion) -> Bool {

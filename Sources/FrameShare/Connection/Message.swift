@@ -3,6 +3,7 @@
 //
 //   subscriber                          publisher
 //   hello  ------------------------->
+//   takesStartup ------------------->   frames of the source's start-up are wanted, too (3.2)
 //          <-------------------------   refused  (text)                             or
 //          <-------------------------   madeWay  (nothing was said yet: connect again)  or
 //          <-------------------------   welcome  (fds: channel page, the user's wake page)
@@ -10,6 +11,7 @@
 //   ready  ------------------------->
 //          <-------------------------   generation, places, buffers ...    at each reconfiguration
 //          <-------------------------   wake                       an armed event loop has something to take
+//          <-------------------------   trouble                    what is amiss with the source, or that nothing is (3.2)
 //   slotReleased ------------------->   when the channel page asks for it
 //   reply  ------------------------->   what a member of a group says of a frame (fd: a large one's bytes)
 //          <-------------------------   cancel                     a member's answer to a frame is not wanted any more
@@ -51,6 +53,10 @@ enum Message: Equatable {
     case cancel(frame: UInt64)
     case controlsQuery(number: UInt32, ControlsQuery)
     case controlsAnswer(number: UInt32, ControlsAnswer)
+    /// The subscriber wants the frames of the source's start-up, too. Since 3.2.
+    case takesStartup
+    /// What is amiss with the source, in its own words; empty: nothing any more. Since 3.2.
+    case trouble(String)
 
     enum Role: UInt8 {
         case subscriber = 0
@@ -83,7 +89,7 @@ enum Message: Equatable {
     }
 
     /// Types are numbered from 1 to this.
-    private static let lastType: UInt16 = 18
+    private static let lastType: UInt16 = 20
     private var type: UInt16 {
         switch self {
         case .hello: 1
@@ -104,6 +110,8 @@ enum Message: Equatable {
         case .controlsAnswer: 16
         case .madeWay: 17
         case .places: 18
+        case .takesStartup: 19
+        case .trouble: 20
         }
     }
 }
@@ -159,7 +167,8 @@ extension Message {
             w.put(generation)
             w.put(places)
         case .ready(let generation): w.put(generation)
-        case .slotReleased, .wake, .statisticsRequest, .goodbye, .madeWay: break
+        case .slotReleased, .wake, .statisticsRequest, .goodbye, .madeWay, .takesStartup: break
+        case .trouble(let text): w.put(text)
         case .statistics(let m): w.put(m)
         case .ended(let end):
             switch end {
@@ -353,6 +362,8 @@ extension Message {
         case 16: return .controlsAnswer(number: try r.integer(), try r.controlsAnswer())
         case 17: return .madeWay
         case 18: return .places(generation: try r.integer(), try r.places())
+        case 19: return .takesStartup
+        case 20: return .trouble(try r.text())
         default: throw WireError(text: "unknown type")
         }
     }

@@ -50,6 +50,8 @@ struct ChannelPage: @unchecked Sendable {
     var lostBySource: UnsafeMutablePointer<Atomic<UInt64>> { word64(144) }
     var lostNoFreeSlot: UnsafeMutablePointer<Atomic<UInt64>> { word64(152) }
     var damaged: UnsafeMutablePointer<Atomic<UInt64>> { word64(160) }
+    /// Bumped when subscribers were sent something that they read also while no frame comes.
+    var notices: UnsafeMutablePointer<Atomic<UInt32>> { word32(168) }
 
     /// What a reader sees; anything unknown counts as failed.
     var state: State {

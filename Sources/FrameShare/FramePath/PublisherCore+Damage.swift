@@ -1,7 +1,7 @@
 internal import PixelFormats
 internal import Synchronization
 
-// Frames that are no whole images are marked and counted, whoever publishes them.
+// Frames that are no whole images are marked and counted, whoever publishes them. Those of a start-up come this way, too.
 extension PublisherCore {
     /// Publishes a frame after a look at what it holds.
     @inline(never)
@@ -17,7 +17,8 @@ extension PublisherCore {
             description.flags.insert(.error)
         }
         if description.flags.contains(.error) { page.damaged.pointee.wrappingAdd(1, ordering: .relaxed) }
-        return try publishAsDescribed(slot, generation, metadataSize, description, asking)
+        let isStartup = description.flags.contains(.startup)
+        return try publishAsDescribed(slot, generation, metadataSize, description, asking, isStartup: isStartup)
     }
 
     /// Whether an image of the frame is shorter than its layout, or does not begin or end as its format does. Memory that
@@ -52,9 +53,9 @@ extension PublisherCore {
 }
 
 extension FrameDescription {
-    /// Whether it says that a plane is not full, or that the data is damaged.
+    /// Whether it says that a plane is not full, that the data is damaged, or that the source has just started.
     @inline(__always)
-    var mayBeDamaged: Bool { bytesUsedIsSet || flags.contains(.error) }
+    var isSpecial: Bool { bytesUsedIsSet || !flags.isDisjoint(with: [.error, .startup]) }
 }
 
 extension FramePool {

@@ -46,6 +46,31 @@ extension PublisherCore {
         }
     }
 
+    // MARK: demand
+
+    /// How many subscribers want frames.
+    var wantingCount: Int { state.withLock { $0.members.count { !$0.isLeaving } } }
+
+    /// Subscribers have come or gone.
+    func noteDemand() {
+        demandEvent.signal()
+        wakeSlotWaiters()
+    }
+
+    /// From now on a subscriber is offered the frames of a start-up, too.
+    func takeStartup(_ id: SubscriberID) {
+        state.withLock { state in
+            if let i = state.members.firstIndex(where: { $0.id == id }) { state.members[i].takesStartup = true }
+        }
+    }
+
+    /// Offers a frame of the source's start-up to those who want such frames.
+    @inline(never)
+    static func offerStartup(_ slot: Int, _ state: inout State) {
+        let members = state.members
+        state.generation.leases.publishStartup(slot) { id in members.contains { $0.id == id && $0.takesStartup } }
+    }
+
     // MARK: leaving
 
     /// A subscriber takes no more frames, but still holds some.
@@ -55,7 +80,9 @@ extension PublisherCore {
             // What it has not taken is for the others.
             groups.framesWereWithdrawn(from: &state.generation, mayHandOver: true)
             if let i = state.members.firstIndex(where: { $0.id == id }) { state.members[i].isLeaving = true }
+            state.unwantedSince = monotonicNow()
         }
+        noteDemand()
         groups.tell(self)
         slotMayBeFree()
     }
@@ -70,8 +97,10 @@ extension PublisherCore {
             for i in state.retired.indices { state.retired[i].remove(id) }
             gone = Self.collectRetired(&state)
             state.waitSet = Array(state.generation.lanes.values)
+            state.unwantedSince = monotonicNow()
         }
         if !gone.isEmpty { controlEvent.signal() }
+        noteDemand()
         groups.tell(self)
         slotMayBeFree()
     }

@@ -50,6 +50,8 @@ final class PublisherCore: Sendable {
         var lane: LaneMemory
         /// Keeps the lane's words while publishing looks at them.
         var laneMemory: SharedMemory
+        /// It wants the frames of the source's start-up, too.
+        var takesStartup = false
         /// What it had lost in the last generation that it fitted, while it waits for the next one.
         var lossesBefore: LeaseTable.Losses?
     }
@@ -70,6 +72,8 @@ final class PublisherCore: Sendable {
         /// How long the source has waited so far, in ns.
         var stalled: UInt64 = 0
         var ended = false
+        /// When the last subscriber left, or the channel began, in ns.
+        var unwantedSince = monotonicNow()
         /// Subscribers to be told why and hung up on, by the control thread.
         var disconnects: [(id: SubscriberID, peer: any SubscriberPeer, reason: String)] = []
         /// Since when each lease has been seen, in ns; kept only where leases have a limit.
@@ -109,6 +113,8 @@ final class PublisherCore: Sendable {
     let freeSlotEvent: EventSignal
     /// Wakes the control thread.
     let controlEvent: EventSignal
+    /// Readable when a subscriber has come or gone: for sources that run on demand.
+    let demandEvent: EventSignal
     /// A futex word of this process: bumped when a thread that waits for a slot must look again.
     let attention: SharedMemory
     /// Whose memory the control thread unmaps.
@@ -154,6 +160,7 @@ final class PublisherCore: Sendable {
         pools.add(generation.memory)
         freeSlotEvent = try EventSignal()
         controlEvent = try EventSignal()
+        demandEvent = try EventSignal()
     }
 
     private static func check(metadataCapacity: Int) throws(ChannelError) {
@@ -196,7 +203,7 @@ final class PublisherCore: Sendable {
         _ description: FrameDescription,
         asking: (any FrameQuestion)? = nil
     ) throws(ChannelError) -> UInt64 {
-        if description.mayBeDamaged || holdsCompressed.load(ordering: .relaxed) {
+        if description.isSpecial || holdsCompressed.load(ordering: .relaxed) {
             return try publishLookingForDamage(slot, generation, metadataSize, description, asking)
         }
         return try publishAsDescribed(slot, generation, metadataSize, description, asking)
@@ -209,10 +216,11 @@ final class PublisherCore: Sendable {
         _ generation: UInt32?,
         _ metadataSize: Int,
         _ description: FrameDescription,
-        _ asking: (any FrameQuestion)?
+        _ asking: (any FrameQuestion)?,
+        isStartup: Bool = false
     ) throws(ChannelError) -> UInt64 {
         if makesCopies { return try publishMakingCopies(slot, generation, metadataSize, description, asking) }
-        return try offer(slot, generation, metadataSize, description, asking)
+        return try offer(slot, generation, metadataSize, description, asking, isStartup: isStartup)
     }
 
     @inline(never)
@@ -226,7 +234,8 @@ final class PublisherCore: Sendable {
         var outcome = Result<UInt64, ChannelError>.failure(.closed)
         copying.withLock { _ in
             do throws(ChannelError) {
-                let number = try offer(slot, generation, metadataSize, description, asking)
+                let isStartup = description.flags.contains(.startup)
+                let number = try offer(slot, generation, metadataSize, description, asking, isStartup: isStartup)
                 makeCopy(number, asking)
                 outcome = .success(number)
             } catch {
@@ -243,7 +252,8 @@ final class PublisherCore: Sendable {
         _ generation: UInt32?,
         _ metadataSize: Int,
         _ description: FrameDescription,
-        _ asking: (any FrameQuestion)?
+        _ asking: (any FrameQuestion)?,
+        isStartup: Bool = false
     ) throws(ChannelError) -> UInt64 {
         let now = monotonicNow()
         var news = News()
@@ -261,7 +271,11 @@ final class PublisherCore: Sendable {
                 news.forControl = state.retired.contains { $0.leases.hasViolation }
             }
             if !state.gone.isEmpty { news.forControl = true }
-            state.generation.leases.publish(slot)
+            if isStartup {
+                Self.offerStartup(slot, &state)
+            } else {
+                state.generation.leases.publish(slot)
+            }
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
             page.published.pointee.store(number, ordering: .releasing)

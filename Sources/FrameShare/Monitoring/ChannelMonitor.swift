@@ -55,6 +55,9 @@ public final class ChannelMonitor: Sendable {
         }
     }
 
+    /// The process that listens at the channel's socket, as the kernel says.
+    package var listener: (pid: Int32, uid: UInt32)? { socket.peer() }
+
     /// The next message, which may take until `deadline`.
     /// - Parameter isWelcome: it is the first one, and of a type that this program knows
     private static func answer(

@@ -122,6 +122,8 @@ extension ChannelHost {
             core.detach(id)
             throw error
         }
+        tellTrouble(to: socket, version: version)
+        core.noteDemand()
         return id
     }
 

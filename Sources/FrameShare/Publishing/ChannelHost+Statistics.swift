@@ -49,6 +49,8 @@ extension ChannelHost {
             statistics.groups = groups.status
             statistics.sourceTrouble = health.trouble
             statistics.sourceErrors = health.errors
+            statistics.sourceState = health.state
+            statistics.isOwner = options.isOwner
             return statistics
         }
     }

@@ -16,7 +16,7 @@ final class ChannelHost: Sendable {
     /// Serialises joining and reconfiguring, which make system calls. Taken before the locks of the core.
     let control = Mutex<Void>(())
     /// What the source tells of itself, for monitors.
-    let sourceHealth = Mutex((trouble: "", errors: UInt64(0)))
+    let sourceHealth = Mutex(SourceHealth())
 
     var channel: String { core.channel }
 
@@ -66,6 +66,7 @@ final class ChannelHost: Sendable {
         for page in pages { core.wake(page.word) }
         core.wakeSlotWaiters()
         core.freeSlotEvent.signal()
+        core.demandEvent.signal()
         return true
     }
 

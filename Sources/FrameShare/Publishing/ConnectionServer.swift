@@ -17,6 +17,9 @@ final class ConnectionServer: Sendable {
     private let epoll: OwnedDescriptor
     private let stopping = Atomic<Bool>(false)
     private let finished: EventSignal
+    /// A request to end if nobody needs the channel, and the answer.
+    private let retirement = Mutex<Retirement>(.none)
+    private let decided: EventSignal
     /// The thread of ``run()``, as a number; 0 before it runs.
     private let thread = Atomic<UInt>(0)
 
@@ -37,6 +40,7 @@ final class ConnectionServer: Sendable {
         guard number >= 0 else { throw .failed("epoll_create1", errno: -number) }
         epoll = OwnedDescriptor(owning: number)
         finished = try EventSignal()
+        decided = try EventSignal()
         for descriptor in [listening.number, host.core.controlEvent.number] {
             let result = fs_epoll_add(epoll.number, descriptor, FS_EPOLLIN, UInt64(descriptor))
             guard result == 0 else { throw .system(call: "epoll_ctl", Errno(rawValue: -result)) }
@@ -52,6 +56,38 @@ final class ConnectionServer: Sendable {
         if thread.load(ordering: .acquiring) == UInt(pthread_self()) { return }
         var entry = pollfd(fd: finished.number, events: Int16(POLLIN), revents: 0)
         while poll(&entry, 1, -1) < 0 && errno == EINTR {}
+    }
+
+    private enum Retirement {
+        case none
+        case asked
+        case refused
+    }
+
+    /// Ends the channel as ``stop()`` does, if no subscriber is there, and no connection that may become one.
+    /// - Returns: whether it has ended
+    func stopIfUnused() -> Bool {
+        retirement.withLock { $0 = .asked }
+        core.controlEvent.signal()
+        var entries = [decided.number, finished.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        while poll(&entries, 2, -1) < 0 && errno == EINTR {}
+        var count: UInt64 = 0
+        if entries[0].revents != 0 { _ = read(decided.number, &count, 8) }
+        return entries[1].revents != 0
+    }
+
+    /// On the control thread: answers ``stopIfUnused()``. What connects from now on is not accepted before the answer.
+    private func retire(_ connections: inout [Int32: Connection], _ spare: inout Int32, _ buffer: inout [UInt8]) {
+        guard retirement.withLock({ if case .asked = $0 { true } else { false } }) else { return }
+        acceptSome(&connections, &spare, &buffer)
+        let isUsed = connections.values.contains { if case .monitor = $0.stage { false } else { true } }
+        if isUsed || core.wantingCount > 0 {
+            retirement.withLock { $0 = .refused }
+            decided.signal()
+        } else {
+            _ = host.end(.closed)
+            stopping.store(true, ordering: .sequentiallyConsistent)
+        }
     }
 
     /// One connected peer.
@@ -115,6 +151,7 @@ final class ConnectionServer: Sendable {
             core.cutOffOverdue()
             host.groups.expire(core)
             host.groups.tell(core)
+            host.tellTrouble()
             host.unsent.sendAgain()
             core.noticeReleases()
             for item in core.takeDisconnects() {
@@ -123,6 +160,7 @@ final class ConnectionServer: Sendable {
                 hangUp(item.peer.number, &connections)
             }
             if unfinished { dropSlowHandshakes(&connections) }
+            retire(&connections, &spare, &buffer)
             if spare < 0 { spare = Self.openSpare() }
         }
         listening.remove()
@@ -298,6 +336,8 @@ final class ConnectionServer: Sendable {
         case (.ready, .awaitingReady(let id)):
             connections[descriptor]?.stage = .attached(id)
         case (.ready, .attached): break  // for a later generation
+        case (.takesStartup, .attached(let id)), (.takesStartup, .awaitingReady(let id)):
+            core.takeStartup(id)
         case (.slotReleased, .attached), (.slotReleased, .awaitingReady):
             core.slotMayBeFree()
         case (.statisticsRequest, .monitor):

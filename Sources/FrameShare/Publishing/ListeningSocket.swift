@@ -9,23 +9,52 @@ internal import SystemPackage
 /// lock. Both files go away at ``remove()``.
 final class ListeningSocket: Sendable {
     let path: String
-    private let socket: OwnedDescriptor
+    /// Nil where ``passed`` is the socket.
+    private let own: OwnedDescriptor?
+    private let passed: PassedSocket?
     private let lock: OwnedDescriptor
+    let number: Int32
 
-    var number: Int32 { socket.number }
-
-    init(channel: String, directory: ChannelDirectory, access: ChannelAccess) throws(ChannelError) {
+    /// - Parameter passed: the channel's socket, where a service manager has made it: its group and mode are right already
+    init(
+        channel: String,
+        directory: ChannelDirectory,
+        access: ChannelAccess,
+        passed: PassedSocket? = nil
+    ) throws(ChannelError) {
         path = try directory.socketPath(of: channel)
         try directory.create()
         let held = try Self.acquireLock(path + ".lock", channel: channel, socketPath: path)
+        if let passed {
+            guard Self.isSameFile(passed.path, path) else {
+                throw .refused(
+                    "the socket that was passed is at \(passed.path), and the channel's place is \(path); let both be the same "
+                        + "(ListenSequentialPacket= and FRAMESHARE_DIR)"
+                )
+            }
+            self.passed = passed
+            own = nil
+            lock = held
+            number = passed.number
+            return
+        }
         do throws(ChannelError) {
-            socket = try Self.listen(at: path, access)
+            let socket = try Self.listen(at: path, access)
+            number = socket.number
+            own = consume socket
+            self.passed = nil
         } catch {
             // While the lock is held: the files are ours, and nobody else's.
             Self.removeFiles(path)
             throw error
         }
         lock = held
+    }
+
+    private static func isSameFile(_ a: String, _ b: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        guard lstat(PathText.cString(a), &first) == 0, lstat(PathText.cString(b), &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino && first.st_mode & S_IFMT == S_IFSOCK
     }
 
     /// The name is ours: a socket that is still there belongs to a publisher that died, and is replaced.
@@ -163,7 +192,10 @@ final class ListeningSocket: Sendable {
     }
 
     /// Removes the channel's files. The lock goes with the last reference.
-    func remove() { Self.removeFiles(path) }
+    func remove() {
+        // A socket that was passed stays where it is, and takes the next connections.
+        if passed != nil { unlink(PathText.cString(path + ".lock")) } else { Self.removeFiles(path) }
+    }
 
     private static func removeFiles(_ path: String) {
         unlink(PathText.cString(path))

@@ -49,8 +49,12 @@ public final class Publisher: Sendable {
         public var keepsMisfits = false
         /// What feeds the channel, for `list` and `top`.
         public var sourceName = ""
+        /// The channel's socket, where a service manager has made it. ``access`` then says nothing about its mode and group.
+        public var passedSocket: PassedSocket?
         /// The memory of a pool that the publisher allocates.
         public var memory: MemoryPreference = .memfd
+        /// Whether its process ends when nobody is left: a hidden owner of a source, for `list` and `stop`.
+        package var isOwner = false
         /// Where subscribers' comings and goings are told.
         public var logger: Logger?
 
@@ -73,7 +77,7 @@ public final class Publisher: Sendable {
 
     let host: ChannelHost
     let core: PublisherCore
-    private let server: ConnectionServer
+    let server: ConnectionServer
     let waiters = WaiterThreads(name: "fs-slots")
 
     /// Offers frames of the publisher's own pool, filled by the CPU.
@@ -113,7 +117,12 @@ public final class Publisher: Sendable {
         let directory = try ChannelDirectory.resolve(options.directory)
         host = try ChannelHost(channel: channel, pool: pool, options: options)
         core = host.core
-        let listening = try ListeningSocket(channel: channel, directory: directory, access: options.access)
+        let listening = try ListeningSocket(
+            channel: channel,
+            directory: directory,
+            access: options.access,
+            passed: options.passedSocket
+        )
         do throws(ChannelError) {
             server = try ConnectionServer(host: host, listening: listening)
         } catch {
@@ -330,10 +339,9 @@ public final class Publisher: Sendable {
     // MARK: trouble
 
     /// Says what is amiss with the source while the channel goes on, such as a camera that gives no frames; empty: nothing
-    /// is. Monitors are told (``ChannelStatistics/sourceTrouble``), subscribers are not. Returns at once. From any thread.
-    public func setSourceTrouble(_ text: String) {
-        host.sourceHealth.withLock { $0.trouble = String(text.prefix(500)) }
-    }
+    /// is. Monitors are told (``ChannelStatistics/sourceTrouble``), and so are subscribers (``Subscriber/sourceTrouble``).
+    /// Returns at once. From any thread.
+    public func setSourceTrouble(_ text: String) { host.setTrouble(text) }
 
     /// Counts errors of the source that it went on after (``ChannelStatistics/sourceErrors``).
     public func countSourceErrors(_ count: UInt64) {

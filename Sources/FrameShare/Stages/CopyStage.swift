@@ -69,6 +69,8 @@ public final class CopyStage: Sendable {
         do throws(ChannelError) {
             var subscriberOptions = options.subscriber
             if subscriberOptions.name == nil { subscriberOptions.name = "copy" }
+            // It passes them on with their flag: its own subscribers say whether they want them.
+            subscriberOptions.startupFrames = true
             subscriber = try Subscriber(
                 channel: channel,
                 streams: options.streams,

@@ -104,6 +104,8 @@ final class OverlayEngine: Sendable {
     ) throws(ChannelError) {
         self.group = group
         var subscription = Subscriber.Options()
+        // It passes them on with their flag: its own subscribers say whether they want them.
+        subscription.startupFrames = true
         subscription.directory = source.host.options.directory
         subscription.name = "overlay \(channel)"
         subscription.budget = budget

@@ -56,6 +56,7 @@ extension Subscriber {
     /// - Parameter again: until it is connected, or the subscriber closed; else once
     func beginAttempt(again: Bool = false) throws(ChannelError) {
         let (channel, directory, hello, timeout) = (channel, directory, hello, options.connectTimeout)
+        let startupFrames = options.startupFrames
         try BackgroundThread.start(name: "fs-connect") { [weak self] in
             while true {
                 var link: SubscriberLink?
@@ -64,6 +65,7 @@ extension Subscriber {
                         channel: channel,
                         directory: directory,
                         hello: hello,
+                        startupFrames: startupFrames,
                         timeout: timeout,
                         isGivenUp: { self?.state.withLock(\.closed) ?? true }
                     )

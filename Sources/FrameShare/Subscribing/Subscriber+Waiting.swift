@@ -26,6 +26,8 @@ extension Subscriber {
         let ticket: UInt32
         /// After so many ns it looks again.
         let limit: Int64
+        /// Whether ``Subscriber/logTrouble()`` has something to look at.
+        let hasNotice: Bool
     }
 
     /// Without a thread that watches the connection: how long a sleeper relies on the publisher.
@@ -80,6 +82,7 @@ extension Subscriber {
                 _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: 10_000_000) / 1_000_000))
             case .watchFirst: watchForHangUp()
             case .sleep(let sleep):
+                if sleep.hasNotice { logTrouble() }
                 // Once more, now that an alarm reaches this thread: an interruption may have come before.
                 if interrupted() {
                     endSleep(sleep)
@@ -122,6 +125,7 @@ extension Subscriber {
                 // Before the announcement: a publisher that sees that bumps the word after this, and the kernel refuses to
                 // sleep.
                 let seen = sleepers.page.word.value
+                try lookForNotices(&state)
                 announced.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
                 // The announcement comes before the look; the publisher's offer before its look at the announcement.
                 atomicMemoryFence(ordering: .sequentiallyConsistent)
@@ -142,7 +146,15 @@ extension Subscriber {
                 }
                 guard state.core.current === announced else { return .lookAgain }
                 let ticket = sleepers.enter()
-                return .sleep(Sleep(sleepers: sleepers, seen: seen, ticket: ticket, limit: limit))
+                return .sleep(
+                    Sleep(
+                        sleepers: sleepers,
+                        seen: seen,
+                        ticket: ticket,
+                        limit: limit,
+                        hasNotice: state.hasNotice
+                    )
+                )
             } catch {
                 clearAnnouncement(&state)
                 if error != .closed { failure = error }

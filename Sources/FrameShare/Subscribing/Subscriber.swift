@@ -36,6 +36,9 @@ public final class Subscriber: Sendable {
         /// How long the first connection waits for a channel that is not there yet, on the calling thread; nil: not at all.
         /// ``reconnect`` is for the time after it.
         public var waitForChannel: Duration?
+        /// Whether frames of the source's start-up are wanted, too (``FrameFlags/startup``): those before exposure and white
+        /// balance have settled. A publisher that is older than this program gives them always.
+        public var startupFrames = false
         /// Whether ``Subscriber/pollDescriptor`` is wanted, for event loops.
         public var pollable = false
         /// The group whose work it shares: each frame goes to one member of it. A member answers with
@@ -90,6 +93,10 @@ public final class Subscriber: Sendable {
         var attemptPause = Subscriber.shortestPause
         /// Whether it was said that the whole budget is held.
         var hasAdvised = false
+        /// Whether the publisher has said something of its source's trouble that no thread has looked at.
+        var hasNotice = false
+        /// The source's trouble that was logged last.
+        var toldTrouble = ""
 
         var isOver: Bool { link.hungUp || link.end != nil || failure != nil }
 
@@ -154,6 +161,7 @@ public final class Subscriber: Sendable {
                     channel: channel,
                     directory: directory,
                     hello: hello,
+                    startupFrames: options.startupFrames,
                     timeout: options.connectTimeout
                 )
             } catch {

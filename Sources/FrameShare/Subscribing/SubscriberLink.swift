@@ -22,6 +22,10 @@ struct SubscriberLink {
     private(set) var end: Message.End? = nil
     /// The publisher hung up.
     private(set) var hungUp = false
+    /// What is amiss with the source, as it says; empty: nothing.
+    private(set) var trouble = ""
+    /// What the page's count of notices was when the socket was looked at.
+    var noticesSeen: UInt32 = 0
     /// How many messages were taken in.
     private(set) var messages: UInt64 = 0
 
@@ -99,6 +103,7 @@ struct SubscriberLink {
         channel: String,
         directory: ChannelDirectory,
         hello: Message.Hello,
+        startupFrames: Bool = false,
         timeout: Duration,
         isGivenUp: () -> Bool = { false }
     ) throws(ChannelError) -> SubscriberLink {
@@ -109,6 +114,7 @@ struct SubscriberLink {
                 channel: channel,
                 directory: directory,
                 hello: hello,
+                startupFrames: startupFrames,
                 until: deadline,
                 isGivenUp: isGivenUp
             )
@@ -122,6 +128,7 @@ struct SubscriberLink {
         channel: String,
         directory: ChannelDirectory,
         hello: Message.Hello,
+        startupFrames: Bool,
         until deadline: Deadline,
         isGivenUp: () -> Bool
     ) throws(ChannelError) -> SubscriberLink? {
@@ -132,6 +139,8 @@ struct SubscriberLink {
             isGivenUp: isGivenUp
         )
         try socket.sendHello(hello)
+        // Before the answer, so that it counts from the first frame on. An older publisher skips it, and holds nothing back.
+        if startupFrames { socket.sendPatiently(.takesStartup) }
         var buffer = ControlSocket.messageBuffer()
         let publisher = socket.peer() ?? (0, .max)
         var link: SubscriberLink? = nil
@@ -260,6 +269,7 @@ struct SubscriberLink {
     private mutating func handle(_ message: Message, _ descriptors: inout DescriptorList) throws(ChannelError) {
         switch message {
         case .wake: break
+        case .trouble(let text): trouble = text
         case .cancel(let frame): connection.cancelled?.cancel(frame)
         case .ended(let reason): end = reason
         case .refused(let reason): throw .refused(reason)

@@ -443,6 +443,19 @@ enum {
     FRAMESHARE_FLAG_KEYFRAME = 8
 };
 
+/* Whether a source runs. One that runs on demand sleeps while nobody wants its frames. */
+enum {
+    /* It does not depend on subscribers. */
+    FRAMESHARE_SOURCE_ALWAYS_ON = 0,
+    FRAMESHARE_SOURCE_ASLEEP = 1,
+    FRAMESHARE_SOURCE_STARTING = 2,
+    FRAMESHARE_SOURCE_RUNNING = 3,
+    /* The last subscriber has left. The source goes on for a while. */
+    FRAMESHARE_SOURCE_LINGERING = 4,
+    /* It could not be started, and is tried again soon. */
+    FRAMESHARE_SOURCE_WAITING = 5
+};
+
 /* A frame that this process holds: a lease on its slot. */
 typedef struct frameshare_frame frameshare_frame;
 
@@ -558,11 +571,22 @@ struct frameshare_subscriber_options {
     const char *group;
     /* How long opening waits for a channel that is not there yet, in ns; 0: not at all; negative: for ever. */
     int64_t wait_for_channel;
+    /* 1: the frames of the source's start-up are wanted, too: those with FRAMESHARE_FLAG_STARTUP. */
+    uint32_t startup_frames;
 };
 
 /* Connects to a channel. `options` may be NULL. */
 int frameshare_subscriber_open(const char *channel, const struct frameshare_subscriber_options *options,
                                frameshare_subscriber **subscriber);
+
+/* The name of a channel that publishes a source: a camera's device such as "/dev/video0", "libcamera", "libcamera:ID", or a
+ * file. If there is none, a hidden owner of the source is started, one for all programs, which ends after its last reader.
+ * `directory` may be NULL, `timeout` is in ns (0: 20 s). FRAMESHARE_NAME_SIZE bytes are enough for `channel`. */
+int frameshare_source_channel(const char *source, const char *directory, int64_t timeout, char *channel, size_t size);
+
+/* What is amiss with the source now, in its own words, such as a camera that can't be started; "": nothing. 512 bytes are
+ * enough. */
+int frameshare_subscriber_source_trouble(frameshare_subscriber *subscriber, char *text, size_t size);
 
 /* The next frame; waits for it. FRAMESHARE_ENDED once the channel has ended in order; FRAMESHARE_ERROR_TIMED_OUT. None can
  * come to a subscriber that holds its whole budget of frames: then frameshare_last_error() says so, and a wait without an end
@@ -792,6 +816,15 @@ int frameshare_publisher_wait_for_room(frameshare_publisher *publisher, int64_t 
  * offered to them. */
 int frameshare_publisher_wait_for_subscribers(frameshare_publisher *publisher, uint32_t count, int64_t timeout);
 
+/* Waits until a subscriber wants frames; and until there has been none for `linger` ns without a break. So a program can run its
+ * camera only while somebody looks. */
+int frameshare_publisher_wait_for_demand(frameshare_publisher *publisher, int64_t timeout);
+int frameshare_publisher_wait_for_no_demand(frameshare_publisher *publisher, int64_t linger, int64_t timeout);
+
+/* Says what is amiss with the source while the channel goes on, such as a camera that can't be started; "": nothing any more.
+ * Subscribers and monitors are told. */
+int frameshare_publisher_set_source_trouble(frameshare_publisher *publisher, const char *text);
+
 /* The number of the present generation, from 1: it counts reconfigurations. */
 int frameshare_publisher_generation(const frameshare_publisher *publisher, uint32_t *generation);
 
@@ -982,6 +1015,10 @@ struct frameshare_channel_statistics {
     uint64_t damaged;
     /* How long readers of every frame have made the source wait, in ns. A live source waits for nobody. */
     uint64_t stalled;
+    /* Whether the source runs, where it does so on demand: FRAMESHARE_SOURCE_*. */
+    uint32_t source_state;
+    /* 1: its process was started by a reader, and ends after the last one. */
+    uint32_t is_owner;
 };
 
 /* One subscriber, as the publisher sees it. */

@@ -3,12 +3,25 @@ import FrameShare
 
 /// Which channel a command looks at.
 struct ChannelArgument: ParsableArguments {
-    @Argument(help: "The channel. May be left out where there is only one.")
+    @Argument(
+        help:
+            "The channel, or a source: a camera's device such as /dev/video0, libcamera[:ID], or a file. A source that nobody publishes gets a hidden owner, which ends after its last reader. May be left out where there is only one channel."
+    )
     var channel: String?
+
+    /// A channel's name as it is; for a source, that of the channel which publishes it.
+    private static func channel(of text: String, _ stop: StopRequest?) throws -> String {
+        guard try SourceName(text) != nil, try !ChannelDirectory.standard().channels().contains(text) else {
+            return text
+        }
+        let owner = SourceOwner()
+        guard let stop else { return try owner.channel(of: text) }
+        return try stop.leavingAtOnce { try owner.channel(of: text) }
+    }
 
     /// The channel named, or the only one there is. A stop while publishers are asked for it leaves at once.
     func resolve(_ stop: StopRequest? = nil) throws -> String {
-        if let channel { return channel }
+        if let channel { return try Self.channel(of: channel, stop) }
         if let stop { return try stop.leavingAtOnce { try resolve() } }
         let directory = try ChannelDirectory.standard()
         var names = try directory.channels()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FrameShare
+import FrameSources
 
 /// `frameshare publish`
 struct Publish: ParsableCommand {
@@ -20,6 +21,7 @@ struct Publish: ParsableCommand {
               frameshare publish --source door.mp4 --channel camera0 --loop
               frameshare publish --source card.png --rate 5
               frameshare publish --source /dev/video0 --slots 8 --copies 512M --copy-floor 4
+              frameshare publish --source /dev/video0 --on-demand --linger 10s
 
             Exit code 0 after SIGTERM, 130 after Ctrl-C, 1 when the source or its memory can't be had or fails.
             """
@@ -192,6 +194,39 @@ struct Publish: ParsableCommand {
     )
     var subscriberLimit: Int?
 
+    @Flag(
+        help:
+            "Run the source only while somebody reads: the first reader starts it, and it stops a while after the last has left. The channel is there meanwhile; the camera is off, and its device is closed."
+    )
+    var onDemand = false
+
+    @Option(
+        help: .init(
+            "On demand: how long the source goes on after the last reader. Left out: 5s.",
+            valueName: "duration"
+        ),
+        transform: DurationArgument.parse
+    )
+    var linger: Duration?
+
+    @Option(
+        help: .init(
+            "On demand: frames, or a time such as 500ms, until exposure has settled after a start. Readers get these frames only if they ask for them. Left out: a V4L2 camera 10, others 0; libcamera tells it itself, too.",
+            valueName: "amount"
+        ),
+        transform: WarmUpArgument.parse
+    )
+    var warmUp: OnDemand.WarmUp?
+
+    @Option(
+        help: .init(
+            "On demand: end when the source has slept for so long. Left out: never.",
+            valueName: "duration"
+        ),
+        transform: DurationArgument.parse
+    )
+    var exitWhenIdle: Duration?
+
     @Option(help: .init("End after so long.", valueName: "duration"), transform: DurationArgument.parse)
     var seconds: Duration?
 
@@ -200,6 +235,12 @@ struct Publish: ParsableCommand {
         transform: CountArgument.parse
     )
     var frames: Int?
+
+    @Flag(help: .hidden)
+    var owner = false
+
+    @Flag(help: .hidden)
+    var detach = false
 
     @Flag(help: "Keep it running: a process of its own publishes, and is started again when it dies or fails.")
     var restart = false
@@ -221,6 +262,9 @@ struct Publish: ParsableCommand {
         guard (1...120).contains(subscriberLimit ?? 1) else { throw ValidationError("--subscriber-limit: 1 to 120") }
         guard channel != nil || source.defaultChannel != nil || !waitForCamera else {
             throw ValidationError("\(source) is not there yet, so it can't tell the channel's name: give --channel")
+        }
+        guard onDemand || linger == nil && warmUp == nil && exitWhenIdle == nil else {
+            throw ValidationError("--linger, --warm-up, --exit-when-idle: need --on-demand")
         }
         guard copies != nil || copyFloor == nil else { throw ValidationError("--copy-floor: needs --copies") }
         if !source.isLibcamera, main != nil || lores != nil || raw {
@@ -268,18 +312,27 @@ struct Publish: ParsableCommand {
     }
 
     func run() throws {
+        if detach { return try DetachedPublisher.start() }
+        let passed = try PassedSocket.take(for: channelName)
+        guard passed == nil || !restart else {
+            throw ValidationError(
+                "--restart: a service manager has passed the socket, and starts the publisher again itself"
+            )
+        }
         let stop = try StopRequest(atEndOfInput: stopAtEOF)
         if restart {
             try PublisherSupervisor(channel: channelName, json: json, seconds: seconds, stop: stop).run()
         } else {
-            try PublishSession(command: self, stop: stop).run()
+            try PublishSession(command: self, stop: stop, passed: passed).run()
         }
         try stop.throwIfInterrupted()
     }
 
     /// How the channel is to be offered, but for what its source says.
-    var publisherOptions: Publisher.Options {
+    func publisherOptions(_ passed: PassedSocket?) -> Publisher.Options {
         var options = Publisher.Options()
+        options.passedSocket = passed
+        options.isOwner = owner
         options.access = access.access
         options.access.control = controlAccess
         options.stallLimit = (stallLimit ?? sourcesStallLimit).duration
@@ -288,6 +341,13 @@ struct Publish: ParsableCommand {
         options.lagCopies = copies.map { LagCopies($0.capacity, floor: copyFloor) }
         if case .pool(let preference)? = memory { options.memory = preference }
         return options
+    }
+
+    /// Whether and how the source sleeps while nobody reads; nil: it always runs.
+    var demand: OnDemand? {
+        guard onDemand else { return nil }
+        let usual: OnDemand.WarmUp = if case .device = source { .frames(10) } else { .none }
+        return OnDemand(linger: linger ?? .seconds(5), warmUp: warmUp ?? usual, idleLimit: exitWhenIdle)
     }
 
     /// A camera waits for nobody, nor does what stands for one; what has no time of its own goes as fast as its readers.

@@ -14,6 +14,8 @@ struct ChannelReport {
                 + "  \(now.sourceName), published by pid \(now.publisherPID) (\(UserName.of(now.publisherUID)))"
                 + (withAge ? " for \(Quantities.time(nanoseconds: now.age))" : "")
                 + (now.generation > 1 ? ", generation \(now.generation)" : "")
+                + (now.sourceState == .alwaysOn ? "" : ", on demand: \(now.sourceState)")
+                + (now.isOwner ? "; ends when nobody is left" : "")
         ]
         for status in now.streams {
             let layout = status.stream.layout

@@ -6,10 +6,12 @@ struct CameraSession {
     let command: Publish
     let device: String
     let stop: StopRequest
+    let passed: PassedSocket?
     private let report: PublishReport
     private let signal: StopSignal
 
-    init(command: Publish, device: String, stop: StopRequest) throws {
+    init(command: Publish, device: String, stop: StopRequest, passed: PassedSocket?) throws {
+        self.passed = passed
         self.command = command
         self.device = device
         self.stop = stop
@@ -83,8 +85,9 @@ struct CameraSession {
 
     private func captureOptions() -> V4L2Capture.Options {
         var options = V4L2Capture.Options()
-        options.publisher = command.publisherOptions
+        options.publisher = command.publisherOptions(passed)
         options.returnsAfterUnplug = command.waitForCamera
+        options.onDemand = command.demand
         options.frameTimeout = (command.frameTimeout ?? Publish.defaultFrameTimeout).duration
         if command.checksum {
             let (checksum, stream) = (CameraChecksum(), options.stream)

@@ -7,10 +7,12 @@ struct LibcameraSession {
     let command: Publish
     let id: String?
     let stop: StopRequest
+    let passed: PassedSocket?
     private let report: PublishReport
     private let signal: StopSignal
 
-    init(command: Publish, id: String?, stop: StopRequest) throws {
+    init(command: Publish, id: String?, stop: StopRequest, passed: PassedSocket?) throws {
+        self.passed = passed
         self.command = command
         self.id = id
         self.stop = stop
@@ -81,8 +83,9 @@ struct LibcameraSession {
 
     private var captureOptions: LibcameraCapture.Options {
         var options = LibcameraCapture.Options()
-        options.publisher = command.publisherOptions
+        options.publisher = command.publisherOptions(passed)
         options.frameTimeout = (command.frameTimeout ?? Publish.defaultFrameTimeout).duration
+        options.onDemand = command.demand
         options.frameLimit = command.frames.map(UInt64.init)
         if command.checksum {
             let checksum = CameraChecksum()

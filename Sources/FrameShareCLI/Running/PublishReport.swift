@@ -8,6 +8,7 @@ struct PublishReport {
 
     /// - Parameter notes: what else is worth knowing, such as what a driver gives otherwise than asked
     func started(_ publisher: Publisher, notes: [String]) {
+        defer { if command.owner { DetachedPublisher.leave() } }
         let statistics = publisher.statistics
         let allocation = publisher.allocationReport
         var told: Set<String> = []

@@ -5,10 +5,13 @@ import FrameSources
 struct PublishSession {
     let command: Publish
     let stop: StopRequest
+    /// The channel's socket, where a service manager has made it.
+    let passed: PassedSocket?
     private let terminal = Terminal.output
 
-    init(command: Publish, stop: StopRequest) {
+    init(command: Publish, stop: StopRequest, passed: PassedSocket?) {
         self.command = command
+        self.passed = passed
         self.stop = stop
     }
 
@@ -16,8 +19,8 @@ struct PublishSession {
         switch command.source {
         case .pattern: try publishPattern()
         case .file(let path): try publishFile(path)
-        case .device(let path): try CameraSession(command: command, device: path, stop: stop).run()
-        case .libcamera(let id): try LibcameraSession(command: command, id: id, stop: stop).run()
+        case .device(let path): try CameraSession(command: command, device: path, stop: stop, passed: passed).run()
+        case .libcamera(let id): try LibcameraSession(command: command, id: id, stop: stop, passed: passed).run()
         }
     }
 
@@ -28,8 +31,9 @@ struct PublishSession {
         var playing = VideoFile.Options()
         (playing.loops, playing.speed, playing.framesPerSecond) = (command.loop, command.speed, command.rate)
         playing.frameCount = command.frames.map(UInt64.init)
+        playing.onDemand = command.demand
         let file = try VideoFile(path: path, options: playing)
-        var options = command.publisherOptions
+        var options = command.publisherOptions(passed)
         options.sourceName = path
         let publisher = try Publisher(
             channel: command.channelName,
@@ -66,9 +70,10 @@ struct PublishSession {
     private func publishPattern() throws {
         let pattern = try TestPattern(
             framesPerSecond: command.rate ?? 30,
-            frameCount: command.frames.map(UInt64.init)
+            frameCount: command.frames.map(UInt64.init),
+            onDemand: command.demand
         )
-        var options = command.publisherOptions
+        var options = command.publisherOptions(passed)
         let rate = pattern.framesPerSecond
         options.sourceName = rate > 0 ? "pattern at \(Quantities.fixed(rate, 0)) fps" : "pattern as fast as can be"
         let publisher = try Publisher(

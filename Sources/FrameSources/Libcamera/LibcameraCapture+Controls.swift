@@ -20,6 +20,16 @@ extension LibcameraCapture: ControllableSource {
 
     /// Sets a control by libcamera's name, with the next request. It stays as it is through reconfigurations.
     public func setControl(_ setting: ControlSetting) throws(ControlError) -> String {
+        // The camera gets it at its next start.
+        if isAsleep {
+            guard let known = system.info(of: camera.id)?.controls else { throw .sourceGone }
+            guard known.contains(where: { $0.name == setting.name }) else {
+                let error = LibcameraError.noSuchControl(id: camera.id, name: setting.name, known: known.map(\.name))
+                throw .refused(error.description)
+            }
+            keep(setting)
+            return setting.value
+        }
         do throws(LibcameraError) {
             try camera.set(setting.name, to: setting.value)
             keep(setting)

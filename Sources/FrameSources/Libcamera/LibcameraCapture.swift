@@ -29,6 +29,9 @@ public final class LibcameraCapture: Sendable {
         /// throws the last of them; nil: without limit. A camera that has never given a frame is started again at most
         /// twice. Silence (``frameTimeout``) has no limit.
         public var restartLimit: Int? = 5
+        /// Captures only while somebody subscribes, if set. Then the channel stays when the camera fails: those who wait are
+        /// told why, and it is tried again. ``restartLimit`` does not count.
+        public var onDemand: OnDemand?
         /// Makes what is published beside libcamera's own metadata. Called on the capturing thread.
         public var metadata: (@Sendable (LibcameraFrame, LibcameraCamera) -> Metadata)?
         /// Is told what happens, on the capturing thread.
@@ -40,11 +43,11 @@ public final class LibcameraCapture: Sendable {
     /// What a camera must have queued to lose no frame: one that is being filled, and one to come.
     private static let requestsNeeded = 2
 
-    private let options: Options
+    let options: Options
     let system: LibcameraSystem
     private let current: Mutex<Current>
     /// Raised by ``reconfigure(_:)``.
-    private let attention: StopSignal
+    let attention: StopSignal
     /// What offers the channel.
     public let publisher: Publisher
 
@@ -52,6 +55,8 @@ public final class LibcameraCapture: Sendable {
         var camera: LibcameraCamera
         var wanted: LibcameraConfiguration?
         var isRunning = false
+        /// On demand: nobody wants frames, and the camera is let go.
+        var isAsleep = false
         /// Added to the camera's frame count, which begins anew with each start.
         var sequenceBase: UInt64 = 0
         var published: UInt64 = 0
@@ -129,7 +134,11 @@ public final class LibcameraCapture: Sendable {
         guard mayRun else { throw .hasRun(channel: publisher.channel) }
         defer { camera.close() }
         do throws(LibcameraCaptureError) {
-            try capture(until: stop)
+            if let onDemand = options.onDemand {
+                try captureOnDemand(onDemand, until: stop)
+            } else {
+                try capture(until: stop)
+            }
             publisher.close()
         } catch {
             publisher.fail(error.description)
@@ -159,6 +168,53 @@ public final class LibcameraCapture: Sendable {
             if end == .stopped { return }
             try renew(now.camera)
         }
+    }
+
+    // MARK: on demand
+
+    /// Whether the camera is let go while nobody wants its frames.
+    var isAsleep: Bool { current.withLock(\.isAsleep) }
+
+    /// Lets the camera go, so that it can power down.
+    func sleep() {
+        let camera = current.withLock { current in
+            current.isAsleep = true
+            return current.camera
+        }
+        camera.close()
+    }
+
+    /// Takes the camera again, set up as wanted, else as before, and begins a generation with its new buffers.
+    func wakeUp() throws(LibcameraCaptureError) {
+        try renew(camera)
+        current.withLock { $0.isAsleep = false }
+    }
+
+    /// Captures from the camera that was taken, until it is no longer wanted or something ends it.
+    func run(
+        _ gate: inout DemandGate,
+        until stop: StopSignal
+    ) throws(LibcameraCaptureError) -> LibcameraCaptureLoop.End {
+        let now = current.withLock { $0 }
+        var loop = LibcameraCaptureLoop(
+            camera: now.camera,
+            publisher: publisher,
+            sequenceBase: now.sequenceBase,
+            stop: stop,
+            attention: attention,
+            framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
+            options: options,
+            gate: gate
+        )
+        defer {
+            if let after = loop.gate { gate = after }
+            let (next, published) = (loop.nextSequence, loop.published)
+            current.withLock { current in
+                current.sequenceBase = next
+                current.published += published
+            }
+        }
+        return try loop.run()
     }
 
     /// Sets the camera up as wanted, else as before, and begins a generation with its new buffers.

@@ -11,6 +11,8 @@ struct LibcameraCaptureLoop {
     enum End {
         case stopped
         case reconfigure
+        /// On demand: nobody wants frames any more.
+        case unwanted
     }
 
     private let camera: LibcameraCamera
@@ -20,6 +22,9 @@ struct LibcameraCaptureLoop {
     private let framesLeft: UInt64?
     private let options: LibcameraCapture.Options
     private var recovery: StreamRecovery
+    /// On demand: who wants frames.
+    private(set) var gate: DemandGate?
+    private var warmUp: WarmUpCount
     /// Added to the camera's count, which begins anew with each start.
     private var sequenceBase: UInt64
     private var lastFrame = ContinuousClock.now
@@ -42,8 +47,11 @@ struct LibcameraCaptureLoop {
         stop: StopSignal,
         attention: StopSignal,
         framesLeft: UInt64?,
-        options: LibcameraCapture.Options
+        options: LibcameraCapture.Options,
+        gate: DemandGate? = nil
     ) {
+        self.gate = gate
+        warmUp = WarmUpCount(options.onDemand?.warmUp ?? .none)
         (self.camera, self.publisher, self.sequenceBase) = (camera, publisher, sequenceBase)
         (self.stop, self.attention, self.framesLeft, self.options) = (stop, attention, framesLeft, options)
         nextSequence = sequenceBase
@@ -77,9 +85,10 @@ struct LibcameraCaptureLoop {
         if !hasToldStreaming { options.onEvent?(.streaming(camera.id, camera.setup)) }
         hasToldStreaming = true
         lastFrame = .now
-        var set = [camera.descriptor, publisher.freeSlotDescriptor, stop.descriptor, attention.descriptor].map {
-            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-        }
+        var set = [
+            camera.descriptor, publisher.freeSlotDescriptor, stop.descriptor, attention.descriptor,
+            gate?.descriptor ?? -1,
+        ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while framesLeft.map({ published < $0 }) ?? true {
             try queueFreeSlots()
             PollSet.wait(&set, timeout: timeToWait())
@@ -88,6 +97,7 @@ struct LibcameraCaptureLoop {
                 attention.clear()
                 return .reconfigure
             }
+            if gate != nil, isUnwanted(set[4].revents != 0) { return .unwanted }
             if set[1].revents != 0 { publisher.clearFreeSlotEvent() }
             while let frame = try onCamera({ () throws(LibcameraError) in try camera.dequeue() }) {
                 try take(frame)
@@ -106,6 +116,7 @@ struct LibcameraCaptureLoop {
             return
         }
         refusals = 0
+        if gate != nil { noteFrameOnDemand() }
         if recovery.noteFrame() {
             publisher.setSourceTrouble("")
             options.onEvent?(.recovered)
@@ -121,6 +132,11 @@ struct LibcameraCaptureLoop {
         var description = frame.description(sequenceBase: sequenceBase)
         if isAfterBreak { description.flags.insert(.discontinuity) }
         isAfterBreak = false
+        if gate != nil {
+            let place = warmUp.note(isStartup: description.flags.contains(.startup), now: .now)
+            if place.startup { description.flags.insert(.startup) }
+            if place.first { description.flags.insert(.discontinuity) }
+        }
         var entries = camera.metadata(of: frame)
         if let more = options.metadata?(frame, camera) { for entry in more { entries[entry.key] = entry.value } }
         do throws(ChannelError) {
@@ -181,13 +197,37 @@ struct LibcameraCaptureLoop {
     /// Waits before a restart.
     ///
     /// - Returns: why the capture is to end, nil if it isn't
-    private func wait(_ pause: Duration) -> End? {
-        var set = [stop.descriptor, attention.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        PollSet.wait(&set, timeout: pause)
-        if set[0].revents != 0 { return .stopped }
-        guard set[1].revents != 0 else { return nil }
-        attention.clear()
-        return .reconfigure
+    private mutating func wait(_ pause: Duration) -> End? {
+        let end = ContinuousClock.now + pause
+        var set = [stop.descriptor, attention.descriptor, gate?.descriptor ?? -1].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        repeat {
+            let left = max(.zero, end - .now)
+            PollSet.wait(&set, timeout: gate?.timeLeft.map { min($0, left) } ?? left)
+            if set[0].revents != 0 { return .stopped }
+            if set[1].revents != 0 {
+                attention.clear()
+                return .reconfigure
+            }
+            if gate != nil, isUnwanted(true) { return .unwanted }
+        } while ContinuousClock.now < end
+        return nil
+    }
+
+    // MARK: demand
+
+    /// - Parameter hasNews: subscribers have come or gone
+    private mutating func isUnwanted(_ hasNews: Bool) -> Bool {
+        guard hasNews || gate?.timeLeft != nil else { return false }
+        return gate?.isToStop() ?? false
+    }
+
+    private mutating func noteFrameOnDemand() {
+        if gate?.gotFrame() ?? false {
+            publisher.setSourceTrouble("")
+            options.onEvent?(.recovered)
+        }
     }
 
     /// Refused requests are tried again soon, where the camera has no others whose frames would be the occasion.
@@ -198,9 +238,15 @@ struct LibcameraCaptureLoop {
         // A camera without requests isn't late.
         guard camera.queuedCount > 0 else {
             lastFrame = .now
-            return refused.isEmpty ? nil : Self.retryInterval
+            return soonest(refused.isEmpty ? nil : Self.retryInterval)
         }
-        return recovery.silenceLimit.map { max($0 - lastFrame.duration(to: .now), .zero) }
+        return soonest(recovery.silenceLimit.map { max($0 - lastFrame.duration(to: .now), .zero) })
+    }
+
+    /// The shorter of a time and what is left until the source may have to stop.
+    private func soonest(_ time: Duration?) -> Duration? {
+        guard let left = gate?.timeLeft else { return time }
+        return time.map { min($0, left) } ?? left
     }
 
     /// Throws when the last frame is too long ago. It comes after a look at the camera, so a process that was stopped itself

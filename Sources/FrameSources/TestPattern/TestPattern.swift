@@ -23,13 +23,17 @@ public final class TestPattern: Sendable {
     public let firstNumber: UInt64
     /// How many numbers to use up, lost ones included; `nil`: no end.
     public let frameCount: UInt64?
+    /// Publishes only while somebody subscribes, if set. The numbers go on where they stopped.
+    public let onDemand: OnDemand?
     private let isStopped = Atomic(false)
+    private let attention: StopSignal?
 
     /// - Throws: ``PatternError/badRate(_:)``.
     public init(
         framesPerSecond: Double = 30,
         firstNumber: UInt64 = 0,
-        frameCount: UInt64? = nil
+        frameCount: UInt64? = nil,
+        onDemand: OnDemand? = nil
     ) throws(PatternError) {
         guard framesPerSecond.isFinite, framesPerSecond == 0 || (0.001...1_000_000).contains(framesPerSecond) else {
             throw .badRate(framesPerSecond)
@@ -37,12 +41,19 @@ public final class TestPattern: Sendable {
         self.framesPerSecond = framesPerSecond
         self.firstNumber = firstNumber
         self.frameCount = frameCount
+        self.onDemand = onDemand
+        do throws(ChannelError) {
+            attention = onDemand == nil ? nil : try StopSignal()
+        } catch {
+            throw .channel(error)
+        }
     }
 
     /// Ends ``run(on:)`` within a tenth of a second; if subscribers hold it up, within two, or when the publisher is
     /// closed. From any thread. A pattern that was stopped stays so.
     public func stop() {
         isStopped.store(true, ordering: .relaxed)
+        attention?.stop()
     }
 
     /// Publishes frames until ``stop()``, or until ``frameCount`` is used up. Blocks the calling thread: don't call it
@@ -57,7 +68,13 @@ public final class TestPattern: Sendable {
         // One value, changed for each frame: publishing it allocates nothing.
         var metadata = fixedMetadata
         var tick: UInt64 = 0
+        var pause = SourcePause(onDemand, publisher: publisher, attention: attention)
         while !hasStopped, tick < frameCount ?? .max {
+            switch pause?.waitIfUnwanted() {
+            case nil, .goOn: break
+            case .after(let time): schedule.postpone(by: time)
+            case .ended: return
+            }
             guard schedule.sleep(untilFrame: tick, stopped: { self.hasStopped }) else {
                 return
             }
@@ -72,7 +89,8 @@ public final class TestPattern: Sendable {
                 try waitForRoom(publisher, &schedule)
                 let generation = publisher.generation
                 if let slot = try nextSlot(publisher) {
-                    try publish(firstNumber &+ tick, slot, generation, &canvas, &metadata, publisher)
+                    let flags = pause?.flagsOfNextFrame() ?? []
+                    try publish(firstNumber &+ tick, slot, generation, flags, &canvas, &metadata, publisher)
                 } else if framesPerSecond > 0 {
                     publisher.countLost(noFreeSlot: 1)
                 }
@@ -122,11 +140,12 @@ public final class TestPattern: Sendable {
         _ number: UInt64,
         _ slot: consuming WritableSlot,
         _ generation: UInt32,
+        _ flags: FrameFlags,
         _ canvas: inout PatternCanvas,
         _ metadata: inout Metadata,
         _ publisher: Publisher
     ) throws(ChannelError) {
-        var description = FrameDescription(sequence: number, timestamp: .now())
+        var description = FrameDescription(sequence: number, timestamp: .now(), flags: flags)
         // The slot is surely of this generation only if that has not changed around taking it.
         canvas.paint(number, slot, publisher.generation == generation ? generation : nil, &description)
         if canvas.failure != nil {

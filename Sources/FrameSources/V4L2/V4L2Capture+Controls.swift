@@ -3,7 +3,7 @@ public import FrameShare
 extension V4L2Capture: ControllableSource {
     /// The camera's controls but for those that can't be given as one value.
     public func listControls() throws(ControlError) -> [CameraControl] {
-        guard let device = camera?.device else { throw .sourceGone }
+        let device = try controlDevice()
         do throws(V4L2Error) {
             return try device.controls().filter { $0.kind != .compound }.map { control in
                 CameraControl(control, value: control.kind == .button ? nil : try? device.value(of: control))
@@ -13,10 +13,19 @@ extension V4L2Capture: ControllableSource {
         }
     }
 
+    private func controlDevice() throws(ControlError) -> V4L2Device {
+        do throws(V4L2Error) {
+            if let device = try deviceForControls() { return device }
+        } catch {
+            throw ControlError(error)
+        }
+        throw .sourceGone
+    }
+
     /// Sets a control by the driver's name or its `v4l2-ctl` name. It stays as it is through reconfigurations, and when
     /// the camera comes back.
     public func setControl(_ setting: ControlSetting) throws(ControlError) -> String {
-        guard let device = camera?.device else { throw .sourceGone }
+        let device = try controlDevice()
         do throws(V4L2Error) {
             let control = try device.control(named: setting.name)
             let value = try device.set(control, to: .text(setting.value))

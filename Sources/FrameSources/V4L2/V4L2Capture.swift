@@ -40,6 +40,9 @@ public final class V4L2Capture: Sendable {
         /// last of them; nil: without limit, as with ``returnsAfterUnplug``. A camera that has never given a frame is
         /// restarted at most twice. Silence (``frameTimeout``) has no limit.
         public var restartLimit: Int? = 5
+        /// Streams only while somebody subscribes, if set. Then the channel stays when the camera fails or is unplugged:
+        /// those who wait are told why, and it is tried again. ``returnsAfterUnplug`` and ``restartLimit`` don't count.
+        public var onDemand: OnDemand?
         /// Makes what is published beside a frame's pixels. Called on the capturing thread, after the frame came from the
         /// driver and before anyone else has it; what it takes in time is taken from the capture.
         public var metadata: (@Sendable (V4L2Frame, V4L2Camera) -> Metadata)?
@@ -50,10 +53,10 @@ public final class V4L2Capture: Sendable {
     }
 
     private let channel: String
-    private let options: Options
+    let options: Options
     private let current: Mutex<Current>
     /// Raised by ``reconfigure(_:)``.
-    private let attention: StopSignal
+    let attention: StopSignal
 
     private struct Current {
         /// Nil while it is unplugged: an open file would keep its device alive in the kernel.
@@ -67,6 +70,8 @@ public final class V4L2Capture: Sendable {
         var sequenceBase: UInt64 = 0
         /// Frames published up to the last new set-up.
         var published: UInt64 = 0
+        /// The device's file while the camera sleeps.
+        var sleepingPath: String?
         /// Controls that were set since the start, each once, by their keys.
         var live: [V4L2ControlSetting] = []
     }
@@ -102,7 +107,7 @@ public final class V4L2Capture: Sendable {
     }
 
     /// Sets a device up. An error that may pass is given two more chances.
-    private static func setUp(
+    static func setUp(
         _ configuration: V4L2CameraConfiguration,
         _ device: () throws(V4L2Error) -> V4L2Device
     ) throws(V4L2Error) -> V4L2Camera {
@@ -175,7 +180,11 @@ public final class V4L2Capture: Sendable {
         guard mayRun else { throw .hasRun(channel: channel) }
         while true {
             do throws(V4L2CaptureError) {
-                try stream(until: stop)
+                if let onDemand = options.onDemand {
+                    try streamOnDemand(onDemand, until: stop)
+                } else {
+                    try stream(until: stop)
+                }
                 publisher.close()
                 dropCamera()
                 return
@@ -267,6 +276,56 @@ public final class V4L2Capture: Sendable {
             options.onEvent?(.refused(error))
             return try setUp(before)
         }
+    }
+
+    // MARK: on demand
+
+    /// Lets the camera go, so that it can power down; its device's path is kept.
+    func sleep() {
+        current.withLock { current in
+            if let camera = current.camera { current.sleepingPath = camera.device.path }
+        }
+        dropCamera()
+    }
+
+    /// The device's file while the camera sleeps.
+    var sleepingPath: String? { current.withLock(\.sleepingPath) }
+
+    /// How the camera is to be set up at its next start: as it is wanted, if at all, and as it was before.
+    func configurationsToStart() -> (wanted: V4L2CameraConfiguration?, before: V4L2CameraConfiguration) {
+        current.withLock { current in
+            defer { current.wanted = nil }
+            return (current.wanted?.setting(current.live), current.configuration.setting(current.live))
+        }
+    }
+
+    func take(_ camera: V4L2Camera) {
+        current.withLock { ($0.camera, $0.configuration, $0.sleepingPath) = (camera, camera.configuration, nil) }
+    }
+
+    /// Streams from the camera that was taken, until it is no longer wanted or something ends it.
+    func run(_ gate: inout DemandGate, until stop: StopSignal) throws(V4L2CaptureError) -> V4L2CaptureLoop.End {
+        let now = current.withLock { $0 }
+        guard let camera = now.camera else { return .unwanted }
+        var loop = V4L2CaptureLoop(
+            camera: camera,
+            publisher: now.publisher,
+            sequenceBase: now.sequenceBase,
+            stop: stop,
+            attention: attention,
+            framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
+            options: options,
+            gate: gate
+        )
+        defer {
+            if let after = loop.gate { gate = after }
+            let (next, published) = (loop.nextSequence, loop.published)
+            current.withLock { current in
+                current.sequenceBase = next
+                current.published += published
+            }
+        }
+        return try loop.run()
     }
 
     private func dropCamera() {

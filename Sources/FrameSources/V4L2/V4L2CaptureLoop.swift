@@ -11,6 +11,8 @@ struct V4L2CaptureLoop {
     enum End {
         case stopped
         case reconfigure
+        /// On demand: nobody wants frames any more.
+        case unwanted
     }
 
     private let camera: V4L2Camera
@@ -22,6 +24,9 @@ struct V4L2CaptureLoop {
     /// What is told with each frame of this set-up.
     private let fixedMetadata: Metadata
     private var recovery: StreamRecovery
+    /// On demand: who wants frames.
+    private(set) var gate: DemandGate?
+    private var warmUp: WarmUpCount
     /// Added to the driver's count, which begins at 0 with each start.
     private var sequenceBase: UInt64
     private var lastFrame = ContinuousClock.now
@@ -48,7 +53,8 @@ struct V4L2CaptureLoop {
         stop: StopSignal,
         attention: StopSignal,
         framesLeft: UInt64?,
-        options: V4L2Capture.Options
+        options: V4L2Capture.Options,
+        gate: DemandGate? = nil
     ) {
         self.camera = camera
         self.publisher = publisher
@@ -57,6 +63,8 @@ struct V4L2CaptureLoop {
         self.attention = attention
         self.framesLeft = framesLeft
         self.options = options
+        self.gate = gate
+        warmUp = WarmUpCount(options.onDemand?.warmUp ?? .none)
         nextSequence = sequenceBase
         isAfterBreak = sequenceBase > 0
         let interval = camera.setup.interval
@@ -98,9 +106,10 @@ struct V4L2CaptureLoop {
         if !hasToldStreaming { options.onEvent?(.streaming(camera.device.info, camera.setup)) }
         hasToldStreaming = true
         lastFrame = .now
-        var set = [camera.device.descriptor, publisher.freeSlotDescriptor, stop.descriptor, attention.descriptor].map {
-            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
-        }
+        var set = [
+            camera.device.descriptor, publisher.freeSlotDescriptor, stop.descriptor, attention.descriptor,
+            gate?.descriptor ?? -1,
+        ].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         while framesLeft.map({ published < $0 }) ?? true {
             try queueFreeSlots()
             set[0].events = camera.pollEvents
@@ -110,6 +119,7 @@ struct V4L2CaptureLoop {
                 attention.clear()
                 return .reconfigure
             }
+            if gate != nil, isUnwanted(set[4].revents != 0) { return .unwanted }
             if set[1].revents != 0 { publisher.clearFreeSlotEvent() }
             guard let frame = try takeFrame(set[0].revents) else {
                 try checkSilence()
@@ -148,6 +158,7 @@ struct V4L2CaptureLoop {
 
     private mutating func noteFrame() {
         (refusals, emptyTurns, hasFailedToDequeue) = (0, 0, false)
+        if gate != nil { noteFrameOnDemand() }
         if recovery.noteFrame() {
             publisher.setSourceTrouble("")
             options.onEvent?(.recovered)
@@ -161,6 +172,11 @@ struct V4L2CaptureLoop {
         var description = frame.description(sequenceBase: sequenceBase)
         if isAfterBreak { description.flags.insert(.discontinuity) }
         isAfterBreak = false
+        if gate != nil {
+            let place = warmUp.note(isStartup: description.flags.contains(.startup), now: .now)
+            if place.startup { description.flags.insert(.startup) }
+            if place.first { description.flags.insert(.discontinuity) }
+        }
         var metadata = fixedMetadata
         if let field = frame.field.name { metadata["Field"] = .string(field) }
         if let more = options.metadata?(frame, camera) { for entry in more { metadata[entry.key] = entry.value } }
@@ -227,13 +243,37 @@ struct V4L2CaptureLoop {
     /// Waits before a restart.
     ///
     /// - Returns: why the capture is to end, nil if it isn't
-    private func wait(_ pause: Duration) -> End? {
-        var set = [stop.descriptor, attention.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        PollSet.wait(&set, timeout: pause)
-        if set[0].revents != 0 { return .stopped }
-        guard set[1].revents != 0 else { return nil }
-        attention.clear()
-        return .reconfigure
+    private mutating func wait(_ pause: Duration) -> End? {
+        let end = ContinuousClock.now + pause
+        var set = [stop.descriptor, attention.descriptor, gate?.descriptor ?? -1].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        repeat {
+            let left = max(.zero, end - .now)
+            PollSet.wait(&set, timeout: gate?.timeLeft.map { min($0, left) } ?? left)
+            if set[0].revents != 0 { return .stopped }
+            if set[1].revents != 0 {
+                attention.clear()
+                return .reconfigure
+            }
+            if gate != nil, isUnwanted(true) { return .unwanted }
+        } while ContinuousClock.now < end
+        return nil
+    }
+
+    // MARK: demand
+
+    /// - Parameter hasNews: subscribers have come or gone
+    private mutating func isUnwanted(_ hasNews: Bool) -> Bool {
+        guard hasNews || gate?.timeLeft != nil else { return false }
+        return gate?.isToStop() ?? false
+    }
+
+    private mutating func noteFrameOnDemand() {
+        if gate?.gotFrame() ?? false {
+            publisher.setSourceTrouble("")
+            options.onEvent?(.recovered)
+        }
     }
 
     /// Refused buffers are tried again soon, where the driver has no others whose frames would be the occasion.
@@ -244,9 +284,15 @@ struct V4L2CaptureLoop {
         // A driver without buffers isn't late.
         guard camera.queuedCount > 0 else {
             lastFrame = .now
-            return refused.isEmpty ? nil : Self.retryInterval
+            return soonest(refused.isEmpty ? nil : Self.retryInterval)
         }
-        return recovery.silenceLimit.map { max($0 - lastFrame.duration(to: .now), .zero) }
+        return soonest(recovery.silenceLimit.map { max($0 - lastFrame.duration(to: .now), .zero) })
+    }
+
+    /// The shorter of a time and what is left until the source may have to stop.
+    private func soonest(_ time: Duration?) -> Duration? {
+        guard let left = gate?.timeLeft else { return time }
+        return time.map { min($0, left) } ?? left
     }
 
     /// Throws when the last frame is too long ago. It comes after a look at the device, so a process that was stopped itself

@@ -71,6 +71,9 @@ struct PlayingTime {
         return FrameTimestamp(nanoseconds: there.nanoseconds &- (here.nanoseconds &- due), clock: clock)
     }
 
+    /// Stops the clock for a time that has passed, in ns.
+    mutating func postpone(by time: Int64) { start = start.map { Self.sum($0, time) } }
+
     /// Waits for subscribers that want every frame, and stops the clock meanwhile.
     mutating func waitForRoom(_ publisher: Publisher, _ stopped: () -> Bool) throws(ChannelError) {
         guard speed > 0 else { return }

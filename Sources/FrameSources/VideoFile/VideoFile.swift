@@ -35,6 +35,8 @@ public final class VideoFile: @unchecked Sendable {
         public var framesPerSecond: Double?
         /// Ends after so many frames; nil: at the file's end.
         public var frameCount: UInt64?
+        /// Plays only while somebody subscribes, if set; it goes on where it paused.
+        public var onDemand: OnDemand?
         /// The most pixels of a picture: 16384 x 16384. A damaged header can claim any size.
         var mostPixels: Int64 = 1 << 28
 
@@ -79,6 +81,8 @@ public final class VideoFile: @unchecked Sendable {
     /// The picture of a file that has one alone.
     private let still: KeptPicture?
     private let isStopped = Atomic(false)
+    /// Ends a wait for subscribers.
+    private let attention: StopSignal?
 
     /// Opens the file, and its side-car if there is one.
     public init(path: String, options: Options = Options()) throws(VideoFileError) {
@@ -86,6 +90,11 @@ public final class VideoFile: @unchecked Sendable {
         guard options.speed == 0 || possible.contains(options.speed) else { throw .badSpeed(options.speed) }
         if let rate = options.framesPerSecond, !possible.contains(rate) { throw .badRate(rate) }
         (self.path, self.options) = (path, options)
+        do throws(ChannelError) {
+            attention = options.onDemand == nil ? nil : try StopSignal()
+        } catch {
+            throw .channel(error)
+        }
         decoder = try VideoDecoder(path: path, rate: options.framesPerSecond, mostPixels: Self.mostPixels(options))
         guard let first = try decoder.peek() else {
             throw .nothingDecodable(path: path, reason: decoder.complaint ?? "it has no picture")
@@ -126,7 +135,10 @@ public final class VideoFile: @unchecked Sendable {
 
     /// Ends ``run(on:telling:)`` within a tenth of a second; if subscribers hold it up, within two, or when the publisher
     /// is closed. From any thread.
-    public func stop() { isStopped.store(true, ordering: .relaxed) }
+    public func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        attention?.stop()
+    }
 
     private var hasStopped: Bool { isStopped.load(ordering: .relaxed) }
 
@@ -144,7 +156,8 @@ public final class VideoFile: @unchecked Sendable {
             time: PlayingTime(speed: options.speed, step: still == nil ? decoder.interval : stillInterval),
             numbers: PlayingNumbers(told, origin: decoder.startTime),
             fitting: PictureFitting(layout: layout, decoder.av),
-            telling: EventLimit(tell)
+            telling: EventLimit(tell),
+            pause: SourcePause(options.onDemand, publisher: publisher, attention: attention)
         )
         do throws(ChannelError) {
             if let still {
@@ -190,6 +203,8 @@ public final class VideoFile: @unchecked Sendable {
         var numbers: PlayingNumbers
         var fitting: PictureFitting
         var telling: EventLimit
+        /// Where it plays on demand.
+        var pause: SourcePause?
         /// Pictures that were shown, or would have been if there had been a slot.
         var shown: UInt64 = 0
         /// The layout that there was no memory for.
@@ -216,6 +231,13 @@ public final class VideoFile: @unchecked Sendable {
         let line = playing.numbers.line(at: stamp, lost: picture.lostBefore)
         let place = playing.time.place(line?.pts ?? stamp)
         if let found = place.discontinuity { playing.telling(.jumped(found)) }
+        switch playing.pause?.waitIfUnwanted() {
+        case nil, .goOn: break
+        case .after(let time): playing.time.postpone(by: time)
+        case .ended:
+            stop()
+            return false
+        }
         guard playing.time.sleep(until: place, stopped: { hasStopped }) else { return false }
         guard try fit(picture.shape, &playing) else {
             playing.skip()
@@ -244,6 +266,7 @@ public final class VideoFile: @unchecked Sendable {
         }
         var flags: FrameFlags = picture.isDamaged ? .error : []
         if picture.lostBefore > 0 || place.discontinuity != nil || playing.isBroken { flags.insert(.discontinuity) }
+        if let more = playing.pause?.flagsOfNextFrame() { flags.formUnion(more) }
         let timestamp = playing.time.now(place, line?.clock)
         try playing.publisher.publish(
             slot,

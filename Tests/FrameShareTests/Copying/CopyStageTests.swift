@@ -24,7 +24,8 @@ struct CopyStageTests {
         let publisher = try channel.publisher(slots: 4)
         let stage = try stage(of: channel, to: copied)
         let copies = try stage.open(as: copied.name)
-        let reader = try copied.subscriber([], .queue(8))
+        let reader = try copied.subscriber([], .queue(8)) { $0.startupFrames = true }
+        try await eventually { publisher.startupTakers == 1 && copies.startupTakers == 1 }
         try stage.start(on: copies)
         let metadata: Metadata = ["ExposureTime": 8000, "Name": "door", "Gains": .floats([1.5, 2])]
         for value in 1...5 {

@@ -50,7 +50,8 @@ struct LagCopiesTests {
     func sameButForTheMemory() async throws {
         let channel = try TestChannel()
         let publisher = try publisher(channel, copies: 4, floor: 6)
-        let reader = try channel.subscriber([], .queue(6))
+        let reader = try channel.subscriber([], .queue(6)) { $0.startupFrames = true }
+        try await eventually { publisher.startupTakers == 1 }
         for value in 1...4 {
             var description = FrameDescription(
                 sequence: UInt64(value * 3),

@@ -18,12 +18,12 @@ extension FaultTests {
             ("size-too-large", "malformed"), ("size-largest", "malformed"), ("size-0", "malformed"),
             (
                 "version",
-                "this publisher speaks protocol 3.1, the program 99.0: this publisher is older; update it"
+                "this publisher speaks protocol 3.2, the program 99.0: this publisher is older; update it"
             ),
-            ("older-major", "this publisher speaks protocol 3.1, the program 2.0: the program is older; update it"),
+            ("older-major", "this publisher speaks protocol 3.2, the program 2.0: the program is older; update it"),
             ("unknown-type", "unknown type 999"),
             ("newer-type-at-first", "the program 3.7: this publisher is older; update it"),
-            ("newer-policy", "unknown policy 9; this publisher speaks protocol 3.1, the program 3.7"),
+            ("newer-policy", "unknown policy 9; this publisher speaks protocol 3.2, the program 3.7"),
             ("out-of-turn", "out of turn"),
             ("publishers-message", "out of turn"),
             ("unknown-role", "unknown role"),

@@ -34,7 +34,7 @@ extension FaultTests {
                 let peer = try scene.folder.hostile("subscribe", "older-minor")
                 let refused = try await peer.line("refused")
                 let words =
-                    "takes protocol 3.1; the publisher speaks protocol 3.1, the program 3.0: the program is older; update it"
+                    "takes protocol 3.1; the publisher speaks protocol 3.2, the program 3.0: the program is older; update it"
                 #expect(refused.description.contains(words), "\(refused)")
                 try await peer.line("hung-up")
             }
@@ -43,8 +43,8 @@ extension FaultTests {
         @Test(
             "A publisher of another major version, or its pages, are refused, and the reader says who is older",
             arguments: [
-                ("version", "this program speaks protocol 3.1, the publisher 1.0: the publisher is older; update it"),
-                ("newer-major", "program speaks protocol 3.1, the publisher 4.0: this program is older; update it"),
+                ("version", "this program speaks protocol 3.2, the publisher 1.0: the publisher is older; update it"),
+                ("newer-major", "program speaks protocol 3.2, the publisher 4.0: this program is older; update it"),
                 ("page-major", "the publisher 4.0: this program is older"),
                 ("wake-major", "the publisher 4.0: this program is older"),
                 ("table-major", "the publisher 4.0: this program is older"),
