@@ -21,6 +21,7 @@ public func frameshare_frame_get_info(
             result.lost_policy = frame.lost.policy
             result.stream_count = UInt32(clamping: frame.streamCount)
             result.metadata_size = UInt32(clamping: frame.metadata.byteCount)
+            result.slot = UInt32(clamping: frame.slot)
             return result
         }
         try write(result, to: info, "info")

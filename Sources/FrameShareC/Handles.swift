@@ -19,6 +19,7 @@ struct Handles: Sendable {
     let channelWatches = HandleTable<ChannelDirectoryWatch>(kind: 0x5E)
     let overlays = HandleTable<Overlay>(kind: 0x5F)
     let copyStages = HandleTable<CopyRun>(kind: 0x60)
+    let pools = HandleTable<MappedPool>(kind: 0x61)
 }
 
 let handles = Handles()

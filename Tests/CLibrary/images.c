@@ -7,6 +7,34 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+// The pool shows a frame's image where the frame does, and each slot's at a place of its own.
+static void check_pool(frameshare_subscriber *subscriber, frameshare_frame *frame, const struct frameshare_image *image) {
+    struct frameshare_frame_info numbers = frameshare_frame_info_init();
+    struct frameshare_pool_info info = frameshare_pool_info_init();
+    frameshare_pool *pool = NULL;
+    CHECK_RESULT(frameshare_frame_get_info(frame, &numbers), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_subscriber_pool(subscriber, &pool), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_pool_get_info(pool, &info), FRAMESHARE_OK);
+    CHECK(info.generation == numbers.generation && info.slot_count == 2 && numbers.slot < info.slot_count);
+    CHECK(info.first_copy_slot == 2 && info.stream_count == 1);
+    for (uint32_t slot = 0; slot < info.slot_count; slot++) {
+        struct frameshare_image there = frameshare_image_init();
+        CHECK_RESULT(frameshare_pool_image(pool, slot, slot == 0 ? NULL : "main", &there), FRAMESHARE_OK);
+        CHECK(there.fourcc == image->fourcc && there.protection == image->protection && there.plane_count == image->plane_count);
+        for (uint32_t p = 0; p < there.plane_count; p++) {
+            const struct frameshare_plane *one = &there.planes[p], *other = &image->planes[p];
+            CHECK(one->stride == other->stride && one->size == other->size && one->bytes_used == one->size);
+            CHECK((one->data == other->data && one->offset == other->offset) == (slot == numbers.slot));
+        }
+    }
+    struct frameshare_image there = frameshare_image_init();
+    CHECK_RESULT(frameshare_pool_image(pool, info.slot_count, "main", &there), FRAMESHARE_NOT_FOUND);
+    CHECK_RESULT(frameshare_pool_image(pool, UINT32_MAX, NULL, &there), FRAMESHARE_NOT_FOUND);
+    CHECK_RESULT(frameshare_pool_image(pool, 0, "other", &there), FRAMESHARE_ERROR_NO_SUCH_STREAM);
+    CHECK_RESULT(frameshare_pool_release(pool), FRAMESHARE_OK);
+    CHECK_RESULT(frameshare_pool_release(pool), FRAMESHARE_ERROR_INVALID_HANDLE);
+}
+
 void test_layouts(void) {
     struct frameshare_format_info info = frameshare_format_info_init();
     size_t formats = 0;
@@ -61,6 +89,7 @@ void test_layouts(void) {
         }
         struct frameshare_image other = frameshare_image_init();
         CHECK_RESULT(frameshare_frame_image_at(frame, 1, &other), FRAMESHARE_NOT_FOUND);
+        check_pool(subscriber, frame, &image);
         frameshare_frame_release(frame);
         frameshare_subscriber_close(subscriber);
         frameshare_publisher_close(publisher);

@@ -18,6 +18,8 @@ static void call_all(void *handle) {
     struct frameshare_entry entry;
     frameshare_frame *frame = NULL;
     frameshare_slot *slot = NULL;
+    struct frameshare_pool_info pool_info = frameshare_pool_info_init();
+    frameshare_pool *pool = NULL;
     uint32_t slots[2];
     size_t count = 0;
     int64_t integer;
@@ -42,6 +44,10 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_subscriber_interrupt(handle), none);
     CHECK_RESULT(frameshare_subscriber_stream_at(handle, 0, &stream), none);
     CHECK_RESULT(frameshare_subscriber_get_statistics(handle, &own), none);
+    CHECK_RESULT(frameshare_subscriber_pool(handle, &pool), none);
+    CHECK_RESULT(frameshare_pool_get_info(handle, &pool_info), none);
+    CHECK_RESULT(frameshare_pool_image(handle, 0, NULL, &image), none);
+    CHECK_RESULT(frameshare_pool_release(handle), none);
     CHECK_RESULT(frameshare_subscriber_close(handle), none);
     CHECK_RESULT(frameshare_publisher_next_slot(handle, 0, &slot), none);
     CHECK_RESULT(frameshare_publisher_try_next_slot(handle, &slot), none);

@@ -6,7 +6,8 @@ internal import CLinuxMedia
 /// It may be handed to another thread or task, and stays valid when the channel is reconfigured or ends.
 public struct Frame: ~Copyable, Sendable {
     let received: ReceivedGeneration
-    let slot: Int
+    /// Which of its generation's slots it lies in: ``Subscriber/pool``.
+    public let slot: Int
     /// The source's own count; its gaps are frames that the source lost.
     public let sequence: UInt64
     /// Counts the channel's published frames from 1.

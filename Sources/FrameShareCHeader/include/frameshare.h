@@ -483,6 +483,9 @@ struct frameshare_frame_info {
     uint32_t stream_count;
     /* Bytes of metadata. */
     uint32_t metadata_size;
+    /* Which of its generation's slots it lies in: frameshare_pool_image(). */
+    uint32_t slot;
+    uint32_t reserved;
 };
 
 int frameshare_frame_get_info(const frameshare_frame *frame, struct frameshare_frame_info *info);
@@ -636,6 +639,34 @@ struct frameshare_subscriber_statistics {
 
 int frameshare_subscriber_get_statistics(frameshare_subscriber *subscriber,
                                          struct frameshare_subscriber_statistics *statistics);
+
+/* All buffers of a subscriber's pool at once, as they are mapped: to import them into a GPU, an encoder or another program's
+ * pool once, before the first frame comes. Descriptors and mapping last as long as the handle, also after the channel was
+ * reconfigured or the subscriber closed. */
+typedef struct frameshare_pool frameshare_pool;
+
+struct frameshare_pool_info {
+    uint32_t struct_size;
+    /* The generation whose frames lie in it. When a frame has another, ask for the pool again. */
+    uint32_t generation;
+    uint32_t slot_count;
+    /* The first slot that is for copies, in ordinary memory; slot_count where there is none. */
+    uint32_t first_copy_slot;
+    uint32_t stream_count;
+    uint32_t reserved;
+};
+
+/* The pool that the subscriber's frames lie in now. */
+int frameshare_subscriber_pool(frameshare_subscriber *subscriber, frameshare_pool **pool);
+
+int frameshare_pool_get_info(const frameshare_pool *pool, struct frameshare_pool_info *info);
+
+/* Where a stream's image lies in a slot, from 0, whatever is in it: without a frame of that slot (frameshare_frame_info.slot),
+ * the publisher writes to it at any time. `bytes_used` is `size`. `stream` NULL: the first. FRAMESHARE_NOT_FOUND beyond the
+ * last slot. */
+int frameshare_pool_image(const frameshare_pool *pool, uint32_t slot, const char *stream, struct frameshare_image *image);
+
+int frameshare_pool_release(frameshare_pool *pool);
 
 /* Leaves the channel. Frames that are still held stay valid. */
 int frameshare_subscriber_close(frameshare_subscriber *subscriber);
@@ -1400,6 +1431,7 @@ FRAMESHARE_INITIALISER(format_info)
 FRAMESHARE_INITIALISER(stream)
 FRAMESHARE_INITIALISER(image)
 FRAMESHARE_INITIALISER(frame_info)
+FRAMESHARE_INITIALISER(pool_info)
 FRAMESHARE_INITIALISER(subscriber_options)
 FRAMESHARE_INITIALISER(subscriber_statistics)
 FRAMESHARE_INITIALISER(publisher_options)
