@@ -54,7 +54,7 @@ installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/co
 	include/frameshare.h $(addprefix $(LIBDIR)/,libframeshare.so $(soname) libframeshare.so.$(version) \
 	pkgconfig/frameshare.pc cmake/frameshare/frameshare-config.cmake cmake/frameshare/frameshare-config-version.cmake)
 
-.PHONY: help build c-library python gstreamer v4l2 demo check packages test prove fuzz soak bench bench-micro arm64 lint format docs install uninstall clean
+.PHONY: help build c-library python gstreamer v4l2 pipewire demo check packages test prove fuzz soak bench bench-micro arm64 lint format docs install uninstall clean
 
 help: ## this list
 	@echo "FrameShare: one camera, many programs, the same pixels."
@@ -83,6 +83,12 @@ v4l2: c-library ## frameshare-v4l2, to whose programs channels are V4L2 cameras,
 		PKG_CONFIG_PATH="$$PWD/$(c_library)/lib/pkgconfig" meson setup .build-v4l2 Doors/V4L2
 	@ninja -C .build-v4l2
 
+pipewire: c-library ## frameshare-pipewire, by which channels are PipeWire's cameras, in .build-pipewire: Documentation/PipeWire.md
+	@Scripts/install-packages pipewire
+	@[ -e .build-pipewire/build.ninja ] || \
+		PKG_CONFIG_PATH="$$PWD/$(c_library)/lib/pkgconfig" meson setup .build-pipewire Doors/PipeWire
+	@ninja -C .build-pipewire
+
 demo: ## see it work in a minute or so: a publisher, three subscribers, ten seconds; VIEW=yes: in a browser, too
 	@Scripts/demo
 
@@ -104,7 +110,7 @@ packages: ## Debian packages, wheel and tarball in .build-packages/dist; CHECK=y
 	@if [ -n "$(CHECK)" ]; then Scripts/install-packages packages-check && Tests/Packages/run && Packaging/check-packages; fi
 
 test: ## all checks: format, tests, sanitizers, real drivers in a guest (about half an hour on 2 cores)
-	@Scripts/install-packages build test view docs packages
+	@Scripts/install-packages build test view docs packages python gstreamer v4l2 pipewire
 	@Scripts/install-packages libcamera
 	@Scripts/run-tests $(ONLY)
 

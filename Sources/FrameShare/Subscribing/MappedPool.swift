@@ -54,7 +54,8 @@ public struct MappedPool: Sendable {
                 descriptor: buffer.descriptor,
                 offset: buffer.offset,
                 byteCount: size,
-                address: received.bytes(slot: slot, stream: index, buffer: number)?.baseAddress.map(UInt.init(bitPattern:))
+                address: received.bytes(slot: slot, stream: index, buffer: number)?
+                    .baseAddress.map(UInt.init(bitPattern:))
             )
         }
     }
