@@ -170,7 +170,10 @@ let package = Package(
         .testTarget(name: "FrameShareTestKitTests", dependencies: ["FrameShareTestKit", "FrameShare"]),
         .testTarget(
             name: "FrameSourcesTests",
-            dependencies: ["CLinuxMedia", "FrameSources", "FrameShare", "PixelFormats", ffmpeg, ffmpegBridge, system]
+            dependencies: [
+                "CLinuxMedia", "FrameSources", "FrameShare", "PeerTesting", "PixelFormats", ffmpeg, ffmpegBridge,
+                system,
+            ]
         ),
         .testTarget(
             name: "FrameSinksTests",

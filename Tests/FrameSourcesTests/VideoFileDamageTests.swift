@@ -2,6 +2,7 @@
 import Foundation
 import FrameShare
 import FrameSources
+import PeerTesting
 import PixelFormats
 import Testing
 
@@ -56,6 +57,9 @@ struct VideoFileDamageTests {
         }
     }
 
+    /// The same bytes in each run, for a decoder's own limits decide on some files; `FRAMESHARE_SEED` chooses others.
+    private static let seed = ProcessInfo.processInfo.environment["FRAMESHARE_SEED"].flatMap(UInt64.init) ?? 4711
+
     @Test(
         "bytes that were changed anywhere in a file end no run",
         arguments: ["mp4", "mkv", "ts", "avi", "h264", "flv", "y4m", "gif", "nut"]
@@ -65,7 +69,7 @@ struct VideoFileDamageTests {
         let name = "a.\(ending)"
         try folder.make(name, "testsrc2=s=64x48:r=25:d=1", "-g", "10")
         let original = try folder.bytes(name)
-        var random = SystemRandomNumberGenerator()
+        var random = SeededGenerator(seed: Self.seed)
         for round in 0..<3 {
             var bytes = original
             // The head is left alone: without one, some formats have no pictures.
@@ -78,7 +82,13 @@ struct VideoFileDamageTests {
             try folder.write(bytes, to: "b.\(ending)")
             let count = try folder.pictureCount("b.\(ending)")
             guard count > 0 else { continue }
-            let played = try PlayedFile(folder.file("b.\(ending)"), atMost: count * 2)
+            let played: PlayedFile
+            do {
+                played = try PlayedFile(folder.file("b.\(ending)"), atMost: count * 2)
+            } catch VideoFileError.tooLarge {
+                // Its size is among what was changed: ffmpeg has the memory for it, or looks for another.
+                continue
+            }
             #expect(played.error == nil, "\(Self.saved(bytes, ending))")
             // A GIF of which one picture is left is taken for a still one.
             if played.notes.contains(where: { $0.contains("still") }) { continue }
