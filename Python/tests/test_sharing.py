@@ -68,11 +68,11 @@ def test_metadata_keeps_values_and_types(publisher) -> None:
         "Nothing": [],
     }
     with Subscriber("camera") as camera:
-        publisher.publish(PICTURE, metadata=metadata, timestamp=12345, clock="boottime", sequence=99, flags=2)
+        publisher.publish(PICTURE, metadata=metadata, timestamp=12345, clock="boottime", sequence=99, flags=8)
         frame = camera.next(PATIENCE)
         assert frame.metadata == metadata and list(frame.metadata) == list(metadata)
         assert frame.get("ScalerCrop").width == 640 and frame.get("none", 5) == 5
-        assert (frame.timestamp, frame.clock, frame.sequence, frame.flags) == (12345, "boottime", 99, 2)
+        assert (frame.timestamp, frame.clock, frame.sequence, frame.flags) == (12345, "boottime", 99, 8)
         for bad in ({"x": object()}, {"x": {1: 2}}, {"": 1}, {"x": 2**70}):
             with pytest.raises((TypeError, ValueError, frameshare.FrameShareError)):
                 publisher.publish(PICTURE, metadata=bad)

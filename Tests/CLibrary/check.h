@@ -43,6 +43,7 @@ int start_self(const char *role, const char *argument);
 int wait_for(int process);
 
 void test_sharing(void);
+void test_demand(void);
 void test_metadata(void);
 void test_policies(void);
 void test_signals(void);

@@ -15,6 +15,7 @@ static const struct {
     void (*run)(void);
 } tests[] = {
     {"another process reads the bytes and numbers that were published", test_sharing},
+    {"a publisher hears when frames are wanted, and readers hear why none come", test_demand},
     {"metadata of every type arrives, by name and in order", test_metadata},
     {"latest, queue and every frame lose what they should", test_policies},
     {"a signal ends the waits of a thread that wants it", test_signals},

@@ -61,6 +61,10 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_publisher_wait_for_room(handle, 0), none);
     CHECK_RESULT(frameshare_publisher_count_lost(handle, 1, 1), none);
     CHECK_RESULT(frameshare_publisher_wait_for_subscribers(handle, 1, 0), none);
+    CHECK_RESULT(frameshare_publisher_wait_for_demand(handle, 0), none);
+    CHECK_RESULT(frameshare_publisher_wait_for_no_demand(handle, 0, 0), none);
+    CHECK_RESULT(frameshare_publisher_set_source_trouble(handle, ""), none);
+    CHECK_RESULT(frameshare_subscriber_source_trouble(handle, NULL, 0), none);
     CHECK_RESULT(frameshare_publisher_generation(handle, slots), none);
     CHECK_RESULT(frameshare_publisher_held_slots(handle, 1, slots, 2, &count), none);
     CHECK_RESULT(frameshare_publisher_set_metadata_capacity(handle, 100), none);

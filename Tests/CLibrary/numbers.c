@@ -157,7 +157,9 @@ static void descriptions(frameshare_publisher *publisher) {
         MEMBER(description, timestamp), MEMBER(description, bytes_used[0][0]), MEMBER(description, bytes_used[7][3]),
         MEMBER(description, has_sequence), MEMBER(description, has_timestamp), MEMBER(description, has_bytes_used),
     };
-    frameshare_subscriber *subscriber = open_subscriber("numbers", NULL);
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    options.startup_frames = 1;
+    frameshare_subscriber *subscriber = open_subscriber("numbers", &options);
     for (size_t i = 0; i < COUNT(members); i++) {
         EACH_VALUE(v) {
             struct frameshare_description description = frameshare_description_init();

@@ -84,6 +84,56 @@ struct OnDemandTests {
         #expect(try CommandRun(["publish", "--channel", "cam"] + words, in: folder).wait().code == 64)
     }
 
+    // MARK: cameras
+
+    @Test(
+        "a camera that fails as it starts is tried again, each time anew, and its reader gets frames",
+        arguments: ["rate=100", "streamon=1", "streamon=2", "reqbufs=3", "dqbuf-dead=3"]
+    )
+    func camera(quirk: String) throws {
+        let folder = try ChannelFolder()
+        let environment = try QuirkyCamera.environment([quirk])
+        let run = try CommandRun(
+            ["publish", "--channel", "cam", "--source", QuirkyCamera.device, "--on-demand", "--linger", "50ms"],
+            in: folder,
+            environment: environment
+        )
+        try eventually { try !run.isRunning || frameshare("top", "cam", "--once", in: folder).code == 0 }
+        for start in 1...2 {
+            #expect(try state(folder) == 1)
+            let outcome = try frameshare("watch", "cam", "--frames", "3", in: folder, environment: environment)
+            #expect(outcome.code == 0, "\(outcome.errors)\(run.errorsSoFar)")
+            try eventually { try state(folder) == 1 }
+            #expect(try folder.top()["generation"].int > start, "each start has new buffers")
+        }
+        run.send(SIGTERM)
+        #expect(run.wait().code == 0)
+    }
+
+    @Test(
+        "who waits for a camera that can't be started, or is pulled out, hears why, and the channel stays",
+        arguments: [("streamon-broken=1", "VIDIOC_STREAMON"), ("unplugged=12", "is gone: unplugged")]
+    )
+    func brokenCamera(quirk: String, words: String) throws {
+        let folder = try ChannelFolder()
+        let environment = try QuirkyCamera.environment([quirk])
+        let run = try CommandRun(
+            ["publish", "--channel", "cam", "--source", QuirkyCamera.device, "--on-demand", "--linger", "0s"],
+            in: folder,
+            environment: environment
+        )
+        try eventually { try !run.isRunning || frameshare("top", "cam", "--once", in: folder).code == 0 }
+        let reader = try CommandRun(["watch", "cam"], in: folder, environment: environment)
+        try eventually { try state(folder) == 5 }
+        eventually { reader.errorsSoFar.contains("gives no frames now") }
+        #expect(reader.errorsSoFar.contains(words), "\(reader.errorsSoFar)")
+        #expect(run.isRunning && reader.isRunning)
+        reader.send(SIGTERM)
+        _ = reader.wait()
+        run.send(SIGTERM)
+        #expect(run.wait().code == 0)
+    }
+
     // MARK: socket activation
 
     /// What systemd does: makes the socket, starts the service when a connection waits, and again when it has ended.

@@ -84,7 +84,32 @@ static PyObject *watch_poll_fd(PyObject *module, PyObject *handle) {
     return result < 0 ? raise_result(result) : PyLong_FromLong(fd);
 }
 
+static PyObject *source_channel(PyObject *module, PyObject *arguments) {
+    (void)module;
+    PyObject *source, *directory, *timeout, *name = NULL, *folder = NULL;
+    int64_t nanoseconds;
+    if (!PyArg_ParseTuple(arguments, "OOO:source_channel", &source, &directory, &timeout)
+        || !nanoseconds_of("timeout", timeout, &nanoseconds)) {
+        return NULL;
+    }
+    name = encoded(source);
+    if (name == NULL || !encoded_or_none(directory, &folder)) {
+        Py_XDECREF(name);
+        return NULL;
+    }
+    char channel[FRAMESHARE_NAME_SIZE] = "";
+    int result;
+    Py_BEGIN_ALLOW_THREADS
+    result = frameshare_source_channel(characters(name), characters(folder), nanoseconds, channel, sizeof channel);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(name);
+    Py_XDECREF(folder);
+    return result < 0 ? raise_result(result) : text_of(channel);
+}
+
 PyMethodDef channel_functions[] = {
+    { "source_channel", source_channel, METH_VARARGS,
+      "source_channel(source, directory, timeout): a channel that publishes a source; an owner is started if there is none" },
     { "channel_list", channel_list, METH_O, "The channels of a folder, with their members by name." },
     { "watch_open", watch_open, METH_O, "Begins to watch a folder." },
     { "watch_next", watch_next, METH_VARARGS, "watch_next(handle, timeout): a channel's members by name" },

@@ -149,6 +149,7 @@ typedef struct {
     frameshare_slot *slot;
     const char *group;
     uint32_t count;
+    int64_t linger;
 } Wait;
 
 static int wait_for_slot(void *context, int64_t nanoseconds) {
@@ -402,6 +403,15 @@ static int wait_for_subscribers(void *context, int64_t nanoseconds) {
     return frameshare_publisher_wait_for_subscribers(wait->publisher, wait->count, nanoseconds);
 }
 
+static int wait_for_demand(void *context, int64_t nanoseconds) {
+    return frameshare_publisher_wait_for_demand(((Wait *)context)->publisher, nanoseconds);
+}
+
+static int wait_for_no_demand(void *context, int64_t nanoseconds) {
+    Wait *wait = context;
+    return frameshare_publisher_wait_for_no_demand(wait->publisher, wait->linger, nanoseconds);
+}
+
 static int wait_for_group(void *context, int64_t nanoseconds) {
     Wait *wait = context;
     return frameshare_publisher_wait_for_group(wait->publisher, wait->group, nanoseconds);
@@ -432,6 +442,28 @@ static PyObject *publisher_wait_for_room(PyObject *self, PyObject *arguments, Py
 
 static PyObject *publisher_drain(PyObject *self, PyObject *arguments, PyObject *keywords) {
     return only_timeout(self, drain, "|O:drain", arguments, keywords);
+}
+
+static PyObject *publisher_wait_for_demand(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    return only_timeout(self, wait_for_demand, "|O:wait_for_demand", arguments, keywords);
+}
+
+static PyObject *publisher_wait_for_no_demand(PyObject *self, PyObject *arguments, PyObject *keywords) {
+    static char *names[] = { "linger", "timeout", NULL };
+    PyObject *linger, *timeout = Py_None;
+    Wait wait = { 0 };
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|O:wait_for_no_demand", names, &linger, &timeout)) return NULL;
+    if (!nanoseconds_of("linger", linger, &wait.linger)) return NULL;
+    return waited(self, wait_for_no_demand, &wait, timeout);
+}
+
+static PyObject *publisher_set_source_trouble(PyObject *self, PyObject *text) {
+    frameshare_publisher *handle = opened(self);
+    PyObject *bytes = handle == NULL ? NULL : encoded(text);
+    if (bytes == NULL) return NULL;
+    PyObject *result = done(frameshare_publisher_set_source_trouble(handle, characters(bytes)));
+    Py_DECREF(bytes);
+    return result;
 }
 
 static PyObject *publisher_wait_for_group(PyObject *self, PyObject *arguments, PyObject *keywords) {
@@ -563,6 +595,13 @@ static PyMethodDef publisher_methods[] = {
     { "drain", WITH_KEYWORDS(publisher_drain),
       "drain(timeout: float | None = None) -> None\n\nWaits until groups have answered all that they were asked, or failed: before "
       "``close``." },
+    { "wait_for_demand", (PyCFunction)(void (*)(void))publisher_wait_for_demand, METH_VARARGS | METH_KEYWORDS,
+      "wait_for_demand(timeout=None)\n\nWaits until a subscriber wants frames." },
+    { "wait_for_no_demand", (PyCFunction)(void (*)(void))publisher_wait_for_no_demand, METH_VARARGS | METH_KEYWORDS,
+      "wait_for_no_demand(linger, timeout=None)\n\nWaits until there has been no subscriber for so many seconds." },
+    { "set_source_trouble", publisher_set_source_trouble, METH_O,
+      "set_source_trouble(text)\n\nSays what is amiss with the source while the channel goes on; \"\": nothing any more. "
+      "Subscribers and monitors are told." },
     { "_wait_for_subscribers", publisher_wait_for_subscribers, METH_VARARGS, "_wait_for_subscribers(count, timeout)" },
     { "_set_metadata_capacity", publisher_set_metadata_capacity, METH_O, "The most bytes of metadata from the next generation on." },
     { "_close", publisher_close, METH_O, "_close(revoke)" },

@@ -344,6 +344,14 @@ static PyObject *subscriber_streams(PyObject *self, PyObject *unused) {
     return list;
 }
 
+static PyObject *subscriber_source_trouble(PyObject *self, void *unused) {
+    (void)unused;
+    frameshare_subscriber *handle = opened((Subscriber *)self);
+    char text[1024] = "";
+    int result = handle == NULL ? RAISED : frameshare_subscriber_source_trouble(handle, text, sizeof text);
+    return result < 0 ? raise_result(result) : PyUnicode_FromString(text);
+}
+
 static PyObject *subscriber_statistics(PyObject *self, PyObject *unused) {
     (void)unused;
     frameshare_subscriber *handle = opened((Subscriber *)self);
@@ -447,6 +455,8 @@ static PyMethodDef subscriber_methods[] = {
 static PyGetSetDef subscriber_attributes[] = {
     { "channel", subscriber_channel, NULL, "The channel's name.", NULL },
     { "ended", subscriber_ended, NULL, "Whether the channel is known to have ended in order.", NULL },
+    { "source_trouble", subscriber_source_trouble, NULL,
+      "What is amiss with the source now, in its own words, such as a camera that can't be started; \"\": nothing.", NULL },
     { "_closed", subscriber_closed, NULL, "Whether it was closed.", NULL },
     { "_has_warned", subscriber_warned, NULL, "Whether it was said that the budget is used up.", NULL },
     { NULL, NULL, NULL, NULL, NULL },

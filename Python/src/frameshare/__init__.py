@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .overlay import Overlay
     from .publisher import Publisher, Slot
     from .recording import RecordedFile, Recording, RecordingResult, record, record_async, trigger
+    from .sources import open
     from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus
     from .streams import Stream
     from .subscriber import Subscriber
@@ -73,6 +74,7 @@ _PLACES = {
         "overlay": "Overlay",
         "publisher": "Publisher Slot",
         "recording": "RecordedFile Recording RecordingResult record record_async trigger",
+        "sources": "open",
         "statistics": "ChannelStatistics GroupStatus Monitor SubscriberStatistics SubscriberStatus",
         "streams": "Stream",
         "subscriber": "Subscriber",

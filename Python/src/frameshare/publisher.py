@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Mapping, Sequence, Union
+import time
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence, Union
 
 from . import _native, errors
 from ._arguments import encoded, mapping, nanoseconds, text, whole
@@ -16,6 +17,8 @@ from .statistics import ChannelStatistics, GroupStatus, channel_statistics, grou
 from .streams import Stream, described
 
 if TYPE_CHECKING:
+    import threading
+
     import numpy.typing as npt
 
 __all__ = ["Content", "Publisher", "Slot", "Streams"]
@@ -272,6 +275,42 @@ class Publisher(_native.Publisher):
                 f"{count} subscribers of '{self.channel}' were waited for {timeout} s; {len(self.statistics.subscribers)} are there",
                 error.code,
             ) from None
+
+    def on_demand(self, start: Callable[[], None], stop: Callable[[], None], *, linger: float = 5.0) -> threading.Thread:
+        """Calls ``start`` when the first subscriber comes, and ``stop`` when there has been none for ``linger`` seconds, again and
+        again, until the publisher is closed; then ``stop`` once more if the source runs. On a thread of its own, which it returns.
+
+        >>> publisher.on_demand(camera.start, camera.stop)
+
+        Where ``start`` raises, subscribers are told why (``Subscriber.source_trouble``), and it is called again a second later.
+        """
+        import threading
+
+        def follow() -> None:
+            is_running = False
+            try:
+                while True:
+                    self.wait_for_demand()
+                    try:
+                        start()
+                        is_running = True
+                    except Exception as error:
+                        self.set_source_trouble(f"{type(error).__name__}: {error}")
+                        time.sleep(1)
+                        continue
+                    self.set_source_trouble("")
+                    self.wait_for_no_demand(linger)
+                    is_running = False
+                    stop()
+            except errors.FrameShareError:
+                pass  # The publisher was closed.
+            finally:
+                if is_running:
+                    stop()
+
+        thread = threading.Thread(target=follow, name="frameshare-demand", daemon=True)
+        thread.start()
+        return thread
 
     def _room(self, metadata_capacity: int | None) -> None:
         """What the next generation's frames have room for."""

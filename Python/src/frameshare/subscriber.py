@@ -38,6 +38,9 @@ class Subscriber(_native.Subscriber):
     channel ends. ``wait_for_channel`` is how many seconds the first connection may wait for a channel that is not there yet
     (None: as long as it takes). ``spin`` looks again and again for so many seconds before it sleeps.
 
+    ``startup_frames`` asks for the frames of the source's start-up, too: those before exposure and white balance have settled
+    (``FrameFlags.STARTUP``). ``source_trouble`` says why the source gives no frames, such as a camera that can't be started.
+
     ``group`` shares the work: each frame goes to one member of the group, which answers by ``frame.request``; see
     ``Worker``. A member has no ``fileno()``.
 
@@ -62,6 +65,7 @@ class Subscriber(_native.Subscriber):
         wait_for_channel: float | None = 0.0,
         spin: float = 0.0,
         group: str | None = None,
+        startup_frames: bool = False,
     ) -> None:
         # Whoever polls learns late that a request was cancelled.
         self._pollable = group is None
@@ -71,6 +75,7 @@ class Subscriber(_native.Subscriber):
         )
         options |= {
             "pollable": self._pollable,
+            "startup_frames": bool(startup_frames),
             "connect_timeout": max(1, nanoseconds("connect_timeout", connect_timeout)),
         }
         if (spinning := nanoseconds("spin", spin)) > 0:

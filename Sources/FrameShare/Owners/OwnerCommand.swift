@@ -21,7 +21,9 @@ struct OwnerCommand {
         var folders: [String] = []
         if let program = link("/proc/self/exe") { folders.append(folder(of: program)) }
         if let library = libraryPath() {
-            folders += [folder(of: library), folder(of: library) + "/../bin", folder(of: library) + "/../../bin"]
+            // As installed, in a tarball, and in a package of Python's.
+            let place = folder(of: library)
+            folders += [place, place + "/bin", place + "/../bin", place + "/../../bin"]
         }
         // An empty or relative entry of PATH means the working directory, which may be anyone's.
         folders += (variable("PATH") ?? "/usr/local/bin:/usr/bin").split(separator: ":").map(String.init).filter {

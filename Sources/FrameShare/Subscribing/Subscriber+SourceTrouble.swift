@@ -32,9 +32,10 @@ extension Subscriber {
     func logTrouble() {
         let news: String? = state.withLock { state in
             state.hasNotice = false
-            guard state.link.trouble != state.toldTrouble else { return nil }
-            state.toldTrouble = state.link.trouble
-            return state.link.trouble.isEmpty ? nil : state.link.trouble
+            let (before, now) = (state.toldTrouble, state.link.trouble)
+            state.toldTrouble = now
+            // Once, until it is over: a camera that is tried again and again would fill the log.
+            return before.isEmpty && !now.isEmpty ? now : nil
         }
         guard let news else { return }
         let logger = options.logger ?? Logger(label: "frameshare")

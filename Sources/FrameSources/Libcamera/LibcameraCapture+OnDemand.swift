@@ -29,8 +29,7 @@ extension LibcameraCapture {
             } catch {
                 sleep()
                 guard case .camera(let failure) = error else { throw error }
-                gate.failed("\(failure)")
-                options.onEvent?(.troubled(failure))
+                if gate.failed("\(failure)") { options.onEvent?(.troubled(failure)) }
             }
         }
     }

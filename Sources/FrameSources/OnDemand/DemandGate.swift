@@ -79,12 +79,15 @@ struct DemandGate {
     }
 
     /// The source could not be started, or has failed. Subscribers are told why; it is tried again.
-    mutating func failed(_ reason: String) {
+    /// - Returns: whether it is the first failure since a frame came
+    mutating func failed(_ reason: String) -> Bool {
+        defer { tell() }
+        let isNews = machine.failures == 0
         machine.failed(now: Self.now)
         asleepSince = Self.now
         publisher.countSourceErrors(1)
         publisher.setSourceTrouble(reason)
-        tell()
+        return isNews
     }
 
     /// The source was let go.

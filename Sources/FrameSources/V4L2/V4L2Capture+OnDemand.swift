@@ -38,8 +38,7 @@ extension V4L2Capture {
                     gate.stopped()
                     continue
                 }
-                gate.failed("\(failure)")
-                options.onEvent?(.troubled(failure))
+                if gate.failed("\(failure)") { options.onEvent?(.troubled(failure)) }
             }
         }
     }
