@@ -7,7 +7,7 @@ public func frameshare_subscriber_pool(
     _ pool: UnsafeMutablePointer<OpaquePointer?>!
 ) -> Int32 {
     answer { () throws(Failure) in
-        let place = try place(pool, "pool")
+        let place = try handlePlace(pool, "pool")
         let subscriber = try handles.subscribers.object(subscriber)
         guard let handle = handles.pools.insert(subscriber.pool) else { throw .tooManyHandles }
         place.pointee = handle

@@ -19,7 +19,7 @@ static void call_all(void *handle) {
     frameshare_frame *frame = NULL;
     frameshare_slot *slot = NULL;
     struct frameshare_pool_info pool_info = frameshare_pool_info_init();
-    frameshare_pool *pool = NULL;
+    frameshare_pool *pool = handle;
     uint32_t slots[2];
     size_t count = 0;
     int64_t integer;
@@ -45,6 +45,7 @@ static void call_all(void *handle) {
     CHECK_RESULT(frameshare_subscriber_stream_at(handle, 0, &stream), none);
     CHECK_RESULT(frameshare_subscriber_get_statistics(handle, &own), none);
     CHECK_RESULT(frameshare_subscriber_pool(handle, &pool), none);
+    CHECK(pool == NULL);
     CHECK_RESULT(frameshare_pool_get_info(handle, &pool_info), none);
     CHECK_RESULT(frameshare_pool_image(handle, 0, NULL, &image), none);
     CHECK_RESULT(frameshare_pool_release(handle), none);

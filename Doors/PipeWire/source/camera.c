@@ -16,11 +16,18 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The most buffers that PipeWire shares between two nodes. */
 #define MOST_BUFFERS 64
+/* The most buffers that PipeWire shares between two nodes, as it is shipped (link.max-buffers). */
+#define MOST_IN_PLACE 16
 #define COPIES 8
+/* Tells the offer of copies from that of the slots, by the size that comes back with the buffers. */
+#define MARGIN_OF_COPIES 16
+/* How long all of the frames that may be held can be, before other buffers are made: a reader that was killed never gives its
+ * own back. */
+#define PATIENCE_NS 3000000000LL
 
 /* Why the loop has ended. */
 enum outcome { RUNNING, STOPPED, CHANNEL_THERE, CHANNEL_GONE, FAILED };
@@ -35,6 +42,7 @@ struct buffer {
     /* Memory of our own, to copy into. */
     void *copy;
     size_t copy_size;
+    int copy_fd;
 };
 
 struct camera {
@@ -63,12 +71,15 @@ struct camera {
     bool negotiating;
     /* Changes with each negotiation, so that PipeWire sees another offer where only the memory is another. */
     uint32_t offers;
+    bool offered_in_place;
+    size_t copies_size;
     bool copying;
     uint32_t blocks;
+    /* The frames that PipeWire may hold, as far as the pool allows, and when it gave one back last. */
+    uint32_t budget;
+    int64_t last_back;
     struct buffer buffers[MOST_BUFFERS];
     uint32_t buffer_count;
-    /* Between its arrival and the graph's turn. */
-    frameshare_frame *pending;
     uint64_t shown, copied, passed_over;
 };
 
@@ -88,23 +99,27 @@ static void end(struct camera *camera, enum outcome outcome) {
 static void leave(struct camera *camera) {
     if (camera->arrivals) pw_loop_destroy_source(pw_main_loop_get_loop(camera->loop), camera->arrivals);
     camera->arrivals = NULL;
-    if (camera->pending) frameshare_frame_release(camera->pending);
-    camera->pending = NULL;
     if (camera->subscriber) frameshare_subscriber_close(camera->subscriber);
     camera->subscriber = NULL;
 }
 
-/* A result of subscribing. */
-static int join(const struct camera_options *options, frameshare_subscriber **subscriber) {
+/* A result of subscribing. A small pool allows fewer frames than were asked for. */
+static int join(struct camera *camera) {
+    const struct camera_options *options = camera->options;
     struct frameshare_subscriber_options wanted = frameshare_subscriber_options_init();
     wanted.policy = FRAMESHARE_POLICY_LATEST;
-    /* One more than PipeWire may hold: frames go on coming, and with each PipeWire gives buffers back. */
-    wanted.budget = options->budget + 1;
     wanted.pollable = 1;
     wanted.name = "PipeWire";
     wanted.stream_count = options->stream ? 1 : 0;
     wanted.streams = options->stream ? &options->stream : NULL;
-    return frameshare_subscriber_open(options->channel, &wanted, subscriber);
+    int result = FRAMESHARE_ERROR_REFUSED;
+    for (camera->budget = options->budget; result == FRAMESHARE_ERROR_REFUSED && camera->budget > 0; camera->budget--) {
+        /* One more than PipeWire may hold: frames go on coming, and with each PipeWire gives buffers back. */
+        wanted.budget = camera->budget + 1;
+        result = frameshare_subscriber_open(options->channel, &wanted, &camera->subscriber);
+        if (result == FRAMESHARE_OK) break;
+    }
+    return result;
 }
 
 /* What the channel's stream is. False, after saying why, where PipeWire has no word for it. */
@@ -170,8 +185,8 @@ static const struct spa_pod *build_format(struct camera *camera, struct spa_pod_
 
 /* Whether PipeWire can be handed the slots themselves. */
 static bool fits_in_place(struct camera *camera) {
-    if (camera->options->copying == COPY_ALWAYS || camera->pool_info.slot_count > MOST_BUFFERS) return false;
     camera->blocks = 1;
+    if (camera->options->copying == COPY_ALWAYS || camera->pool_info.slot_count > MOST_IN_PLACE) return false;
     for (uint32_t slot = 0; slot < camera->pool_info.slot_count; slot++) {
         struct frameshare_image image = frameshare_image_init();
         if (frameshare_pool_image(camera->pool, slot, NULL, &image) != FRAMESHARE_OK) return false;
@@ -203,12 +218,15 @@ static void offer_buffers(struct camera *camera) {
     struct frameshare_image image = frameshare_image_init();
     bool raw = camera->format->subtype == SPA_MEDIA_SUBTYPE_raw;
     if (frameshare_pool_image(camera->pool, 0, NULL, &image) != FRAMESHARE_OK) return;
-    if (fits_in_place(camera)) {
+    camera->offered_in_place = fits_in_place(camera);
+    if (!camera->offered_in_place) camera->blocks = 1;
+    camera->copies_size = (raw ? camera->usual.size : image.planes[0].size) + MARGIN_OF_COPIES;
+    if (camera->offered_in_place) {
         int slots = (int)camera->pool_info.slot_count;
         int type = 1 << (is_dma_buf(image.memory) ? SPA_DATA_DmaBuf : SPA_DATA_MemFd);
         params[count++] = spa_pod_builder_add_object(
             &builder, SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers, SPA_PARAM_BUFFERS_buffers,
-            SPA_POD_CHOICE_RANGE_Int(slots, slots, MOST_BUFFERS), SPA_PARAM_BUFFERS_blocks, SPA_POD_Int((int)camera->blocks),
+            SPA_POD_CHOICE_RANGE_Int(slots, slots, MOST_IN_PLACE), SPA_PARAM_BUFFERS_blocks, SPA_POD_Int((int)camera->blocks),
             SPA_PARAM_BUFFERS_size, SPA_POD_Int((int)block_size(camera, &image, 0)), SPA_PARAM_BUFFERS_stride,
             SPA_POD_Int((int)image.planes[0].stride), SPA_PARAM_BUFFERS_dataType, SPA_POD_CHOICE_FLAGS_Int(type));
     }
@@ -216,13 +234,13 @@ static void offer_buffers(struct camera *camera) {
         /* For programs that take fewer buffers, or only memory that any program can have. */
         params[count++] = spa_pod_builder_add_object(
             &builder, SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers, SPA_PARAM_BUFFERS_buffers,
-            SPA_POD_CHOICE_RANGE_Int(COPIES, 2, MOST_BUFFERS), SPA_PARAM_BUFFERS_blocks, SPA_POD_Int(1), SPA_PARAM_BUFFERS_size,
-            SPA_POD_Int((int)(raw ? camera->usual.size : image.planes[0].size)), SPA_PARAM_BUFFERS_stride,
+            SPA_POD_CHOICE_RANGE_Int(COPIES, 2, MOST_IN_PLACE), SPA_PARAM_BUFFERS_blocks, SPA_POD_Int(1), SPA_PARAM_BUFFERS_size,
+            SPA_POD_Int((int)camera->copies_size), SPA_PARAM_BUFFERS_stride,
             SPA_POD_Int((int)(raw ? camera->usual.stride[0] : 0)), SPA_PARAM_BUFFERS_dataType,
-            SPA_POD_CHOICE_FLAGS_Int((1 << SPA_DATA_MemFd) | (1 << SPA_DATA_MemPtr)));
+            SPA_POD_CHOICE_FLAGS_Int(1 << SPA_DATA_MemFd));
     }
     if (count == 0) {
-        pw_stream_set_error(camera->stream, -ENOTSUP, "the channel's buffers can't be handed over as they are");
+        fail(camera, camera->options->channel, "its buffers can't be handed over as they are (--copy never)");
         return;
     }
     params[count++] = spa_pod_builder_add_object(&builder, SPA_TYPE_OBJECT_ParamMeta, SPA_PARAM_Meta, SPA_PARAM_META_type,
@@ -249,7 +267,7 @@ static void on_arrivals(void *data, int fd, uint32_t mask);
 /* Subscribes, unless that was done. False, after saying why or asking to end, where it can't be. */
 static bool attend(struct camera *camera) {
     if (!camera->subscriber) {
-        int result = join(camera->options, &camera->subscriber);
+        int result = join(camera);
         if (result != FRAMESHARE_OK) {
             fprintf(stderr, "frameshare-pipewire: %s\n", frameshare_last_error());
             end(camera, result == FRAMESHARE_ERROR_NO_SUCH_CHANNEL ? CHANNEL_GONE : FAILED);
@@ -330,28 +348,26 @@ static void on_add_buffer(void *data, struct pw_buffer *added) {
     struct buffer *buffer = &camera->buffers[index];
     memset(buffer, 0, sizeof *buffer);
     struct spa_data *blocks = added->buffer->datas;
-    bool raw = camera->format->subtype == SPA_MEDIA_SUBTYPE_raw;
     struct frameshare_image image = frameshare_image_init();
     /* PipeWire may have more buffers than there are slots; those are never used. */
     uint32_t slot = index < camera->pool_info.slot_count ? index : 0;
     if (frameshare_pool_image(camera->pool, slot, NULL, &image) != FRAMESHARE_OK) return;
-    /* The type is a mask of what may be; only the offer to copy has this one. */
-    camera->copying = (blocks[0].type & (1u << SPA_DATA_MemPtr)) != 0;
+    camera->copying = !camera->offered_in_place || blocks[0].maxsize == camera->copies_size;
     for (uint32_t block = 0; block < added->buffer->n_datas; block++) {
         struct spa_data *there = &blocks[block];
         there->data = NULL;
         there->flags = SPA_DATA_FLAG_READABLE;
         if (camera->copying) {
-            size_t size = raw ? camera->usual.size : image.planes[0].size;
-            int fd = memory_of_our_own(buffer, size);
+            int fd = memory_of_our_own(buffer, camera->copies_size);
             if (fd < 0) {
                 fail(camera, "memory to copy into", strerror(-fd));
                 return;
             }
+            buffer->copy_fd = fd;
             there->type = SPA_DATA_MemFd;
             there->fd = fd;
             there->mapoffset = 0;
-            there->maxsize = (uint32_t)size;
+            there->maxsize = (uint32_t)camera->copies_size;
         } else {
             const struct frameshare_plane *plane = &image.planes[block < image.plane_count ? block : 0];
             there->type = is_dma_buf(image.memory) ? SPA_DATA_DmaBuf : SPA_DATA_MemFd;
@@ -366,16 +382,20 @@ static void on_add_buffer(void *data, struct pw_buffer *added) {
     added->user_data = buffer;
 }
 
+static void forget(struct buffer *buffer) {
+    if (buffer->frame) frameshare_frame_release(buffer->frame);
+    if (buffer->copy) {
+        munmap(buffer->copy, buffer->copy_size);
+        close(buffer->copy_fd);
+    }
+    memset(buffer, 0, sizeof *buffer);
+}
+
 static void on_remove_buffer(void *data, struct pw_buffer *removed) {
     struct camera *camera = data;
     struct buffer *buffer = removed->user_data;
     if (!buffer) return;
-    if (buffer->frame) frameshare_frame_release(buffer->frame);
-    if (buffer->copy) {
-        munmap(buffer->copy, buffer->copy_size);
-        close((int)removed->buffer->datas[0].fd);
-    }
-    memset(buffer, 0, sizeof *buffer);
+    forget(buffer);
     bool any = false;
     for (uint32_t i = 0; i < camera->buffer_count; i++) any |= camera->buffers[i].buffer != NULL;
     if (!any) camera->buffer_count = 0;
@@ -383,11 +403,22 @@ static void on_remove_buffer(void *data, struct pw_buffer *removed) {
 
 /* ------------------------------------------------------------------------------------------------ frames */
 
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 /* What PipeWire's programs have given back. */
 static void reclaim(struct camera *camera) {
-    struct pw_buffer *back;
-    while ((back = pw_stream_dequeue_buffer(camera->stream))) {
+    /* A buffer that somebody looks at still is put behind the others. */
+    for (uint32_t i = 0; i < camera->buffer_count; i++) {
+        errno = 0;
+        struct pw_buffer *back = pw_stream_dequeue_buffer(camera->stream);
+        if (!back && errno == EBUSY) continue;
+        if (!back) break;
         struct buffer *buffer = back->user_data;
+        camera->last_back = now_ns();
         if (!buffer) continue;
         if (buffer->frame) frameshare_frame_release(buffer->frame);
         buffer->frame = NULL;
@@ -468,17 +499,7 @@ static bool show(struct camera *camera, frameshare_frame *frame) {
     return true;
 }
 
-static void on_process(void *data) {
-    struct camera *camera = data;
-    reclaim(camera);
-    frameshare_frame *frame = camera->pending;
-    camera->pending = NULL;
-    if (!frame) return;
-    if (frames_out(camera) < camera->options->budget && show(camera, frame)) return;
-    /* PipeWire's programs hold all that they may: this frame is lost for them. */
-    camera->passed_over++;
-    frameshare_frame_release(frame);
-}
+static void on_process(void *data) { reclaim(data); }
 
 static void on_arrivals(void *data, int fd, uint32_t mask) {
     (void)fd, (void)mask;
@@ -502,15 +523,27 @@ static void on_arrivals(void *data, int fd, uint32_t mask) {
         negotiate_again(camera);
         return;
     }
-    if (camera->pending) frameshare_frame_release(camera->pending);
-    camera->pending = frame;
+    reclaim(camera);
+    bool room = frames_out(camera) < camera->budget;
+    if (!room || !show(camera, frame)) {
+        /* PipeWire's programs hold all that they may: this frame is lost for them. */
+        camera->passed_over++;
+        frameshare_frame_release(frame);
+    }
+    if (!room && now_ns() - camera->last_back > PATIENCE_NS) {
+        camera->last_back = now_ns();
+        negotiate_again(camera);
+    }
+    /* The graph's turn, in which PipeWire gives buffers back. */
     pw_stream_trigger_process(camera->stream);
 }
 
 static void on_state_changed(void *data, enum pw_stream_state old, enum pw_stream_state state, const char *error) {
     struct camera *camera = data;
     if (state == PW_STREAM_STATE_ERROR) {
-        fprintf(stderr, "frameshare-pipewire: PipeWire says: %s\n", error ? error : "an error");
+        /* Errors of a single call are reported so, too; then the stream itself is as it was. */
+        if (pw_stream_get_state(camera->stream, NULL) == PW_STREAM_STATE_ERROR) fail(camera, "PipeWire says", error ? error : "an error");
+        else fprintf(stderr, "frameshare-pipewire: PipeWire says: %s\n", error ? error : "an error");
         return;
     }
     if (state == PW_STREAM_STATE_STREAMING) {
@@ -518,6 +551,7 @@ static void on_state_changed(void *data, enum pw_stream_state old, enum pw_strea
         if (attend(camera) && absent && !pool_is_the_same(camera)) negotiate_again(camera);
     } else if (old == PW_STREAM_STATE_STREAMING) {
         /* Linked, and looked at by nobody: a camera on demand may sleep. The buffers stay. */
+        reclaim(camera);
         leave(camera);
     }
 }
@@ -552,11 +586,17 @@ static void on_channels(void *data, int fd, uint32_t mask) {
     (void)fd, (void)mask;
     struct camera *camera = data;
     struct frameshare_channel_entry entry = {.struct_size = sizeof entry};
+    bool any = false, there = false, went = false;
     while (frameshare_channel_watch_next(camera->watch, 0, &entry) == FRAMESHARE_OK) {
         if (strcmp(entry.name, camera->options->channel) != 0) continue;
-        bool there = entry.change != FRAMESHARE_CHANNEL_VANISHED && entry.state == FRAMESHARE_CHANNEL_LIVE;
-        if (there == !camera->stream) end(camera, there ? CHANNEL_THERE : CHANNEL_GONE);
+        any = true;
+        there = entry.change != FRAMESHARE_CHANNEL_VANISHED && entry.state == FRAMESHARE_CHANNEL_LIVE;
+        went = went || !there;
     }
+    if (!any) return;
+    /* Gone and there again between two looks is another publisher. */
+    if (camera->stream && went) end(camera, CHANNEL_GONE);
+    if (!camera->stream && there) end(camera, CHANNEL_THERE);
 }
 
 static struct pw_properties *properties_of(const struct camera_options *options) {
@@ -595,7 +635,7 @@ static enum outcome serve(struct camera *camera) {
     spa_hook_remove(&camera->stream_listener);
     pw_stream_destroy(camera->stream);
     camera->stream = NULL;
-    memset(camera->buffers, 0, sizeof camera->buffers);
+    for (uint32_t i = 0; i < camera->buffer_count; i++) forget(&camera->buffers[i]);
     camera->buffer_count = 0;
     drop_pool(camera);
     if (!camera->options->quiet && camera->shown + camera->passed_over > 0)
@@ -615,21 +655,26 @@ static enum outcome wait_for_channel(struct camera *camera) {
 }
 
 static int run(struct camera *camera) {
-    enum outcome outcome = CHANNEL_THERE;
+    enum outcome outcome = CHANNEL_GONE;
     bool served = false;
-    while (outcome == CHANNEL_THERE && !stopping_asked()) {
-        int result = join(camera->options, &camera->subscriber);
+    while (!stopping_asked()) {
+        int result = join(camera);
         if (result == FRAMESHARE_OK) {
             outcome = serve(camera);
             served = true;
-            if (outcome == CHANNEL_GONE && !camera->options->once) outcome = wait_for_channel(camera);
+            if (outcome != CHANNEL_GONE || camera->options->once) break;
+            /* Whoever was only disconnected may come back; not in a hurry. */
+            const struct timespec pause = {.tv_nsec = 200000000};
+            nanosleep(&pause, NULL);
         } else if (result == FRAMESHARE_ERROR_NO_SUCH_CHANNEL && !camera->options->once) {
             outcome = wait_for_channel(camera);
-        } else if (!stopping_asked()) {
-            fprintf(stderr, "frameshare-pipewire: %s\n", frameshare_last_error());
-            return 1;
+            if (outcome != CHANNEL_THERE) break;
+        } else {
+            if (!stopping_asked()) fprintf(stderr, "frameshare-pipewire: %s\n", frameshare_last_error());
+            return stopping_asked() ? 0 : 1;
         }
     }
+    if (stopping_asked()) return 0;
     return outcome == FAILED || (outcome == CHANNEL_GONE && !served) ? 1 : 0;
 }
 

@@ -11,6 +11,8 @@
 #include <spa/param/video/format-utils.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 struct capture {
     const struct capture_options *options;
@@ -82,7 +84,8 @@ static void offer_buffers(struct capture *capture) {
         &builder, SPA_TYPE_OBJECT_ParamBuffers, SPA_PARAM_Buffers, SPA_PARAM_BUFFERS_buffers,
         SPA_POD_CHOICE_RANGE_Int(8, 2, 64), SPA_PARAM_BUFFERS_blocks, SPA_POD_CHOICE_RANGE_Int(1, 1, FRAMESHARE_MAX_PLANES),
         SPA_PARAM_BUFFERS_dataType,
-        SPA_POD_CHOICE_FLAGS_Int((1 << SPA_DATA_MemFd) | (1 << SPA_DATA_MemPtr) | (1 << SPA_DATA_DmaBuf)));
+        /* PipeWire does not map dma-bufs; who has them copies for us. */
+        SPA_POD_CHOICE_FLAGS_Int((1 << SPA_DATA_MemFd) | (1 << SPA_DATA_MemPtr)));
     params[1] = spa_pod_builder_add_object(&builder, SPA_TYPE_OBJECT_ParamMeta, SPA_PARAM_Meta, SPA_PARAM_META_type,
                                            SPA_POD_Id(SPA_META_Header), SPA_PARAM_META_size,
                                            SPA_POD_Int((int)sizeof(struct spa_meta_header)));
@@ -158,35 +161,61 @@ static void on_param_changed(void *data, uint32_t id, const struct spa_pod *para
 
 /* ------------------------------------------------------------------------------------------------ frames */
 
-/* The bytes that a block of PipeWire's buffer shows; NULL where they are not mapped. What it says of itself is another
- * process' word. */
-static const uint8_t *shown(const struct spa_data *block, size_t *size) {
-    if (!block->data || !block->chunk) return NULL;
-    uint32_t offset = block->maxsize ? block->chunk->offset % block->maxsize : 0;
-    uint32_t room = block->maxsize - offset;
-    *size = block->chunk->size < room ? block->chunk->size : room;
-    return (const uint8_t *)block->data + offset;
+/* A block of PipeWire's buffer. What it says of itself is another process' word, which may change at any time: each is read once. */
+struct block {
+    /* NULL where the bytes are not mapped. */
+    const uint8_t *bytes;
+    size_t size;
+    int32_t stride;
+    bool corrupted;
+};
+
+static struct block look_at(const struct spa_data *data) {
+    struct block block = {0};
+    if (!data->data || !data->chunk || data->maxsize == 0) return block;
+    uint32_t offset = __atomic_load_n(&data->chunk->offset, __ATOMIC_RELAXED) % data->maxsize;
+    uint32_t size = __atomic_load_n(&data->chunk->size, __ATOMIC_RELAXED);
+    block.bytes = (const uint8_t *)data->data + offset;
+    block.size = size < data->maxsize - offset ? size : data->maxsize - offset;
+    block.stride = __atomic_load_n(&data->chunk->stride, __ATOMIC_RELAXED);
+    block.corrupted = (__atomic_load_n(&data->chunk->flags, __ATOMIC_RELAXED) & (int32_t)SPA_CHUNK_FLAG_CORRUPTED) != 0;
+    return block;
+}
+
+/* Memory that is shorter than it is said to be would end this program as it is read. */
+static bool is_as_long_as_said(const struct spa_data *data) {
+    struct stat status;
+    if (data->type != SPA_DATA_MemFd) return true;
+    return fstat((int)data->fd, &status) == 0 && (uint64_t)status.st_size >= (uint64_t)data->mapoffset + data->maxsize;
+}
+
+static void on_add_buffer(void *data, struct pw_buffer *added) {
+    (void)data;
+    bool good = true;
+    for (uint32_t i = 0; i < added->buffer->n_datas; i++) good = good && is_as_long_as_said(&added->buffer->datas[i]);
+    /* Looked at before each frame. */
+    static char short_memory;
+    added->user_data = good ? NULL : &short_memory;
 }
 
 /* Copies what is there of a raw image; false where it is not whole. */
-static bool copy_planes(struct capture *capture, const struct spa_buffer *from, struct frameshare_image *to) {
-    size_t size = 0;
-    const uint8_t *bytes = shown(&from->datas[0], &size);
+static bool copy_planes(struct capture *capture, const struct spa_buffer *from, const struct block *first,
+                        struct frameshare_image *to) {
     struct layout layout;
-    int32_t stride = from->datas[0].chunk ? from->datas[0].chunk->stride : 0;
-    if (!bytes || stride < 0) return false;
-    if (!layout_in_one_block(&capture->info, to->width, to->height, (size_t)stride, &layout)) return false;
+    if (first->stride < 0) return false;
+    if (!layout_in_one_block(&capture->info, to->width, to->height, (size_t)first->stride, &layout)) return false;
     bool whole = true;
     for (uint32_t p = 0; p < to->plane_count && p < layout.planes; p++) {
-        const uint8_t *plane = bytes + layout.offset[p];
-        size_t there = size > layout.offset[p] ? size - layout.offset[p] : 0, row = layout.stride[p];
+        const uint8_t *plane = first->bytes + layout.offset[p];
+        size_t there = first->size > layout.offset[p] ? first->size - layout.offset[p] : 0, row = layout.stride[p];
         if (from->n_datas > 1) {
             /* A block for each plane. */
             if (p >= from->n_datas) return false;
-            plane = shown(&from->datas[p], &there);
-            int32_t own = from->datas[p].chunk ? from->datas[p].chunk->stride : 0;
-            if (!plane || own < 0) return false;
-            row = own > 0 ? (size_t)own : layout.row_bytes[p];
+            struct block own = p == 0 ? *first : look_at(&from->datas[p]);
+            if (!own.bytes || own.stride < 0) return false;
+            plane = own.bytes;
+            there = own.size;
+            row = own.stride > 0 ? (size_t)own.stride : layout.row_bytes[p];
             if (row < layout.row_bytes[p]) return false;
         }
         size_t rows = layout.rows[p];
@@ -200,16 +229,48 @@ static bool copy_planes(struct capture *capture, const struct spa_buffer *from, 
     return whole;
 }
 
+/* The most frames that a gap in a peer's numbers is taken to stand for. */
+#define LARGEST_GAP 1000
+
+/* What the frame's header says, as far as it can be believed. */
+static void describe(struct capture *capture, const struct spa_meta_header *header,
+                     struct frameshare_description *description) {
+    if (!header) return;
+    uint64_t number = header->seq;
+    if (header->flags & SPA_META_HEADER_FLAG_DISCONT) description->flags |= FRAMESHARE_FLAG_DISCONTINUITY;
+    if (header->flags & SPA_META_HEADER_FLAG_CORRUPTED) description->flags |= FRAMESHARE_FLAG_ERROR;
+    /* GStreamer's pipewiresink has all ones where it has none. */
+    if (number != 0 && number != UINT64_MAX) {
+        bool follows = capture->any && number > capture->last_sequence;
+        uint64_t gap = follows ? number - capture->last_sequence - 1 : 0;
+        if (gap > 0 && gap <= LARGEST_GAP) frameshare_publisher_count_lost(capture->publisher, gap, 0);
+        if (capture->any && (!follows || gap > LARGEST_GAP)) description->flags |= FRAMESHARE_FLAG_DISCONTINUITY;
+        capture->last_sequence = number;
+        capture->any = true;
+        description->has_sequence = 1;
+        description->sequence = number;
+    }
+    /* Some count from the pipeline's start, not on the monotonic clock. */
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    if (header->pts > ns - 10000000000 && header->pts < ns + 1000000000) {
+        description->has_timestamp = 1;
+        description->timestamp = header->pts;
+        description->clock = FRAMESHARE_CLOCK_MONOTONIC;
+    }
+}
+
 static void publish(struct capture *capture, const struct spa_buffer *from) {
-    const struct spa_meta_header *header = spa_buffer_find_meta_data(from, SPA_META_Header, sizeof(struct spa_meta_header));
     frameshare_slot *slot = NULL;
     struct frameshare_description description = frameshare_description_init();
     struct frameshare_image image = frameshare_image_init();
-    bool header_has_number = header && header->seq != 0;
-    if (header_has_number && capture->any && header->seq > capture->last_sequence + 1)
-        frameshare_publisher_count_lost(capture->publisher, header->seq - capture->last_sequence - 1, 0);
-    if (header_has_number) capture->last_sequence = header->seq;
-    capture->any = header_has_number;
+    struct block first = look_at(&from->datas[0]);
+    describe(capture, spa_buffer_find_meta_data(from, SPA_META_Header, sizeof(struct spa_meta_header)), &description);
+    if (!first.bytes || first.size == 0) {
+        frameshare_publisher_count_lost(capture->publisher, 1, 0);
+        return;
+    }
     if (frameshare_publisher_try_next_slot(capture->publisher, &slot) != FRAMESHARE_OK) {
         frameshare_publisher_count_lost(capture->publisher, 0, 1);
         capture->no_free_slot++;
@@ -219,36 +280,18 @@ static void publish(struct capture *capture, const struct spa_buffer *from) {
         frameshare_slot_discard(slot);
         return;
     }
-    bool whole = true;
+    bool whole;
     if (capture->info.plane_count == 0) {
-        size_t size = 0;
-        const uint8_t *bytes = shown(&from->datas[0], &size);
-        if (!bytes || size == 0) {
-            frameshare_slot_discard(slot);
-            return;
-        }
-        whole = size <= image.planes[0].size;
-        if (!whole) size = image.planes[0].size;
-        memcpy(image.planes[0].data, bytes, size);
+        whole = first.size <= image.planes[0].size;
+        size_t size = whole ? first.size : image.planes[0].size;
+        memcpy(image.planes[0].data, first.bytes, size);
         description.has_bytes_used = 1;
         description.bytes_used[0][0] = size;
     } else {
-        whole = copy_planes(capture, from, &image);
+        whole = copy_planes(capture, from, &first, &image);
     }
-    bool corrupted = !whole || (header && header->flags & SPA_META_HEADER_FLAG_CORRUPTED) ||
-                     (from->datas[0].chunk && from->datas[0].chunk->flags & SPA_CHUNK_FLAG_CORRUPTED);
-    description.flags = (corrupted ? FRAMESHARE_FLAG_ERROR : 0u) |
-                        (header && header->flags & SPA_META_HEADER_FLAG_DISCONT ? FRAMESHARE_FLAG_DISCONTINUITY : 0u);
-    capture->damaged += corrupted;
-    if (header_has_number) {
-        description.has_sequence = 1;
-        description.sequence = header->seq;
-    }
-    if (header && header->pts > 0) {
-        description.has_timestamp = 1;
-        description.timestamp = header->pts;
-        description.clock = FRAMESHARE_CLOCK_MONOTONIC;
-    }
+    if (!whole || first.corrupted) description.flags |= FRAMESHARE_FLAG_ERROR;
+    capture->damaged += (description.flags & FRAMESHARE_FLAG_ERROR) != 0;
     if (frameshare_slot_publish(slot, &description, NULL, NULL) != FRAMESHARE_OK)
         fail(capture, capture->options->channel, frameshare_last_error());
     else
@@ -259,7 +302,7 @@ static void on_process(void *data) {
     struct capture *capture = data;
     struct pw_buffer *buffer;
     while ((buffer = pw_stream_dequeue_buffer(capture->stream))) {
-        if (capture->publisher && buffer->buffer->n_datas > 0) publish(capture, buffer->buffer);
+        if (capture->publisher && buffer->buffer->n_datas > 0 && !buffer->user_data) publish(capture, buffer->buffer);
         pw_stream_queue_buffer(capture->stream, buffer);
     }
 }
@@ -279,6 +322,7 @@ static const struct pw_stream_events stream_events = {
     PW_VERSION_STREAM_EVENTS,
     .state_changed = on_state_changed,
     .param_changed = on_param_changed,
+    .add_buffer = on_add_buffer,
     .process = on_process,
 };
 
@@ -328,7 +372,11 @@ int capture_run(const struct capture_options *options) {
         pw_core_add_listener(capture.core, &capture.core_listener, &core_events, &capture);
         pw_loop_add_io(pw_main_loop_get_loop(capture.loop), stopping_fd(), SPA_IO_IN, false, on_stopping, &capture);
         if (connect_stream(&capture)) pw_main_loop_run(capture.loop);
-        if (capture.stream) pw_stream_destroy(capture.stream);
+        if (capture.stream) {
+            /* Its own end is no news. */
+            spa_hook_remove(&capture.stream_listener);
+            pw_stream_destroy(capture.stream);
+        }
         if (!options->quiet && capture.publisher)
             fprintf(stderr, "frameshare-pipewire: %llu frames published, %llu without a free slot, %llu damaged\n",
                     (unsigned long long)capture.published, (unsigned long long)capture.no_free_slot,
