@@ -27,12 +27,14 @@ class Contestant:
 ours = "frameshare"
 floor = "floor"
 again = "floor-again"
-idle = "idle"
+idle, idle_python = "idle", "idle-python"
 original = "queue-getfd"
 #: FrameShare from other languages.
 in_c, in_python = "frameshare-c", "frameshare-python"
 #: What people write in Python.
 python_peers = ["shm-ring", original, "picamera2-remote", "iceoryx2-wheel", "zenoh-wheel"]
+#: Those that sleep between frames in Python.
+paced_by_python = [in_python, *python_peers]
 peers = ["iceoryx", "pipewire", "gstreamer-shm", "zeromq", in_c, in_python, *python_peers]
 #: Those whose ring is written on, whoever still reads it.
 overwriting = [floor, again, "eventfd", "floor-populate"]
@@ -67,6 +69,7 @@ def everyone(programs):
         contestant.name: contestant
         for contestant in [
             Contestant(idle, "frames are stamped at the pace, nobody is told", futex),
+            Contestant(idle_python, "the same in Python", script("python", "idle.py"), starts_readers=True),
             Contestant(floor, "bare C: one shared futex word, wake all", futex),
             Contestant(again, "the same program once more (A/A): how far its x is from 1 is noise", futex),
             Contestant("eventfd", "bare C: a blocking eventfd for each reader", futex, without=_no_spin),

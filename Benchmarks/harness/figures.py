@@ -2,6 +2,8 @@
 
 import math
 
+import contestants
+
 nan = math.nan
 
 
@@ -75,10 +77,11 @@ class Figures:
         return result.publisher["frames"] * 1e9 / max(1, result.publisher["wall_ns"])
 
     def net_cpu(self, result):
-        """The publisher's CPU for a frame, above what the pace alone took in that round."""
+        """The publisher's CPU for a frame, above what the pace alone took in that round, in the same language."""
+        pacer = contestants.idle_python if result.cell.contestant in contestants.paced_by_python else contestants.idle
         idle = [
             other.publisher["cpu_ns_per_frame"]
             for other in self.results
-            if other.cell.contestant == "idle" and other.round == result.round
+            if other.cell.contestant == pacer and other.round == result.round
         ]
         return result.publisher["cpu_ns_per_frame"] - median(idle)

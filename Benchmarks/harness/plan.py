@@ -21,6 +21,8 @@ class Plan:
         few, main, small = min(options.readers), options.main_size, min(options.sizes)
         if "paced" in options.kinds:
             self.cells += 2 * [Cell("paced", contestants.idle, main, 0)]
+            if any(name in contestants.paced_by_python for name in self.present):
+                self.cells += 2 * [Cell("paced", contestants.idle_python, main, 0)]
             for size in options.sizes:
                 self.add("paced", size, few)
             for readers in options.readers:

@@ -82,7 +82,7 @@ class Report:
         if lines:
             lines = [
                 "Paced. Latency: from before publishing to the reader's reading the frame. Publisher CPU: a frame, all threads",
-                "and the contestant's daemon, above what the pace alone takes. Call: how long publishing took.",
+                "and the contestant's daemon, above what the pace alone takes (in Python, for those in Python). Call: how long publishing took.",
             ] + lines
         return lines
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -184,3 +186,45 @@ def test_an_interrupt_ends_a_wait_in_a_process_that_a_thread_has_forked(folder) 
     with frameshare.Publisher("waits", {"main": (8, 4, "R8")}, slots=2):
         program = subprocess.run([sys.executable, "-c", FORKED], timeout=PATIENCE)
     assert program.returncode == 0
+
+
+def ends_without_the_lock() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Objects that end when they are dropped, each by what makes one."""
+    publisher = frameshare.Publisher("camera", {"main": (640, 480, "BGR888")}, slots=4)
+    streams = {"main": (640, 480, "BGR888")}
+    yield "publisher", lambda: frameshare.Publisher("other", streams, slots=4)
+    yield "subscriber", lambda: frameshare.Subscriber("camera")
+    yield "results", lambda: publisher.results("workers")
+    yield "monitor", lambda: frameshare.Monitor("camera")
+    yield "watch", frameshare.watch_channels
+    yield "overlay", lambda: frameshare.Overlay(publisher, "drawn", "painters")
+    publisher.close()
+
+
+def test_what_is_dropped_ends_while_other_threads_run() -> None:
+    ran, stop = [0], threading.Event()
+
+    def run() -> None:
+        while not stop.is_set():
+            ran[0] += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    # Python's lock is never taken away: another thread runs only where it is given up.
+    sys.setswitchinterval(1000)
+    thread = threading.Thread(target=run)
+    try:
+        thread.start()
+        for name, make in ends_without_the_lock():
+            for _ in range(500):
+                made = make()
+                before = ran[0]
+                del made
+                if ran[0] != before:
+                    break
+            else:
+                pytest.fail(f"a {name} that is dropped keeps other threads waiting")
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+        thread.join()

@@ -40,6 +40,29 @@ struct PollingTests {
         #expect(!isReadable(descriptor))
     }
 
+    @Test("until the descriptor is asked for, frames cost no message, and a loop that begins then misses none")
+    func notPolled() throws {
+        let channel = try TestChannel()
+        let publisher = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber([], .queue(4)) { pollable(&$0) }
+        for value: UInt8 in 1...3 {
+            #expect(try subscriber.drain() == [])
+            try publisher.send(value)
+            #expect(try subscriber.tryNextValue() == value)
+        }
+        #expect(try subscriber.drain() == [])
+        try publisher.send(4)
+        let descriptor = try subscriber.pollDescriptor
+        var bytes: Int32 = -1
+        let socket = try #require(try watched(by: descriptor).first { isSocket($0) })
+        #expect(ioctl(socket, UInt(FIONREAD), &bytes) == 0 && bytes == 0)
+        #expect(isReadable(descriptor, within: 60_000))
+        #expect(try subscriber.drain() == [4])
+        #expect(!isReadable(descriptor))
+        try publisher.send(5)
+        #expect(isReadable(descriptor, within: 60_000))
+    }
+
     /// The descriptors that an epoll descriptor watches.
     private func watched(by descriptor: Int32) throws -> [Int32] {
         let file = try #require(fopen("/proc/self/fdinfo/\(descriptor)", "r"))

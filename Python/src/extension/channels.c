@@ -52,7 +52,7 @@ static PyObject *watch_open(PyObject *module, PyObject *directory) {
     result = frameshare_channel_watch_open(characters(folder), &watch);
     Py_END_ALLOW_THREADS
     Py_XDECREF(folder);
-    return result < 0 ? raise_result(result) : new_handle(watch, end_watch);
+    return result < 0 ? raise_result(result) : new_handle(watch, end_watch, false);
 }
 
 typedef struct {

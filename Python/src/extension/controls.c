@@ -140,7 +140,7 @@ static PyObject *settings_offer(PyObject *module, PyObject *arguments) {
     frameshare_settings *settings = NULL;
     int result = frameshare_publisher_offer_controls(open, controls.all, controls.count, &settings);
     free_controls(&controls);
-    return result < 0 ? raise_result(result) : new_handle(settings, end_settings);
+    return result < 0 ? raise_result(result) : new_handle(settings, end_settings, false);
 }
 
 static PyObject *settings_update(PyObject *module, PyObject *arguments) {
@@ -177,7 +177,7 @@ static PyObject *settings_next(PyObject *module, PyObject *arguments) {
     if (result == FRAMESHARE_ENDED) Py_RETURN_NONE;
     const char *name, *value;
     result = frameshare_setting_get(wait.setting, &name, &value);
-    PyObject *setting = new_handle(wait.setting, end_setting);
+    PyObject *setting = new_handle(wait.setting, end_setting, true);
     if (setting != NULL && result < 0) {
         Py_DECREF(setting);
         return raise_result(result);

@@ -134,9 +134,11 @@ typedef struct {
     PyObject_HEAD
     void *pointer;
     int (*end)(void *);
+    /* Ending it waits for nobody. */
+    bool is_quick;
 } Handle;
 
-PyObject *new_handle(void *pointer, int (*end)(void *));
+PyObject *new_handle(void *pointer, int (*end)(void *), bool is_quick);
 
 /* A handle's pointer; NULL with an exception for what is no handle, one of another kind, or one that was ended. */
 void *pointer_of(PyObject *handle, int (*end)(void *));

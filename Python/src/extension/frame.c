@@ -245,7 +245,7 @@ static PyObject *frame_request(PyObject *self, void *unused) {
     if (result == FRAMESHARE_NOT_FOUND) {
         made = Py_NewRef(Py_None);
     } else {
-        PyObject *handle = new_handle(request, end_request);
+        PyObject *handle = new_handle(request, end_request, true);
         made = handle == NULL ? NULL
                               : PyObject_CallFunction(request_type, "OK", handle, (unsigned long long)info->number);
         Py_XDECREF(handle);

@@ -19,7 +19,7 @@ bool ask_options_of(PyObject *values, struct frameshare_ask_options *options) {
 
 PyObject *new_pending(frameshare_pending *pending) {
     static PyObject *type;
-    PyObject *handle = new_handle(pending, end_pending);
+    PyObject *handle = new_handle(pending, end_pending, true);
     PyObject *pending_type = handle == NULL ? NULL : attribute_of("frameshare.groups", "Pending", &type);
     PyObject *result = pending_type == NULL ? NULL : PyObject_CallFunctionObjArgs(pending_type, handle, NULL);
     Py_XDECREF(handle);
@@ -193,7 +193,7 @@ static PyObject *results_open(PyObject *module, PyObject *arguments) {
         frameshare_publisher *open = open_publisher((Publisher *)publisher);
         frameshare_results *results = NULL;
         int result = open == NULL ? RAISED : frameshare_publisher_results(open, characters(group), &options, &results);
-        handle = result < 0 ? raise_result(result) : new_handle(results, end_results);
+        handle = result < 0 ? raise_result(result) : new_handle(results, end_results, false);
     }
     Py_DECREF(group);
     return handle;

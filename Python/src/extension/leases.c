@@ -25,8 +25,16 @@ static void end_lease(Lease *lease) {
 }
 
 static void lease_dealloc(PyObject *self) {
-    end_lease((Lease *)self);
-    if (((Lease *)self)->memory != NULL) frameshare_memory_release(((Lease *)self)->memory);
+    Lease *lease = (Lease *)self;
+    /* The memory of a published slot may be unmapped now, which takes its time. */
+    if (lease->is_slow || lease->memory != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        end_lease(lease);
+        if (lease->memory != NULL) frameshare_memory_release(lease->memory);
+        Py_END_ALLOW_THREADS
+    } else {
+        end_lease(lease);
+    }
     free_object(self);
 }
 
@@ -79,11 +87,17 @@ static PyType_Spec lease_spec = {
 
 static void handle_dealloc(PyObject *self) {
     Handle *handle = (Handle *)self;
-    if (handle->pointer != NULL) handle->end(handle->pointer);
+    if (handle->pointer != NULL && handle->is_quick) {
+        handle->end(handle->pointer);
+    } else if (handle->pointer != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        handle->end(handle->pointer);
+        Py_END_ALLOW_THREADS
+    }
     free_object(self);
 }
 
-PyObject *new_handle(void *pointer, int (*end)(void *)) {
+PyObject *new_handle(void *pointer, int (*end)(void *), bool is_quick) {
     Handle *handle = PyObject_New(Handle, handle_type);
     if (handle == NULL) {
         end(pointer);
@@ -91,6 +105,7 @@ PyObject *new_handle(void *pointer, int (*end)(void *)) {
     }
     handle->pointer = pointer;
     handle->end = end;
+    handle->is_quick = is_quick;
     return (PyObject *)handle;
 }
 

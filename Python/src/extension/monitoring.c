@@ -35,7 +35,7 @@ static PyObject *monitor_open(PyObject *module, PyObject *arguments) {
     Py_BEGIN_ALLOW_THREADS
     result = frameshare_monitor_open(characters(channel), characters(directory), &monitor);
     Py_END_ALLOW_THREADS
-    handle = result < 0 ? raise_result(result) : new_handle(monitor, end_monitor);
+    handle = result < 0 ? raise_result(result) : new_handle(monitor, end_monitor, false);
     Py_DECREF(channel);
     Py_XDECREF(directory);
     return handle;

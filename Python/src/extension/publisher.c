@@ -529,7 +529,11 @@ static PyObject *publisher_fail(PyObject *object, PyObject *reason) {
 static void publisher_dealloc(PyObject *self) {
     Publisher *publisher = (Publisher *)self;
     PyTypeObject *type = Py_TYPE(self);
-    if (publisher->handle != NULL) frameshare_publisher_close(publisher->handle);
+    if (publisher->handle != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        frameshare_publisher_close(publisher->handle);
+        Py_END_ALLOW_THREADS
+    }
     Py_XDECREF(publisher->channel);
     Py_XDECREF(publisher->names);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);

@@ -58,7 +58,7 @@ static PyObject *overlay_open(PyObject *module, PyObject *arguments) {
             result = frameshare_overlay_open(open, characters(channel), characters(group), &options, &overlay);
             Py_END_ALLOW_THREADS
         }
-        handle = result < 0 ? raise_result(result) : new_handle(overlay, end_overlay);
+        handle = result < 0 ? raise_result(result) : new_handle(overlay, end_overlay, false);
     }
     PyMem_Free(allowed);
     Py_DECREF(channel);
@@ -152,7 +152,7 @@ static PyObject *copy_stage_open(PyObject *module, PyObject *arguments) {
     Py_BEGIN_ALLOW_THREADS
     result = frameshare_copy_stage_open(characters(channel), &options, &stage);
     Py_END_ALLOW_THREADS
-    handle = result < 0 ? raise_result(result) : new_handle(stage, end_copy_stage);
+    handle = result < 0 ? raise_result(result) : new_handle(stage, end_copy_stage, false);
 end:
     PyMem_Free(c_crops);
     PyMem_Free(names);

@@ -379,7 +379,11 @@ static PyObject *subscriber_close(PyObject *object, PyObject *unused) {
 static void subscriber_dealloc(PyObject *self) {
     Subscriber *subscriber = (Subscriber *)self;
     PyTypeObject *type = Py_TYPE(self);
-    if (subscriber->handle != NULL) frameshare_subscriber_close(subscriber->handle);
+    if (subscriber->handle != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        frameshare_subscriber_close(subscriber->handle);
+        Py_END_ALLOW_THREADS
+    }
     Py_XDECREF(subscriber->kept);
     Py_XDECREF(subscriber->channel);
     freefunc free = (freefunc)PyType_GetSlot(type, Py_tp_free);

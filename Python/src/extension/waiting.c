@@ -2,6 +2,7 @@
 #include "extension.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -79,9 +80,11 @@ static PyObject *eventfd_clear(PyObject *module, PyObject *number) {
     int64_t fd;
     uint64_t count;
     if (!signed_of("a descriptor", number, INT32_MIN, INT32_MAX, &fd)) return NULL;
-    bool is_set = read((int)fd, &count, sizeof count) == sizeof count;
-    if (!is_set && errno != EAGAIN && errno != EINTR) return PyErr_SetFromErrno(PyExc_OSError);
-    return PyBool_FromLong(is_set);
+    struct pollfd entry = { .fd = (int)fd, .events = POLLIN };
+    int ready = poll(&entry, 1, 0);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) Py_RETURN_FALSE;
+    if (ready < 0 || read((int)fd, &count, sizeof count) < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_RETURN_TRUE;
 }
 
 static PyObject *timer_open(PyObject *module, PyObject *unused) {
@@ -104,7 +107,7 @@ static PyObject *timer_set(PyObject *module, PyObject *arguments) {
 PyMethodDef waiting_functions[] = {
     { "inode", inode, METH_O, "inode(fd): the numbers of device and file, which say what an open file is" },
     { "epoll_modify", epoll_modify, METH_VARARGS, "epoll_modify(epoll, fd, events)" },
-    { "eventfd_clear", eventfd_clear, METH_O, "eventfd_clear(fd): whether one that does not block was set" },
+    { "eventfd_clear", eventfd_clear, METH_O, "eventfd_clear(fd): whether it was set" },
     { "timer_open", timer_open, METH_NOARGS, "timer_open(): a descriptor that is readable once its time has come" },
     { "timer_set", timer_set, METH_VARARGS, "timer_set(fd, nanoseconds): from now on, once; 0: never" },
     { NULL, NULL, 0, NULL },

@@ -57,7 +57,7 @@ def number(name: str, value: Any, wanted: str) -> float:
     except TypeError:
         raise TypeError(f"{name} must be {wanted}, not {type(value).__name__} ({value!r})") from None
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf if int(value) > 0 else -math.inf
 
 
 def mapping(name: str, value: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from dataclasses import dataclass, field
-from typing import Any, Sequence
+from typing import Any, Sequence, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +40,11 @@ class CameraPool:
     configuration: int
     #: libcamera's stream of each name, and its buffers by slot.
     _found: dict[str, tuple[Any, list[Any]]]
-    _slots: dict[int, int] = field(default_factory=dict)
-    _memories: dict[tuple[int, int], int] = field(default_factory=dict)
-    _maps: dict[tuple[str, int], list[npt.NDArray[np.uint8]]] = field(default_factory=dict)
+    _slots: dict[int, int] = field(default_factory=dict[int, int])
+    _memories: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    _maps: dict[tuple[str, int], list[npt.NDArray[np.uint8]]] = field(
+        default_factory=dict[tuple[str, int], "list[npt.NDArray[np.uint8]]"]
+    )
 
     def __post_init__(self) -> None:
         for _, buffers in self._found.values():
@@ -67,7 +69,7 @@ class CameraPool:
 
     def bytes_used(self, request: Any) -> dict[str, int]:
         """How many bytes of each compressed image hold data."""
-        result = {}
+        result: dict[str, int] = {}
         for stream in self.streams:
             if stream.format.is_compressed:
                 buffer = request.request.buffers[self._found[stream.name][0]]
@@ -168,7 +170,8 @@ def _stream(name: str, config: dict[str, Any], color_space: str, planes: Any) ->
     if not format.planes:
         return Stream(name, width, height, format, ((0, 0, size, 0),), color_space)
     numbers = {fd: number for number, fd in enumerate(_descriptors(planes))}
-    layout, offset = [], 0
+    layout: list[tuple[int, int, int, int]] = []
+    offset = 0
     first = format.planes[0]
     for index, plane in enumerate(format.planes):
         # The further planes' strides follow from the first by the same factor as their rows' bytes.
@@ -216,18 +219,19 @@ def _control(name: str, minimum: Any, maximum: Any, standard: Any) -> Control:
 
 
 def _rectangle(value: Any) -> Rectangle | None:
-    return Rectangle(*value) if isinstance(value, tuple) and len(value) == 4 else None
+    values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
+    return Rectangle(*values) if len(values) == 4 else None
 
 
 def control_value(setting: Setting) -> Any:
     """What picamera2's ``set_controls`` takes: it believes what it is given, and the camera's thread would fail by it."""
-    value = setting.value
-    count, given = _COUNTS.get(setting.name, 1), len(value) if type(value) is tuple else 1
+    value: Any = setting.value
+    count, given = _COUNTS.get(setting.name, 1), len(cast("tuple[Any, ...]", value)) if type(value) is tuple else 1
     if given != count:
         raise errors.InvalidArgument(f"'{setting.name}' takes {count} numbers, such as {','.join(['1'] * count)}")
     if isinstance(value, Rectangle):
         return [tuple(value)] if setting.name in _SEVERAL_RECTANGLES else tuple(value)
-    return value
+    return cast(Any, value)
 
 
 def is_key(key: str) -> bool:
@@ -261,19 +265,21 @@ def typed_metadata(values: dict[str, Any], left_out: list[str] | None = None) ->
 
 
 def _value(key: str, value: Any) -> Any:
-    if key in RECTANGLES and isinstance(value, (tuple, list)):
-        if value and isinstance(value[0], (tuple, list)):
-            return [Rectangle(*item) for item in value]
-        return Rectangle(*value)
-    if isinstance(value, tuple) and len(value) > 64 and type(value[0]) is int:
+    if not isinstance(value, (tuple, list)) or isinstance(value, (Rectangle, Size)):
+        return value
+    is_tuple = isinstance(value, tuple)
+    items = cast("Sequence[Any]", value)
+    if key in RECTANGLES:
+        if items and isinstance(items[0], (tuple, list)):
+            return [Rectangle(*item) for item in cast("Sequence[Sequence[Any]]", items)]
+        return Rectangle(*items)
+    if is_tuple and len(items) > 64 and type(items[0]) is int:
         # A blob, such as a Pi 5's statistics or an IMX500's input, which picamera2 gives as a tuple of numbers.
         try:
-            return bytes(value)
+            return bytes(items)
         except (TypeError, ValueError):
             pass
-    if isinstance(value, tuple) and not isinstance(value, (Rectangle, Size)):
-        return list(value)
-    return value
+    return list(items)
 
 
 def plain_metadata(values: dict[str, Any]) -> dict[str, Any]:
@@ -283,5 +289,7 @@ def plain_metadata(values: dict[str, Any]) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_plain(item) for item in value)
-    return tuple(value) if isinstance(value, (tuple, bytes)) else value
+        return tuple(_plain(item) for item in cast("list[Any]", value))
+    if isinstance(value, (tuple, bytes)):
+        return tuple(cast("Sequence[Any]", value))
+    return value

@@ -32,7 +32,7 @@ def find_command() -> str:
 
 def message_of(output: str) -> str:
     """What the command says of its failure, without its own name and the lines that show how it is used."""
-    lines = []
+    lines: list[str] = []
     for line in output.strip().splitlines():
         if line.startswith("Usage:"):
             break

@@ -20,7 +20,8 @@ def png(width: int, height: int, samples: int, depth: int, rows: Iterable[Bytes]
     """
     header = struct.pack(">IIBBBBB", width, height, depth, _COLOR_TYPES[samples], 0, 0, 0)
     compressor = zlib.compressobj(3)
-    parts, size = [], width * samples * depth // 8
+    parts: list[bytes] = []
+    size = width * samples * depth // 8
     above, masks = bytes(size), (int.from_bytes(b"\x7f" * size), int.from_bytes(b"\x80" * size))
     for row in rows:
         line = bytes(row)

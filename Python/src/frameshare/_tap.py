@@ -25,6 +25,7 @@ class Listener(Protocol):
 
     def holds(self, buffers: Any) -> bool:
         """Whether someone still reads one of a request's buffers: it must not be queued."""
+        ...
 
     def closing(self) -> None:
         """The camera is about to be closed."""
@@ -38,7 +39,7 @@ class Tap:
 
     def __init__(self, picam2: Any) -> None:
         self._picam2 = picam2
-        self._class = type(picam2)
+        self._class: Any = type(picam2)
         self._listeners: tuple[Listener, ...] = ()
         # The thread that is in process_requests, and what it has handed on there.
         self._thread: int | None = None
@@ -106,7 +107,7 @@ class Tap:
         stops = self._picam2.stop_count
         with self.turning:
             self._kept_back = []
-            result = []
+            result: list[Any] = []
             for request in made:
                 if self._is_held(request):
                     self._kept_back.append((stops, request))
@@ -125,7 +126,7 @@ class Tap:
         picam2 = self._picam2
         # As CompletedRequest.release() does.
         with self.turning, picam2.request_lock:
-            left = []
+            left: list[tuple[int, Any]] = []
             for stops, request in self._kept_back:
                 if picam2.camera is None or stops != picam2.stop_count:
                     continue  # the next start makes others

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import contextlib
+import importlib
 import signal
 import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Generator
+
+# The module that `signal` wraps, whose enumerations cost more than the calls.
+_signal: Any = importlib.import_module("_signal")
 
 # Python runs signal handlers in the main thread alone, and not inside a call: so a wait comes back this often there. (Waits for
 # the library need no such thing: it asks.)
@@ -41,6 +44,15 @@ def join(thread: threading.Thread, timeout: float | None = None) -> None:
         thread.join(SLICE)
 
 
+def _noting(came: list[Any]) -> Any:
+    """A handler of signals that notes what was interrupted."""
+
+    def note(_: int, frame: Any) -> None:
+        came.append(frame)
+
+    return note
+
+
 class Uninterrupted:
     """A block that Ctrl-C comes after, so that it begins and ends as a whole: in the main thread, where Python raises it. In other
     threads it does nothing. Processes are not to be started in it (`interrupts_held`)."""
@@ -56,7 +68,7 @@ class Uninterrupted:
             self._came: list[Any] = []
             came = self._came
             self._handler = handler
-            _signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+            _signal.signal(signal.SIGINT, _noting(came))
 
     def __exit__(self, *_: object) -> None:
         handler = self._handler
@@ -67,9 +79,8 @@ class Uninterrupted:
 
 
 @contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Generator[None, None, None]:
     """Ctrl-C comes after the block, which so begins and ends as a whole; and never to processes that are started in it."""
-    # By the module that `signal` wraps, whose enumerations cost more than the calls.
     before = _signal.pthread_sigmask(signal.SIG_BLOCK, ())
     handler: Any = None
     came: list[Any] = []
@@ -77,7 +88,7 @@ def interrupts_held() -> Iterator[None]:
         # The mask of this thread does not do: another thread may have the signal, and Python raises it in this one.
         handler = _signal.getsignal(signal.SIGINT)
         if callable(handler):
-            _signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+            _signal.signal(signal.SIGINT, _noting(came))
     try:
         _signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         yield

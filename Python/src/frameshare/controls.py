@@ -11,7 +11,7 @@ from ._arguments import bounded, encoded
 from ._readable import Readable
 from .metadata import Rectangle, Size
 
-_KINDS = ("boolean", "integer", "number", "text", "menu", "bitmask", "button", "rectangle", "size", "other")
+_KINDS: tuple[str, ...] = ("boolean", "integer", "number", "text", "menu", "bitmask", "button", "rectangle", "size", "other")
 
 #: What a control can be set to. Between programs it is text: "true", "8000", "1.5,2.0", "x,y/WIDTHxHEIGHT", "WIDTHxHEIGHT".
 ControlValue = Union[bool, int, float, str, Rectangle, Size, Sequence[Union[bool, int, float, str]]]
@@ -74,8 +74,8 @@ def _parse(kind: str, value: str) -> ControlValue:
         return int(value, 0)
     if kind in ("integer", "number"):
         convert = int if kind == "integer" else _number
-        parts = tuple(convert(part) for part in value.split(","))
-        return parts if len(parts) > 1 else parts[0]
+        parts = [convert(part) for part in value.split(",")]
+        return tuple(parts) if len(parts) > 1 else parts[0]
     if kind == "rectangle":
         place, _, size = value.partition("/")
         return Rectangle(*_pair(place, ","), *_size(size))
@@ -120,7 +120,7 @@ def spelled(value: ControlValue | None) -> str:
 
 def described(controls: Sequence[Control]) -> list[Any]:
     """Controls as the extension takes them: members and items, whose texts are bytes."""
-    result = []
+    result: list[tuple[dict[str, Any], list[tuple[bytes, bytes]]]] = []
     for control in controls:
         if control.kind not in _KINDS:
             raise errors.InvalidArgument(f"there is no kind of control '{control.kind}'; use {', '.join(_KINDS)}")
@@ -144,7 +144,7 @@ def listed(monitor: _native.Handle) -> dict[str, Control]:
 def _control(c: Mapping[str, Any]) -> Control:
     return Control(
         name=c["name"],
-        kind=_KINDS[c["kind"]] if c["kind"] < len(_KINDS) else "other",
+        kind=_KINDS[int(c["kind"])] if c["kind"] < len(_KINDS) else "other",
         minimum=c["minimum"] or None,
         maximum=c["maximum"] or None,
         standard=c["standard"] or None,

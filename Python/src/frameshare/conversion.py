@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,7 @@ def save(image: Image, path: str | os.PathLike[str], ending: str) -> None:
         np.save(path, image.array)
         return
     try:
-        import PIL.Image  # noqa: F401
+        importlib.import_module("PIL.Image")
     except ImportError:
         _save_by_opencv(image, path, ending)
         return

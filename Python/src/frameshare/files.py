@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def save(image: Image, path: str | os.PathLike[str]) -> None:
     """Writes an image to a file."""
-    ending = os.path.splitext(os.fspath(path))[1].lower()
+    ending = os.path.splitext(os.fsdecode(path))[1].lower()
     if ending == ".png":
         write(path, _plain_png(image) or conversion().png_of(image))
     elif ending in (".jpg", ".jpeg") and image.format.name == "MJPEG":

@@ -11,9 +11,9 @@ from . import _native
 if TYPE_CHECKING:
     import numpy as np
 
-_MODELS = ("yuv", "rgb", "grey", "bayer", "compressed")
-_PACKINGS = ("none", "csi2", "pisp_comp1")
-_ORDERS = ("BGGR", "GBRG", "GRBG", "RGGB")
+_MODELS: tuple[str, ...] = ("yuv", "rgb", "grey", "bayer", "compressed")
+_PACKINGS: tuple[str, ...] = ("none", "csi2", "pisp_comp1")
+_ORDERS: tuple[str, ...] = ("BGGR", "GBRG", "GRBG", "RGGB")
 _COMPONENTS = "YUVRGBAX"
 
 
@@ -85,9 +85,9 @@ def format_of(fourcc: int, modifier: int) -> Format:
 
 def _format(described: Any) -> Format:
     fourcc, modifier, name, model_number, bits, packing, order_number, planes = described
-    model = _MODELS[model_number]
-    order = _ORDERS[order_number] if model == "bayer" else ""
-    return Format(fourcc, modifier, name, model, bits, _PACKINGS[packing], order, tuple(map(_plane, planes)))
+    model = _MODELS[int(model_number)]
+    order = _ORDERS[int(order_number)] if model == "bayer" else ""
+    return Format(fourcc, modifier, name, model, bits, _PACKINGS[int(packing)], order, tuple(map(_plane, planes)))
 
 
 def _plane(described: Any) -> PlaneFormat:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import struct as binary
 import sys
 from array import array
-from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence, Union, cast
 
 from ._native import encoded
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 
@@ -57,7 +56,8 @@ def decode(kind: int, data: bytes) -> Any:
     if kind == 7:
         return data
     if kind == 6 | _ARRAY:
-        texts, offset = [], 0
+        texts: list[str] = []
+        offset = 0
         while offset + 4 <= len(data):
             (size,) = binary.unpack_from("<I", data, offset)
             texts.append(data[offset + 4 : offset + 4 + size].decode("utf-8", "replace"))
@@ -107,7 +107,8 @@ def encode(value: Value) -> Encoded:
     # Where numpy was not loaded, nobody has an array of it.
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
-        return _encode_array(value)
+        values: Any = value
+        return _encode_array(values)
     if isinstance(value, (Rectangle, Size)) or not isinstance(value, (list, tuple)):
         number = _kind([value])
         return Encoded(number, _pack(number, value))
@@ -118,7 +119,7 @@ def encode(value: Value) -> Encoded:
         return numbers
     number = _kind(value)
     if number == 6:
-        texts = [_text(text) for text in value]
+        texts = [_text(str(text)) for text in value]
         return Encoded(number | _ARRAY, b"".join(binary.pack("<I", len(text)) + text for text in texts))
     return Encoded(number | _ARRAY, b"".join(_pack(number, item) for item in value))
 
@@ -189,11 +190,16 @@ def entry_size(key: str, value: Value) -> int:
     return _HEADER + len(encoded(key)) + size
 
 
+def _is_tuple(value: Any, count: int) -> bool:
+    values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
+    return len(values) == count
+
+
 def _kind(values: Sequence[Any]) -> int:
     """The one type that all values fit."""
-    if all(isinstance(v, Rectangle) or (isinstance(v, tuple) and len(v) == 4) for v in values):
+    if all(_is_tuple(v, 4) for v in values):
         return 8
-    if all(isinstance(v, Size) or (isinstance(v, tuple) and len(v) == 2) for v in values):
+    if all(_is_tuple(v, 2) for v in values):
         return 9
     if all(isinstance(v, str) for v in values):
         return 6
@@ -207,7 +213,7 @@ def _kind(values: Sequence[Any]) -> int:
 
 
 def _pack(kind: int, value: Any) -> bytes:
-    items = value if isinstance(value, tuple) else (value,)
+    items = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
     try:
         return binary.pack(_SCALARS[kind], *items)
     except binary.error as error:

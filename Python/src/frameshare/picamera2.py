@@ -53,7 +53,7 @@ class _Generation:
     #: The channel's count; 0 where it could not be made.
     number: int = 0
     #: Requests whose frames are out, by slot.
-    out: dict[int, Any] = field(default_factory=dict)
+    out: dict[int, Any] = field(default_factory=dict[int, Any])
 
 
 #: Any whole number, whose bounds are looked at elsewhere.
@@ -206,7 +206,7 @@ class Sharing:
     def _fitting(self, metadata: dict[str, Encoded | int | float]) -> dict[str, Encoded | int | float]:
         """Metadata that the slots have room for: they are made larger, up to the limit, or the largest values left out."""
         size = encoded_size(metadata)
-        left_out = []
+        left_out: list[str] = []
         if size > self._limit:
             lengths = {key: len(encode(value).data) for key, value in metadata.items()}
             # Of those of one size the last ones.
@@ -281,7 +281,7 @@ class Sharing:
                 for slot in self.publisher.take_free():
                     self._release(generation, slot)
             for earlier in list(self._before):
-                held = self.publisher.held_slots(earlier.number) if earlier.out else frozenset()
+                held = self.publisher.held_slots(earlier.number) if earlier.out else frozenset[int]()
                 for slot in set(earlier.out) - held:
                     self._release(earlier, slot)
                 if not earlier.out:

@@ -373,7 +373,7 @@ def _streams(streams: Streams) -> list[Stream]:
         if isinstance(streams, Sequence) and all(isinstance(stream, Stream) for stream in streams):
             return list(streams)
         raise TypeError(f"streams must be a dict, such as {{'main': (640, 480, 'BGR888')}}, or a list of Stream, not {streams!r}")
-    result = []
+    result: list[Stream] = []
     for name, value in streams.items():
         if not isinstance(value, Stream):
             if not isinstance(value, (tuple, list)) or not 2 <= len(value) <= 3:

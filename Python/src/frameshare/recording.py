@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, AsyncIterator, Generator, Iterator, Mapping, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Generator, Iterator, Mapping, NamedTuple, TypedDict, Unpack, cast
 
 from . import _arguments as arguments
 from . import errors
@@ -525,7 +525,7 @@ def trigger(channel: str, post: float | None = None, *, directory: str | os.Path
 # The command line
 
 #: The options that take a value, with what is to be done with it first.
-_VALUES: dict[str, Any] = {
+_VALUES: dict[str, Callable[[str, Any], Any]] = {
     "stream": arguments.text,
     "codec": arguments.text,
     "quality": lambda name, value: arguments.whole(name, value, 1),
@@ -563,17 +563,18 @@ def _time(name: str, value: Any) -> str:
 
 def _start(given: dict[str, Any]) -> Recording:
     """Starts the process."""
-    channel, path = arguments.text("channel", given["channel"]), os.fspath(given["path"])
-    if not isinstance(path, str):
-        path = os.fsdecode(path)
-    words = [os.fspath(given["command"]) if given["command"] is not None else find_command()]
+    channel = arguments.text("channel", given["channel"])
+    path: str = os.fsdecode(given["path"])
+    command: Any = given["command"]
+    words = [cast(str, os.fspath(command)) if command is not None else find_command()]
     words += ["record", "--json", "--stop-at-eof", f"--output={arguments.text('path', path)}"]
     for name, checked in _VALUES.items():
         if given[name] is not None:
             words.append(f"--{name.replace('_', '-')}={checked(name, given[name])}")
     words += [f"--{name.replace('_', '-')}" for name in _FLAGS if given[name]]
     environment = dict(os.environ)
-    folder = None if given["directory"] is None else os.fspath(given["directory"])
+    directory: Any = given["directory"]
+    folder = None if directory is None else cast(str, os.fspath(directory))
     if folder is not None:
         environment["FRAMESHARE_DIR"] = os.fsdecode(folder)
     # Made first: whatever ends the program's way to it ends the recorder, too.

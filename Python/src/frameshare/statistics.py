@@ -12,7 +12,7 @@ from ._arguments import text
 from .controls import Control, ControlValue, listed, set_control
 from .frames import Loss
 
-_POLICIES = ("latest", "queue", "every-frame")
+_POLICIES: tuple[str, ...] = ("latest", "queue", "every-frame")
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,20 @@ def channel_statistics(asked: Any, ask: Any = _native.channel_statistics) -> Cha
     c, people = found
     texts = {"source_name": c["source_name"], "source_trouble": c["source_trouble"]}
     subscribers = tuple(_status(person) for person in people)
-    return ChannelStatistics(**{**_named(ChannelStatistics, c), **texts, "subscribers": subscribers})
+    members: dict[str, Any] = {**_named(ChannelStatistics, c), **texts, "subscribers": subscribers}
+    return ChannelStatistics(**members)
 
 
 def _status(c: Mapping[str, Any]) -> SubscriberStatus:
-    policy = _POLICIES[c["policy"]] if c["policy"] < len(_POLICIES) else "unknown"
-    return SubscriberStatus(
-        **{
-            **_named(SubscriberStatus, c),
-            "name": c["name"],
-            "policy": f"queue:{c['queue_depth']}" if policy == "queue" else policy,
-            "reserved": bool(c["reserved"]),
-            "gets_copies": bool(c["gets_copies"]),
-        }
-    )
+    policy = _POLICIES[int(c["policy"])] if c["policy"] < len(_POLICIES) else "unknown"
+    members: dict[str, Any] = {
+        **_named(SubscriberStatus, c),
+        "name": c["name"],
+        "policy": f"queue:{c['queue_depth']}" if policy == "queue" else policy,
+        "reserved": bool(c["reserved"]),
+        "gets_copies": bool(c["gets_copies"]),
+    }
+    return SubscriberStatus(**members)
 
 
 def group_statuses(asked: Any) -> tuple[GroupStatus, ...]:

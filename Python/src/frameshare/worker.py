@@ -108,7 +108,10 @@ class Worker:
             return None
         if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
             return None
-        return signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        return signal.signal(signal.SIGTERM, self._stop_by_signal)
+
+    def _stop_by_signal(self, *_: object) -> None:
+        self.stop()
 
     def _stop_at_end_of_input(self) -> None:
         try:

@@ -12,11 +12,17 @@ extension Subscriber {
     /// its connection. Only poll it, don't read or close it.
     ///
     /// It may be polled first, before any call of ``tryNext()``. A loop that takes one frame each time the descriptor is
-    /// readable misses none.
+    /// readable misses none. Ask for it before you poll: until then the publisher sends no message for it.
     /// - Throws: `notPollable` without ``Options/pollable``.
     public var pollDescriptor: Int32 {
         get throws(ChannelError) {
             guard let gate else { throw .notPollable }
+            state.withLock { state in
+                guard !state.isPolled else { return }
+                state.isPolled = true
+                // An event loop that polls first hears of the first frame, and of those already there.
+                if Self.arm(&state) { gate.raise() }
+            }
             return gate.number
         }
     }
@@ -28,7 +34,9 @@ extension Subscriber {
         var (failure, connects) = (nil as ChannelError?, false)
         let taken: TakenFrame? = locked { state in
             do throws(ChannelError) {
-                return try gate == nil ? tryTake(&state) : tryTakeOrArm(&state, &connects)
+                // Only this tells a pollable member what of its work was cancelled.
+                let arms = state.isPolled || (isMember && gate != nil)
+                return try arms ? tryTakeOrArm(&state, &connects) : tryTake(&state, &connects)
             } catch {
                 failure = error
                 return nil
@@ -39,10 +47,22 @@ extension Subscriber {
         return taken?.frame
     }
 
-    private func tryTake(_ state: inout State) throws(ChannelError) -> TakenFrame? {
+    /// - Parameter connects: set where a new connection is to be made
+    private func tryTake(_ state: inout State, _ connects: inout Bool) throws(ChannelError) -> TakenFrame? {
         if let taken = try take(&state) { return taken }
         try lookNowAndThen(&state)
-        return try takeAtEnd(&state)
+        let taken = try takeAtEnd(&state)
+        if taken == nil, gate != nil { connects = parts(&state) }
+        return taken
+    }
+
+    /// Whether the connection is over and another is to be made: once.
+    private func parts(_ state: inout State) -> Bool {
+        guard options.reconnect, state.isOver else { return false }
+        gate?.forget(state.link.socket)
+        guard !state.isConnecting else { return false }
+        state.isConnecting = true
+        return true
     }
 
     /// Takes a frame, or sees to it that the descriptor becomes readable when there is one. While frames are there, what the
@@ -70,10 +90,7 @@ extension Subscriber {
             // That look may have gone over to another generation, in whose lane nothing is announced yet.
             guard state.core.current === announced else { continue }
             let taken = try takeAtEnd(&state)
-            if taken == nil, options.reconnect, state.isOver {
-                gate?.forget(state.link.socket)
-                if !state.isConnecting { (state.isConnecting, connects) = (true, true) }
-            }
+            if taken == nil { connects = parts(&state) }
             return taken
         }
         throw Self.endlessGenerations

@@ -83,6 +83,8 @@ public final class Subscriber: Sendable {
         var core: SubscriberCore
         var closed = false
         var arming: UInt32 = 0
+        /// Whether an event loop has asked for the descriptor. Until then no message is to come for each frame.
+        var isPolled = false
         var connections: UInt64 = 1
         /// What the watcher of the socket found wrong, until someone waits for a frame.
         var failure: ChannelError?
@@ -139,8 +141,6 @@ public final class Subscriber: Sendable {
         gate = options.pollable ? try PollGate() : nil
         try gate?.watch(link.socket)
         state = Mutex(State(link: link, first: first, isMember: isMember))
-        // Armed before anybody polls: an event loop that polls first hears of the first frame, and of those already there.
-        if let gate { state.withLock { if Self.arm(&$0) { gate.raise() } } }
         if options.group != nil && !options.pollable { try watchSocket() }
     }
 

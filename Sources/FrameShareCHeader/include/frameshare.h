@@ -605,7 +605,8 @@ int frameshare_subscriber_try_next(frameshare_subscriber *subscriber, frameshare
 
 /* A descriptor for event loops (poll, select, epoll, GLib, libuv): readable while frameshare_subscriber_try_next() has
  * something to return or to look after. It may be polled first, before any try, and is the same as long as the subscriber
- * lives, also when it connects again. Only poll it: it is an epoll descriptor of the subscriber's own. */
+ * lives, also when it connects again. Only poll it: it is an epoll descriptor of the subscriber's own. From the first call on
+ * each frame that comes while the program polls costs the publisher a message. */
 int frameshare_subscriber_poll_fd(frameshare_subscriber *subscriber, int *fd);
 
 /* Makes every thread that waits in frameshare_subscriber_next() now return FRAMESHARE_ERROR_INTERRUPTED. */

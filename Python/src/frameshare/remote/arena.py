@@ -87,7 +87,8 @@ class Arena:
             if read == 0:
                 raise errors.FrameShareError("a request's arguments are gone: nobody waits for it any more")
             position += read
-        parts, start = [], 0
+        parts: list[memoryview] = []
+        start = 0
         for size in sizes:
             parts.append(data[start : start + size])
             start += size

@@ -188,7 +188,7 @@ def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     plain: dict[str, Any] = {}
     other: dict[str, Any] = {}
     for key, value in values.items():
-        kind = type(value)
+        kind: object = type(value)
         if key not in _keys and not _is_known(key):
             other[key] = value
         elif kind is float or kind is bool or (kind is int and -_BEYOND <= value < _BEYOND):
@@ -227,7 +227,8 @@ def _divided_by_size(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, 
     """The same for values of any kind and size."""
     small = {key: value for key, value in values.items() if is_key(key) and not is_large(value)}
     typed = dict(typed_metadata(small))
-    large, room, typed_room = {}, _LARGEST_BYTES, _TYPED
+    large: dict[str, Any] = {}
+    room, typed_room = _LARGEST_BYTES, _TYPED
     metadata: dict[str, Any] = {}
     for key, value in values.items():
         if key in typed and is_exact(value):

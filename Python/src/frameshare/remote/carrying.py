@@ -35,7 +35,8 @@ class Carried:
     def __getitem__(self, name: str) -> Any:
         """In the worker too, where what is needed for it is imported now."""
         if self._things is None:
-            self._things = pickle.loads(self._data)
+            things: dict[str, Any] = pickle.loads(self._data)
+            self._things = things
         return self._things[name]
 
     def _packed(self) -> bytes:
@@ -68,7 +69,7 @@ def _by_value(name: str, thing: Any, problem: Exception | None) -> bytes:
     except ImportError:
         raise errors.InvalidArgument(f"{name}, {thing!r}, can't be pickled for a worker: {reason}. {_ADVICE}") from problem
     try:
-        return bytes(cloudpickle.dumps(thing))
+        return bytes(getattr(cloudpickle, "dumps")(thing))
     except Exception as error:
         raise errors.InvalidArgument(f"{name}, {thing!r}, can't be pickled for a worker: {error}. {_ADVICE}") from error
 
@@ -129,7 +130,8 @@ def _words(test: ast.expr) -> list[Any]:
 
 def _defined(statements: list[ast.stmt]) -> list[str]:
     """The names of functions and classes, not of those within them."""
-    names, left = [], list[ast.AST](statements)
+    names: list[str] = []
+    left = list[ast.AST](statements)
     while left:
         node = left.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -14,15 +14,14 @@ import time
 import traceback
 from dataclasses import dataclass
 from multiprocessing.reduction import DupFd
-from typing import Any, Iterator
+from typing import Any, Generator
 
 from .. import errors
-from ..frames import Frame
 from ..subscriber import Subscriber
 from .arena import Arena
 from .at_work import AtWork
 from .carrying import Carried, explained
-from .request import ARGUMENTS, RemoteRequest
+from .request import RemoteRequest
 from .writable import PrivateImages
 
 #: The members of a pool's group.
@@ -91,7 +90,7 @@ def leave_interrupts_alone() -> None:
 
 
 @contextlib.contextmanager
-def failures_told(parent: socket.socket) -> Iterator[None]:
+def failures_told(parent: socket.socket) -> Generator[None, None, None]:
     """Lets the pool know why a worker can't start."""
     try:
         yield
@@ -118,7 +117,7 @@ def _end_with_parent(parent: Parent) -> None:
 
 def _sockets() -> set[int]:
     """This process's sockets."""
-    found = set()
+    found: set[int] = set()
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             if stat.S_ISSOCK(os.fstat(int(name)).st_mode):

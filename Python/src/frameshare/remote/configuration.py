@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 from array import array
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Sequence, cast
 
 import numpy as np
 
@@ -15,11 +16,11 @@ LARGE = 2048
 
 def portable(config: dict[str, Any]) -> dict[str, Any]:
     """A configuration that can be pickled: libcamera's own objects as tuples. A USB camera has no colour space."""
-    result = {}
+    result: dict[str, Any] = {}
     for key, value in config.items():
         if key == "transform" and value is not None:
             value = (value.hflip, value.vflip, value.transpose)
-        elif key == "colour_space" and hasattr(value, "transferFunction"):
+        elif key == "colour_space" and value is not None and hasattr(value, "transferFunction"):
             value = (value.primaries, value.transferFunction, value.ycbcrEncoding, value.range)
         try:
             pickle.dumps(value)
@@ -33,18 +34,16 @@ def with_libcamera(config: dict[str, Any]) -> dict[str, Any]:
     """The same with libcamera's objects in it again, or with what has their attributes where libcamera is missing."""
     transform, space = config.get("transform"), config.get("colour_space")
     try:
-        from libcamera import ColorSpace, Transform
+        libcamera: Any = importlib.import_module("libcamera")
     except ImportError:
-        def Transform(hflip: Any, vflip: Any, transpose: Any) -> Any:
-            return SimpleNamespace(hflip=hflip, vflip=vflip, transpose=transpose)
-
-        def ColorSpace(p: Any, f: Any, e: Any, r: Any) -> Any:
-            return SimpleNamespace(primaries=p, transferFunction=f, ycbcrEncoding=e, range=r)
-
+        libcamera = None
     if isinstance(transform, tuple):
-        config["transform"] = Transform(hflip=transform[0], vflip=transform[1], transpose=transform[2])
+        flips = dict(zip(("hflip", "vflip", "transpose"), cast("tuple[Any, ...]", transform)))  # type: ignore[redundant-cast,unused-ignore]
+        config["transform"] = SimpleNamespace(**flips) if libcamera is None else libcamera.Transform(**flips)
     if isinstance(space, tuple):
-        config["colour_space"] = ColorSpace(*space)
+        values = cast("tuple[Any, ...]", space)  # type: ignore[redundant-cast,unused-ignore]
+        names = dict(zip(("primaries", "transferFunction", "ycbcrEncoding", "range"), values))
+        config["colour_space"] = SimpleNamespace(**names) if libcamera is None else libcamera.ColorSpace(*values)
     return config
 
 
@@ -57,21 +56,23 @@ def is_exact(value: Any) -> bool:
     """Whether a value is the same again after it has been metadata: one of libcamera's own types, as picamera2 gives them."""
     if type(value) is not tuple:
         return type(value) in (bool, int, float, str)
-    kinds = set(map(type, value))
+    items = cast("tuple[Any, ...]", value)  # type: ignore[redundant-cast,unused-ignore]
+    kinds: set[type] = set(map(type, items))
     if kinds == {tuple}:
-        return all(type(number) is int for each in value for number in each)  # rectangles and sizes
+        return all(type(number) is int for each in items for number in each)  # rectangles and sizes
     return len(kinds) == 1 and kinds <= {bool, int, float, str}
 
 
 def packed(value: Any) -> Any:
     """A large value, numbers as one buffer. See `restored`."""
     if isinstance(value, (tuple, list)) and value:
+        items = cast("Sequence[Any]", value)
         try:
             # libcamera's arrays are of one type. Whatever differs is as it is.
-            if type(value[0]) is int:
-                return type(value), _whole_numbers(value)
-            if set(map(type, value)) == {float}:
-                return type(value), np.frombuffer(array("d", value))
+            if type(items[0]) is int:
+                return type(items), _whole_numbers(items)
+            if set(map(type, items)) == {float}:
+                return type(items), np.frombuffer(array("d", items))
         except (OverflowError, TypeError, ValueError):
             pass  # such as whole numbers beyond 64 bits: as they are
     return None, value

@@ -61,7 +61,7 @@ def _serve(parent: socket.socket, arguments: child.Arguments) -> None:
     context = multiprocessing.get_context("fork")
     workers: dict[int, Any] = {}  # by the pidfd that tells of their end, whatever children they leave
     while True:
-        ready = connection.wait([parent, *workers, watch])
+        ready: list[Any] = connection.wait([parent, *workers, watch])
         for pidfd in [each for each in ready if each in workers]:
             process = workers.pop(pidfd)
             os.close(pidfd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import mmap
 import os
@@ -174,8 +175,7 @@ class RemoteRequest:
 
     def _helpers(self) -> Any:
         # picamera2's own code for Exif and DNG, which needs no camera.
-        from picamera2.request import Helpers
-
+        Helpers: Any = importlib.import_module("picamera2.request").Helpers
         camera = SimpleNamespace(id=self._camera["id"])
         return Helpers(
             SimpleNamespace(
@@ -226,7 +226,7 @@ def shaped(image: Image) -> npt.NDArray[Any]:
         return array[:, : image.width] if len(image.layout) == 2 else array
     if format.color_model == "rgb" or format.is_compressed or not format.planes:
         return image.array
-    stride = image.layout[0].stride
+    stride = next(iter(image.layout)).stride
     rows = np.frombuffer(image.buffer, np.uint8)[: image.height * stride].reshape(image.height, stride)
     if format.color_model == "yuv":
         return rows.reshape(image.height, stride // 2, 2)
@@ -238,7 +238,7 @@ def whole(image: Image) -> npt.NDArray[np.uint8]:
     if len({plane.buffer for plane in image.layout}) == 1:
         return image.array
     stride = image.layout[0].stride
-    parts = []
+    parts: list[npt.NDArray[np.uint8]] = []
     for array, plane in zip(image.planes, image.layout):
         # As rows of the first plane's stride, of which a half one, and less, may make up one row.
         padded = np.zeros((array.shape[0], plane.stride), np.uint8)
