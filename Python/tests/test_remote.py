@@ -642,6 +642,8 @@ def test_a_callback_that_wants_what_the_waiting_thread_holds_is_run_by_another(t
                 first.add_done_callback(callback)
                 flag.touch()
                 second.result(PATIENCE)
+                for _ in range(3):
+                    sent(process, camera).result(PATIENCE)
             assert ran.wait(PATIENCE)
             ran.clear()
         all_back(camera)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import weakref
 from contextlib import ExitStack
-from typing import Any, Sequence
+from typing import Any, Sequence, cast
 
 import numpy as np
 
@@ -188,7 +188,7 @@ def _divided(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     plain: dict[str, Any] = {}
     other: dict[str, Any] = {}
     for key, value in values.items():
-        kind: object = type(value)
+        kind = cast("type[object]", type(value))
         if key not in _keys and not _is_known(key):
             other[key] = value
         elif kind is float or kind is bool or (kind is int and -_BEYOND <= value < _BEYOND):

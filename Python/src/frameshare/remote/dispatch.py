@@ -165,10 +165,10 @@ class Dispatcher:
             finally:
                 self._end_listening(job)
             self._sent, dozes = time.monotonic(), self._dozes
-        if self._told:
-            self._tell()
-        if dozes:
+            told = self._tell_quietly()
+        if dozes or self._told:
             self.kick()
+        del told  # a Future may end with it, and log: not under the lock
         return job.future
 
     def _submit(self) -> None:
@@ -259,24 +259,23 @@ class Dispatcher:
         mine = object()
         try:
             with Uninterrupted(), self._lock:
-                if self._closed or future.dispatcher is not self or threading.get_ident() == self._thread.ident:
+                # What has come already may wait for a callback that blocks.
+                told = self._tell_quietly()
+                if self._closed or future.is_told or threading.get_ident() == self._thread.ident:
                     return False
                 if not self._begin_listening(mine):
                     return False
             # A signal ends the sleep, and Python runs its handler.
             has_news = self._poll.poll(seconds * 1000)
-            with Uninterrupted():
-                with self._lock:
-                    self._is_awaited = True
-                    if has_news and not self._closed and self._take_answers():
-                        self._settle()
-                    self._end_listening(mine)
-                    own = self._own_news(future)
-                    are_others = bool(self._told)
-                for _, value, error in own:
-                    future.end(value, error)
-                if are_others:
+            with Uninterrupted(), self._lock:
+                self._is_awaited = True
+                if has_news and not self._closed and self._take_answers():
+                    self._settle()
+                self._end_listening(mine)
+                told = self._tell_quietly()
+                if self._told:
                     self.kick()
+            del told
         except errors.Released:
             pass  # closing: the publisher has gone
         except Exception:
@@ -296,6 +295,8 @@ class Dispatcher:
 
     def _hear_answers(self, does: bool) -> None:
         """Whether answers wake the thread that listens to everything."""
+        if self._closed:
+            return
         if self._timer_runs:
             timer_set(self._timer, 0)
             self._timer_runs = False
@@ -303,7 +304,7 @@ class Dispatcher:
             # Most likely the one that has sent waits for the answer now. If it does not, this thread hears it a little later.
             does, self._timer_runs = False, True
             timer_set(self._timer, _GRACE_TO_LISTEN)
-        if does != self._hears_answers and not self._closed:
+        if does != self._hears_answers:
             epoll_modify(self._epoll_fd, self._answered, select.EPOLLIN if does else 0)
             self._hears_answers = does
 
@@ -313,13 +314,12 @@ class Dispatcher:
             # Where there is nothing to hear, the next listener need not ask for silence.
             self._hear_answers(bool(self._flying))
 
-    def _own_news(self, future: RequestFuture) -> list[tuple[RequestFuture, Any, BaseException | None]]:
-        """What a Future is to be told by the thread that waits for it. Callbacks are left to the thread that listens to everything:
-        they may wait for what the calling thread holds."""
-        own = [each for each in self._told if each[0] is future and not future.has_callbacks]
-        for each in own:
-            self._told.remove(each)
-        return own
+    def _tell_quietly(self) -> deque[tuple[RequestFuture, Any, BaseException | None]]:
+        """Completes Futures in a thread that sends or waits. Those with callbacks are left to the thread that listens to everything: a
+        callback may wait for what the calling thread holds. Returns what there was: the caller drops it after the lock."""
+        told = self._told
+        self._told = deque(news for news in told if not news[0].end_quietly(news[1], news[2]))
+        return told
 
     def _take_in(self, events: list[tuple[int, int]]) -> None:
         # First: what is known of a worker that has ended goes with it.
@@ -432,7 +432,7 @@ class Dispatcher:
     def _give_up(self, job: Job, error: BaseException) -> None:
         """Nobody waits for it any more, whoever has it."""
         if not job.over:
-            job.over = True
+            job.over = job.future.is_told = True
             self._told.append((job.future, None, error))
             if job.pending is not None:
                 job.pending.cancel()
@@ -499,7 +499,7 @@ class Dispatcher:
     def _end(self, job: Job, value: Any = None, error: BaseException | None = None) -> None:
         """What a request's Future is to say. Its buffer goes back now, or when its slot does."""
         if not job.over:
-            job.over = True
+            job.over = job.future.is_told = True
             self._told.append((job.future, value, error))
         self.channel.arena.free(job.place)
         job.place = None

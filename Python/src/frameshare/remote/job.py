@@ -38,6 +38,8 @@ class RequestFuture(Future[Any]):
         self._asked = False
         #: Who knows more of it, until it is done.
         self.dispatcher: Dispatcher | None = None
+        #: Whether it is done, or about to be. Under the dispatcher's lock.
+        self.is_told = False
 
     def running(self) -> bool:
         if self.dispatcher is not None:
@@ -85,10 +87,6 @@ class RequestFuture(Future[Any]):
             with contextlib.suppress(TimeoutError, CancelledError):
                 super().exception(left)
 
-    @property
-    def has_callbacks(self) -> bool:
-        return bool(self._done_callbacks)  # type: ignore[attr-defined]
-
     def set_exception(self, exception: BaseException | None) -> None:
         super().set_exception(exception)
         _failed.add(self)
@@ -105,6 +103,15 @@ class RequestFuture(Future[Any]):
             with self._condition:
                 if self._state == "CANCELLED":  # and nobody was told yet
                     self.set_running_or_notify_cancel()
+
+    def end_quietly(self, value: Any, error: BaseException | None) -> bool:
+        """The same where nobody has a callback; else False."""
+        # None is added in between.
+        with self._condition:
+            if self._done_callbacks:  # type: ignore[attr-defined]
+                return False
+            self.end(value, error)
+            return True
 
     def log_unasked(self) -> None:
         """Logs an exception that nobody has asked for. Twice does nothing."""
