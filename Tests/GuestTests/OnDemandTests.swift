@@ -2,6 +2,7 @@ import CommandTesting
 import FrameShare
 import FrameSources
 import Glibc
+import Synchronization
 import Testing
 
 extension RealDrivers {
@@ -118,22 +119,33 @@ extension RealDrivers {
             #expect(run.wait().code == 0)
         }
 
-        @Test("many programs that open the device at once get one owner")
+        @Test("a hundred that open the device at once get one owner, in threads and in processes")
         func oneOwner() throws {
             let folder = try ChannelFolder()
             let path = try Guest.vivid(multiPlanar: false)
-            let readers = try (0..<100).map { _ in
+            let readers = try (0..<10).map { _ in
                 try CommandRun(["watch", path, "--frames", "2", "--json"], in: folder)
+            }
+            let names = Mutex<[String]>([])
+            let left = Atomic(90)
+            for _ in 0..<90 {
+                try BackgroundThread.start(name: "fs-test") {
+                    let owner = SourceOwner(directory: ChannelDirectory(path: folder.path))
+                    let name = (try? owner.channel(of: path)) ?? "none"
+                    names.withLock { $0.append(name) }
+                    left.subtract(1, ordering: .relaxed)
+                }
             }
             var publishers: Set<Int> = []
             for reader in readers {
                 let outcome = reader.wait()
                 #expect(outcome.code == 0, "\(outcome.errors)")
-                if let first = try Document.lines(outcome.output).first {
-                    publishers.insert(try first["publisher_pid"].int)
-                }
+                let first = try #require(try Document.lines(outcome.output).first)
+                publishers.insert(try first["publisher_pid"].int)
             }
+            try Guest.wait("all threads have their answer") { left.load(ordering: .relaxed) == 0 }
             #expect(publishers.count == 1)
+            #expect(names.withLock { Set($0).count } == 1 && !names.withLock { $0.contains("none") })
             try Guest.wait("it ends by itself") { folder.sockets.isEmpty }
             #expect(try isFree(path))
         }
