@@ -1,39 +1,62 @@
-/// The subscribers of a table, in the order they joined: a row of plain memory for each. A frame passes along the rows
-/// without counting references and without copying a row.
+internal import CLinuxMedia
+
+/// The subscribers of a table, in the order they joined: a row for each, side by side in memory that begins at a cache line.
+/// A frame passes along the rows without counting references and without copying one.
 ///
-/// It is a value: a copy that is changed gets rows of its own.
-// @unchecked: the rows and their books are reached through this value alone, and changed only where nobody shares them.
+/// A copy of the list has the same rows: its table is one thing, whoever passes it on. ``copied()`` makes another.
+// @unchecked: the rows are changed by the table's one holder, who serialises that.
 public struct EntryList: RandomAccessCollection, @unchecked Sendable {
     public typealias Entry = LeaseTable.Entry
 
-    /// The memory of the rows. The last reference to it frees their books.
-    private final class Memory {
-        let rows: UnsafeMutablePointer<Entry>
-        let capacity: Int
-        /// How many rows there are: the list's count, for the end.
-        let count: UnsafeMutablePointer<Int>
+    /// Where the rows are.
+    struct Block {
+        var rows: UnsafeMutablePointer<Entry>
+        var count = 0
+        var capacity: Int
 
         init(capacity: Int) {
             self.capacity = capacity
-            rows = .allocate(capacity: capacity)
-            count = .allocate(capacity: 1)
-            count.initialize(to: 0)
+            rows = Self.allocate(capacity)
         }
 
-        deinit {
-            for i in 0..<count.pointee { rows[i].offers.freeBook() }
-            rows.deallocate()
-            count.deallocate()
+        private static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Entry> {
+            UnsafeMutableRawPointer
+                .allocate(byteCount: capacity * MemoryLayout<Entry>.stride, alignment: Int(FS_CACHE_LINE))
+                .bindMemory(to: Entry.self, capacity: capacity)
+        }
+
+        mutating func grow() {
+            let larger = Self.allocate(capacity * 2)
+            larger.moveInitialize(from: rows, count: count)
+            UnsafeMutableRawPointer(rows).deallocate()
+            rows = larger
+            capacity *= 2
         }
     }
 
-    private var memory = Memory(capacity: 4)
-    /// Those of `memory`, which this keeps alive.
-    private var rows: UnsafeMutablePointer<Entry>
-    public private(set) var count = 0
+    /// Keeps the block. The last reference to it frees the rows and their books.
+    private final class Owner {
+        let block: UnsafeMutablePointer<Block>
 
-    init() { rows = memory.rows }
+        init() {
+            block = .allocate(capacity: 1)
+            block.initialize(to: Block(capacity: 4))
+        }
 
+        deinit {
+            for i in 0..<block.pointee.count { block.pointee.rows[i].offers.freeBook() }
+            UnsafeMutableRawPointer(block.pointee.rows).deallocate()
+            block.deallocate()
+        }
+    }
+
+    private let owner = Owner()
+    /// That of `owner`, which this keeps alive.
+    let block: UnsafeMutablePointer<Block>
+
+    init() { block = owner.block }
+
+    public var count: Int { block.pointee.count }
     public var startIndex: Int { 0 }
     public var endIndex: Int { count }
 
@@ -42,65 +65,40 @@ public struct EntryList: RandomAccessCollection, @unchecked Sendable {
         // Addresses: a coroutine that yields a row would copy it, on the heap in builds for debugging.
         unsafeAddress {
             precondition(index >= 0 && index < count, "a table has \(count) subscribers, no number \(index)")
-            return UnsafePointer(rows + index)
+            return UnsafePointer(block.pointee.rows + index)
         }
-        unsafeMutableAddress {
+        nonmutating unsafeMutableAddress {
             precondition(index >= 0 && index < count, "a table has \(count) subscribers, no number \(index)")
-            makeUnique()
-            return rows + index
+            return block.pointee.rows + index
         }
     }
 
-    @inline(__always)
-    private mutating func makeUnique() {
-        if !isKnownUniquelyReferenced(&memory) { copyRows(capacity: memory.capacity) }
+    /// The same with rows and books of its own.
+    func copied() -> EntryList {
+        let made = EntryList()
+        for i in 0..<count { made.append(self[i].copied()) }
+        return made
     }
 
-    /// Goes over to rows that have their own books.
-    @inline(never)
-    private mutating func copyRows(capacity: Int) {
-        let made = Memory(capacity: capacity)
-        for i in 0..<count { (made.rows + i).initialize(to: rows[i].copied()) }
-        made.count.pointee = count
-        (memory, rows) = (made, made.rows)
-    }
-
-    mutating func append(_ entry: Entry) {
-        makeUnique()
-        if count == memory.capacity { copyRows(capacity: count * 2) }
-        (rows + count).initialize(to: entry)
-        setCount(count + 1)
+    func append(_ entry: Entry) {
+        if block.pointee.count == block.pointee.capacity { block.pointee.grow() }
+        (block.pointee.rows + block.pointee.count).initialize(to: entry)
+        block.pointee.count += 1
     }
 
     /// - Returns: what it was; its offers are at their end.
     @discardableResult
-    mutating func remove(at index: Int) -> Entry {
+    func remove(at index: Int) -> Entry {
         let removed = self[index]
-        makeUnique()
-        rows[index].offers.freeBook()
-        for i in index..<count - 1 { rows[i] = rows[i + 1] }
-        setCount(count - 1)
+        removed.offers.freeBook()
+        for i in index..<count - 1 { block.pointee.rows[i] = block.pointee.rows[i + 1] }
+        block.pointee.count -= 1
         return removed
     }
 
-    private mutating func setCount(_ new: Int) {
-        count = new
-        memory.count.pointee = new
-    }
-
-    /// Calls `body` with all rows: the way of a frame, where each is looked at.
-    /// - Returns: what `body` returns
+    /// All rows: the way of a frame, where each is looked at. This value keeps them.
     @inline(__always)
-    mutating func updateRows<R>(_ body: (UnsafeMutableBufferPointer<Entry>) -> R) -> R {
-        makeUnique()
-        // Invariant: the memory is this value's alone, which nothing else can touch before the body returns.
-        return body(UnsafeMutableBufferPointer(start: rows, count: count))
-    }
-
-    /// Calls `body` with all rows, to be read.
-    @inline(__always)
-    func withRows<R>(reading body: (UnsafeBufferPointer<Entry>) -> R) -> R {
-        // Invariant: this value keeps the memory, and is not changed before the body returns.
-        body(UnsafeBufferPointer(start: rows, count: count))
+    var rows: UnsafeMutableBufferPointer<Entry> {
+        UnsafeMutableBufferPointer(start: block.pointee.rows, count: block.pointee.count)
     }
 }

@@ -9,8 +9,8 @@ public import Synchronization
 /// Every word here may be changed at any moment by the other process, to anything. Nothing read from it is used as an
 /// index or a length before it has been checked against private state.
 // @unchecked: a pointer to words that are only ever touched as atomics.
-public struct LaneMemory: @unchecked Sendable {
-    private let base: UnsafeMutableRawPointer
+public struct LaneMemory: Equatable, @unchecked Sendable {
+    @usableFromInline let base: UnsafeMutableRawPointer
     /// How many cells the lane has.
     public let depth: Int
 
@@ -29,14 +29,16 @@ public struct LaneMemory: @unchecked Sendable {
     }
 
     // The offsets below are those of `struct fs_lane`, which the header asserts; each word is aligned for its Atomic.
-    private func word64(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    @inlinable @inline(__always)
+    func word64(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
         (base + offset).assumingMemoryBound(to: Atomic<UInt64>.self)
     }
-    private func word32(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    @inlinable @inline(__always)
+    func word32(_ offset: Int) -> UnsafeMutablePointer<Atomic<UInt32>> {
         (base + offset).assumingMemoryBound(to: Atomic<UInt32>.self)
     }
 
-    var offered: UnsafeMutablePointer<Atomic<UInt64>> { word64(256) }
+    @inlinable var offered: UnsafeMutablePointer<Atomic<UInt64>> { word64(256) }
     /// Frames withdrawn since a newer one took their place.
     public var droppedByPolicy: UnsafeMutablePointer<Atomic<UInt64>> { word64(192) }
     /// Frames not offered since the subscriber held its whole budget, or had it queued and asked for every frame.
@@ -45,15 +47,15 @@ public struct LaneMemory: @unchecked Sendable {
     public var droppedByShortage: UnsafeMutablePointer<Atomic<UInt64>> { word64(208) }
     /// 1 once the publisher has taken back all that was leased here. It is stored before any of it is rewritten, so a
     /// reader that looks after it has read knows whether what it read was whole.
-    public var revoked: UnsafeMutablePointer<Atomic<UInt32>> { word32(216) }
+    @inlinable public var revoked: UnsafeMutablePointer<Atomic<UInt32>> { word32(216) }
     /// 1 while the subscriber sleeps on the channel's wake word. Written by the subscriber alone.
-    public var asleepOnFutex: UnsafeMutablePointer<Atomic<UInt32>> { word32(0) }
+    @inlinable public var asleepOnFutex: UnsafeMutablePointer<Atomic<UInt32>> { word32(0) }
     /// The number of the subscriber's latest arming of its pollable descriptor, 0 = none. Written by it alone.
-    public var asleepOnSocket: UnsafeMutablePointer<Atomic<UInt32>> { word32(4) }
+    @inlinable public var asleepOnSocket: UnsafeMutablePointer<Atomic<UInt32>> { word32(4) }
     /// The word that a publisher short of slots sleeps on; the subscriber bumps it with a release.
-    public var releaseWake: UnsafeMutablePointer<Atomic<UInt32>> { word32(8) }
+    @inlinable public var releaseWake: UnsafeMutablePointer<Atomic<UInt32>> { word32(8) }
     /// Frames taken, as the subscriber says.
-    public var taken: UnsafeMutablePointer<Atomic<UInt64>> { word64(144) }
+    @inlinable public var taken: UnsafeMutablePointer<Atomic<UInt64>> { word64(144) }
     /// The subscriber's own latency figures in ns: p50, p99, largest.
     public var latencyP50: UnsafeMutablePointer<Atomic<UInt64>> { word64(152) }
     public var latencyP99: UnsafeMutablePointer<Atomic<UInt64>> { word64(160) }
@@ -69,6 +71,11 @@ public struct LaneMemory: @unchecked Sendable {
         }
     }
 
-    func released(_ word: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(16 + word * 8) }
-    func cell(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(Self.headerSize + index * 8) }
+    // Invariant of both: a word below FS_SLOT_WORDS, a cell below `depth`.
+    @inlinable @inline(__always)
+    func released(_ word: Int) -> UnsafeMutablePointer<Atomic<UInt64>> { word64(16 &+ word &* 8) }
+    @inlinable @inline(__always)
+    func cell(_ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+        word64(264 &+ index &* 8)  // sizeof(struct fs_lane), as the header asserts
+    }
 }

@@ -2,36 +2,51 @@ internal import Synchronization
 
 // Who is offered a frame, and who gives way when slots are few.
 extension LeaseTable {
-    /// The frame in `slot`, which the source held, is offered to everyone who may have it. Call ``collectReleases()``
-    /// before. Nobody is waited for: whoever has no room loses the frame, which is counted as its own loss, and keeps its
-    /// place.
+    /// COLLECT_ALL and PUBLISH, in one call: that of a frame.
+    @section("frameshare_way")
+    public mutating func collectAndPublish(_ slot: Int) {
+        collect()
+        publish(slot)
+    }
+
+    /// PUBLISH: the frame in `slot`, which the source held, is offered to everyone who may have it. Call
+    /// ``collectReleases()`` before. Nobody is waited for: whoever has no room loses the frame, which is counted as its own
+    /// loss, and keeps its place.
     ///
     /// Where ``copying`` is set afterwards, the slot stays as it is until its copy is made and ``publishCopy()`` is called;
     /// no other frame may be published before.
+    @section("frameshare_way")
     public mutating func publish(_ slot: Int) {
         atSource.remove(slot)
+        if copySlots > 0 { return publishWithCopies(slot) }
         let roomForBestEffort = makeRoomForBestEffort()
-        if copySlots > 0 { copying = chooseCopy(of: slot) }
-        let (isCopied, isSpared) = copying.map { (true, $0.replacesFrame) } ?? (false, false)
-        // Whoever is to have copies takes no more of the source's slots, unless they are reserved for it.
-        let lagging = copySlots > 0 && slot < slots
-        let isViolated = entries.updateRows { rows in
-            var isViolated = false
-            for i in rows.indices where rows[i].isServed && rows[i].group == nil {
-                if isCopied && (isSpared || rows[i].getsCopies) {
-                    rows[i].awaitsCopy = true
-                    continue
-                }
-                do throws(LaneOffers.Violation) {
-                    try rows[i].offer(slot, mayShare: roomForBestEffort && !(lagging && rows[i].getsCopies))
-                } catch {
-                    rows[i].violation = error
-                    isViolated = true
-                }
+        let rows = entries.rows
+        for i in rows.indices where rows[i].isServedAlone {
+            do throws(LaneOffers.Violation) {
+                try rows[i].offer(slot, mayShare: roomForBestEffort)
+            } catch {
+                note(error, of: i)
             }
-            return isViolated
         }
-        if isViolated { hasViolation = true }
+        if hasGroups { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
+    }
+
+    @inline(never)
+    private mutating func publishWithCopies(_ slot: Int) {
+        let roomForBestEffort = makeRoomForBestEffort()
+        copying = chooseCopy(of: slot)
+        let (isCopied, isSpared) = copying.map { (true, $0.replacesFrame) } ?? (false, false)
+        for i in entries.indices where entries[i].isServedAlone {
+            if isCopied && (isSpared || entries[i].getsCopies) {
+                entries[i].awaitsCopy = true
+                continue
+            }
+            do throws(LaneOffers.Violation) {
+                try offer(slot, to: i, roomForBestEffort: roomForBestEffort)
+            } catch {
+                note(error, of: i)
+            }
+        }
         if hasGroups && !isSpared { publishToGroups(slot, roomForBestEffort: roomForBestEffort) }
     }
 
@@ -57,12 +72,19 @@ extension LeaseTable {
     }
 
     /// The slots that best-effort subscribers may pin together.
-    public var shared: Int { max(0, total - sourceNeed - reservedTotal) }
+    public var shared: Int { max(0, total &- sourceNeed &- reservedTotal) }
 
     /// Withdraws what is merely queued for best-effort subscribers, oldest first, until they can pin one slot more.
+    @inline(__always)
     mutating func makeRoomForBestEffort(from givingWay: GivingWay = .all) -> Bool {
-        let limit = shared
-        while entries.bestEffortPinnedCount(of: total) >= limit {
+        // Not as one expression, whose second half would be given a copy of the table.
+        if entries.bestEffortPinnedCount(of: total) < shared { return true }
+        return withdrawForBestEffort(from: givingWay)
+    }
+
+    @inline(never)
+    private mutating func withdrawForBestEffort(from givingWay: GivingWay) -> Bool {
+        while bestEffortPinnedCount >= shared {
             guard withdrawOldestShared(from: givingWay, countedAsShortage: false) else { return false }
         }
         return true
@@ -111,22 +133,19 @@ extension EntryList {
     // Of the list, not of the table: Swift would copy the whole table for it.
     @inline(__always)
     fileprivate func bestEffortPinnedCount(of slots: Int) -> Int {
-        guard slots <= 64 else { return bestEffortPinned.count }
-        return withRows(reading: { rows in
-            var bits: UInt64 = 0
-            for i in rows.indices where !rows[i].request.reserved { bits |= rows[i].offers.outstanding.low }
-            return bits.nonzeroBitCount
-        })
+        if slots > 64 { return bestEffortPinned.count }
+        var bits: UInt64 = 0
+        let rows = rows
+        for i in rows.indices where !rows[i].isReserved { bits |= rows[i].offers.low }
+        return bits.nonzeroBitCount
     }
 
     fileprivate var bestEffortPinned: SlotSet {
         @inline(never)
         get {
-            withRows(reading: { rows in
-                var set = SlotSet()
-                for i in rows.indices where !rows[i].request.reserved { set.formUnion(rows[i].offers.outstanding) }
-                return set
-            })
+            var set = SlotSet()
+            for row in rows where !row.isReserved { set.formUnion(row.offers.outstanding) }
+            return set
         }
     }
 }
@@ -134,23 +153,29 @@ extension EntryList {
 extension LeaseTable.Entry {
     /// Offers a frame, or counts why not.
     /// - Parameter mayShare: whether a slot is left for a subscriber that has reserved none
+    @inline(__always)
     mutating func offer(_ slot: Int, mayShare: Bool) throws(LaneOffers.Violation) {
-        guard mayShare || request.reserved else {
+        if hasNoRoom || !(mayShare || isReserved), try !makesRoom(mayShare) { return }
+        if try offers.offer(slot) != nil { countPolicyDrop() }
+    }
+
+    /// Whether a subscriber that has no room makes some; if not, the frame is counted as its loss.
+    @inline(never)
+    private mutating func makesRoom(_ mayShare: Bool) throws(LaneOffers.Violation) -> Bool {
+        guard mayShare || isReserved else {
             droppedByShortage += 1
             offers.memory.droppedByShortage.pointee.store(droppedByShortage, ordering: .relaxed)
-            return
+            return false
         }
-        if pinnedCount >= request.budget {
-            // What waits for an everyFrame subscriber is never withdrawn: it loses the newest frame.
-            let hasGivenWay = wantsEveryFrame ? false : try offers.withdrawOldest() != nil
-            guard hasGivenWay else {
-                droppedByBudget += 1
-                offers.memory.droppedByBudget.pointee.store(droppedByBudget, ordering: .relaxed)
-                return
-            }
-            countPolicyDrop()
+        // What waits for an everyFrame subscriber is never withdrawn: it loses the newest frame.
+        let hasGivenWay = wantsEveryFrame ? false : try offers.withdrawOldest() != nil
+        guard hasGivenWay else {
+            droppedByBudget += 1
+            offers.memory.droppedByBudget.pointee.store(droppedByBudget, ordering: .relaxed)
+            return false
         }
-        if try offers.offer(slot) != nil { countPolicyDrop() }
+        countPolicyDrop()
+        return true
     }
 
     mutating func countPolicyDrop() {

@@ -11,48 +11,89 @@ public struct LeaseTable: Sendable {
     /// A subscriber, as the publisher numbers them.
     public typealias SubscriberID = UInt32
 
-    /// One subscriber's entry.
+    /// One subscriber's entry: what a frame needs of it first, in a cache line of its own.
     public struct Entry: Sendable {
-        public let id: SubscriberID
-        /// The group whose frames it shares; nil: it is offered every frame.
-        public let group: GroupID?
-        public let request: LeaseRequest
-        /// Of its request: the policy `everyFrame`.
-        let wantsEveryFrame: Bool
         var offers: LaneOffers
-        /// When it was offered a frame last, as a member of a group: the table's count of frames for groups.
-        var lastServed: UInt64 = 0
+        private let budget: Int32
         /// For one that wants every frame: what it pins in tables before this one. It takes room here, or each table that
         /// takes over would give it its whole budget once more.
-        var pinnedBefore = 0
+        private var before: Int32 = 0
+        private var marks: Marks
+        private let pad0: UInt32 = 0
+        // The second line, and the third.
         /// Frames not delivered, by cause: replaced by a newer one; its whole budget held, or queued for one that wants
         /// every frame; pool short.
         public internal(set) var droppedByPolicy: UInt64 = 0
         public internal(set) var droppedByBudget: UInt64 = 0
         public internal(set) var droppedByShortage: UInt64 = 0
-        /// It lags, and is offered copies in place of the source's frames.
-        public internal(set) var getsCopies = false
-        /// A frame was published of which it will be offered the copy.
-        public internal(set) var awaitsCopy = false
+        /// When it was offered a frame last, as a member of a group: the table's count of frames for groups.
+        var lastServed: UInt64 = 0
         /// How many copies it was offered.
         public internal(set) var copies: UInt64 = 0
-        /// Set once it said goodbye: it keeps what it holds and gets nothing more.
-        public internal(set) var isLeaving = false
+        public let request: LeaseRequest
+        public let id: SubscriberID
+        /// The group whose frames it shares; nil: it is offered every frame.
+        public let group: GroupID?
         /// Set once it did what no correct subscriber does: it gets nothing more.
-        public internal(set) var violation: LaneOffers.Violation?
+        public internal(set) var violation: LaneOffers.Violation? { didSet { set(.violated, violation != nil) } }
+        private let pad1: (UInt64, UInt64) = (0, 0)
+
+        /// What is to be known of it for each frame.
+        private struct Marks: OptionSet, Sendable {
+            let rawValue: UInt32
+            static let violated = Marks(rawValue: 1)
+            static let leaving = Marks(rawValue: 2)
+            static let member = Marks(rawValue: 4)
+            static let reserved = Marks(rawValue: 8)
+            static let everyFrame = Marks(rawValue: 16)
+            static let getsCopies = Marks(rawValue: 32)
+            static let awaitsCopy = Marks(rawValue: 64)
+        }
 
         init(id: SubscriberID, request: LeaseRequest, group: GroupID?, offers: LaneOffers) {
             self.id = id
             self.request = request
             self.group = group
             self.offers = offers
-            wantsEveryFrame = request.policy == .everyFrame
+            budget = Int32(clamping: request.budget)
+            marks = []
+            if group != nil { marks.insert(.member) }
+            if request.reserved { marks.insert(.reserved) }
+            if request.policy == .everyFrame { marks.insert(.everyFrame) }
+        }
+
+        private mutating func set(_ mark: Marks, _ isSet: Bool) {
+            if isSet { marks.insert(mark) } else { marks.remove(mark) }
+        }
+
+        /// It lags, and is offered copies in place of the source's frames.
+        public internal(set) var getsCopies: Bool {
+            get { marks.contains(.getsCopies) }
+            set { set(.getsCopies, newValue) }
+        }
+        /// A frame was published of which it will be offered the copy.
+        public internal(set) var awaitsCopy: Bool {
+            get { marks.contains(.awaitsCopy) }
+            set { set(.awaitsCopy, newValue) }
+        }
+        /// Set once it said goodbye: it keeps what it holds and gets nothing more.
+        public internal(set) var isLeaving: Bool {
+            get { marks.contains(.leaving) }
+            set { set(.leaving, newValue) }
         }
 
         /// Whether frames are offered to it.
-        var isServed: Bool { violation == nil && !isLeaving }
+        var isServed: Bool { marks.isDisjoint(with: [.violated, .leaving]) }
+        /// Whether each frame is offered to it, and not to one of its group.
+        @inline(__always)
+        var isServedAlone: Bool { marks.isDisjoint(with: [.violated, .leaving, .member]) }
+        /// Of its request: the policy `everyFrame`.
+        @inline(__always)
+        var wantsEveryFrame: Bool { marks.contains(.everyFrame) }
+        /// Of its request.
+        @inline(__always)
+        var isReserved: Bool { marks.contains(.reserved) }
 
-        /// How much of its budget is used.
         /// The same with a book of its own.
         func copied() -> Entry {
             var copy = self
@@ -64,7 +105,13 @@ public struct LeaseTable: Sendable {
         public var outstanding: SlotSet { offers.outstanding }
         public var queued: SlotSet { offers.queued }
 
-        var pinnedCount: Int { offers.outstandingCount + pinnedBefore }
+        /// How much of its budget is used.
+        var pinnedCount: Int { offers.outstandingCount + Int(before) }
+        /// Whether all of its budget is used.
+        @inline(__always)
+        var hasNoRoom: Bool { Int32(truncatingIfNeeded: offers.outstandingCount) &+ before >= budget }
+
+        mutating func setPinnedBefore(_ count: Int) { before = Int32(clamping: min(count, SlotSet.capacity)) }
     }
 
     /// The slots that the source fills, from 0.
@@ -103,6 +150,13 @@ public struct LeaseTable: Sendable {
         self.floor = min(max(floor, self.sourceNeed), slots)
         sourceSlots = SlotSet(below: slots)
         all = SlotSet(below: slots + copySlots)
+    }
+
+    /// The same table once more, over the same lanes: for tests, which go on from one moment in several ways.
+    func copied() -> LeaseTable {
+        var copy = self
+        copy.entries = entries.copied()
+        return copy
     }
 
     /// All slots, those for copies too.
@@ -242,7 +296,7 @@ public struct LeaseTable: Sendable {
         guard let i = entries.firstIndex(where: { $0.id == id }), entries[i].request.policy == .everyFrame else {
             return
         }
-        entries[i].pinnedBefore = count
+        entries[i].setPinnedBefore(count)
     }
 
     // MARK: slots
@@ -254,34 +308,32 @@ public struct LeaseTable: Sendable {
         if entries[i].group != nil { withdrawals.append(Withdrawal(member: entries[i].id, slot: slot)) }
     }
 
+    @inline(never)
     mutating func note(_ violation: LaneOffers.Violation, of i: Int) {
         entries[i].violation = violation
         hasViolation = true
     }
 
     /// COLLECT_ALL: COLLECT from every lane.
-    public mutating func collectReleases() {
-        let isViolated = entries.updateRows { rows in
-            var isViolated = false
-            for i in rows.indices where rows[i].offers.hasReleases {
-                do throws(LaneOffers.Violation) {
-                    try rows[i].offers.collectReleases()
-                } catch {
-                    rows[i].violation = error
-                    isViolated = true
-                }
+    @section("frameshare_way")
+    public mutating func collectReleases() { collect() }
+
+    @inline(__always)
+    mutating func collect() {
+        let rows = entries.rows
+        for i in rows.indices {
+            do throws(LaneOffers.Violation) {
+                try rows[i].offers.collectReleases()
+            } catch {
+                note(error, of: i)
             }
-            return isViolated
         }
-        if isViolated { hasViolation = true }
     }
 
     /// The slots that subscribers have queued or leased.
     public var pinned: SlotSet {
         var set = SlotSet()
-        entries.withRows(reading: { rows in
-            for i in rows.indices { set.formUnion(rows[i].offers.outstanding) }
-        })
+        for row in entries.rows { set.formUnion(row.offers.outstanding) }
         return set
     }
 
@@ -296,30 +348,32 @@ public struct LeaseTable: Sendable {
 
     /// FIND_FREE: gives a free slot to the source, the lowest first: what was used last is likely still in the cache.
     public mutating func takeFree() -> Int? {
+        let slot = takeFreeSlot()
+        return slot < 0 ? nil : slot
+    }
+
+    /// As ``takeFree()``; -1 where none is free.
+    @section("frameshare_way")
+    public mutating func takeFreeSlot() -> Int {
         var bits = sourceSlots.low & ~atSource.low
-        entries.withRows(reading: { rows in
-            for i in rows.indices { bits &= ~rows[i].offers.outstanding.low }
-        })
-        if let copying, copying.slot < 64 { bits &= ~(1 << UInt64(copying.slot)) }
-        guard bits != 0 else { return slots > 64 ? takeFreeHigh() : nil }
+        let rows = entries.rows
+        for i in rows.indices { bits &= ~rows[i].offers.low }
+        if let copying, copying.slot < 64 { bits &= ~(1 &<< UInt64(copying.slot)) }
+        guard bits != 0 else { return slots > 64 ? takeFreeHigh() : -1 }
         let slot = bits.trailingZeroBitCount
         atSource.insert(slot)
         return slot
     }
 
     @inline(never)
-    private mutating func takeFreeHigh() -> Int? {
-        guard let slot = free.first else { return nil }
+    private mutating func takeFreeHigh() -> Int {
+        guard let slot = free.first else { return -1 }
         atSource.insert(slot)
         return slot
     }
 
     /// Whether the source holds a slot.
-    @inline(__always)
-    public func isAtSource(_ slot: Int) -> Bool {
-        guard slot >= 0 && slot < 64 else { return atSource.contains(slot) }
-        return atSource.low & (1 << UInt64(slot)) != 0
-    }
+    public func isAtSource(_ slot: Int) -> Bool { atSource.contains(slot) }
 
     /// Gives a certain slot to the source; false when somebody holds it.
     public mutating func take(_ slot: Int) -> Bool {
@@ -337,10 +391,9 @@ public struct LeaseTable: Sendable {
     /// HAS_ROOM: whether every `everyFrame` subscriber can take one more frame beyond `inFlight`, those being filled
     /// now. For sources that may wait: nobody else asks.
     public func hasRoom(inFlight: Int) -> Bool {
-        entries.withRows(reading: { rows in
-            for i in rows.indices where rows[i].wantsEveryFrame && lacksRoom(i, inFlight) { return false }
-            return true
-        })
+        let rows = entries.rows
+        for i in rows.indices where rows[i].wantsEveryFrame && lacksRoom(i, inFlight) { return false }
+        return true
     }
 
     /// Calls `body` with each `everyFrame` subscriber that can't take one more frame beyond `inFlight`.

@@ -23,6 +23,16 @@ public struct SlotSet: Sendable {
         for slot in 0..<min(max(count, 0), Self.capacity) { insert(slot) }
     }
 
+    /// Makes the set of what words say, a bit for each slot: `low` for the first 64, `more` for those that follow.
+    init(low: UInt64, more: UnsafeBufferPointer<UInt64>) {
+        self.low = low
+        used = 1
+        for i in 0..<min(more.count, 15) where more[i] != 0 {
+            set(i + 1, more[i])
+            used = i + 2
+        }
+    }
+
     /// The slots `word * 64` to `word * 64 + 63`, a bit each.
     public subscript(word word: Int) -> UInt64 { word == 0 ? low : high.span[word - 1] }
 

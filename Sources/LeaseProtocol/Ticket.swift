@@ -10,7 +10,7 @@ public struct Ticket: Equatable, Sendable {
     @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// The ticket of offer number `offer` for `slot`.
-    @inlinable public init(offer: UInt64, slot: Int) { rawValue = offer << 16 | UInt64(slot + 1) & 0xffff }
+    @inlinable public init(offer: UInt64, slot: Int) { rawValue = offer &<< 16 | UInt64(truncatingIfNeeded: slot &+ 1) & 0xffff }
 
     /// Whether the cell is empty.
     @inlinable public var isEmpty: Bool { rawValue == 0 }
@@ -19,5 +19,5 @@ public struct Ticket: Equatable, Sendable {
     @inlinable public var offer: UInt64 { rawValue >> 16 }
 
     /// The slot, or -1 in a malformed ticket.
-    @inlinable public var slot: Int { Int(rawValue & 0xffff) - 1 }
+    @inlinable public var slot: Int { Int(rawValue & 0xffff) &- 1 }
 }

@@ -84,6 +84,7 @@ struct ProtocolExplorer {
             if seen.count % 64 == 0 { await Task.yield() }
             for step in steps(from: state) {
                 var next = state
+                next.table = state.table.copied()
                 do {
                     try apply(step, to: &next)
                     guard seen.insert(next.key).inserted else { continue }
@@ -179,7 +180,7 @@ struct ProtocolExplorer {
     private func publish(_ slot: Int, _ state: inout ProtocolState) throws {
         state.published += 1
         state.content[slot] = state.published
-        let before = state.table
+        let before = state.table.copied()
         state.table.publish(slot)
         try checkChoice(slot, before, state.table)
         for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
@@ -195,7 +196,7 @@ struct ProtocolExplorer {
             throw BrokenRule("slot \(copying.slot) has frame \(state.content[copying.slot]), not \(state.published)")
         }
         state.content[copying.copy] = state.published
-        let before = state.table
+        let before = state.table.copied()
         state.table.publishCopy()
         for i in state.readers.indices where !state.readers[i].hasLeft && state.readers[i].joined != nil {
             guard before.entries[i].awaitsCopy else { continue }

@@ -14,11 +14,20 @@ static _Atomic uint64_t count;
 
 uint64_t allocation_count(void) { return atomic_load_explicit(&count, memory_order_relaxed); }
 
-static volatile uint64_t mark;
+// In cache lines of their own: nothing else is written there.
+static volatile struct {
+    _Alignas(64) uint64_t frame;
+    _Alignas(64) uint64_t readers;
+    _Alignas(64) uint64_t rest[8];
+} marks;
 
-void mark_frame(void) { mark = 1; }
+void mark_frame(void) { marks.frame = 1; }
 
-uintptr_t frame_mark_address(void) { return (uintptr_t)&mark; }
+void mark_readers(void) { marks.readers = 1; }
+
+uintptr_t frame_mark_address(void) { return (uintptr_t)&marks.frame; }
+
+uintptr_t readers_mark_address(void) { return (uintptr_t)&marks.readers; }
 
 static void one_more(void) { atomic_fetch_add_explicit(&count, 1, memory_order_relaxed); }
 

@@ -18,11 +18,13 @@ enum HotPath {
         case frame8 = "frame-8"
         /// As `frame-1`, with what libcamera says of a frame, three entries of which are read.
         case metadata
+        /// As `frame-1`, to a reader that sleeps until each frame comes: for its lines, not to be counted otherwise.
+        case paced1 = "paced-1"
 
         var subscribers: Int {
             switch self {
             case .publish: 0
-            case .withdraw, .frame1, .metadata: 1
+            case .withdraw, .frame1, .metadata, .paced1: 1
             case .frame8: 8
             }
         }
@@ -38,7 +40,7 @@ enum HotPath {
         }
         let way = try FrameWay(chosen)
         try way.pass(frames: 64)  // pages touched, buffers grown
-        print("mark \(String(frame_mark_address(), radix: 16))")
+        print("mark \(String(frame_mark_address(), radix: 16)) \(String(readers_mark_address(), radix: 16))")
         fflush(nil)  // before what follows, for a program that reads both
         let before = allocation_count()
         try way.pass(frames: frames)

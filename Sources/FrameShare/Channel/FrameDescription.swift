@@ -7,13 +7,16 @@ public struct FrameDescription: Sendable {
     /// When the frame was captured; nil: now, on the monotonic clock.
     public var timestamp: FrameTimestamp?
     public var flags: FrameFlags
-    var bytesUsed: InlineArray<32, UInt32> = .init(repeating: 0)
-    var bytesUsedIsSet = false
+    @usableFromInline var bytesUsed: InlineArray<32, UInt32>
+    @usableFromInline var bytesUsedIsSet: Bool
 
+    @inlinable
     public init(sequence: UInt64? = nil, timestamp: FrameTimestamp? = nil, flags: FrameFlags = []) {
         self.sequence = sequence
         self.timestamp = timestamp
         self.flags = flags
+        bytesUsed = InlineArray(repeating: 0)
+        bytesUsedIsSet = false
     }
 
     /// Says how many bytes of a plane hold data (a compressed image); a plane that is not mentioned is full. Fewer than the

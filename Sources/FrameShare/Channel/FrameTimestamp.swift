@@ -21,6 +21,17 @@ public enum FrameClock: UInt8, Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// As a record in shared memory says; anything unknown is unknown.
+    @inline(__always)
+    init(record: UInt32) {
+        switch record {
+        case 1: self = .monotonic
+        case 2: self = .boottime
+        case 3: self = .realtime
+        default: self = .unknown
+        }
+    }
+
     var clockID: clockid_t {
         switch self {
         case .monotonic, .unknown: CLOCK_MONOTONIC
@@ -56,7 +67,8 @@ public struct FrameTimestamp: Sendable, Hashable, Comparable, CustomStringConver
 }
 
 /// Now on `CLOCK_MONOTONIC`, in ns.
-func monotonicNow() -> Int64 { FrameTimestamp.now(.monotonic).nanoseconds }
+@inline(__always)
+func monotonicNow() -> Int64 { fs_monotonic_now() }
 
 extension Duration {
     /// The whole of it in ns, clamped to what 64 bits hold.

@@ -45,10 +45,13 @@ struct BufferBytesTable: @unchecked Sendable {
     /// The bytes of a buffer; nil for one that is not there, or that the CPU can't map.
     @inline(__always)
     func bytes(_ slot: Int, stream: Int, buffer: Int) -> UnsafeMutableRawBufferPointer? {
-        guard slot >= 0, slot < slotCount, stream >= 0, stream < streamCount else { return nil }
+        // As unsigned numbers, those below zero are too large.
+        guard UInt(bitPattern: slot) < UInt(bitPattern: slotCount),
+            UInt(bitPattern: stream) < UInt(bitPattern: streamCount)
+        else { return nil }
         let (first, count) = streams[stream]
-        guard buffer >= 0, buffer < count else { return nil }
-        let entry = entries[slot * buffersPerSlot + first + buffer]
+        guard UInt(bitPattern: buffer) < UInt(bitPattern: count) else { return nil }
+        let entry = entries[slot &* buffersPerSlot &+ first &+ buffer]
         guard let address = entry.address else { return nil }
         return UnsafeMutableRawBufferPointer(start: address, count: entry.size)
     }

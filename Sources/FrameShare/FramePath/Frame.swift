@@ -46,7 +46,7 @@ public struct Frame: ~Copyable, Sendable {
         number = record.pointee.number
         timestamp = FrameTimestamp(
             nanoseconds: record.pointee.timestamp,
-            clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown
+            clock: FrameClock(record: record.pointee.clock)
         )
         publishTimestamp = FrameTimestamp(nanoseconds: record.pointee.publish_timestamp)
         flags = FrameFlags(rawValue: record.pointee.flags).union(marks)
@@ -134,7 +134,7 @@ struct FrameRecord: Sendable {
         number = record.pointee.number
         timestamp = FrameTimestamp(
             nanoseconds: record.pointee.timestamp,
-            clock: FrameClock(rawValue: UInt8(truncatingIfNeeded: record.pointee.clock)) ?? .unknown
+            clock: FrameClock(record: record.pointee.clock)
         )
         publishTimestamp = FrameTimestamp(nanoseconds: record.pointee.publish_timestamp)
         lostBySource = record.pointee.lost_source

@@ -76,7 +76,7 @@ struct FrameTable: @unchecked Sendable {
 
     /// The record of a slot. Invariant: `slot` is below `slots`, and the memory's size was checked against them.
     func record(_ slot: Int) -> UnsafeMutablePointer<fs_frame_record> {
-        (records + slot * recordStride)
+        (records + slot &* recordStride)
             .assumingMemoryBound(to: fs_frame_record.self)
     }
 
@@ -90,7 +90,7 @@ struct FrameTable: @unchecked Sendable {
 
         /// As ``FrameTable/record(_:)``.
         func record(_ slot: Int) -> UnsafeMutablePointer<fs_frame_record> {
-            (base + slot * stride).assumingMemoryBound(to: fs_frame_record.self)
+            (base + slot &* stride).assumingMemoryBound(to: fs_frame_record.self)
         }
     }
 

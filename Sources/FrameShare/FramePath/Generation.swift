@@ -16,6 +16,8 @@ struct Generation {
         /// Where this process writes: the pool's buffers, slot after slot.
         private let bytes: BufferBytesTable
         private let anyDMABuf: Bool
+        /// The first stream's name, in a string of its own.
+        private let firstName: String
         /// Whether buffers lie elsewhere than at the beginning of a descriptor of their own.
         let sharesDescriptors: Bool
 
@@ -24,6 +26,7 @@ struct Generation {
             self.pool = pool
             self.copies = copies
             self.frames = frames
+            firstName = pool.streams.first?.name ?? ""
             let slots = pool.slots + (copies?.buffers ?? [])
             sharesDescriptors = slots.contains { $0.contains { $0.contains { $0.offset > 0 } } }
             anyDMABuf = pool.slots.contains { $0.contains { $0.contains { $0.kind.isDMABuf } } }
@@ -39,8 +42,31 @@ struct Generation {
             bytes.bytes(slot, stream: stream, buffer: buffer)
         }
 
-        /// Whether the CPU's access to a stream's buffers is to be announced.
-        func isDMABuf(_ slot: Int, stream: Int) -> Bool { anyDMABuf && pool.slots[slot][stream][0].kind.isDMABuf }
+        /// The same, once the CPU's access to them has begun where the memory needs that.
+        @inline(__always)
+        func beginWriting(_ slot: Int, stream: Int, buffer: Int) -> UnsafeMutableRawBufferPointer? {
+            let bytes = bytes.bytes(slot, stream: stream, buffer: buffer)
+            if anyDMABuf, bytes != nil { sync(slot, stream, buffer) { try? $0.beginCPUAccess(.write) } }
+            return bytes
+        }
+
+        @inline(__always)
+        func endWriting(_ slot: Int, stream: Int, buffer: Int) {
+            if anyDMABuf { sync(slot, stream, buffer) { try? $0.endCPUAccess(.write) } }
+        }
+
+        @inline(never)
+        private func sync(_ slot: Int, _ stream: Int, _ buffer: Int, _ body: (FrameBuffer) -> Void) {
+            let buffers = pool.slots[slot][stream]
+            if buffers[0].kind.isDMABuf { body(buffers[buffer]) }
+        }
+
+        /// The place of a stream in the channel's order.
+        @inline(__always)
+        func streamIndex(_ name: String) -> Int? { name == firstName ? 0 : furtherStreamIndex(name) }
+
+        @inline(never)
+        private func furtherStreamIndex(_ name: String) -> Int? { pool.streams.firstIndex { $0.name == name } }
 
         /// What the CPU can read of a stream's first buffer; nil where it can't map it.
         func mapping(_ slot: Int, stream: Int) -> Mapping? {

@@ -58,11 +58,7 @@ public struct Image: ~Escapable {
     /// All bytes of one of the image's buffers.
     @_lifetime(copy self)
     public func bytes(buffer: Int) -> RawSpan {
-        let found = held._withUnsafeGuaranteedRef { received in
-            let bytes = received.bytes(slot: slot, stream: stream, buffer: buffer)
-            if bytes != nil { received.beginCPUAccess(slot: slot, stream: stream) }
-            return bytes
-        }
+        let found = held._withUnsafeGuaranteedRef { $0.readableBytes(slot: slot, stream: stream, buffer: buffer) }
         guard let bytes = found else { return _overrideLifetime(RawSpan(), copying: self) }
         // Invariant: the mapping has the buffer's checked size and lives as long as the generation, which the frame
         // keeps alive.

@@ -19,9 +19,11 @@ final class LeaseCount: Sendable {
 
     var count: Int { held.load(ordering: .relaxed) }
 
+    @inline(__always)
     func begin() { held.wrappingAdd(1, ordering: .relaxed) }
 
     /// One lease has ended. Sequentially consistent with `close`: one of the two sees that it is the last.
+    @inline(__always)
     func end() {
         let left = held.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue
         if left == 0 && closing.load(ordering: .sequentiallyConsistent) { connection.hangUp() }

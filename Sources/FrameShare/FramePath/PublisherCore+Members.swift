@@ -68,6 +68,7 @@ extension PublisherCore {
     @inline(never)
     static func offerStartup(_ slot: Int, _ state: inout State) {
         let members = state.members
+        state.generation.leases.collectReleases()
         state.generation.leases.publishStartup(slot) { id in members.contains { $0.id == id && $0.takesStartup } }
     }
 
@@ -107,8 +108,8 @@ extension PublisherCore {
 
     /// Tells whoever waits for a slot that one may have come free.
     func slotMayBeFree() {
-        let sleepers = state.withLock { $0.sleepers > 0 }
-        if sleepers { wakeSlotWaiters() }
+        let waits = state.withLock { $0.waiting > 0 }
+        if waits { wakeSlotWaiters() }
         freeSlotEvent.signal()
     }
 

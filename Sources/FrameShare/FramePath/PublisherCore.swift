@@ -44,8 +44,6 @@ final class PublisherCore: Sendable {
         let attachedAt: Int64
         /// It said goodbye: it keeps what it holds and is offered nothing, in this generation and any later one.
         var isLeaving = false
-        /// The arming of its pollable descriptor that was answered last.
-        var lastWoken: UInt32 = 0
         /// Its lane in the generation offered now; in the one that it left in, if it is leaving.
         var lane: LaneMemory
         /// Keeps the lane's words while publishing looks at them.
@@ -56,6 +54,18 @@ final class PublisherCore: Sendable {
         var lossesBefore: LeaseTable.Losses?
     }
 
+    /// What is looked at for each frame of one that may sleep: in a row beside the others', not a line for each.
+    struct Sleeper {
+        let lane: LaneMemory
+        /// What it sleeps on.
+        let word: WakeWord
+        let id: SubscriberID
+        /// The arming of its pollable descriptor that was answered last.
+        var lastWoken: UInt32 = 0
+        let isPollable: Bool
+        let isMember: Bool
+    }
+
     struct State {
         var generation: Generation
         /// What the next generation's slots have room for.
@@ -63,7 +73,9 @@ final class PublisherCore: Sendable {
         var retired: [Generation] = []
         /// Retired ones that nobody holds any more: the control thread unmaps their lanes.
         var gone: [Generation] = []
-        var members: [Member] = []
+        var members: [Member] = [] { didSet { noteSleepers() } }
+        /// The members once more, in the same order.
+        private(set) var sleepers: [Sleeper] = []
         var nextID: SubscriberID = 1
         var nextSequence: UInt64 = 0
         var lastPublish: Int64? = nil
@@ -81,8 +93,8 @@ final class PublisherCore: Sendable {
         /// Subscribers that may hold a frame for as long as they must.
         var unlimited: Set<SubscriberID> = []
         /// Threads that sleep until a slot comes free.
-        var sleepers = 0
-        /// Kept between calls so that publishing allocates nothing.
+        var waiting = 0
+        /// Those whose event loops are to hear of a frame. Kept between calls so that publishing allocates nothing.
         var toWake: [any SubscriberPeer] = []
         /// The words of sleeping readers that a frame's first waker has not woken itself: those of further users.
         var wordsToWake: [WakeWord] = []
@@ -94,6 +106,29 @@ final class PublisherCore: Sendable {
         var groupsFollowAll = false
         /// What a thread that waits for a slot sleeps on: the lanes' memories, kept alive while it does.
         var waitSet: [SharedMemory] = []
+
+        private mutating func noteSleepers() {
+            let before = sleepers
+            sleepers = members.map { member in
+                var sleeper = Sleeper(
+                    lane: member.lane,
+                    word: member.wakePage.word,
+                    id: member.id,
+                    isPollable: member.pollable,
+                    isMember: member.group != nil
+                )
+                // In another lane its armings are counted anew.
+                if let old = before.first(where: { $0.id == member.id }), old.lane == member.lane {
+                    sleeper.lastWoken = old.lastWoken
+                }
+                return sleeper
+            }
+        }
+
+        @inline(never)
+        func isAtSource(_ slot: Int) -> Bool { generation.leases.isAtSource(slot) }
+
+        mutating func note(_ arming: UInt32, answeredTo index: Int) { sleepers[index].lastWoken = arming }
     }
 
     let channel: String
@@ -196,6 +231,7 @@ final class PublisherCore: Sendable {
     // MARK: publishing
 
     /// Publishes the frame in a slot that the source holds. Metadata is encoded already.
+    @section("frameshare_way")
     func publish(
         slot: Int,
         generation: UInt32?,
@@ -258,39 +294,72 @@ final class PublisherCore: Sendable {
         let now = monotonicNow()
         var news = News()
         var number: UInt64 = 0
-        let outcome: ChannelError? = state.withLock { state in
-            guard !state.ended else { return .closed }
-            guard generation ?? state.generation.number == state.generation.number,
-                state.generation.leases.isAtSource(slot)
-            else { return .slotNotAtSource(slot) }
-            number = page.published.pointee.load(ordering: .relaxed) &+ 1
-            Self.fill(state.generation.frames.record(slot), number, now, metadataSize, description, page, &state)
-            state.generation.leases.collectReleases()
-            if !state.retired.isEmpty {
-                state.gone += Self.collectRetired(&state)
-                news.forControl = state.retired.contains { $0.leases.hasViolation }
+        var refusal = Refusal.none
+        state.withLock { state in
+            if state.ended {
+                refusal = .ended
+                return
             }
-            if !state.gone.isEmpty { news.forControl = true }
+            // Not `isAtSource`: the way of a frame takes nothing out of the table as a whole, which would copy it.
+            let isCurrent = generation == nil || generation == state.generation.memory.number
+            let isHeld =
+                slot >= 0 && slot < 64
+                ? state.generation.leases.atSource.low &>> UInt64(slot) & 1 != 0
+                : state.isAtSource(slot)
+            guard isCurrent, isHeld else {
+                refusal = .notAtSource
+                return
+            }
+            number = page.published.pointee.load(ordering: .relaxed) &+ 1
+            Self.fill(state.generation.memory.frames.record(slot), number, now, metadataSize, description, page, &state)
+            if !state.retired.isEmpty { Self.collectRetired(&state, &news) }
             if isStartup {
                 Self.offerStartup(slot, &state)
             } else {
-                state.generation.leases.publish(slot)
+                state.generation.leases.collectAndPublish(slot)
             }
+            if !state.gone.isEmpty { news.forControl = true }
             state.lastPublish = now
             // Releasing: a reader that sees the bumped word sees the offers.
             page.published.pointee.store(number, ordering: .releasing)
             announce(&state, &news)
-            if makesCopies, state.generation.leases.copying?.replacesFrame ?? false {
-                // The copy is what groups are given, and asked about.
-                groups.framesWereWithdrawn(from: &state.generation, mayHandOver: false)
-            } else if asking != nil || state.generation.leases.hasGroups || state.groupsFollowAll {
-                tellGroups(slot, number, asking, now, &state, &news)
+            if asking != nil || makesCopies || state.generation.leases.hasGroups || state.groupsFollowAll {
+                tellGroupsOrLeaveToCopy(slot, number, asking, now, &state, &news)
             }
-            return nil
         }
-        if let outcome { throw outcome }
+        if refusal != .none { throw refusal == .ended ? .closed : .slotNotAtSource(slot) }
         tell(&news)
         return number
+    }
+
+    /// Why a frame was not published.
+    private enum Refusal {
+        case none
+        case ended
+        case notAtSource
+    }
+
+    @inline(never)
+    private static func collectRetired(_ state: inout State, _ news: inout News) {
+        state.gone += collectRetired(&state)
+        if state.retired.contains(where: { $0.leases.hasViolation }) { news.forControl = true }
+    }
+
+    @inline(never)
+    private func tellGroupsOrLeaveToCopy(
+        _ slot: Int,
+        _ number: UInt64,
+        _ asking: (any FrameQuestion)?,
+        _ now: Int64,
+        _ state: inout State,
+        _ news: inout News
+    ) {
+        if makesCopies, state.generation.leases.copying?.replacesFrame ?? false {
+            // The copy is what groups are given, and asked about.
+            groups.framesWereWithdrawn(from: &state.generation, mayHandOver: false)
+        } else if asking != nil || state.generation.leases.hasGroups || state.groupsFollowAll {
+            tellGroups(slot, number, asking, now, &state, &news)
+        }
     }
 
     /// Whom to tell, after the lock, of what was offered under it.
@@ -299,7 +368,8 @@ final class PublisherCore: Sendable {
         var word: WakeWord? = nil
         /// Whether `State.wordsToWake` has those of others.
         var moreWords = false
-        var peers: [any SubscriberPeer] = []
+        /// Whether `State.toWake` has some.
+        var peers = false
         var forControl = false
         var ofGroups = false
     }
@@ -312,22 +382,23 @@ final class PublisherCore: Sendable {
         // fence on either side one of the two sees the other: no wake-up is lost. A reader notes the word before it
         // announces, so the bump that follows the look changes what it has noted, and the kernel lets it sleep no more.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
-        swap(&news.peers, &state.toWake)
-        for i in state.members.indices {
-            if groupsOnly && state.members[i].group == nil { continue }
-            let lane = state.members[i].lane
-            if lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 {
-                Self.bump(state.members[i].wakePage.word, &state, &news)
+        for i in state.sleepers.indices {
+            if groupsOnly && !state.sleepers[i].isMember { continue }
+            if state.sleepers[i].lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 {
+                Self.bump(state.sleepers[i].word, &state, &news)
             }
-            if state.members[i].pollable {
-                let arming = lane.asleepOnSocket.pointee.load(ordering: .relaxed)
-                if arming != 0 && arming != state.members[i].lastWoken {
-                    state.members[i].lastWoken = arming
-                    news.peers.append(state.members[i].peer)
-                }
-            }
+            if state.sleepers[i].isPollable { Self.notePoller(i, &state, &news) }
         }
         if !state.disconnects.isEmpty || state.generation.leases.hasViolation { news.forControl = true }
+    }
+
+    @inline(never)
+    private static func notePoller(_ i: Int, _ state: inout State, _ news: inout News) {
+        let arming = state.sleepers[i].lane.asleepOnSocket.pointee.load(ordering: .relaxed)
+        guard arming != 0 && arming != state.sleepers[i].lastWoken else { return }
+        state.note(arming, answeredTo: i)
+        state.toWake.append(state.members[i].peer)
+        news.peers = true
     }
 
     /// Bumps a word that somebody sleeps on, once, and notes it to be woken after the lock.
@@ -400,16 +471,24 @@ final class PublisherCore: Sendable {
     func tell(_ news: inout News) {
         if let word = news.word { wake(word) }
         if news.moreWords { wakeFurther() }
-        for peer in news.peers { peer.wake() }
-        if news.peers.capacity > 0 {
-            news.peers.removeAll(keepingCapacity: true)
-            state.withLock { swap(&news.peers, &$0.toWake) }
-        }
+        if news.peers { wakeLoops() }
         if news.forControl { controlEvent.signal() }
         if news.ofGroups { groups.tell(self) }
     }
 
+    /// Wakes event loops. Where another thread publishes too, one of the two wakes those of both.
+    @inline(never)
+    private func wakeLoops() {
+        var peers: [any SubscriberPeer] = []
+        state.withLock { swap(&peers, &$0.toWake) }
+        for peer in peers { peer.wake() }
+        peers.removeAll(keepingCapacity: true)
+        // Its room is kept, so that publishing allocates nothing.
+        state.withLock { if $0.toWake.isEmpty { swap(&peers, &$0.toWake) } }
+    }
+
     /// FILL: writes the frame's record, while its slot is nobody's but the source's.
+    @inline(__always)
     private static func fill(
         _ record: UnsafeMutablePointer<fs_frame_record>,
         _ number: UInt64,
@@ -430,9 +509,16 @@ final class PublisherCore: Sendable {
         record.pointee.lost_no_slot = page.lostNoFreeSlot.pointee.load(ordering: .relaxed)
         record.pointee.clock = UInt32(timestamp.clock.rawValue)
         record.pointee.flags = description.flags.rawValue
-        record.pointee.metadata_size = UInt32(metadataSize)
+        record.pointee.metadata_size = UInt32(truncatingIfNeeded: metadataSize)  // at most the room's
         record.pointee.bytes_used_valid = description.bytesUsedIsSet ? 1 : 0
-        guard description.bytesUsedIsSet else { return }
+        if description.bytesUsedIsSet { fill(record, bytesUsed: description) }
+    }
+
+    @inline(never)
+    private static func fill(
+        _ record: UnsafeMutablePointer<fs_frame_record>,
+        bytesUsed description: borrowing FrameDescription
+    ) {
         let bytesUsed = (UnsafeMutableRawPointer(record) + FrameTable.bytesUsedOffset)
             .assumingMemoryBound(to: UInt32.self)
         for i in 0..<32 { bytesUsed[i] = description.bytesUsed[i] }
@@ -447,22 +533,35 @@ final class PublisherCore: Sendable {
     }
 
     /// Takes a free slot for a CPU source, if there is one and no `everyFrame` subscriber is to be waited for.
+    @section("frameshare_way")
     func tryTakeSlot() throws(ChannelError) -> TakenSlot? {
-        var (ended, hasGone) = (false, false)
-        let taken: TakenSlot? = state.withLock { state in
+        var (ended, hasGone, slot) = (false, false, -1)
+        let memory: Generation.Memory? = state.withLock { state in
             ended = state.ended
             guard !ended else { return nil }
-            state.generation.leases.collectReleases()
             if waitsForRoom {
-                if !state.retired.isEmpty { hasGone = Self.retire(&state) }
-                guard Self.goesOn(inFlight: state.generation.leases.atSource.count, &state) else { return nil }
+                guard mayGoOn(&state, &hasGone) else { return nil }
+            } else {
+                // Often one is free without a look at the lanes: the frame that is published next takes that.
+                slot = state.generation.leases.takeFreeSlot()
             }
-            guard let slot = state.generation.leases.takeFree() else { return nil }
-            return TakenSlot(slot: slot, memory: state.generation.memory)
+            if slot < 0 {
+                state.generation.leases.collectReleases()
+                slot = state.generation.leases.takeFreeSlot()
+            }
+            return slot < 0 ? nil : state.generation.memory
         }
         if hasGone { controlEvent.signal() }
+        if let memory { return TakenSlot(slot: slot, memory: memory) }
         if ended { throw .closed }
-        return taken
+        return nil
+    }
+
+    @inline(never)
+    private func mayGoOn(_ state: inout State, _ hasGone: inout Bool) -> Bool {
+        state.generation.leases.collectReleases()
+        if !state.retired.isEmpty { hasGone = Self.retire(&state) }
+        return Self.goesOn(inFlight: state.generation.leases.atSource.count, &state)
     }
 
     /// Gives a slot back unpublished.
@@ -470,7 +569,7 @@ final class PublisherCore: Sendable {
         let (wake, isOld) = state.withLock { state in
             guard generation ?? state.generation.number == state.generation.number else { return (false, true) }
             state.generation.leases.giveBack(slot)
-            return (state.sleepers > 0, false)
+            return (state.waiting > 0, false)
         }
         if wake { wakeSlotWaiters() }
         // It may have been what kept its pool.
@@ -487,15 +586,15 @@ final class PublisherCore: Sendable {
         if let value = try attempt() { return value }
         let deadline = Deadline(after: timeout)
         state.withLock {
-            $0.sleepers += 1
+            $0.waiting += 1
             page.shortage.pointee.bitwiseOr(FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
         }
         defer {
             state.withLock {
-                $0.sleepers -= 1
+                $0.waiting -= 1
                 // Without a look that found room: from now on nobody keeps the source waiting.
-                if waitsForRoom && $0.sleepers == 0 { Self.endStall(&$0) }
-                if $0.sleepers == 0 {
+                if waitsForRoom && $0.waiting == 0 { Self.endStall(&$0) }
+                if $0.waiting == 0 {
                     page.shortage.pointee.bitwiseAnd(~FS_SHORT_FUTEX, ordering: .sequentiallyConsistent)
                 }
             }

@@ -7,22 +7,25 @@ internal import Synchronization
 /// so a frame of an old generation stays valid after the channel was reconfigured, and after it has ended.
 // @unchecked: `buffers` and all else are immutable after init, but for the atomics behind `syncMasks` and the lane.
 final class ReceivedGeneration: @unchecked Sendable {
-    let offer: GenerationOffer
+    // What each frame needs, side by side.
     let lane: LaneMemory
-    let frames: FrameTable
-    let page: ChannelPage
-    private let laneMemory: SharedMemory
     let leases: LeaseCount
+    let page: ChannelPage
+    private let anyDMABuf: Bool
+    /// The first stream's name, in a string of its own.
+    private let firstName: String
+    /// Where the buffers are mapped; no address where the CPU can't map the memory.
+    private let mapped: BufferBytesTable
+    let offer: GenerationOffer
+    let frames: FrameTable
+    private let laneMemory: SharedMemory
     /// Slot after slot, in it stream after stream.
     private let buffers: [FrameBuffer]
-    /// Where those are mapped; no address where the CPU can't map the memory.
-    private let mapped: BufferBytesTable
     private let buffersPerSlot: Int
     /// For each stream, where its buffers begin in a slot.
     private let firstBuffer: [Int]
     /// For each slot, the word of its ``CPUAccessGate``.
     private let syncMasks: UnsafeMutablePointer<Atomic<UInt32>>
-    private let anyDMABuf: Bool
 
     /// Opens what the publisher sent. Every size and seal is checked before anything is mapped: a publisher that lies
     /// gets an error here, and can't make a reader fault later.
@@ -36,6 +39,7 @@ final class ReceivedGeneration: @unchecked Sendable {
         leases: LeaseCount
     ) throws(ChannelError) {
         self.offer = offer
+        firstName = offer.streams.first?.stream.name ?? ""
         self.page = page
         self.leases = leases
         // Adopted one by one: from here on each is closed on every way out.
@@ -169,7 +173,22 @@ final class ReceivedGeneration: @unchecked Sendable {
     func isCopy(_ slot: Int) -> Bool { slot >= offer.firstCopy }
 
     /// The place of a stream among those subscribed to.
-    func streamIndex(_ name: String) -> Int? { offer.streams.firstIndex { $0.stream.name == name } }
+    @inline(__always)
+    func streamIndex(_ name: String) -> Int? {
+        // Most frames have one stream, and each has a first one. A name is not empty.
+        name == firstName ? 0 : furtherStreamIndex(name)
+    }
+
+    @inline(never)
+    private func furtherStreamIndex(_ name: String) -> Int? { offer.streams.firstIndex { $0.stream.name == name } }
+
+    /// The bytes of a buffer, once the CPU's access to them has begun; nil as ``bytes(slot:stream:buffer:)``.
+    @section("frameshare_way")
+    func readableBytes(slot: Int, stream: Int, buffer: Int) -> UnsafeMutableRawBufferPointer? {
+        let bytes = bytes(slot: slot, stream: stream, buffer: buffer)
+        if anyDMABuf, bytes != nil { beginAccessToDMABuf(slot, stream) }
+        return bytes
+    }
 
     /// The bytes of a buffer, whose mapping this keeps; nil for one that is not there, or that the CPU can't map.
     @inline(__always)
@@ -206,13 +225,18 @@ final class ReceivedGeneration: @unchecked Sendable {
     }
 
     /// RELEASE: ends a lease. Safe from any thread; a second call for the same lease does nothing.
+    @section("frameshare_way")
     func release(_ slot: Int) {
         if anyDMABuf { endCPUAccess(slot) }
-        defer { leases.end() }
         LaneTakes.release(slot, in: lane)
         // Sequentially consistent, after the released bit: the publisher announces its shortage before it looks.
         let shortage = page.shortage.pointee.load(ordering: .sequentiallyConsistent)
-        guard shortage != 0 else { return }
+        if shortage != 0 { tellOfRelease(shortage) }
+        leases.end()
+    }
+
+    @inline(never)
+    private func tellOfRelease(_ shortage: UInt32) {
         if shortage & FS_SHORT_FUTEX != 0 {
             lane.releaseWake.pointee.wrappingAdd(1, ordering: .sequentiallyConsistent)
             _ = fs_futex_wake(
@@ -223,6 +247,7 @@ final class ReceivedGeneration: @unchecked Sendable {
         if shortage & FS_SHORT_SOCKET != 0 { leases.connection.tellReleased() }
     }
 
+    @inline(never)
     private func endCPUAccess(_ slot: Int) {
         let mask = CPUAccessGate(syncMasks + slot).close()
         guard mask != 0 else { return }

@@ -14,30 +14,28 @@ struct TakenFrame: Sendable {
 }
 
 /// A subscriber's half of a frame's way: it takes what lies in the lane, and counts what came and what was lost. Used under the
-/// subscriber's lock.
+/// subscriber's lock. What a frame needs comes first.
 struct SubscriberCore {
     /// The generation that frames come from now.
     private(set) var current: ReceivedGeneration
-    /// Earlier ones, which end after the lock: unmapping a pool takes its time.
-    var outgoing: [ReceivedGeneration] = []
     private var takes: LaneTakes
     /// The records of `current`.
     private var records: FrameTable.Rows
-    /// Whether it shares a group's frames with others.
-    private let isMember: Bool
     private(set) var delivered: UInt64 = 0
     /// Of those, the ones that came by earlier connections: a publisher is told its own only.
     private var deliveredBefore: UInt64 = 0
     private(set) var lost = FrameLoss()
-    /// The counters in the record of the frame before.
-    private var before: (number: UInt64, source: UInt64, noFreeSlot: UInt64)?
-    /// What the next frame is marked with, beside what its publisher says: after a new connection, a break.
-    var marks: FrameFlags = []
-    private(set) var latency = LatencyWindow()
-    /// The latency of the frame taken last, in ns, until it is booked: beside the way of a frame, not on it.
-    private var unbooked: Int64?
+    /// The counters in the record of the frame before; `number` is 0 before the first.
+    private var before = (number: UInt64(0), source: UInt64(0), noFreeSlot: UInt64(0))
     /// When the control socket was looked at last, or a frame came, in ns.
     var lookedAt: Int64 = 0
+    private var latencies = RecentLatencies()
+    /// What the next frame is marked with, beside what its publisher says: after a new connection, a break.
+    var marks: FrameFlags = []
+    /// Whether it shares a group's frames with others.
+    private let isMember: Bool
+    /// Earlier generations, which end after the lock: unmapping a pool takes its time.
+    var outgoing: [ReceivedGeneration] = []
 
     init(_ first: ReceivedGeneration, isMember: Bool) {
         current = first
@@ -49,26 +47,24 @@ struct SubscriberCore {
     // MARK: taking
 
     /// The slot that lies in the lane, to be booked by ``account(_:)``; nil: none does.
-    @inline(__always)
+    @section("frameshare_way")
     mutating func takeSlot() -> Int? { takes.take() }
 
     /// The frame that lies in the lane, made where its ticket is taken. Nil also where something else is to be looked at
     /// first.
-    @inline(__always)
+    @inline(never)
+    @section("frameshare_way")
     mutating func takeFrame() -> Frame? {
-        guard let slot = takes.take(), let lost = book(slot) else { return nil }
-        return Frame(
-            received: current,
-            slot: slot,
-            record: records.record(slot),
-            lost: lost,
-            marks: takeMarks()
-        )
+        guard let slot = takes.take() else { return nil }
+        let record = records.record(slot)
+        guard let lost = book(record) else { return nil }
+        return Frame(received: current, slot: slot, record: record, lost: lost, marks: takeMarks())
     }
 
     /// Books a frame; nil if the publisher has taken back what it had offered here, which may be rewritten by now.
+    @section("frameshare_way")
     mutating func account(_ slot: Int) -> TakenFrame? {
-        guard let lost = book(slot) else { return nil }
+        guard let lost = book(records.record(slot)) else { return nil }
         var record = FrameRecord(records.record(slot))
         record.flags.formUnion(takeMarks())
         return TakenFrame(received: current, slot: slot, record: record, lost: lost)
@@ -82,15 +78,14 @@ struct SubscriberCore {
 
     /// - Returns: what was lost since the frame before; nil if the frame may be rewritten by now
     @inline(__always)
-    private mutating func book(_ slot: Int) -> FrameLoss? {
-        let record = records.record(slot)
+    private mutating func book(_ record: UnsafeMutablePointer<fs_frame_record>) -> FrameLoss? {
         let (number, source, noFreeSlot) = (
             record.pointee.number, record.pointee.lost_source, record.pointee.lost_no_slot
         )
         let published = record.pointee.publish_timestamp
         if takes.isRevoked { return nil }
         var lost = FrameLoss()
-        if let before, !isMember || before.number < number {
+        if before.number != 0, !isMember || before.number < number {
             lost.source = source &- before.source
             lost.noFreeSlot = noFreeSlot &- before.noFreeSlot
             // A member of a group has no share in most frames; the publisher counts what its group loses.
@@ -100,13 +95,14 @@ struct SubscriberCore {
         self.lost.source &+= lost.source
         self.lost.noFreeSlot &+= lost.noFreeSlot
         self.lost.policy &+= lost.policy
-        delivered += 1
+        delivered &+= 1
         takes.memory.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
+        // Of earlier frames: beside the way of this one.
+        if latencies.areDue(lookedAt) { tellLatencies() }
         let now = monotonicNow()
         lookedAt = now
-        bookLatency()
         // Wrapping: the record is the publisher's claim.
-        unbooked = now &- published
+        latencies.add(now &- published)
         current.leases.begin()
         return lost
     }
@@ -118,7 +114,7 @@ struct SubscriberCore {
 
     /// Goes over to the next generation of the same connection.
     mutating func attach(_ next: ReceivedGeneration) {
-        bookLatency()
+        tellLatencies()
         outgoing.append(current)
         current = next
         next.lane.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
@@ -130,36 +126,98 @@ struct SubscriberCore {
     mutating func attach(reconnected first: ReceivedGeneration) {
         deliveredBefore = delivered
         attach(first)
-        before = nil
+        before = (0, 0, 0)
         marks = .discontinuity
     }
 
     // MARK: latency
 
-    mutating func bookLatency() {
-        guard let ns = unbooked else { return }
-        unbooked = nil
-        guard latency.add(ns, now: lookedAt) else { return }
+    /// Tells the publisher the figures, where it is time: before a sleep, not on the way of a frame.
+    mutating func tellLatenciesIfDue() {
+        if latencies.areDue(lookedAt) { tellLatencies() }
+    }
+
+    @inline(never)
+    private mutating func tellLatencies() {
+        let figures = latencyFigures()
         let lane = takes.memory
-        lane.latencyP50.pointee.store(latency.percentile(0.5), ordering: .relaxed)
-        lane.latencyP99.pointee.store(latency.percentile(0.99), ordering: .relaxed)
-        lane.latencyMax.pointee.store(latency.maximum, ordering: .relaxed)
+        lane.latencyP50.pointee.store(figures.p50, ordering: .relaxed)
+        lane.latencyP99.pointee.store(figures.p99, ordering: .relaxed)
+        lane.latencyMax.pointee.store(figures.maximum, ordering: .relaxed)
+    }
+
+    /// The figures with those of the frames until now.
+    mutating func latencyFigures() -> (p50: UInt64, p99: UInt64, maximum: UInt64) {
+        latencies.book(now: lookedAt).figures
     }
 }
 
-/// Recent latencies in buckets of about 6 %, for `top`. Fixed size: adding allocates nothing.
-struct LatencyWindow: Sendable {
-    private var buckets: InlineArray<512, UInt16> = .init(repeating: 0)
+/// The latencies of the latest frames, until they are counted: a store for each frame, and the rest ten times a second at most.
+/// Of more than 640 frames a second the latest are counted, and the largest of all.
+struct RecentLatencies: @unchecked Sendable {  // @unchecked: the row is changed by one holder, who serialises that
+    private static let capacity = 64
+
+    /// In ns: those of `window`, which keeps them.
+    private let row: UnsafeMutablePointer<Int64>
     private var count = 0
+    private var largest: Int64 = 0
+    /// When they are to be counted, in ns.
+    private var due: Int64 = .min
+    private let window = LatencyWindow(rowCapacity: capacity)
+
+    init() { row = window.row }
+
+    @inline(__always)
+    mutating func add(_ ns: Int64) {
+        row[count & (Self.capacity &- 1)] = ns
+        count &+= 1
+        if ns > largest { largest = ns }
+    }
+
+    /// Whether it is time to count them.
+    @inline(__always)
+    func areDue(_ now: Int64) -> Bool { now >= due }
+
+    /// Counts them.
+    mutating func book(now: Int64) -> LatencyWindow {
+        for i in 0..<min(count, Self.capacity) { window.add(row[i]) }
+        window.raise(to: largest)
+        count = 0
+        // The first ones are told at once.
+        due = window.isYoung ? now : now &+ 100_000_000
+        return window
+    }
+}
+
+/// Recent latencies in buckets of about 6 %, for `top`.
+// @unchecked: its one owner serialises all use.
+final class LatencyWindow: @unchecked Sendable {
+    private static let bucketCount = 512
+
+    /// Room for those that are not counted yet.
+    let row: UnsafeMutablePointer<Int64>
+    private let buckets: UnsafeMutablePointer<UInt16>
+    private var count = 0
+    private var added = 0
     private var largest: UInt64 = 0
-    /// When the percentiles were asked for last, in ns.
-    private var toldAt: Int64 = 0
+
+    init(rowCapacity: Int = 0) {
+        row = .allocate(capacity: rowCapacity)
+        row.initialize(repeating: 0, count: rowCapacity)
+        buckets = .allocate(capacity: Self.bucketCount)
+        buckets.initialize(repeating: 0, count: Self.bucketCount)
+    }
+
+    deinit {
+        row.deallocate()
+        buckets.deallocate()
+    }
 
     /// 16 buckets for each power of two, from 0 to 2^32 ns and beyond.
     private static func bucket(_ ns: UInt64) -> Int {
         guard ns >= 16 else { return Int(ns) }
         let power = 63 - ns.leadingZeroBitCount
-        return min(511, (power - 3) * 16 + Int(ns >> UInt64(power - 4) & 15))
+        return min(bucketCount - 1, (power - 3) * 16 + Int(ns >> UInt64(power - 4) & 15))
     }
 
     private static func lowerBound(_ bucket: Int) -> UInt64 {
@@ -167,41 +225,39 @@ struct LatencyWindow: Sendable {
         return UInt64(16 + bucket % 16) << UInt64(bucket / 16 - 1)
     }
 
-    /// Adds one, at the time `now` in ns. True ten times a second at most, when it is time to look at the percentiles: that
-    /// takes longer than a frame.
-    mutating func add(_ ns: Int64, now: Int64) -> Bool {
+    /// Adds one, in ns.
+    func add(_ ns: Int64) {
         let value = UInt64(max(0, ns))
-        let index = Self.bucket(value)
-        buckets[index] &+= 1
-        largest = max(largest, value)
+        buckets[Self.bucket(value)] &+= 1
+        raise(to: ns)
         count += 1
+        added &+= 1
         if count >= 2048 { halve() }  // old samples fade
-        guard count < 32 || now - toldAt >= 100_000_000 else { return false }
-        toldAt = now
-        return true
     }
 
-    private mutating func halve() {
+    /// Whether there are few as yet.
+    var isYoung: Bool { added < 32 }
+
+    func raise(to ns: Int64) { largest = max(largest, UInt64(max(0, ns))) }
+
+    private func halve() {
         count = 0
-        for i in 0..<512 {
+        for i in 0..<Self.bucketCount {
             buckets[i] /= 2
             count += Int(buckets[i])
         }
     }
 
-    /// The latency below which `part` of the samples lie, in ns.
-    func percentile(_ part: Double) -> UInt64 {
-        let wanted = Int(Double(count) * part)
-        var seen = 0
-        // Through a span: an index into the array itself would copy all of it each time.
-        let buckets = buckets.span
-        for i in buckets.indices {
-            seen += Int(buckets[i])
-            if seen > wanted { return Self.lowerBound(i) }
+    /// The latencies below which half and 99 % of the samples lie, and the largest, in ns.
+    var figures: (p50: UInt64, p99: UInt64, maximum: UInt64) {
+        let (half, most) = (count / 2, Int(Double(count) * 0.99))
+        var (p50, seen) = (largest, 0)
+        for i in 0..<Self.bucketCount {
+            let before = seen
+            seen &+= Int(buckets[i])
+            if before <= half && half < seen { p50 = Self.lowerBound(i) }
+            if most < seen { return (p50, Self.lowerBound(i), largest) }
         }
-        return largest
+        return (p50, largest, largest)
     }
-
-    /// The largest so far, in ns.
-    var maximum: UInt64 { largest }
 }

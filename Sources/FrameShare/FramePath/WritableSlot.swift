@@ -41,7 +41,7 @@ public struct WritableSlot: ~Copyable, Sendable {
     public subscript(stream: String) -> WritableImage {
         @_lifetime(borrow self)
         get {
-            guard let index = pool.streams.firstIndex(where: { $0.name == stream }) else {
+            guard let index = memory.streamIndex(stream) else {
                 preconditionFailure("the channel '\(core.channel)' has no stream '\(stream)'")
             }
             return WritableImage(memory: memory, slot: slot, stream: index)
@@ -59,7 +59,7 @@ public struct WritableSlot: ~Copyable, Sendable {
 /// An image of a writable slot; it can't outlive the slot.
 public struct WritableImage: ~Escapable {
     // Not counted: the slot, which it can't outlive, keeps the memory.
-    private let held: Unmanaged<Generation.Memory>
+    let held: Unmanaged<Generation.Memory>
     private let slot: Int
     private let stream: Int
 
@@ -78,32 +78,41 @@ public struct WritableImage: ~Escapable {
     /// `buffer` says which. The CPU's caches are synchronised around the call where the memory needs it.
     /// - Throws: what `body` throws. Nothing is called, and nil returned, where the CPU can't map the buffer.
     @discardableResult
+    @inlinable
     public func withMutableBytes<R, E: Error>(
         buffer: Int = 0,
         _ body: (inout MutableRawSpan) throws(E) -> R
     ) throws(E) -> R? {
-        try withUnsafeMutableBytes(buffer: buffer) { (bytes) throws(E) in
-            var span = MutableRawSpan(_unsafeBytes: bytes)
-            return try body(&span)
-        }
+        guard let bytes = beginWriting(buffer) else { return nil }
+        defer { endWriting(buffer) }
+        // Invariant: the pool keeps the mapping, which is as large as the buffer; the slot is the source's.
+        var span = MutableRawSpan(_unsafeBytes: bytes)
+        return try body(&span)
     }
 
     /// As ``withMutableBytes(buffer:_:)``, for code that needs a pointer. It must not be kept.
     @discardableResult
+    @inlinable
     public func withUnsafeMutableBytes<R, E: Error>(
         buffer: Int = 0,
         _ body: (UnsafeMutableRawBufferPointer) throws(E) -> R
     ) throws(E) -> R? {
-        // Invariant: the pool keeps the mapping, which is as large as the buffer; the slot is the source's.
-        let (bytes, isDMABuf) = held._withUnsafeGuaranteedRef { memory in
-            (memory.bytes(slot, stream: stream, buffer: buffer), memory.isDMABuf(slot, stream: stream))
-        }
-        guard let bytes else { return nil }
-        guard isDMABuf else { return try body(bytes) }
-        let buffer = memory.pool.slots[slot][stream][buffer]
-        try? buffer.beginCPUAccess(.write)
-        defer { try? buffer.endCPUAccess(.write) }
+        guard let bytes = beginWriting(buffer) else { return nil }
+        defer { endWriting(buffer) }
         return try body(bytes)
+    }
+
+    /// Where a buffer's bytes are, once the CPU's access to them has begun; nil where it can't map them.
+    @usableFromInline
+    @section("frameshare_way")
+    func beginWriting(_ buffer: Int) -> UnsafeMutableRawBufferPointer? {
+        held._withUnsafeGuaranteedRef { $0.beginWriting(slot, stream: stream, buffer: buffer) }
+    }
+
+    @usableFromInline
+    @section("frameshare_way")
+    func endWriting(_ buffer: Int) {
+        held._withUnsafeGuaranteedRef { $0.endWriting(slot, stream: stream, buffer: buffer) }
     }
 
     /// The width in pixels.

@@ -104,6 +104,7 @@ extension ChannelHost {
             // So that publishing allocates nothing.
             state.wordsToWake.reserveCapacity(state.members.count)
             state.crowds.reserveCapacity(state.members.count)
+            state.toWake.reserveCapacity(state.members.count)
             return id
         }
         groups.tell(core)

@@ -92,7 +92,6 @@ extension ChannelHost {
                 state.members[i].lossesBefore = nil
                 state.members[i].lane = made.lane
                 state.members[i].laneMemory = made.memory
-                state.members[i].lastWoken = 0
             }
             for (id, reason) in misfits {
                 if options.keepsMisfits {

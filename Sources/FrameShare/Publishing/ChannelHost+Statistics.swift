@@ -7,6 +7,7 @@ internal import Synchronization
 extension ChannelHost {
     var statistics: ChannelStatistics {
         let health = sourceHealth.withLock { $0 }
+        let (pid, uid) = (getpid(), geteuid())
         var gone: [Generation] = []
         defer { if !gone.isEmpty { core.controlEvent.signal() } }
         return core.state.withLock { state in
@@ -18,8 +19,8 @@ extension ChannelHost {
             var statistics = ChannelStatistics(
                 channel: channel,
                 sourceName: options.sourceName,
-                publisherPID: getpid(),
-                publisherUID: geteuid()
+                publisherPID: pid,
+                publisherUID: uid
             )
             statistics.stalled = state.stalled
             statistics.generation = state.generation.number

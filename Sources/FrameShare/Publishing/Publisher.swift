@@ -156,6 +156,7 @@ public final class Publisher: Sendable {
 
     /// A free slot to fill; nil when there is none now, or when an `everyFrame` subscriber is to be waited for
     /// (``Options/stallLimit``). A source that can't wait says so by ``countLost(noFreeSlot:)``.
+    @section("frameshare_way")
     public func tryNextSlot() throws(ChannelError) -> WritableSlot? {
         guard let taken = try core.tryTakeSlot() else { return nil }
         return WritableSlot(core: core, taken)
@@ -163,6 +164,7 @@ public final class Publisher: Sendable {
 
     /// A free slot to fill. Waits on the calling thread until there is one.
     /// - Throws: `timedOut`; `closed` once the channel has ended.
+    @section("frameshare_way")
     public func nextSlotBlocking(timeout: Duration? = nil) throws(ChannelError) -> WritableSlot {
         if let taken = try core.tryTakeSlot() { return WritableSlot(core: core, taken) }
         let taken = try core.waitForSlots(timeout: timeout, interrupted: { false }) { () throws(ChannelError) in
@@ -188,6 +190,7 @@ public final class Publisher: Sendable {
 
     /// Publishes a filled slot to everyone who may have it. Never waits.
     /// - Returns: the frame's number, counted from 1.
+    @section("frameshare_way")
     @discardableResult
     public func publish(
         _ slot: consuming WritableSlot,
@@ -195,7 +198,7 @@ public final class Publisher: Sendable {
         metadata: Metadata = [:]
     ) throws(ChannelError) -> UInt64 {
         let (number, generation) = (slot.slot, slot.generation)
-        let size = try MetadataCoding.encode(metadata, into: slot.metadataRoom)
+        let size = metadata.isEmpty ? 0 : try MetadataCoding.encode(metadata, into: slot.metadataRoom)
         let published = try core.publish(slot: number, generation: generation, metadataSize: size, description)
         slot.disarm()
         return published
@@ -265,6 +268,9 @@ public final class Publisher: Sendable {
         metadata: Metadata,
         asking: (any FrameQuestion)?
     ) throws(ChannelError) -> UInt64 {
+        if metadata.isEmpty {
+            return try core.publish(slot: slot, generation: nil, metadataSize: 0, description, asking: asking)
+        }
         // Before anything is written: a slot that the source does not hold may be under a lease.
         let (held, frames, generation) = core.state.withLock {
             ($0.generation.leases.isAtSource(slot), $0.generation.frames, $0.generation.number)

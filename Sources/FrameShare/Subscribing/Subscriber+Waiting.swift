@@ -37,6 +37,7 @@ extension Subscriber {
     /// How long a program that holds its whole budget waits before it is told so.
     private static let adviceDelay: Int64 = 1_000_000_000
 
+    @section("frameshare_way")
     func waitForFrame(
         passing moment: FrameTimestamp?,
         deadline: Deadline,
@@ -54,6 +55,7 @@ extension Subscriber {
         }
     }
 
+    @section("frameshare_way")
     func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> TakenFrame? {
         var spinUntil = spinDeadline()
         var silence: Int64 = 0
@@ -108,12 +110,13 @@ extension Subscriber {
     }
 
     /// SLEEP: announces sleep, then looks once more.
+    @section("frameshare_way")
     func prepareSleep() throws(ChannelError) -> Step {
         var failure: ChannelError? = nil
         let step: Step = locked { state in
             do throws(ChannelError) {
                 // Bookkeeping first: from the announcement on, a frame may be on its way.
-                state.core.bookLatency()
+                state.core.tellLatenciesIfDue()
                 guard let limit = sleepLimit(state) else { return .watchFirst }
                 // A member of a group is told by its socket what is no longer wanted.
                 if limit == Self.timer || options.group != nil || state.link.sleepers.isHungUp {
@@ -228,6 +231,7 @@ extension Subscriber {
     }
 
     /// Takes what it was woken for, if anything, in the same step as it ends the sleep.
+    @section("frameshare_way")
     func wakeUp(_ sleep: Sleep) throws(ChannelError) -> TakenFrame? {
         var failure: ChannelError? = nil
         let taken: TakenFrame? = locked { state in

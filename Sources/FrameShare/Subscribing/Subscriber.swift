@@ -79,9 +79,9 @@ public final class Subscriber: Sendable {
     let reconnection = FutexWord()
 
     struct State {
-        var link: SubscriberLink
-        var core: SubscriberCore
         var closed = false
+        var core: SubscriberCore
+        var link: SubscriberLink
         var arming: UInt32 = 0
         /// Whether an event loop has asked for the descriptor. Until then no message is to come for each frame.
         var isPolled = false
@@ -201,17 +201,37 @@ public final class Subscriber: Sendable {
         try await next(passing: moment, timeout: timeout)
     }
 
-    /// The next frame; waits on the calling thread. The fastest way: no other thread is involved.
+    /// The next frame; waits on the calling thread for as long as it takes. The fastest way: no other thread is involved.
+    /// - Returns: nil when the channel has ended in order
+    @section("frameshare_way")
+    public func nextBlocking() throws(ChannelError) -> Frame? {
+        let before = interrupts.load(ordering: .acquiring)
+        if let frame = takeFrame() { return frame }
+        return try waitBlocking(passing: nil, timeout: nil, before)
+    }
+
+    /// The next frame; waits on the calling thread.
     /// - Parameters:
     ///   - moment: pass over frames captured at this moment or before
     ///   - timeout: nil: for as long as it takes
     /// - Returns: nil when the channel has ended in order
+    @section("frameshare_way")
     public func nextBlocking(
         after moment: FrameTimestamp? = nil,
         timeout: Duration? = nil
     ) throws(ChannelError) -> Frame? {
         let before = interrupts.load(ordering: .acquiring)
         if moment == nil, let frame = takeFrame() { return frame }
+        return try waitBlocking(passing: moment, timeout: timeout, before)
+    }
+
+    @inline(never)
+    @section("frameshare_way")
+    private func waitBlocking(
+        passing moment: FrameTimestamp?,
+        timeout: Duration?,
+        _ before: UInt32
+    ) throws(ChannelError) -> Frame? {
         let taken = try waitForFrame(passing: moment, deadline: Deadline(after: timeout)) {
             interrupts.load(ordering: .acquiring) != before
         }
@@ -230,6 +250,7 @@ public final class Subscriber: Sendable {
 
     /// The frame that lies in the lane, made where its ticket is taken: the way of a reader that is awake. Nil also where
     /// something else is to be looked at first.
+    @inline(__always)
     func takeFrame() -> Frame? {
         state.withLock { $0.closed ? nil : $0.core.takeFrame() }
     }
@@ -245,6 +266,7 @@ public final class Subscriber: Sendable {
         }
     }
 
+    @section("frameshare_way")
     func takeNow() throws(ChannelError) -> TakenFrame? {
         var failure: ChannelError? = nil
         let taken: TakenFrame? = locked { state in
@@ -264,6 +286,7 @@ public final class Subscriber: Sendable {
     static let endlessGenerations = ChannelError.protocolViolation("generation upon generation without a frame")
 
     /// Takes a frame if one is offered, changing over to the next generation when this one is exhausted.
+    @section("frameshare_way")
     func take(_ state: inout State) throws(ChannelError) -> TakenFrame? {
         for _ in 0...Self.maximumEmptyGenerations {
             guard !state.closed else { throw .closed }
@@ -359,16 +382,16 @@ public final class Subscriber: Sendable {
     /// What came and what was lost so far.
     public var statistics: SubscriberStatistics {
         state.withLock { state in
-            state.core.bookLatency()
+            let latency = state.core.latencyFigures()
             return SubscriberStatistics(
                 delivered: state.core.delivered,
                 lost: state.core.lost,
                 held: state.link.leases.count,
                 budget: hello.request.budget,
                 connections: state.connections,
-                latencyP50: state.core.latency.percentile(0.5),
-                latencyP99: state.core.latency.percentile(0.99),
-                latencyMax: state.core.latency.maximum
+                latencyP50: latency.p50,
+                latencyP99: latency.p99,
+                latencyMax: latency.maximum
             )
         }
     }
