@@ -70,7 +70,8 @@ public struct LaneOffers: @unchecked Sendable {
     private static func allocate(_ words: Int) -> UnsafeMutablePointer<UInt64> {
         // Of most lanes one cache line, and no other's.
         let line = Int(FS_CACHE_LINE)
-        return UnsafeMutableRawPointer
+        return
+            UnsafeMutableRawPointer
             .allocate(byteCount: (words * 8 + line - 1) / line * line, alignment: line)
             .bindMemory(to: UInt64.self, capacity: words)
     }
@@ -104,13 +105,15 @@ public struct LaneOffers: @unchecked Sendable {
 
     @inline(__always)
     private mutating func nowOutstanding(_ slot: Int) {
-        if slot < 64 { low |= 1 &<< UInt64(slot) } else { more[slot >> 6 &- 1] |= 1 &<< UInt64(slot & 63) }
+        let bit = 1 &<< UInt64(slot & 63) as UInt64
+        if slot < 64 { low |= bit } else { more[slot >> 6 &- 1] |= bit }
         outCount &+= 1
     }
 
     @inline(__always)
     private mutating func noLongerOutstanding(_ slot: Int) {
-        if slot < 64 { low &= ~(1 &<< UInt64(slot)) } else { more[slot >> 6 &- 1] &= ~(1 &<< UInt64(slot & 63)) }
+        let bit = 1 &<< UInt64(slot & 63) as UInt64
+        if slot < 64 { low &= ~bit } else { more[slot >> 6 &- 1] &= ~bit }
         outCount &-= 1
         place(slot).pointee = 0
     }
@@ -126,7 +129,9 @@ public struct LaneOffers: @unchecked Sendable {
 
     @inline(never)
     private mutating func collectMore() throws(Violation) {
-        for word in 1...moreWords where memory.released(word).pointee.load(ordering: .relaxed) != 0 { try collect(word) }
+        for word in 1...moreWords where memory.released(word).pointee.load(ordering: .relaxed) != 0 {
+            try collect(word)
+        }
     }
 
     @inline(__always)

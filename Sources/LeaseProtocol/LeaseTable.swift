@@ -36,7 +36,7 @@ public struct LeaseTable: Sendable {
         public let group: GroupID?
         /// Set once it did what no correct subscriber does: it gets nothing more.
         public internal(set) var violation: LaneOffers.Violation? { didSet { set(.violated, violation != nil) } }
-        private let pad1: (UInt64, UInt64) = (0, 0)
+        private let pad1: (UInt64, UInt64, UInt64) = (0, 0, 0)
 
         /// What is to be known of it for each frame.
         private struct Marks: OptionSet, Sendable {

@@ -10,7 +10,9 @@ public struct Ticket: Equatable, Sendable {
     @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 
     /// The ticket of offer number `offer` for `slot`.
-    @inlinable public init(offer: UInt64, slot: Int) { rawValue = offer &<< 16 | UInt64(truncatingIfNeeded: slot &+ 1) & 0xffff }
+    @inlinable public init(offer: UInt64, slot: Int) {
+        rawValue = offer &<< 16 | UInt64(truncatingIfNeeded: slot &+ 1) & 0xffff
+    }
 
     /// Whether the cell is empty.
     @inlinable public var isEmpty: Bool { rawValue == 0 }

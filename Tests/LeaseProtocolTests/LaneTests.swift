@@ -19,6 +19,31 @@ struct LaneTests {
         #expect(Ticket(rawValue: 0xffff_0000).slot == -1)
     }
 
+    @Test("what a frame needs of a subscriber is in one cache line, which it shares with no other")
+    func rows() {
+        #expect(MemoryLayout<LeaseTable.Entry>.stride.isMultiple(of: 64))
+        #expect(MemoryLayout<LaneOffers>.size <= 48)
+    }
+
+    @Test("pools of more than 64 slots keep every slot's place", arguments: [1, 63, 64, 65, 128, 1000, 1024])
+    func largePools(slots: Int) throws {
+        let lane = LanePair(depth: 3, slots: slots)
+        let last = [0, slots / 2, slots - 1]
+        for slot in Set(last).sorted() {
+            #expect(try lane.offers.offer(slot) == nil)
+            #expect(lane.offers.hasOutstanding(slot) && lane.offers.outstanding.contains(slot))
+            #expect(lane.takes.take() == slot)
+            LaneTakes.release(slot, in: lane.words.memory)
+            try lane.offers.collectReleases()
+            #expect(!lane.offers.hasOutstanding(slot) && lane.offers.outstanding.isEmpty)
+        }
+        for slot in Set(last).sorted() { #expect(try lane.offers.offer(slot) == nil) }
+        #expect(lane.offers.outstanding.members == Set(last).sorted())
+        #expect(lane.offers.outstandingCount == Set(last).count)
+        #expect(try lane.offers.withdraw(slots - 1))
+        #expect(!lane.offers.hasOutstanding(slots - 1))
+    }
+
     @Test("an offered slot is taken once, and comes back once it is released and collected")
     func roundTrip() throws {
         let lane = LanePair(depth: 1, slots: slots)

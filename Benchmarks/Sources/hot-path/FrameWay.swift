@@ -98,11 +98,16 @@ private final class SleepingReader: Sendable {
     func start() {
         thread.withLock { thread in
             let context = Unmanaged.passRetained(self).toOpaque()
-            let status = pthread_create(&thread, nil, { context in
-                guard let context else { return nil }
-                Unmanaged<SleepingReader>.fromOpaque(context).takeRetainedValue().takeAll()
-                return nil
-            }, context)
+            let status = pthread_create(
+                &thread,
+                nil,
+                { context in
+                    guard let context else { return nil }
+                    Unmanaged<SleepingReader>.fromOpaque(context).takeRetainedValue().takeAll()
+                    return nil
+                },
+                context
+            )
             precondition(status == 0, "no thread")
         }
     }

@@ -85,7 +85,7 @@ extension Duration {
 struct Deadline {
     private let at: Int64?
 
-    init(after timeout: Duration?) { at = Self.moment(timeout, after: monotonicNow()) }
+    init(after timeout: Duration?) { at = timeout == nil ? nil : Self.moment(timeout, after: monotonicNow()) }
 
     /// The moment so long after another, both in ns; nil: never, also where it lies beyond what 64 bits hold. A time below
     /// zero counts as none.

@@ -55,8 +55,10 @@ final class PublisherCore: Sendable {
     }
 
     /// What is looked at for each frame of one that may sleep: in a row beside the others', not a line for each.
-    struct Sleeper {
-        let lane: LaneMemory
+    // @unchecked: the address of an atomic, whose memory the member keeps.
+    struct Sleeper: @unchecked Sendable {
+        /// Its lane's word that says so.
+        let onFutex: UnsafeMutablePointer<Atomic<UInt32>>
         /// What it sleeps on.
         let word: WakeWord
         let id: SubscriberID
@@ -111,14 +113,14 @@ final class PublisherCore: Sendable {
             let before = sleepers
             sleepers = members.map { member in
                 var sleeper = Sleeper(
-                    lane: member.lane,
+                    onFutex: member.lane.asleepOnFutex,
                     word: member.wakePage.word,
                     id: member.id,
                     isPollable: member.pollable,
                     isMember: member.group != nil
                 )
                 // In another lane its armings are counted anew.
-                if let old = before.first(where: { $0.id == member.id }), old.lane == member.lane {
+                if let old = before.first(where: { $0.id == member.id }), old.onFutex == sleeper.onFutex {
                     sleeper.lastWoken = old.lastWoken
                 }
                 return sleeper
@@ -384,7 +386,7 @@ final class PublisherCore: Sendable {
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         for i in state.sleepers.indices {
             if groupsOnly && !state.sleepers[i].isMember { continue }
-            if state.sleepers[i].lane.asleepOnFutex.pointee.load(ordering: .relaxed) != 0 {
+            if state.sleepers[i].onFutex.pointee.load(ordering: .relaxed) != 0 {
                 Self.bump(state.sleepers[i].word, &state, &news)
             }
             if state.sleepers[i].isPollable { Self.notePoller(i, &state, &news) }
@@ -394,7 +396,7 @@ final class PublisherCore: Sendable {
 
     @inline(never)
     private static func notePoller(_ i: Int, _ state: inout State, _ news: inout News) {
-        let arming = state.sleepers[i].lane.asleepOnSocket.pointee.load(ordering: .relaxed)
+        let arming = state.members[i].lane.asleepOnSocket.pointee.load(ordering: .relaxed)
         guard arming != 0 && arming != state.sleepers[i].lastWoken else { return }
         state.note(arming, answeredTo: i)
         state.toWake.append(state.members[i].peer)

@@ -12,6 +12,8 @@ final class ReceivedGeneration: @unchecked Sendable {
     let leases: LeaseCount
     let page: ChannelPage
     private let anyDMABuf: Bool
+    /// Its number: the offer's.
+    let generation: UInt32
     /// The first stream's name, in a string of its own.
     private let firstName: String
     /// Where the buffers are mapped; no address where the CPU can't map the memory.
@@ -39,6 +41,7 @@ final class ReceivedGeneration: @unchecked Sendable {
         leases: LeaseCount
     ) throws(ChannelError) {
         self.offer = offer
+        generation = offer.generation
         firstName = offer.streams.first?.stream.name ?? ""
         self.page = page
         self.leases = leases

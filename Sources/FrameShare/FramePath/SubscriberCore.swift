@@ -98,7 +98,7 @@ struct SubscriberCore {
         delivered &+= 1
         takes.memory.taken.pointee.store(delivered &- deliveredBefore, ordering: .relaxed)
         // Of earlier frames: beside the way of this one.
-        if latencies.areDue(lookedAt) { tellLatencies() }
+        if latencies.isFull, latencies.areDue(lookedAt) { tellLatencies() }
         let now = monotonicNow()
         lookedAt = now
         // Wrapping: the record is the publisher's claim.
@@ -111,6 +111,12 @@ struct SubscriberCore {
     var somethingIsOffered: Bool { takes.somethingOffered }
 
     // MARK: generations
+
+    /// Whether the channel is open, and offers this generation.
+    var isCurrent: Bool {
+        current.page.state == .open
+            && current.page.generation.pointee.load(ordering: .acquiring) == current.generation
+    }
 
     /// Goes over to the next generation of the same connection.
     mutating func attach(_ next: ReceivedGeneration) {
@@ -160,6 +166,7 @@ struct RecentLatencies: @unchecked Sendable {  // @unchecked: the row is changed
     /// In ns: those of `window`, which keeps them.
     private let row: UnsafeMutablePointer<Int64>
     private var count = 0
+    private var limit = 1
     private var largest: Int64 = 0
     /// When they are to be counted, in ns.
     private var due: Int64 = .min
@@ -174,6 +181,10 @@ struct RecentLatencies: @unchecked Sendable {  // @unchecked: the row is changed
         if ns > largest { largest = ns }
     }
 
+    /// Whether the next one takes the place of one that is not counted. The first are to be counted at once.
+    @inline(__always)
+    var isFull: Bool { count >= limit }
+
     /// Whether it is time to count them.
     @inline(__always)
     func areDue(_ now: Int64) -> Bool { now >= due }
@@ -184,7 +195,7 @@ struct RecentLatencies: @unchecked Sendable {  // @unchecked: the row is changed
         window.raise(to: largest)
         count = 0
         // The first ones are told at once.
-        due = window.isYoung ? now : now &+ 100_000_000
+        (due, limit) = window.isYoung ? (now, 1) : (now &+ 100_000_000, Self.capacity)
         return window
     }
 }

@@ -23,6 +23,12 @@ final class SleepingThreads: @unchecked Sendable {
         case timer
     }
 
+    /// Whether a thread of this process ends their sleep when the publisher dies, which it has not yet.
+    var haveThread: Bool {
+        guard !isHungUp, case .thread(let watch) = watch else { return false }
+        return watch.isOfThisProcess
+    }
+
     init(on page: WakePage) { self.page = page }
 
     /// A thread is about to sleep. Returns what it gives back to ``leave(_:)``.

@@ -116,6 +116,7 @@ extension Subscriber {
     /// - Returns: whether something was offered meanwhile, for which no message may come
     @discardableResult
     static func arm(_ state: inout State) -> Bool {
+        state.core.tellLatenciesIfDue()
         state.arming = state.arming &+ 1 == 0 ? 1 : state.arming &+ 1
         state.core.current.lane.asleepOnSocket.pointee.store(state.arming, ordering: .relaxed)
         // The announcement comes before the look; the publisher's offer before its look at the announcement.

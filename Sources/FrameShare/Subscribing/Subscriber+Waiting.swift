@@ -33,7 +33,7 @@ extension Subscriber {
     /// Without a thread that watches the connection: how long a sleeper relies on the publisher.
     private static let timer: Int64 = 100_000_000
     /// With one: a publisher of bad intent can move its sleepers to another word (`FUTEX_REQUEUE`), where no alarm reaches them.
-    private static let longestSleep: Int64 = 30_000_000_000
+    static let longestSleep: Int64 = 30_000_000_000
     /// How long a program that holds its whole budget waits before it is told so.
     private static let adviceDelay: Int64 = 1_000_000_000
 
@@ -59,6 +59,7 @@ extension Subscriber {
     func waitForAnyFrame(deadline: Deadline, interrupted: () -> Bool) throws(ChannelError) -> TakenFrame? {
         var spinUntil = spinDeadline()
         var silence: Int64 = 0
+        var socketLooks = 0
         while true {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
@@ -81,7 +82,11 @@ extension Subscriber {
             case .readSocket:
                 if deadline.hasPassed { throw .timedOut }
                 let socket = state.withLock { $0.link.socket }
-                _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: 10_000_000) / 1_000_000))
+                // Usually what it waits for is on its way. A subscriber that does not fit the channel as it is now may wait for
+                // hours: it looks less often whether it was interrupted.
+                let pause: Int64 = socketLooks < 100 ? 10_000_000 : 100_000_000
+                socketLooks += 1
+                _ = socket.waitReadable(milliseconds: Int32(deadline.remaining(atMost: pause) / 1_000_000))
             case .watchFirst: watchForHangUp()
             case .sleep(let sleep):
                 if sleep.hasNotice { logTrouble() }
@@ -133,18 +138,18 @@ extension Subscriber {
                 // The announcement comes before the look; the publisher's offer before its look at the announcement.
                 atomicMemoryFence(ordering: .sequentiallyConsistent)
                 if let taken = try take(&state) {
-                    clearAnnouncement(&state)
+                    state.clearAnnouncement()
                     return .taken(taken)
                 }
                 if let error = try ended(state) {
-                    clearAnnouncement(&state)
+                    state.clearAnnouncement()
                     return .over(error)
                 }
                 if page.state != .open || sleepers.isHungUp
                     || page.generation.pointee.load(ordering: .acquiring) != state.core.current.offer.generation
                 {
                     // The rest comes by the socket.
-                    clearAnnouncement(&state)
+                    state.clearAnnouncement()
                     return .readSocket
                 }
                 guard state.core.current === announced else { return .lookAgain }
@@ -159,7 +164,7 @@ extension Subscriber {
                     )
                 )
             } catch {
-                clearAnnouncement(&state)
+                state.clearAnnouncement()
                 if error != .closed { failure = error }
                 return .closedHere
             }
@@ -226,17 +231,13 @@ extension Subscriber {
         }
     }
 
-    func clearAnnouncement(_ state: inout State) {
-        if state.link.sleepers.count == 0 { state.core.current.lane.asleepOnFutex.pointee.store(0, ordering: .relaxed) }
-    }
-
     /// Takes what it was woken for, if anything, in the same step as it ends the sleep.
     @section("frameshare_way")
     func wakeUp(_ sleep: Sleep) throws(ChannelError) -> TakenFrame? {
         var failure: ChannelError? = nil
         let taken: TakenFrame? = locked { state in
             sleep.sleepers.leave(sleep.ticket)
-            defer { clearAnnouncement(&state) }
+            defer { state.clearAnnouncement() }
             do throws(ChannelError) {
                 return try take(&state)
             } catch {
@@ -251,7 +252,7 @@ extension Subscriber {
     func endSleep(_ sleep: Sleep) {
         state.withLock { state in
             sleep.sleepers.leave(sleep.ticket)
-            clearAnnouncement(&state)
+            state.clearAnnouncement()
         }
     }
 

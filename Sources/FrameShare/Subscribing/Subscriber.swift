@@ -68,6 +68,8 @@ public final class Subscriber: Sendable {
     let options: Options
     /// Whether it shares a group's frames with others.
     let isMember: Bool
+    /// Whether it does nothing else before it sleeps: neither spins, nor hears of a group's work.
+    private let sleepsAtOnce: Bool
     let directory: ChannelDirectory
     let hello: Message.Hello
     let state: Mutex<State>
@@ -126,6 +128,7 @@ public final class Subscriber: Sendable {
         self.policy = policy
         self.options = options
         isMember = options.group != nil
+        sleepsAtOnce = options.wait == .sleep && options.group == nil
         hello = Message.Hello(
             role: .subscriber,
             name: options.name ?? Self.programName,
@@ -207,7 +210,7 @@ public final class Subscriber: Sendable {
     public func nextBlocking() throws(ChannelError) -> Frame? {
         let before = interrupts.load(ordering: .acquiring)
         if let frame = takeFrame() { return frame }
-        return try waitBlocking(passing: nil, timeout: nil, before)
+        return try waitBlocking(passing: nil, Deadline(after: nil), before)
     }
 
     /// The next frame; waits on the calling thread.
@@ -222,17 +225,32 @@ public final class Subscriber: Sendable {
     ) throws(ChannelError) -> Frame? {
         let before = interrupts.load(ordering: .acquiring)
         if moment == nil, let frame = takeFrame() { return frame }
-        return try waitBlocking(passing: moment, timeout: timeout, before)
+        return try waitBlocking(passing: moment, Deadline(after: timeout), before)
     }
 
     @inline(never)
     @section("frameshare_way")
     private func waitBlocking(
         passing moment: FrameTimestamp?,
-        timeout: Duration?,
+        _ deadline: Deadline,
         _ before: UInt32
     ) throws(ChannelError) -> Frame? {
-        let taken = try waitForFrame(passing: moment, deadline: Deadline(after: timeout)) {
+        // A look that does not wait makes no more calls than it did.
+        if sleepsAtOnce, moment == nil, deadline.isNever || deadline.remaining > 0,
+            let frame = try sleepForFrame(before, deadline)
+        {
+            return frame
+        }
+        return try wait(passing: moment, deadline, before)
+    }
+
+    @inline(never)
+    private func wait(
+        passing moment: FrameTimestamp?,
+        _ deadline: Deadline,
+        _ before: UInt32
+    ) throws(ChannelError) -> Frame? {
+        let taken = try waitForFrame(passing: moment, deadline: deadline) {
             interrupts.load(ordering: .acquiring) != before
         }
         return taken?.frame

@@ -303,6 +303,9 @@ struct SubscriberLink {
     }
 
     /// The next generation in order.
+    /// Whether nothing that has come over the socket waits to be dealt with.
+    var isQuiet: Bool { arrived.isEmpty && end == nil && !hungUp }
+
     mutating func takeArrived() -> ReceivedGeneration? { arrived.isEmpty ? nil : arrived.removeFirst() }
 
     /// Says goodbye: nothing more is offered to us. The connection itself ends with the last frame held, for the
