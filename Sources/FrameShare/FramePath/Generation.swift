@@ -111,7 +111,8 @@ struct Generation {
             throw .memory(error)
         }
         if memory.sharesDescriptors {
-            let runs = BufferPlaces.of(pool.slots + (copies?.buffers ?? [])).places.runCount
+            let (places, _) = BufferPlaces.of(pool.slots + (copies?.buffers ?? []))
+            let runs = places.runCount
             guard runs <= BufferPlaces.maximumRuns else {
                 throw .poolShape(
                     "its buffers lie in \(runs) places of no order, of which \(BufferPlaces.maximumRuns) are the most:"
