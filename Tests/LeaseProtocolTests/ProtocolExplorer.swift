@@ -84,7 +84,7 @@ struct ProtocolExplorer {
             if seen.count % 64 == 0 { await Task.yield() }
             for step in steps(from: state) {
                 var next = state
-                next.table = state.table.copied()
+                if step.changesTable { next.table = state.table.copied() }
                 do {
                     try apply(step, to: &next)
                     guard seen.insert(next.key).inserted else { continue }

@@ -66,6 +66,14 @@ enum ProtocolStep: CustomStringConvertible {
     case join(reader: Int)
     case leave(reader: Int)
 
+    /// Whether the publisher does it.
+    var changesTable: Bool {
+        switch self {
+        case .take, .release: false
+        default: true
+        }
+    }
+
     var description: String {
         switch self {
         case .collect: "collect"

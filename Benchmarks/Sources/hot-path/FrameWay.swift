@@ -72,7 +72,7 @@ struct FrameWay {
         let reader = SleepingReader(subscribers[0], frames: frames)
         reader.start()
         for number in 0..<frames {
-            usleep(5_000)  // it falls asleep
+            usleep(20_000)  // it falls asleep
             mark_frame()
             try publish()
             while reader.count <= number { usleep(1_000) }

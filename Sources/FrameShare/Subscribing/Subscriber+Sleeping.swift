@@ -42,7 +42,9 @@ extension Subscriber.State {
         // Before the announcement: a publisher that sees that bumps the word after this, and the kernel refuses to sleep.
         let seen = link.sleepers.page.word.value
         // What the publisher says after this look wakes the sleeper.
-        guard !hasNotice, core.current.page.notices.pointee.load(ordering: .acquiring) == link.noticesSeen else { return nil }
+        guard !hasNotice, core.current.page.notices.pointee.load(ordering: .acquiring) == link.noticesSeen else {
+            return nil
+        }
         core.current.lane.asleepOnFutex.pointee.store(1, ordering: .relaxed)
         // The announcement comes before the look; the publisher's offer before its look at the announcement.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
