@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from .overlay import Overlay
     from .publisher import Publisher, Slot
     from .recording import RecordedFile, Recording, RecordingResult, record, record_async, trigger
-    from .sources import open
+    from .sources import open as open  # not in __all__: a star import would hide Python's own
     from .statistics import ChannelStatistics, GroupStatus, Monitor, SubscriberStatistics, SubscriberStatus
     from .streams import Stream
     from .subscriber import Subscriber
