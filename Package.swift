@@ -14,6 +14,7 @@ let package = Package(
         .library(name: "FrameShare", targets: ["FrameShare"]),
         .library(name: "FrameSources", targets: ["FrameSources"]),
         .library(name: "FrameSinks", targets: ["FrameSinks"]),
+        .library(name: "FrameConversion", targets: ["FrameConversion"]),
         .library(name: "FrameWorkers", targets: ["FrameWorkers"]),
         .library(name: "FrameShareTestKit", targets: ["FrameShareTestKit"]),
         .executable(name: "frameshare", targets: ["FrameShareCLI"]),
@@ -55,6 +56,9 @@ let package = Package(
         // FFmpeg's libraries, loaded when they are first used. Without their headers it is empty.
         .target(name: "CFFmpeg", linkerSettings: [.linkedLibrary("dl")]),
 
+        // libyuv, loaded when it is first used. It is compiled without its headers, too.
+        .target(name: "CLibYUV", linkerSettings: [.linkedLibrary("dl")]),
+
         // libcamera, and its C face: no C++ type gets past it. Without the trait it says that it is not built in.
         .systemLibrary(name: "CLibcamera", pkgConfig: "libcamera", providers: [.apt(["libcamera-dev"])]),
         .target(
@@ -88,6 +92,15 @@ let package = Package(
             dependencies: [
                 "CLinuxMedia", "FrameMemory", "FrameShare", "PixelFormats", turboJPEG, png, ffmpeg, ffmpegBridge,
                 system,
+            ]
+        ),
+        // Pixels of one size and format made of others: a wish fulfilled once for all who have it.
+        .target(
+            name: "FrameConversion",
+            dependencies: [
+                "CLibYUV", "FrameMemory", "FrameShare", "FrameSinks", "LeaseProtocol", "PixelFormats", turboJPEG,
+                ffmpeg,
+                ffmpegBridge,
             ]
         ),
         // What commands print and the view's server answers as JSON, and reading it.
@@ -125,7 +138,8 @@ let package = Package(
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
-                "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks",
+                "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FrameConversion", "FrameJSON", "FrameMemory",
+                "FrameShare", "FrameSinks",
                 "FrameSources", "FrameView", "LeaseProtocol", "PixelFormats", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
@@ -182,6 +196,12 @@ let package = Package(
         // Running the built command and reading what it printed.
         .target(name: "CommandTesting", path: "Tests/CommandTesting"),
         .testTarget(
+            name: "FrameConversionTests",
+            dependencies: [
+                "FrameConversion", "FrameShare", "FrameSinks", "FrameSources", "PixelFormats", ffmpeg, ffmpegBridge,
+            ]
+        ),
+        .testTarget(
             name: "FrameShareCLITests",
             dependencies: [
                 "CommandTesting", "FrameShareCLI", "FrameShare", "FrameSources", "PixelFormats",
@@ -215,7 +235,7 @@ let package = Package(
 
 // The same strict settings for every Swift target.
 let inC = [
-    "CFFmpeg", "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FaultInjector", "LibcameraShim",
+    "CFFmpeg", "CLibYUV", "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FaultInjector", "LibcameraShim",
     "frameshare-hostile-peer",
 ]
 for target in package.targets where !inC.contains(target.name) && target.type != .system {

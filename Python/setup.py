@@ -30,7 +30,7 @@ STRUCTS = (
     "subscriber_statistics",
     "subscriber_status",
 )
-KINDS = {"uint8_t": "U8", "uint32_t": "U32", "int32_t": "I32", "uint64_t": "U64", "int64_t": "I64", "const char *": "TEXT"}
+KINDS = {"uint8_t": "U8", "uint32_t": "U32", "int32_t": "I32", "uint64_t": "U64", "int64_t": "I64", "const char *": "TEXT", "double": "F64"}
 
 
 def member_tables(header):

@@ -109,7 +109,7 @@ extension ColorSpace {
     package func hasSameMatrix(as other: ColorSpace) -> Bool { swscaleMatrix == other.swscaleMatrix }
 
     /// swscale's number of the matrix: `SWS_CS_…`. Rec. 601 where nothing is known.
-    var swscaleMatrix: Int32 {
+    package var swscaleMatrix: Int32 {
         switch encoding {
         case .none, .unknown, .rec601: SWS_CS_ITU601
         case .rec709: SWS_CS_ITU709

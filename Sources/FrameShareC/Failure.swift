@@ -74,7 +74,8 @@ struct Failure: Error {
 
     private static func code(of error: ChannelError) -> Int {
         switch error {
-        case .badChannelName, .badStreamName, .badMetadataCapacity, .badSubscriberCount, .unknownGroup, .badGroupName,
+        case .badChannelName, .badStreamName, .badMetadataCapacity, .badSubscriberCount, .badRate, .unknownGroup,
+            .badGroupName,
             .replyTooLarge, .badCopies, .badCopyFloor:
             FRAMESHARE_ERROR_INVALID_ARGUMENT
         case .noDirectory, .directory, .pathTooLong: FRAMESHARE_ERROR_DIRECTORY
@@ -101,6 +102,15 @@ struct Failure: Error {
         case .protocolViolation: FRAMESHARE_ERROR_PROTOCOL
         case .notPollable: FRAMESHARE_ERROR_NOT_POLLABLE
         case .system: FRAMESHARE_ERROR_SYSTEM
+        }
+    }
+
+    /// A wish that can't be fulfilled.
+    init(_ error: WishError) {
+        switch error {
+        case .channel(let error): self.init(error)
+        case .size, .format, .rate, .rotation, .crop, .stream: self.init(FRAMESHARE_ERROR_INVALID_ARGUMENT, "\(error)")
+        case .tooMany, .noConverter, .notStarted: self.init(FRAMESHARE_ERROR_REFUSED, "\(error)")
         }
     }
 

@@ -83,6 +83,24 @@ public func frameshare_frame_is_revoked(_ frame: OpaquePointer!, _ revoked: Unsa
 }
 
 @c @implementation
+public func frameshare_frame_original_point(
+    _ frame: OpaquePointer!,
+    _ x: Double,
+    _ y: Double,
+    _ originalX: UnsafeMutablePointer<Double>!,
+    _ originalY: UnsafeMutablePointer<Double>!
+) -> Int32 {
+    answer { () throws(Failure) in
+        let (outX, outY) = (try place(originalX, "original_x"), try place(originalY, "original_y"))
+        let point = try handles.frames.with(frame) { (frame: inout Frame) throws(Failure) in
+            frame.originalPlace.original(x: x, y: y)
+        }
+        (outX.pointee, outY.pointee) = point
+        return ok
+    }
+}
+
+@c @implementation
 public func frameshare_frame_release(_ frame: OpaquePointer!) -> Int32 {
     answer { () throws(Failure) in
         guard handles.frames.remove(frame) != nil else { throw .invalidHandle }

@@ -13,8 +13,26 @@ public func frameshare_subscriber_open(
         let channel = try text(channel, "channel")
         let given = try read(options, frameshare_subscriber_options(), "options", optional: true)
         let (policy, streams, options) = (try policy(given), try names(given), try subscriberOptions(given))
-        let subscriber = try translating { () throws(ChannelError) in
-            try Subscriber(channel: channel, streams: streams, policy: policy, options: options)
+        let subscriber: Subscriber
+        if let wish = try wish(given) {
+            guard streams.count <= 1 else {
+                throw .invalid("options.streams: of one stream can be wished, not of several")
+            }
+            do throws(WishError) {
+                subscriber = try Subscriber(
+                    channel: channel,
+                    wanting: wish,
+                    stream: streams.first,
+                    policy: policy,
+                    options: options
+                )
+            } catch {
+                throw Failure(error)
+            }
+        } else {
+            subscriber = try translating { () throws(ChannelError) in
+                try Subscriber(channel: channel, streams: streams, policy: policy, options: options)
+            }
         }
         guard let handle = handles.subscribers.insert(subscriber) else { throw .tooManyHandles }
         place.pointee = handle
@@ -29,6 +47,32 @@ func policy(_ given: frameshare_subscriber_options) throws(Failure) -> Policy {
     case FRAMESHARE_POLICY_EVERY_FRAME: return .everyFrame
     default: throw .invalid("there is no policy \(given.policy)")
     }
+}
+
+/// What is wanted of the pixels; nil where they are wanted as they are.
+private func wish(_ given: frameshare_subscriber_options) throws(Failure) -> Wish? {
+    var wish = Wish()
+    wish.width = given.width == 0 ? nil : Int(given.width)
+    wish.height = given.height == 0 ? nil : Int(given.height)
+    if let name = optionalText(given.format) {
+        guard let format = PixelFormat(name: name) else { throw Failure(WishError.format(name)) }
+        wish.format = format
+    }
+    if given.crop_width != 0 || given.crop_height != 0 {
+        wish.crop = Crop(
+            x: Int(given.crop_x),
+            y: Int(given.crop_y),
+            width: Int(given.crop_width),
+            height: Int(given.crop_height)
+        )
+    }
+    guard let rotation = Wish.Rotation(rawValue: Int(given.rotation)) else {
+        throw Failure(WishError.rotation(Int(given.rotation)))
+    }
+    (wish.rotation, wish.mirror) = (rotation, given.mirror != 0)
+    guard wish.asksForPixels else { return nil }
+    wish.rate = given.rate == 0 ? nil : given.rate
+    return wish
 }
 
 func names(_ given: frameshare_subscriber_options) throws(Failure) -> [String] {
@@ -52,6 +96,7 @@ func subscriberOptions(_ given: frameshare_subscriber_options) throws(Failure) -
     options.directory = channelDirectory(given.directory)
     options.group = optionalText(given.group)
     options.startupFrames = given.startup_frames != 0
+    options.atMost = given.rate == 0 ? nil : given.rate
     if given.connect_timeout != 0 { options.connectTimeout = duration(given.connect_timeout) ?? .seconds(1 << 30) }
     if given.wait_for_channel != 0 {
         options.waitForChannel = duration(given.wait_for_channel) ?? .seconds(1 << 30)
@@ -191,6 +236,7 @@ public func frameshare_subscriber_get_statistics(
         result.publisher_pid = publisher.pid
         result.publisher_uid = publisher.uid
         result.slots = UInt32(clamping: publisher.slots)
+        result.passed_over = now.passedOver
         try write(result, to: statistics, "statistics")
         return ok
     }

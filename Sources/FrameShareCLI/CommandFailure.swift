@@ -1,3 +1,4 @@
+import FrameConversion
 import FrameShare
 import FrameSinks
 
@@ -40,9 +41,24 @@ struct CommandFailure: Error {
         case let failure as CommandFailure: self = failure
         case let error as ChannelError: self.init(error)
         case CopyError.channel(let error), VideoError.channel(let error): self.init(error)
+        case WishError.channel(let error): self.init(error)
+        case let error as WishError: self.init("\(error)", code: error.isUsage ? .usage : .failed)
+        case ConversionError.channel(let error): self.init(error)
+        case ConversionError.wish(let error): self.init("\(error)", code: .usage)
+        case let error as ConversionError: self.init("\(error)")
         case let error as VideoError where error.isUsage: self.init("\(error)", code: .usage)
         case let error as CopyError: self.init("\(error)", code: .usage)
         default: self.init("\(error)")
+        }
+    }
+}
+
+extension WishError {
+    /// Whether another command line would do.
+    fileprivate var isUsage: Bool {
+        switch self {
+        case .size, .format, .rate, .rotation, .crop, .stream: true
+        case .tooMany, .noConverter, .notStarted, .channel: false
         }
     }
 }

@@ -33,7 +33,8 @@ struct FrameShareCommand: ParsableCommand {
             CommandGroup(
                 name: "Share",
                 subcommands: [
-                    Publish.self, Relay.self, Encode.self, SendStream.self, Workers.self, Control.self, Stop.self,
+                    Publish.self, Relay.self, Convert.self, Encode.self, SendStream.self, Workers.self, Control.self,
+                    Stop.self,
                 ]
             ),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self, View.self]),

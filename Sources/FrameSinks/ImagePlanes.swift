@@ -1,18 +1,18 @@
 internal import FrameShare
-internal import PixelFormats
+package import PixelFormats
 
 /// Where the planes of an image lie in memory, checked against the layout: what all sinks read from.
 ///
 /// Holds addresses, so it must not outlive the call in which the memory is lent.
-struct ImagePlanes {
+package struct ImagePlanes {
     /// The bytes of each plane, from the plane's own offset on.
-    typealias Parts = InlineArray<4, UnsafeRawBufferPointer>
+    package typealias Parts = InlineArray<4, UnsafeRawBufferPointer>
 
     let layout: ImageLayout
     private let parts: Parts
 
     /// - Throws: ``SinkError/layout(_:)`` or ``SinkError/planeTooShort(plane:needed:given:)``.
-    init(_ layout: ImageLayout, _ parts: Parts) throws(SinkError) {
+    package init(_ layout: ImageLayout, _ parts: Parts) throws(SinkError) {
         try Self.validate(layout)
         for (index, plane) in layout.planes.enumerated() where parts[index].count < plane.size {
             throw .planeTooShort(plane: index, needed: plane.size, given: parts[index].count)

@@ -1,16 +1,16 @@
-import PixelFormats
+package import PixelFormats
 
 /// Turns images of the known uncompressed formats into rows of grey or RGB samples, as PNG and JPEG take them.
 ///
 /// YUV is converted by the colour space's encoding and range (nothing said: BT.601, limited), chroma samples repeated,
 /// not interpolated. Alpha is left out. Bayer images are interpolated by ``Demosaic``, or given as the grey they are.
-struct RGBConverter {
+package struct RGBConverter {
     /// What a row holds.
-    struct Output: Hashable {
+    package struct Output: Hashable {
         /// 1 for grey, 3 for red, green, blue.
-        let channels: Int
+        package let channels: Int
         /// 8, or 16 in the machine's byte order.
-        let bits: Int
+        package let bits: Int
 
         func rowBytes(width: Int) -> Int { width * channels * bits / 8 }
     }
@@ -24,7 +24,7 @@ struct RGBConverter {
         case bayer(RawRow, Demosaic)
     }
 
-    let output: Output
+    package let output: Output
     private let layout: ImageLayout
     private let source: Source
 
@@ -32,7 +32,7 @@ struct RGBConverter {
     /// - Parameters:
     ///   - deep: whether formats of more than eight bits give 16; else eight.
     ///   - mosaicAsGrey: whether Bayer samples are given as they are.
-    init?(_ layout: ImageLayout, deep: Bool, mosaicAsGrey: Bool = false) {
+    package init?(_ layout: ImageLayout, deep: Bool, mosaicAsGrey: Bool = false) {
         guard let info = layout.format.info, let source = Self.source(layout, info, mosaicAsGrey: mosaicAsGrey) else {
             return nil
         }
@@ -74,14 +74,17 @@ struct RGBConverter {
         let rowBytes = output.rowBytes(width: layout.width)
         return [UInt8](unsafeUninitializedCapacity: rowBytes * layout.height) { target, count in
             count = rowBytes * layout.height
-            // Room for the deep colours of a row and for three rows of samples, aligned for both.
-            withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 6 * layout.width) { scratch in
-                guard let start = target.baseAddress, let work = scratch.baseAddress else {
-                    return
-                }
-                for y in 0..<layout.height {
-                    convert(planes, row: y, to: UnsafeMutableRawPointer(start + y * rowBytes), work)
-                }
+            if let start = target.baseAddress { convert(planes, to: start, stride: rowBytes) }
+        }
+    }
+
+    /// Converts the whole image to rows that are `stride` bytes apart: room for the last row is enough for the last.
+    package func convert(_ planes: ImagePlanes, to start: UnsafeMutablePointer<UInt8>, stride: Int) {
+        // Room for the deep colours of a row and for three rows of samples, aligned for both.
+        withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 6 * layout.width) { scratch in
+            guard let work = scratch.baseAddress else { return }
+            for y in 0..<layout.height {
+                convert(planes, row: y, to: UnsafeMutableRawPointer(start + y * stride), work)
             }
         }
     }

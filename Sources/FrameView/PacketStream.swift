@@ -87,7 +87,10 @@ struct PacketStream: Sendable {
             options.directory = directory
             options.name = "view"
             options.connectTimeout = .seconds(2)
-            return try Subscriber(channel: channel, streams: [stream], policy: .queue(16), options: options)
+            let subscriber = try Subscriber(channel: channel, streams: [stream], policy: .queue(16), options: options)
+            // So that the viewer sees a picture at once.
+            subscriber.requestKeyframe()
+            return subscriber
         }
     }
     #else

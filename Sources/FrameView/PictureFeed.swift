@@ -115,15 +115,19 @@ final class PictureFeed: Sendable {
         var lookedAt = ContinuousClock.now
         var due = ContinuousClock.now
         while !Task.isCancelled {
-            if let subscriber = try? await connect() {
+            let asked = wantedRate
+            if let subscriber = try? await connect(atMost: asked) {
                 while !Task.isCancelled {
                     let rate = wantedRate
                     if rate > 0 { lookedAt = .now }
+                    // Other viewers want more, or fewer: ask anew.
+                    guard rate == asked || rate == 0 else { break }
                     guard ContinuousClock.now - lookedAt < Self.linger else { break }
                     guard let goesOn = try? await step(subscriber, rate: max(1, rate), &due) else { break }
                     if !goesOn { break }
                 }
                 subscriber.close()
+                if wantedRate > 0, wantedRate != asked { continue }
             }
             if wantedRate > 0 { lookedAt = .now }
             if ContinuousClock.now - lookedAt >= Self.linger, hasEnded(run) { return }
@@ -145,10 +149,12 @@ final class PictureFeed: Sendable {
     }
 
     /// Connecting blocks; the pool's threads are there for that.
-    private func connect() async throws -> Subscriber {
+    /// - Parameter rate: pictures a second; 0: nobody looks, so any
+    private func connect(atMost rate: Int) async throws -> Subscriber {
         var options = Subscriber.Options()
         options.directory = directory
         options.name = "view"
+        options.atMost = rate > 0 ? Double(rate) : nil
         options.connectTimeout = .seconds(2)
         return try await NIOThreadPool.singleton.runIfActive { [channel, stream, options] in
             try Subscriber(channel: channel, streams: [stream], policy: .latest, options: options)

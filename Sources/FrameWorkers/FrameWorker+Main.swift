@@ -24,6 +24,16 @@ extension FrameWorker {
         var configuration = configuration
         if let group = environment("FRAMESHARE_GROUP") { configuration.group = group }
         do {
+            if let text = environment("FRAMESHARE_RATE") {
+                guard let rate = Double(text) else {
+                    say(
+                        "\(programName): FRAMESHARE_RATE is '\(text)'; it is a number of frames a second",
+                        to: STDERR_FILENO
+                    )
+                    exit(64)
+                }
+                configuration.atMost = rate
+            }
             let runner = try WorkerRunner(try await Self(), channel: channel, configuration: configuration)
             let stopping = Task {
                 for await _ in signals { runner.stop() }

@@ -52,6 +52,8 @@ public struct WorkerConfiguration: Sendable {
     public var queue: Int
     /// Whether its slots are kept for it alone.
     public var reserve = false
+    /// At most so many frames a second for the whole group, as ``Subscriber/Options/atMost``; nil: all.
+    public var atMost: Double?
     /// Whether to wait for the channel, and connect again when it ends.
     public var reconnect = false
 
@@ -68,6 +70,7 @@ public struct WorkerConfiguration: Sendable {
         options.group = group
         options.budget = max(1, concurrency).addingClamped(max(1, queue))
         options.reserve = reserve
+        options.atMost = atMost
         options.reconnect = reconnect
         return options
     }

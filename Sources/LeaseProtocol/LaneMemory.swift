@@ -48,6 +48,8 @@ public struct LaneMemory: Equatable, @unchecked Sendable {
     /// 1 once the publisher has taken back all that was leased here. It is stored before any of it is rewritten, so a
     /// reader that looks after it has read knows whether what it read was whole.
     @inlinable public var revoked: UnsafeMutablePointer<Atomic<UInt32>> { word32(216) }
+    /// Frames not offered since the subscriber asked for so many a second.
+    public var passedOver: UnsafeMutablePointer<Atomic<UInt64>> { word64(224) }
     /// 1 while the subscriber sleeps on the channel's wake word. Written by the subscriber alone.
     @inlinable public var asleepOnFutex: UnsafeMutablePointer<Atomic<UInt32>> { word32(0) }
     /// The number of the subscriber's latest arming of its pollable descriptor, 0 = none. Written by it alone.

@@ -64,11 +64,12 @@ extension LeaseTable {
         return room > inFlight + (isCopyingForGroups ? 1 : 0)
     }
 
-    /// The frame in `slot` goes to one member of each group. Each has an entry in ``groupOffers`` afterwards.
+    /// The frame in `slot` goes to one member of each group. Each has an entry in ``groupOffers`` afterwards,
+    /// but for those that pass over it.
     mutating func publishToGroups(_ slot: Int, roomForBestEffort: Bool) {
         serving += 1
         groupOffers.removeAll(keepingCapacity: true)
-        for group in groupIDs {
+        for group in groupIDs where passedGroups.isEmpty || !passedGroups.contains(group) {
             let member = offer(slot, toOneOf: group, roomForBestEffort: roomForBestEffort)
             groupOffers.append(GroupOffer(group: group, member: member))
         }

@@ -48,6 +48,7 @@ public struct LeaseTable: Sendable {
             static let everyFrame = Marks(rawValue: 16)
             static let getsCopies = Marks(rawValue: 32)
             static let awaitsCopy = Marks(rawValue: 64)
+            static let passedOver = Marks(rawValue: 128)
         }
 
         init(id: SubscriberID, request: LeaseRequest, group: GroupID?, offers: LaneOffers) {
@@ -76,6 +77,11 @@ public struct LeaseTable: Sendable {
             get { marks.contains(.awaitsCopy) }
             set { set(.awaitsCopy, newValue) }
         }
+        /// The frame that is published now is more than it asked for.
+        var isPassedOver: Bool {
+            get { marks.contains(.passedOver) }
+            set { set(.passedOver, newValue) }
+        }
         /// Set once it said goodbye: it keeps what it holds and gets nothing more.
         public internal(set) var isLeaving: Bool {
             get { marks.contains(.leaving) }
@@ -83,10 +89,10 @@ public struct LeaseTable: Sendable {
         }
 
         /// Whether frames are offered to it.
-        var isServed: Bool { marks.isDisjoint(with: [.violated, .leaving]) }
+        var isServed: Bool { marks.isDisjoint(with: [.violated, .leaving, .passedOver]) }
         /// Whether each frame is offered to it, and not to one of its group.
         @inline(__always)
-        var isServedAlone: Bool { marks.isDisjoint(with: [.violated, .leaving, .member]) }
+        var isServedAlone: Bool { marks.isDisjoint(with: [.violated, .leaving, .member, .passedOver]) }
         /// Of its request: the policy `everyFrame`.
         @inline(__always)
         var wantsEveryFrame: Bool { marks.contains(.everyFrame) }
@@ -138,6 +144,13 @@ public struct LeaseTable: Sendable {
     /// What became of the frame published last, for each group.
     public internal(set) var groupOffers: [GroupOffer] = []
     var withdrawals: [Withdrawal] = []
+    /// Whether any subscriber asked for a rate: frames are published by ``publishThinned(_:captured:now:groupsAreAsked:)``.
+    public internal(set) var hasRates = false
+    /// The subscribers that did.
+    public internal(set) var thinned: [Thinned] = []
+    var thinnedGroups: [ThinnedGroup] = []
+    /// The groups that the frame published last was not for.
+    var passedGroups: [GroupID] = []
     /// Counts the frames for groups.
     var serving: UInt64 = 0
 
@@ -194,16 +207,19 @@ public struct LeaseTable: Sendable {
     }
 
     /// Lets a subscriber in over the zeroed words of its lane, whose depth must be that of the request.
+    /// - Parameter interval: the time between two frames that it asks for, in ns; 0: it asks for all
     public mutating func admit(
         _ id: SubscriberID,
         _ request: LeaseRequest,
         group: GroupID? = nil,
+        interval: Int64 = 0,
         lane: LaneMemory
     ) throws(AdmissionRefusal) {
         try checkAdmission(request)
         if request.reserved { try makeRoom(forReserving: request.budget) }
         entries.append(Entry(id: id, request: request, group: group, offers: LaneOffers(memory: lane, slots: total)))
         if group != nil { updateGroupIDs() }
+        if interval > 0 { startThinning(id, interval: interval) } else if hasRates { updateThinnedGroups() }
         if request.reserved { reservedTotal += request.budget }
     }
 
@@ -225,6 +241,7 @@ public struct LeaseTable: Sendable {
         if entries[index].request.reserved { reservedTotal -= entries[index].request.budget }
         let group = entries.remove(at: index).group
         if group != nil { updateGroupIDs() }
+        if hasRates { endThinning(id) }
         hasViolation = entries.contains { $0.violation != nil }
     }
 
@@ -270,12 +287,19 @@ public struct LeaseTable: Sendable {
     /// What a subscriber has lost, by cause.
     public struct Losses: Sendable {
         let byPolicy, byBudget, byShortage: UInt64
+        /// What it was not offered since it asked for a rate, and which frame is its next.
+        let thinned: Thinned?
     }
 
     /// What a subscriber has lost; nil for one that is not here.
     public func losses(of id: SubscriberID) -> Losses? {
         entries.first { $0.id == id }.map {
-            Losses(byPolicy: $0.droppedByPolicy, byBudget: $0.droppedByBudget, byShortage: $0.droppedByShortage)
+            Losses(
+                byPolicy: $0.droppedByPolicy,
+                byBudget: $0.droppedByBudget,
+                byShortage: $0.droppedByShortage,
+                thinned: thinned.first { $0.id == id }
+            )
         }
     }
 
@@ -289,6 +313,9 @@ public struct LeaseTable: Sendable {
         lane.droppedByPolicy.pointee.store(entries[i].droppedByPolicy, ordering: .relaxed)
         lane.droppedByBudget.pointee.store(entries[i].droppedByBudget, ordering: .relaxed)
         lane.droppedByShortage.pointee.store(entries[i].droppedByShortage, ordering: .relaxed)
+        guard let before = losses.thinned, let t = thinned.firstIndex(where: { $0.id == id }) else { return }
+        (thinned[t].thinning, thinned[t].passedOver) = (before.thinning, before.passedOver)
+        lane.passedOver.pointee.store(before.passedOver, ordering: .relaxed)
     }
 
     /// Says what a subscriber pins in tables before this one.

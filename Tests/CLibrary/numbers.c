@@ -39,7 +39,8 @@ static void subscribers(frameshare_publisher *publisher) {
         MEMBER(subscriber_options, reserve), MEMBER(subscriber_options, reconnect), MEMBER(subscriber_options, pollable),
         MEMBER(subscriber_options, wait), MEMBER(subscriber_options, spin_time),
         MEMBER(subscriber_options, connect_timeout), MEMBER(subscriber_options, stream_count),
-        MEMBER(subscriber_options, wait_for_channel),
+        MEMBER(subscriber_options, wait_for_channel), MEMBER(subscriber_options, rate),
+        MEMBER(subscriber_options, rotation),
     };
     for (uint32_t policy = 0; policy < 3; policy++) {
         for (size_t i = 0; i < COUNT(members); i++) {

@@ -5,7 +5,8 @@ import Testing
 @Suite("Help", .timeLimit(.minutes(10)))
 struct HelpTests {
     static let commands = [
-        "", "publish", "relay", "encode", "stream", "workers", "control", "stop", "list", "watch", "top", "view",
+        "", "publish", "relay", "convert", "encode", "stream", "workers", "control", "stop", "list", "watch", "top",
+        "view",
         "snapshot",
         "record",
         "trigger",

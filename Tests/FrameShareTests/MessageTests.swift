@@ -188,6 +188,17 @@ struct MessageTests {
         ),
         .takesStartup,
         .trouble("busy"),
+        .keyframeWanted,
+        .hello(
+            .init(
+                role: .subscriber,
+                name: "slow",
+                request: LeaseRequest(policy: .latest),
+                pollable: false,
+                streams: [],
+                interval: 100_000_000
+            )
+        ),
     ]
 
     @Test("every message comes back as it was, and fits the receive buffer", arguments: all.indices)

@@ -159,6 +159,9 @@ static bool set_member(void *structure, const Member *member, PyObject *value) {
         if (!signed_of(member->name, value, INT64_MIN, INT64_MAX, &whole)) return false;
         *(int64_t *)place = whole;
         return true;
+    case MEMBER_F64:
+        *(double *)place = PyFloat_AsDouble(value);
+        return PyErr_Occurred() == NULL;
     case MEMBER_TEXT: {
         if (value == Py_None) return true;
         const char *bytes = PyBytes_AsString(value);
@@ -209,6 +212,7 @@ static PyObject *member_of(const void *structure, const Member *member) {
     case MEMBER_I32: return PyLong_FromLong(*(const int32_t *)place);
     case MEMBER_U64: return PyLong_FromUnsignedLongLong(*(const uint64_t *)place);
     case MEMBER_I64: return PyLong_FromLongLong(*(const int64_t *)place);
+    case MEMBER_F64: return PyFloat_FromDouble(*(const double *)place);
     case MEMBER_TEXT: {
         const char *characters = *(const char *const *)place;
         return characters == NULL ? Py_NewRef(Py_None) : text_of(characters);

@@ -81,7 +81,7 @@ bool nanoseconds_of(const char *name, PyObject *seconds, int64_t *result);
 bool unsigned_of(const char *name, PyObject *value, uint64_t most, uint64_t *result);
 bool signed_of(const char *name, PyObject *value, int64_t least, int64_t most, int64_t *result);
 
-typedef enum { MEMBER_U8, MEMBER_U32, MEMBER_I32, MEMBER_U64, MEMBER_I64, MEMBER_TEXT, MEMBER_CHARS } MemberKind;
+typedef enum { MEMBER_U8, MEMBER_U32, MEMBER_I32, MEMBER_U64, MEMBER_I64, MEMBER_F64, MEMBER_TEXT, MEMBER_CHARS } MemberKind;
 
 /* A member of a struct of frameshare.h: setup.py writes tables of them (members.h). */
 typedef struct {

@@ -229,6 +229,15 @@ static PyObject *frame_get(PyObject *self, PyObject *arguments, PyObject *keywor
     return value;
 }
 
+static PyObject *frame_original_point(PyObject *self, PyObject *arguments) {
+    double x, y;
+    if (!PyArg_ParseTuple(arguments, "dd:original_point", &x, &y)) return NULL;
+    Lease *lease = held((Frame *)self);
+    if (lease == NULL) return NULL;
+    int result = frameshare_frame_original_point(lease->handle, x, y, &x, &y);
+    return result < 0 ? raise_result(result) : Py_BuildValue("(dd)", x, y);
+}
+
 static PyObject *frame_request(PyObject *self, void *unused) {
     (void)unused;
     Frame *frame = (Frame *)self;
@@ -297,6 +306,10 @@ static PyObject *frame_reduce(PyObject *self, PyObject *unused) {
 }
 
 static PyMethodDef frame_methods[] = {
+    { "original_point", frame_original_point, METH_VARARGS,
+      "original_point(x, y) -> (x, y)\n\n"
+      "Where a point of a converted frame lies in the frame that the camera gave, in pixels from the upper left corner. The same "
+      "point where nothing has converted the frame." },
     { "image", frame_image, METH_NOARGS, "image() -> Image\n\nThe image of the first stream." },
     { "get", (PyCFunction)(void (*)(void))frame_get, METH_VARARGS | METH_KEYWORDS,
       "get(key: str, default=None)\n\nOne metadata value, without decoding the others." },

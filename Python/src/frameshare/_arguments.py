@@ -10,7 +10,7 @@ from typing import Any
 from . import errors
 from ._native import encoded, nanoseconds
 
-__all__ = ["LONGEST", "bounded", "encoded", "mapping", "names", "nanoseconds", "number", "positive", "seconds", "text", "whole"]
+__all__ = ["LONGEST", "bounded", "encoded", "environment_rate", "frame_rate", "mapping", "names", "nanoseconds", "number", "positive", "seconds", "text", "whole"]
 
 #: The longest time that means anything, in seconds: 146 years.
 LONGEST = 2.0**62 / 1e9
@@ -46,6 +46,22 @@ def positive(name: str, value: float, unit: str) -> float:
     if not 0 < checked < math.inf:
         raise errors.InvalidArgument(f"{name} is {value!r}; give {unit}, more than 0")
     return checked
+
+
+def frame_rate(name: str, value: float) -> float:
+    """Frames a second that a subscriber can ask for."""
+    checked = number(name, value, "a number of frames a second")
+    if not 1 / 3600 <= checked <= 10_000:
+        raise errors.InvalidArgument(f"{name} is {value!r}; ask for 1/3600 (one an hour) to 10000 frames a second")
+    return checked
+
+
+def environment_rate(value: str) -> float:
+    """What ``frameshare workers --rate`` asks for."""
+    try:
+        return frame_rate("FRAMESHARE_RATE", float(value))
+    except ValueError:
+        raise errors.InvalidArgument(f"FRAMESHARE_RATE is {value!r}; it is a number of frames a second") from None
 
 
 def number(name: str, value: Any, wanted: str) -> float:

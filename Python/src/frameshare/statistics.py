@@ -29,6 +29,8 @@ class SubscriberStatistics:
     publisher_pid: int
     publisher_uid: int
     slots: int
+    #: Frames that were not given since it asked for fewer. No losses.
+    passed_over: int
 
 
 @dataclass(frozen=True)

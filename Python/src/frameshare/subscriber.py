@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import _native, errors
-from ._arguments import bounded, encoded, names, nanoseconds, text, whole
+from ._arguments import bounded, encoded, frame_rate, names, nanoseconds, text, whole
 from ._native import Frame
 from ._readable import Readable
 
@@ -44,6 +44,15 @@ class Subscriber(_native.Subscriber):
     ``group`` shares the work: each frame goes to one member of the group, which answers by ``frame.request``; see
     ``Worker``. A member has no ``fileno()``.
 
+    ``rate`` asks for at most so many frames a second, evenly by their capture times: 10 of a camera of 30 gives each third.
+    The frames between wake nobody, and are no losses (``statistics.passed_over``).
+
+    ``size`` (width, height; None for one of them keeps the shape), ``format`` (such as "RGB888", "YUV420", "R8"), ``crop`` (x, y,
+    width, height, in the original's pixels), ``rotate`` (90, 180 or 270, clockwise) and ``mirror`` say what is wanted of the
+    pixels. Where a stream of the channel is that, it is read in place. Otherwise one converter makes it for all of this user's
+    programs that want the same; ``channel`` is then the name that was asked for. ``frame.original_point()`` leads from a converted
+    frame to its original.
+
     Any thread may call any method; threads that wait at once share the frames.
 
     A frame that is held, and one of which an array lives, counts against the budget. A subscriber that holds all of it gets
@@ -66,18 +75,28 @@ class Subscriber(_native.Subscriber):
         spin: float = 0.0,
         group: str | None = None,
         startup_frames: bool = False,
+        rate: float | None = None,
+        size: tuple[int | None, int | None] | None = None,
+        format: str | None = None,
+        crop: tuple[int, int, int, int] | None = None,
+        rotate: int = 0,
+        mirror: bool = False,
     ) -> None:
         # Whoever polls learns late that a request was cancelled.
         self._pollable = group is None
         self._readable = Readable(clear=False)
         options = subscriber_options(
-            policy=policy, budget=budget, reserve=reserve, reconnect=reconnect, name=name, directory=directory, group=group
+            policy=policy, budget=budget, reserve=reserve, reconnect=reconnect, name=name, directory=directory, group=group,
+            rate=rate,
         )
         options |= {
             "pollable": self._pollable,
             "startup_frames": bool(startup_frames),
             "connect_timeout": max(1, nanoseconds("connect_timeout", connect_timeout)),
         }
+        if wish := _wish(size, format, crop, rotate, mirror):
+            options |= wish
+            _name_command()
         if (spinning := nanoseconds("spin", spin)) > 0:
             options |= {"wait": 1, "spin_time": spinning}
         self._connect(text("channel", channel), tuple(map(encoded, names("streams", streams))), options, wait_for_channel)
@@ -247,6 +266,7 @@ def subscriber_options(
     name: str | None = None,
     directory: str | os.PathLike[str] | None = None,
     group: str | None = None,
+    rate: float | None = None,
 ) -> dict[str, Any]:
     """How a channel is read, for the extension."""
     number, depth = _policy(policy)
@@ -257,10 +277,64 @@ def subscriber_options(
         "reserve": bool(reserve),
         "reconnect": bool(reconnect),
     }
+    if rate is not None:
+        options["rate"] = frame_rate("rate", rate)
     for key, given in (("name", name), ("directory", directory), ("group", group)):
         if given is not None:
             options[key] = encoded(given)
     return options
+
+
+def _wish(
+    size: tuple[int | None, int | None] | None,
+    format: str | None,
+    crop: tuple[int, int, int, int] | None,
+    rotate: int,
+    mirror: bool,
+) -> dict[str, Any]:
+    """What is wanted of the pixels, for the extension; nothing where they are wanted as they are."""
+    wish: dict[str, Any] = {}
+    if size is not None:
+        try:
+            sides = tuple(size)
+        except TypeError:
+            raise TypeError(f"size must be (width, height), not {size!r}") from None
+        if len(sides) != 2 or sides == (None, None):
+            raise errors.InvalidArgument(f"size is {size!r}; give (width, height), one of which may be None")
+        for name, side in zip(("width", "height"), sides):
+            if side is not None:
+                wish[name] = whole(name, side, 1, 16_384)
+    if format is not None:
+        wish["format"] = encoded(text("format", format))
+    if crop is not None:
+        try:
+            places = tuple(crop)
+        except TypeError:
+            raise TypeError(f"crop must be (x, y, width, height), not {crop!r}") from None
+        if len(places) != 4:
+            raise errors.InvalidArgument(f"crop is {crop!r}; give (x, y, width, height)")
+        for name, value in zip(("crop_x", "crop_y", "crop_width", "crop_height"), places):
+            wish[name] = whole(name, value, 1 if name in ("crop_width", "crop_height") else 0, 65_536)
+    if whole("rotate", rotate, 0, 359) % 90:
+        raise errors.InvalidArgument(f"rotate is {rotate!r}; give 0, 90, 180 or 270")
+    if rotate:
+        wish["rotation"] = rotate
+    if mirror:
+        wish["mirror"] = 1
+    return wish
+
+
+def _name_command() -> None:
+    """Tells the library where the command is that converts: in this package, or beside this Python."""
+    import os
+
+    from ._command import find_command
+
+    if "FRAMESHARE_COMMAND" not in os.environ:
+        try:
+            os.environ["FRAMESHARE_COMMAND"] = find_command()
+        except errors.NoCommand:
+            pass  # a stream of the channel may be as wanted, and the library says what is missing
 
 
 def _policy(policy: str) -> tuple[int, int]:

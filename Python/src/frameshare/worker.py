@@ -10,7 +10,7 @@ import threading
 from typing import Any, Callable, Iterable
 
 from . import errors
-from ._arguments import whole
+from ._arguments import environment_rate, whole
 from .frames import Frame
 from .groups import Reply
 from .subscriber import Subscriber
@@ -49,6 +49,8 @@ class Worker:
             raise errors.InvalidArgument("a worker needs a channel (or FRAMESHARE_CHANNEL) and a function to handle frames")
         self._handle = handle
         self._stopping = False
+        if (rate := os.environ.get("FRAMESHARE_RATE")) is not None and options.get("rate") is None:
+            options["rate"] = environment_rate(rate)
         queue = whole("queue", queue, 1)
         options.setdefault("budget", queue + 1)
         #: Its connection to the channel.

@@ -154,6 +154,17 @@ static inline int fs_sws_scale(
     return av->sws_scale(
         context, (const uint8_t *const *)from->data, from->linesize, 0, from->height, to->data, to->linesize);
 }
+/// A picture's planes, and the bytes of their rows.
+struct fs_planes {
+    uint8_t *_Nullable data[4];
+    int stride[4];
+};
+static inline int fs_sws_scale_planes(
+    const struct fs_ffmpeg *_Nonnull av, struct SwsContext *_Nonnull context, const struct fs_planes *_Nonnull from,
+    int height, const struct fs_planes *_Nonnull to)
+{
+    return av->sws_scale(context, (const uint8_t *const *)from->data, from->stride, 0, height, to->data, to->stride);
+}
 /// How a picture is to be turned: the frame's own matrix, else its stream's (libavutil/display.h). 0: neither has one.
 static inline int fs_display_matrix(
     const struct fs_ffmpeg *_Nonnull av, const AVStream *_Nonnull stream, const AVFrame *_Nonnull frame,

@@ -79,3 +79,10 @@ static inline int fs_pidfd_open(pid_t pid) {
 static inline int fs_pidfd_signal(int process, int signal) {
     return syscall(SYS_pidfd_send_signal, process, signal, NULL, 0u) == 0 ? 0 : -errno;
 }
+
+// Declared by the C library for _GNU_SOURCE alone.
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+/// posix_spawn_file_actions_addclosefrom_np(3), of glibc 2.34: closes this descriptor and all above it.
+static inline int fs_spawn_close_from(posix_spawn_file_actions_t *actions, int first) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}

@@ -104,7 +104,9 @@ struct fs_lane {
     uint64_t dropped_budget;                  // atomic; not offered: its whole budget is held, or queued for every frame
     uint64_t dropped_shortage;                // atomic; withdrawn or not offered: slots ran short
     uint32_t revoked;                         // atomic; 1: all that was leased here was taken back, and may be rewritten
-    uint32_t pad2[9];
+    uint32_t pad2[1];
+    uint64_t passed_over;                     // atomic; not offered: it asked for so many frames a second
+    uint64_t pad3[3];
     // Line 4: what is exchanged for each frame, in one line for up to 7 cells.
     uint64_t offered;                         // atomic; offers made so far, written by the publisher
     // Then `depth` cells, each an atomic ticket: 0 = empty, else offer number << 16 | slot + 1.
@@ -113,6 +115,7 @@ _Static_assert(offsetof(struct fs_lane, released) == 16, "line 0");
 _Static_assert(offsetof(struct fs_lane, taken) == 144, "line 2");
 _Static_assert(offsetof(struct fs_lane, dropped_policy) == 3 * FS_CACHE_LINE, "own cache line");
 _Static_assert(offsetof(struct fs_lane, revoked) == 216, "line 3");
+_Static_assert(offsetof(struct fs_lane, passed_over) == 224, "line 3");
 _Static_assert(offsetof(struct fs_lane, offered) == 4 * FS_CACHE_LINE, "own cache line");
 _Static_assert(sizeof(struct fs_lane) == 264, "the cells follow");
 

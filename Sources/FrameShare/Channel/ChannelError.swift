@@ -39,6 +39,7 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case notAllowed(channel: String, path: String)
     case refused(String)
     case versionMismatch(ours: ProtocolVersion, theirs: ProtocolVersion)
+    case badRate(Double)
     case unknownStream(name: String, offered: [String])
     case outOfDescriptors
     case handshakeTimeout(channel: String)
@@ -113,6 +114,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .refused(let reason): "the publisher refused: \(reason)"
         case .versionMismatch(let ours, let theirs):
             ProtocolVersion.comparison(of: "this program", ours, with: "the publisher", theirs)
+        case .badRate(let rate):
+            "a rate of \(rate) frames a second can't be asked for; ask for 1/3600 (one an hour) to 10000, or for none"
         case .unknownStream(let name, let offered):
             "the channel has no stream '\(name)'; it offers \(offered.joined(separator: ", "))"
         case .outOfDescriptors:

@@ -129,6 +129,10 @@ public struct ChannelStatistics: Sendable, Equatable {
         public var latencyMax: UInt64 = 0
         /// How long it has been attached, in ns.
         public var age: Int64 = 0
+        /// The time between two frames that it asks for, in ns; 0: it asks for all.
+        public var interval: Int64 = 0
+        /// Frames that it was not offered since it asks for fewer. No losses.
+        public var passedOver: UInt64 = 0
 
         /// All of its own losses.
         public var dropped: UInt64 { droppedByPolicy &+ droppedByBudget &+ droppedByShortage }
@@ -306,5 +310,17 @@ extension ChannelStatistics.SubscriberStatus {
         .init("latency_p99", \.latencyP99, json: "latency_ns.p99", about: "99 of 100 frames were taken within this."),
         .init("latency_max", \.latencyMax, json: "latency_ns.max", about: "The longest from publication to taking."),
         .init("age", \.age, json: "age_ns", about: "How long it has been attached."),
+        .init(
+            "interval",
+            \.interval,
+            json: "interval_ns",
+            about: "The time between two frames that it asks for; 0: it asks for all."
+        ),
+        .init(
+            "passed_over",
+            \.passedOver,
+            about: "Frames not offered to a subscriber since it asks for fewer. No losses.",
+            metric: .counter("subscriber_passed_over")
+        ),
     ]
 }

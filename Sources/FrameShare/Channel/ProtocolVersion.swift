@@ -9,6 +9,9 @@ public struct ProtocolVersion: Sendable, Hashable, Comparable, CustomStringConve
     /// The version that this program speaks.
     public static let current = ProtocolVersion(major: 3, minor: 2)
 
+    /// From this on a publisher offers a subscriber as many frames a second as it asks for.
+    static let thinning = ProtocolVersion(major: 3, minor: 2)
+
     /// Such as "3.2".
     public var description: String { "\(major).\(minor)" }
 

@@ -15,6 +15,7 @@
 //   slotReleased ------------------->   when the channel page asks for it
 //   reply  ------------------------->   what a member of a group says of a frame (fd: a large one's bytes)
 //          <-------------------------   cancel                     a member's answer to a frame is not wanted any more
+//   keyframeWanted ----------------->   of a channel of packets: the next one, please
 //   goodbye ------------------------>   ended
 //
 // A monitor says hello as such, gets welcome, and then a statistics message for each statisticsRequest, and a
@@ -57,6 +58,8 @@ enum Message: Equatable {
     case takesStartup
     /// What is amiss with the source, in its own words; empty: nothing any more. Since 3.2.
     case trouble(String)
+    /// A reader of packets can begin at a keyframe only, and asks for one. Since 3.2.
+    case keyframeWanted
 
     enum Role: UInt8 {
         case subscriber = 0
@@ -72,6 +75,8 @@ enum Message: Equatable {
         var group = ""
         /// Empty: all.
         var streams: [String]
+        /// The time between two frames that it asks for, in ns; 0: it asks for all.
+        var interval: Int64 = 0
     }
 
     struct Welcome: Equatable {
@@ -89,7 +94,7 @@ enum Message: Equatable {
     }
 
     /// Types are numbered from 1 to this.
-    private static let lastType: UInt16 = 20
+    private static let lastType: UInt16 = 21
     private var type: UInt16 {
         switch self {
         case .hello: 1
@@ -112,6 +117,7 @@ enum Message: Equatable {
         case .places: 18
         case .takesStartup: 19
         case .trouble: 20
+        case .keyframeWanted: 21
         }
     }
 }
@@ -141,6 +147,7 @@ extension Message {
             w.put(m.pollable)
             w.put(m.group)
             w.put(names: m.streams)
+            w.put(m.interval)
         case .welcome(let m):
             w.put(m.subscriber)
             w.put(m.publisherPID)
@@ -167,7 +174,7 @@ extension Message {
             w.put(generation)
             w.put(places)
         case .ready(let generation): w.put(generation)
-        case .slotReleased, .wake, .statisticsRequest, .goodbye, .madeWay, .takesStartup: break
+        case .slotReleased, .wake, .statisticsRequest, .goodbye, .madeWay, .takesStartup, .keyframeWanted: break
         case .trouble(let text): w.put(text)
         case .statistics(let m): w.put(m)
         case .ended(let end):
@@ -314,6 +321,11 @@ extension Message {
             let group = try r.text()
             let streams = try r.names()
             guard streams.count <= Stream.maximumCount else { throw WireError(text: "\(streams.count) streams") }
+            // From 3.2 on.
+            let interval: Int64 = r.isAtEnd ? 0 : try r.integer()
+            guard interval == 0 || Thinning.intervals.contains(interval) else {
+                throw WireError(text: "frames every \(interval) ns can't be asked for")
+            }
             return .hello(
                 Hello(
                     role: role,
@@ -321,7 +333,8 @@ extension Message {
                     request: LeaseRequest(policy: policy, budget: budget, reserved: reserved),
                     pollable: pollable,
                     group: group,
-                    streams: streams
+                    streams: streams,
+                    interval: interval
                 )
             )
         case 2:
@@ -364,6 +377,7 @@ extension Message {
         case 18: return .places(generation: try r.integer(), try r.places())
         case 19: return .takesStartup
         case 20: return .trouble(try r.text())
+        case 21: return .keyframeWanted
         default: throw WireError(text: "unknown type")
         }
     }

@@ -11,9 +11,10 @@ extension PublisherCore {
 
     /// The page that a user's readers sleep on: the one that its other subscribers have, or a new one. So there are never
     /// more than subscribers, and a page goes with the last of its user's. `control` is held: no other is made meanwhile.
-    func wakePage(ofUser user: UInt32) throws(ChannelError) -> WakePage {
-        let present = state.withLock { state in state.members.first { $0.uid == user }?.wakePage }
-        if let present, user != WakePage.unknownUser { return present }
+    /// - Parameter isAlone: whether it is for a subscriber that asks for a rate: the others' frames must not wake it
+    func wakePage(ofUser user: UInt32, isAlone: Bool) throws(ChannelError) -> WakePage {
+        let present = state.withLock { state in state.members.first { $0.uid == user && $0.interval == 0 }?.wakePage }
+        if let present, !isAlone, user != WakePage.unknownUser { return present }
         do throws(MemoryError) {
             return try WakePage(creating: channel)
         } catch {

@@ -37,6 +37,8 @@ final class PublisherCore: Sendable {
         let streams: [String]
         /// The group that it is a member of.
         let group: LeaseTable.GroupID?
+        /// The time between two frames that it asks for, in ns; 0: it asks for all.
+        let interval: Int64
         let pollable: Bool
         let peer: any SubscriberPeer
         /// What it sleeps on, shared with the other subscribers of its user. Gone with the last of them.
@@ -156,6 +158,8 @@ final class PublisherCore: Sendable {
     let attention: SharedMemory
     /// Whose memory the control thread unmaps.
     let pools = PoolsInUse()
+    /// Readers of packets that can't begin before a keyframe.
+    let keyframeWishes = KeyframeWishes()
 
     init(
         channel: String,
@@ -317,14 +321,18 @@ final class PublisherCore: Sendable {
             if !state.retired.isEmpty { Self.collectRetired(&state, &news) }
             if isStartup {
                 Self.offerStartup(slot, &state)
+                // Releasing: a reader that sees the bumped word sees the offers.
+                page.published.pointee.store(number, ordering: .releasing)
+                announce(&state, &news)
+            } else if state.generation.leases.hasRates {
+                publishThinned(slot, number, now, asking, &state, &news)
             } else {
                 state.generation.leases.collectAndPublish(slot)
+                page.published.pointee.store(number, ordering: .releasing)
+                announce(&state, &news, hasRates: false)
             }
             if !state.gone.isEmpty { news.forControl = true }
             state.lastPublish = now
-            // Releasing: a reader that sees the bumped word sees the offers.
-            page.published.pointee.store(number, ordering: .releasing)
-            announce(&state, &news)
             if asking != nil || makesCopies || state.generation.leases.hasGroups || state.groupsFollowAll {
                 tellGroupsOrLeaveToCopy(slot, number, asking, now, &state, &news)
             }
@@ -377,15 +385,22 @@ final class PublisherCore: Sendable {
     }
 
     /// ANNOUNCE: after an offer, sees who sleeps, and bumps the words that they sleep on.
-    /// - Parameter groupsOnly: the offer was a member's of a group
+    /// - Parameters:
+    ///   - groupsOnly: the offer was a member's of a group
+    ///   - hasRates: whether a subscriber may have asked for a rate: it is woken for what it was offered alone
     @inline(__always)
-    func announce(_ state: inout State, _ news: inout News, groupsOnly: Bool = false) {
+    func announce(_ state: inout State, _ news: inout News, groupsOnly: Bool = false, hasRates: Bool = true) {
         // Offers come before the look at who sleeps; a reader announces its sleep before it looks for an offer. With a
         // fence on either side one of the two sees the other: no wake-up is lost. A reader notes the word before it
         // announces, so the bump that follows the look changes what it has noted, and the kernel lets it sleep no more.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         for i in state.sleepers.indices {
             if groupsOnly && !state.sleepers[i].isMember { continue }
+            if hasRates, state.members[i].interval > 0,
+                !state.generation.leases.hasNews(for: state.members[i].id)
+            {
+                continue
+            }
             if state.sleepers[i].onFutex.pointee.load(ordering: .relaxed) != 0 {
                 Self.bump(state.sleepers[i].word, &state, &news)
             }
@@ -401,6 +416,28 @@ final class PublisherCore: Sendable {
         state.note(arming, answeredTo: i)
         state.toWake.append(state.members[i].peer)
         news.peers = true
+    }
+
+    /// Offers a frame where subscribers asked for so many a second, and announces it to those alone who got it.
+    @inline(never)
+    private func publishThinned(
+        _ slot: Int,
+        _ number: UInt64,
+        _ now: Int64,
+        _ asking: (any FrameQuestion)?,
+        _ state: inout State,
+        _ news: inout News
+    ) {
+        state.generation.leases.collectReleases()
+        state.generation.leases.publishThinned(
+            slot,
+            captured: state.generation.memory.frames.record(slot).pointee.timestamp,
+            now: now,
+            groupsAreAsked: asking != nil
+        )
+        // Releasing: as in `offer`.
+        page.published.pointee.store(number, ordering: .releasing)
+        announce(&state, &news)
     }
 
     /// Bumps a word that somebody sleeps on, once, and notes it to be woken after the lock.

@@ -21,6 +21,15 @@ struct SubscriberCore {
     private var takes: LaneTakes
     /// The records of `current`.
     private var records: FrameTable.Rows
+    /// Whether gaps in the numbers are its own losses alone: not a member's, and not those of a subscriber that asked for
+    /// a rate.
+    private let gapsAreLosses: Bool
+    /// Frames that it did not get since it asked for fewer.
+    private(set) var passedOver: UInt64 = 0
+    /// Of those that its publisher says in the lane, how many are accounted for.
+    private var passedOverBooked: UInt64 = 0
+    /// What had been published when it joined.
+    private var numberAtStart: UInt64
     private(set) var delivered: UInt64 = 0
     /// Of those, the ones that came by earlier connections: a publisher is told its own only.
     private var deliveredBefore: UInt64 = 0
@@ -37,11 +46,13 @@ struct SubscriberCore {
     /// Earlier generations, which end after the lock: unmapping a pool takes its time.
     var outgoing: [ReceivedGeneration] = []
 
-    init(_ first: ReceivedGeneration, isMember: Bool) {
+    init(_ first: ReceivedGeneration, isMember: Bool, hasRate: Bool) {
         current = first
         self.isMember = isMember
+        gapsAreLosses = !isMember && !hasRate
         takes = LaneTakes(memory: first.lane, slots: first.offer.slots)
         records = first.frames.rows
+        numberAtStart = first.page.published.pointee.load(ordering: .relaxed)
     }
 
     // MARK: taking
@@ -89,7 +100,13 @@ struct SubscriberCore {
             lost.source = source &- before.source
             lost.noFreeSlot = noFreeSlot &- before.noFreeSlot
             // A member of a group has no share in most frames; the publisher counts what its group loses.
-            if !isMember { lost.policy = number &- before.number &- 1 }
+            if gapsAreLosses {
+                lost.policy = number &- before.number &- 1
+            } else if !isMember {
+                lost.policy = lossesAmongPassedOver(number &- before.number &- 1)
+            }
+        } else if before.number == 0, !gapsAreLosses, !isMember {
+            bookPassedOver(before: number)
         }
         before = (number, source, noFreeSlot)
         self.lost.source &+= lost.source
@@ -105,6 +122,30 @@ struct SubscriberCore {
         latencies.add(now &- published)
         current.leases.begin()
         return lost
+    }
+
+    /// What was passed over before its first frame counts nowhere, as what was lost then.
+    @inline(never)
+    private mutating func bookPassedOver(before number: UInt64) {
+        let passed = takes.memory.passedOver.pointee.load(ordering: .relaxed)
+        passedOverBooked = min(passed, number > numberAtStart ? number &- numberAtStart &- 1 : 0)
+    }
+
+    /// A gap in the numbers, without what its publisher passed over. The publisher's count may be ahead of the frame that was
+    /// just taken: what it is ahead counts with the next.
+    @inline(never)
+    private mutating func lossesAmongPassedOver(_ gap: UInt64) -> UInt64 {
+        let passed = takes.memory.passedOver.pointee.load(ordering: .relaxed) &- passedOverBooked
+        let booked = min(passed, gap)
+        passedOverBooked &+= booked
+        passedOver &+= booked
+        return gap &- booked
+    }
+
+    /// A frame that was just taken is more than was asked for: its publisher is too old to know of rates.
+    mutating func passOver() {
+        delivered &-= 1
+        passedOver &+= 1
     }
 
     /// Whether something was offered that was not taken.
@@ -133,6 +174,8 @@ struct SubscriberCore {
         deliveredBefore = delivered
         attach(first)
         before = (0, 0, 0)
+        passedOverBooked = 0
+        numberAtStart = first.page.published.pointee.load(ordering: .relaxed)
         marks = .discontinuity
     }
 

@@ -87,7 +87,9 @@ final class GroupWork: GroupHooks {
             // Where nobody is in the group, its results say so.
             for i in state.table.groups.indices where state.table.hasReaders {
                 guard let results = state.table.groups[i].results,
-                    !core.generation.leases.groupOffers.contains(where: { $0.group == i })
+                    !core.generation.leases.groupOffers.contains(where: { $0.group == i }),
+                    // Its members asked for fewer frames.
+                    !core.generation.leases.isPassedOver(GroupID(i))
                 else { continue }
                 results.expect(number)
                 state.table.refuse([results], frame: number, .noWorker(group: state.table.groups[i].name))

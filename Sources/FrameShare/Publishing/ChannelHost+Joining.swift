@@ -53,7 +53,7 @@ extension ChannelHost {
         if let check { throw .refused(check) }
         guard hello.group.isEmpty || ChannelName.isValid(hello.group) else { throw .badGroupName(hello.group) }
         let (lane, memory) = try core.makeLane(request)
-        let wakePage = try core.wakePage(ofUser: peer.uid)
+        let wakePage = try core.wakePage(ofUser: peer.uid, isAlone: hello.interval > 0)
         var refusal: ChannelError? = nil
         let id: PublisherCore.SubscriberID = core.state.withLock { state in
             guard !state.ended else {
@@ -72,7 +72,7 @@ extension ChannelHost {
             }
             let id = state.nextID
             do throws(AdmissionRefusal) {
-                try state.generation.leases.admit(id, request, group: group, lane: lane)
+                try state.generation.leases.admit(id, request, group: group, interval: hello.interval, lane: lane)
             } catch {
                 refusal = .refused(error.description)
                 return 0
@@ -92,6 +92,7 @@ extension ChannelHost {
                     request: request,
                     streams: hello.streams,
                     group: group,
+                    interval: hello.interval,
                     pollable: hello.pollable,
                     peer: ConnectedSubscriber(socket: socket, unsent: unsent),
                     wakePage: wakePage,

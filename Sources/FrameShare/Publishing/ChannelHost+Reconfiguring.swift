@@ -62,7 +62,13 @@ extension ChannelHost {
             }
             let (lane, memory) = try core.makeLane(member.request)
             do throws(AdmissionRefusal) {
-                try next.leases.admit(member.id, member.request, group: member.group, lane: lane)
+                try next.leases.admit(
+                    member.id,
+                    member.request,
+                    group: member.group,
+                    interval: member.interval,
+                    lane: lane
+                )
             } catch {
                 misfits.append((member.id, "the channel was reconfigured: \(error)"))
                 continue
@@ -93,6 +99,7 @@ extension ChannelHost {
                 state.members[i].lane = made.lane
                 state.members[i].laneMemory = made.memory
             }
+            state.generation.leases.takeOverThinning(from: old.leases)
             for (id, reason) in misfits {
                 if options.keepsMisfits {
                     guard let index = state.members.firstIndex(where: { $0.id == id }) else { continue }

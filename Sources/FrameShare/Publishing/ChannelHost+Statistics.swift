@@ -96,7 +96,9 @@ extension ChannelHost {
             latencyP50: lane.latencyP50.pointee.load(ordering: .relaxed),
             latencyP99: lane.latencyP99.pointee.load(ordering: .relaxed),
             latencyMax: lane.latencyMax.pointee.load(ordering: .relaxed),
-            age: now - member.attachedAt
+            age: now - member.attachedAt,
+            interval: member.interval,
+            passedOver: state.generation.leases.passedOver(of: member.id)
         )
     }
 }

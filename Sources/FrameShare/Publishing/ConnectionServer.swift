@@ -340,6 +340,8 @@ final class ConnectionServer: Sendable {
             core.takeStartup(id)
         case (.slotReleased, .attached), (.slotReleased, .awaitingReady):
             core.slotMayBeFree()
+        case (.keyframeWanted, .attached), (.keyframeWanted, .awaitingReady):
+            core.keyframeWishes.ask()
         case (.statisticsRequest, .monitor):
             // A monitor counts its answers: it must get each, or learn that it won't.
             if connection.socket.send(.statistics(host.statistics)) != .sent { hangUp(descriptor, &connections) }

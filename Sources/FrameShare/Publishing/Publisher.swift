@@ -342,6 +342,12 @@ public final class Publisher: Sendable {
         core.page.lostNoFreeSlot.pointee.wrappingAdd(count, ordering: .relaxed)
     }
 
+    // MARK: packets
+
+    /// Whether a reader of this channel of packets waits for a keyframe (``Subscriber/requestKeyframe()``), and the encoder is to
+    /// make one now. True once for all that have asked, and at most every half second.
+    public func takeKeyframeRequest() -> Bool { core.keyframeWishes.take() }
+
     // MARK: trouble
 
     /// Says what is amiss with the source while the channel goes on, such as a camera that gives no frames; empty: nothing

@@ -57,9 +57,11 @@ extension Subscriber {
     func beginAttempt(again: Bool = false) throws(ChannelError) {
         let (channel, directory, hello, timeout) = (channel, directory, hello, options.connectTimeout)
         let startupFrames = options.startupFrames
+        let prepare = options.beforeReconnecting
         try BackgroundThread.start(name: "fs-connect") { [weak self] in
             while true {
                 var link: SubscriberLink?
+                prepare?()
                 do throws(ChannelError) {
                     link = try SubscriberLink.connect(
                         channel: channel,
@@ -102,6 +104,7 @@ extension Subscriber {
             link = next
             state.failure = nil
             state.core.attach(reconnected: received)
+            state.chooseThinning(hello.interval)
             state.connections += 1
             (state.nextAttempt, state.attemptPause) = (0, Self.shortestPause)
             // Nothing is announced in the new lane yet: whoever polls is to look.

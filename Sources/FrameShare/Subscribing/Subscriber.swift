@@ -44,12 +44,22 @@ public final class Subscriber: Sendable {
         /// The group whose work it shares: each frame goes to one member of it. A member answers with
         /// ``Frame/request``. Nil: it is offered every frame, as others are.
         public var group: String?
+        /// At most so many frames a second, 1/3600 to 10 000; nil: all. Evenly, by their capture times: a camera of 30 frames
+        /// a second at 10 gives each third. The frames between wake nobody, and are no losses
+        /// (``SubscriberStatistics/passedOver``). A group gets as many as its most demanding member asks for.
+        public var atMost: Double?
         /// Where it says once that a wait without a time limit is in vain, as the whole budget is held; nil: a logger of its
         /// own, "frameshare".
         public var logger: Logger?
+        /// Called before each attempt to connect again, on the library's own thread: sees to it that somebody publishes the
+        /// channel.
+        package var beforeReconnecting: (@Sendable () -> Void)?
 
         public init() {}
     }
+
+    /// The rates that ``Options/atMost`` can be, in frames a second.
+    public static let rates: ClosedRange<Double> = Thinning.rates
 
     /// What a waiting reader does before it sleeps.
     public enum WaitStrategy: Sendable, Hashable {
@@ -84,6 +94,10 @@ public final class Subscriber: Sendable {
         var closed = false
         var core: SubscriberCore
         var link: SubscriberLink
+        /// Whether a frame that lies in the lane is taken at once: neither closed nor to be looked at first.
+        var takesAtOnce = true
+        /// Which frames it keeps, where its publisher is too old to know of rates.
+        var thinning: Thinning?
         var arming: UInt32 = 0
         /// Whether an event loop has asked for the descriptor. Until then no message is to come for each frame.
         var isPolled = false
@@ -104,9 +118,16 @@ public final class Subscriber: Sendable {
 
         var isOver: Bool { link.hungUp || link.end != nil || failure != nil }
 
-        init(link: SubscriberLink, first: ReceivedGeneration, isMember: Bool) {
+        init(link: SubscriberLink, first: ReceivedGeneration, isMember: Bool, interval: Int64) {
             self.link = link
-            core = SubscriberCore(first, isMember: isMember)
+            core = SubscriberCore(first, isMember: isMember, hasRate: interval > 0)
+            chooseThinning(interval)
+        }
+
+        /// For a new connection: who thins.
+        mutating func chooseThinning(_ interval: Int64) {
+            thinning = interval > 0 && link.version < .thinning ? Thinning(interval: interval) : nil
+            takesAtOnce = !closed && thinning == nil
         }
     }
 
@@ -135,7 +156,8 @@ public final class Subscriber: Sendable {
             request: LeaseRequest(policy: policy, budget: options.budget, reserved: options.reserve),
             pollable: options.pollable,
             group: options.group ?? "",
-            streams: streams
+            streams: streams,
+            interval: try Self.interval(of: options.atMost)
         )
         if let group = options.group, !ChannelName.isValid(group) { throw .badGroupName(group) }
         try Self.check(hello.request)
@@ -143,7 +165,7 @@ public final class Subscriber: Sendable {
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
         gate = options.pollable ? try PollGate() : nil
         try gate?.watch(link.socket)
-        state = Mutex(State(link: link, first: first, isMember: isMember))
+        state = Mutex(State(link: link, first: first, isMember: isMember, interval: hello.interval))
         if options.group != nil && !options.pollable { try watchSocket() }
     }
 
@@ -182,6 +204,12 @@ public final class Subscriber: Sendable {
         guard (1...SlotSet.capacity).contains(request.budget) else {
             throw .refused(AdmissionRefusal.badBudget(request.budget, slots: SlotSet.capacity).description)
         }
+    }
+
+    private static func interval(of rate: Double?) throws(ChannelError) -> Int64 {
+        guard let rate else { return 0 }
+        guard let interval = Thinning.interval(ofRate: rate) else { throw .badRate(rate) }
+        return interval
     }
 
     private static var programName: String {
@@ -270,7 +298,7 @@ public final class Subscriber: Sendable {
     /// something else is to be looked at first.
     @inline(__always)
     func takeFrame() -> Frame? {
-        state.withLock { $0.closed ? nil : $0.core.takeFrame() }
+        state.withLock { $0.takesAtOnce ? $0.core.takeFrame() : nil }
     }
 
     /// Runs `body` under the lock, and lets the generations end after it that it has gone on from.
@@ -309,7 +337,10 @@ public final class Subscriber: Sendable {
         for _ in 0...Self.maximumEmptyGenerations {
             guard !state.closed else { throw .closed }
             if let slot = state.core.takeSlot() {
-                if let taken = state.core.account(slot) { return taken }
+                if let taken = state.core.account(slot) {
+                    if wants(taken, &state) { return taken }
+                    continue
+                }
                 // Cut off: the reason is on its way.
                 try takeInMessages(&state)
                 return nil
@@ -326,10 +357,20 @@ public final class Subscriber: Sendable {
             try takeInMessages(&state)
             if state.link.arrived.isEmpty {
                 // What was offered between the look at the lane and the end that was just heard of.
-                return state.core.takeSlot().flatMap { state.core.account($0) }
+                return state.core.takeSlot().flatMap { state.core.account($0) }.flatMap { wants($0, &state) ? $0 : nil }
             }
         }
         throw Self.endlessGenerations
+    }
+
+    /// Whether a frame is to be kept; its lease ends here where not. A publisher that knows of rates offers no others.
+    private func wants(_ taken: TakenFrame, _ state: inout State) -> Bool {
+        guard state.thinning != nil else { return true }
+        let isWanted = state.thinning?.wants(captured: taken.record.timestamp.nanoseconds, now: monotonicNow())
+        if isWanted ?? true { return true }
+        _ = taken.frame
+        state.core.passOver()
+        return false
     }
 
     /// What ended this connection, once nothing is left to take; nil while it lives.
@@ -341,6 +382,15 @@ public final class Subscriber: Sendable {
         case .open: return .publisherLost(channel: channel)
         case .ended: return .closed
         case .failed: return .sourceFailed("the publisher did not say why")
+        }
+    }
+
+    /// Asks the encoder of a channel of packets for a keyframe, so that this reader can begin. An encoder gives one at most every
+    /// half second. Returns at once; a publisher that is no encoder, or too old, does nothing. From any thread.
+    public func requestKeyframe() {
+        state.withLock { state in
+            guard !state.closed, !state.link.hungUp, state.link.end == nil else { return }
+            state.link.socket.send(.keyframeWanted)
         }
     }
 
@@ -361,6 +411,7 @@ public final class Subscriber: Sendable {
         let first = state.withLock { state in
             guard !state.closed else { return false }
             state.closed = true
+            state.takesAtOnce = false
             state.link.leave()
             gate?.raise()
             return true
@@ -404,6 +455,7 @@ public final class Subscriber: Sendable {
             return SubscriberStatistics(
                 delivered: state.core.delivered,
                 lost: state.core.lost,
+                passedOver: state.core.passedOver,
                 held: state.link.leases.count,
                 budget: hello.request.budget,
                 connections: state.connections,

@@ -16,6 +16,8 @@ struct SubscriberLink {
     let sleepers: SleepingThreads
     let welcome: Message.Welcome
     let publisher: (pid: Int32, uid: UInt32)
+    /// The protocol that the publisher speaks.
+    let version: ProtocolVersion
     /// Generations that have arrived whole and wait for their turn.
     private(set) var arrived: [ReceivedGeneration] = []
     /// Why the publisher ended it, once it has said so.
@@ -84,11 +86,12 @@ struct SubscriberLink {
         wakePage: WakePage,
         welcome: Message.Welcome,
         publisher: (pid: Int32, uid: UInt32),
+        version: ProtocolVersion,
         isMember: Bool,
         buffer: consuming [UInt8]
     ) {
         (self.socket, self.page, sleepers) = (socket, page, SleepingThreads(on: wakePage))
-        (self.welcome, self.publisher) = (welcome, publisher)
+        (self.welcome, self.publisher, self.version) = (welcome, publisher, version)
         self.buffer = buffer
         connection = SubscriberConnection(socket: socket, isMember: isMember)
         leases = LeaseCount(of: connection)
@@ -210,6 +213,7 @@ struct SubscriberLink {
         case .message(var received):
             guard !received.truncated else { throw .outOfDescriptors }
             let message = try Message.parse(received.bytes)
+            let version = Message.version(ofRead: received.bytes)
             switch message {
             case .refused(let reason): throw .refused(reason)
             case .madeWay: return .madeWay
@@ -231,6 +235,7 @@ struct SubscriberLink {
                         wakePage: try WakePage(adopting: wakePage),
                         welcome: welcome,
                         publisher: publisher,
+                        version: version,
                         isMember: isMember,
                         buffer: room
                     )

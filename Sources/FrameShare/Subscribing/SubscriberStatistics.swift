@@ -19,6 +19,8 @@ public struct SubscriberStatistics: Sendable, Hashable {
     public let delivered: UInt64
     /// Frames lost between those that were taken, by where.
     public let lost: FrameLoss
+    /// Frames that it was not given since it asked for fewer: ``Subscriber/Options/atMost``. No losses.
+    public let passedOver: UInt64
     /// Frames held now.
     public let held: Int
     /// The most slots that it can pin. A subscriber that holds as many frames is given no more.

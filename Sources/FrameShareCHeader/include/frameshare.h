@@ -576,6 +576,27 @@ struct frameshare_subscriber_options {
     int64_t wait_for_channel;
     /* 1: the frames of the source's start-up are wanted, too: those with FRAMESHARE_FLAG_STARTUP. */
     uint32_t startup_frames;
+    uint32_t startup_reserved;
+    /* At most so many frames a second, evenly by their capture times, 1/3600 to 10000; 0: all. Of a group's members the most
+     * demanding counts. The frames between are no losses, and wake nobody. */
+    double rate;
+    /* A wish: what is wanted of one stream's pixels. Where a stream of the channel is that, it is read in place; else one
+     * converter makes it for all of this user's subscribers that wish the same (frameshare convert). 0 and NULL: as they are.
+     * One of width and height alone keeps the shape. */
+    uint32_t width;
+    uint32_t height;
+    /* The name of a format, such as "RGB888", "YUV420" or "R8". */
+    const char *format;
+    /* The part wanted, in the original's pixels. */
+    uint32_t crop_x;
+    uint32_t crop_y;
+    uint32_t crop_width;
+    uint32_t crop_height;
+    /* Clockwise: 0, 90, 180 or 270 degrees. */
+    uint32_t rotation;
+    /* Not 0: left and right change places, after the rotation. */
+    uint8_t mirror;
+    uint8_t wish_reserved[3];
 };
 
 /* Connects to a channel. `options` may be NULL. */
@@ -636,6 +657,8 @@ struct frameshare_subscriber_statistics {
     /* The slots of its pool. */
     uint32_t slots;
     uint32_t reserved;
+    /* Frames that were not offered since it asked for fewer: options.rate. No losses. */
+    uint64_t passed_over;
 };
 
 int frameshare_subscriber_get_statistics(frameshare_subscriber *subscriber,
@@ -671,6 +694,12 @@ int frameshare_pool_release(frameshare_pool *pool);
 
 /* Leaves the channel. Frames that are still held stay valid. */
 int frameshare_subscriber_close(frameshare_subscriber *subscriber);
+
+/* Where a point of a frame lies in the frame that the camera gave: a converter (see the wish above) has scaled, cut or turned
+ * it. Both are counted from the upper left corner, the centre of the first pixel being (0.5, 0.5). The same point where nothing
+ * has converted the frame. */
+int frameshare_frame_original_point(const frameshare_frame *frame, double x, double y, double *original_x,
+                                    double *original_y);
 
 /* ------------------------------------------------------------------------------------------------ working on frames */
 
@@ -1084,6 +1113,10 @@ struct frameshare_subscriber_status {
     uint64_t copies;
     uint32_t gets_copies;
     uint32_t copies_reserved;
+    /* The time between two frames that it asks for, in ns; 0: it asks for all. */
+    int64_t interval;
+    /* Frames that it was not offered since it asks for fewer. No losses. */
+    uint64_t passed_over;
 };
 
 /* How an own channel is doing. Of its subscribers at most `capacity` are written (each with its struct_size set);

@@ -24,8 +24,11 @@ struct EncodingOptions: ParsableArguments {
     @Option(help: .init("The most frames in a row that wait for later ones. Left out: 0.", valueName: "count"))
     var bFrames = 0
 
-    @Flag(help: "Let each packet out as its frame goes in.")
-    var lowLatency = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Let each packet out as its frame goes in. Left out: so, but for files, and with --b-frames."
+    )
+    var lowLatency: Bool?
 
     @Option(help: .init("Of x264 and x265: ultrafast to veryslow. Left out: veryfast.", valueName: "preset"))
     var preset = "veryfast"
@@ -38,27 +41,28 @@ struct EncodingOptions: ParsableArguments {
 
     @Option(
         help: .init(
-            "Frames a second that a bit rate is reckoned with. Left out: what the source says, else 30.",
+            "At most so many frames a second, evenly. A bit rate is reckoned with it. Left out: all.",
             valueName: "fps"
         ),
-        transform: FrameRateArgument.parse
+        transform: WantedRateArgument.parse
     )
     var rate: Double?
 
     func validate() throws {
         guard quality == nil || bitRate == nil else { throw ValidationError("give --quality or --bit-rate, not both") }
-        guard rate != 0 else { throw ValidationError("--rate: more than 0") }
     }
 
-    /// - Parameter frameRate: what the source says
-    func options(_ codec: VideoCodec, frameRate: Double?) -> VideoOptions {
+    /// - Parameters:
+    ///   - frameRate: what the source says
+    ///   - isLive: whether somebody looks while it is encoded
+    func options(_ codec: VideoCodec, frameRate: Double?, isLive: Bool) -> VideoOptions {
         var options = VideoOptions()
         options.codec = codec
         options.quality = quality
         options.bitRate = bitRate
         options.keyframeInterval = keyframeInterval
         options.bFrames = bFrames
-        options.lowLatency = lowLatency
+        options.lowLatency = lowLatency ?? (isLive && bFrames == 0)
         options.preset = preset
         options.profile = profile
         options.framesPerSecond = rate ?? frameRate ?? 30

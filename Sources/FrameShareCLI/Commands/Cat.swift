@@ -1,6 +1,7 @@
 import ArgumentParser
 import FrameShare
 import FrameSinks
+import PixelFormats
 
 /// `frameshare cat`
 struct Cat: ParsableCommand {
@@ -45,18 +46,28 @@ struct Cat: ParsableCommand {
 
     @Option(
         help: .init(
-            "Frames a second that y4m is to say. Left out: what the source says, else 30.",
+            "At most so many frames a second, evenly; y4m says so, too. Left out: all, and what the source says, else 30.",
             valueName: "fps"
         ),
-        transform: FrameRateArgument.parse
+        transform: WantedRateArgument.parse
     )
     var rate: Double?
 
-    @OptionGroup var damage: DamageOption
+    @Option(
+        help: .init("In pixels; 640x or x360 keeps the shape. Left out: as it is.", valueName: "WxH"),
+        transform: WishedSize.parse
+    )
+    var size: WishedSize?
 
-    func validate() throws {
-        guard rate != 0 else { throw ValidationError("--rate: more than 0") }
-    }
+    @Option(
+        help: .init("The format of the pixels, such as RGB888 or YUV420. Left out: as it is.", valueName: "name"),
+        transform: WishedFormat.parse
+    )
+    var pixels: PixelFormat?
+
+    @OptionGroup var geometry: WishGeometry
+
+    @OptionGroup var damage: DamageOption
 
     func run() throws {
         guard !Terminal.output.isTerminal else {
@@ -68,7 +79,13 @@ struct Cat: ParsableCommand {
         let stop = try StopRequest()
         let name = try channel.resolve(stop)
         let subscriber = try stop.leavingAtOnce {
-            try Subscriber.ofOneStream(channel: name, stream: stream, policy: policy, name: "cat")
+            try Subscriber.ofOneStream(
+                channel: name,
+                stream: stream,
+                wish: geometry.wish(size, pixels, rate),
+                policy: policy,
+                name: "cat"
+            )
         }
         defer { subscriber.close() }
         stop.whenStopped { subscriber.interrupt() }
@@ -123,11 +140,13 @@ extension Subscriber {
         stream: String?,
         policy: Policy,
         name: String,
-        reconnect: Bool = false
+        reconnect: Bool = false,
+        atMost: Double? = nil
     ) throws(ChannelError) -> Subscriber {
         var options = Options()
         options.name = name
         options.reconnect = reconnect
+        options.atMost = atMost
         if let stream { return try Subscriber(channel: channel, streams: [stream], policy: policy, options: options) }
         let monitor = try ChannelMonitor(channel: channel)
         let first = try monitor.snapshot().streams.first.map { [$0.stream.name] } ?? []

@@ -42,6 +42,14 @@ struct TakeSnapshot: ParsableCommand {
     )
     var timeout: Duration = .seconds(10)
 
+    @Option(
+        help: .init("In pixels; 640x or x360 keeps the shape. Left out: as it is.", valueName: "WxH"),
+        transform: WishedSize.parse
+    )
+    var size: WishedSize?
+
+    @OptionGroup var geometry: WishGeometry
+
     @OptionGroup var damage: DamageOption
 
     @Flag(help: "Replace a file that is there.")
@@ -62,7 +70,13 @@ struct TakeSnapshot: ParsableCommand {
         let name = try channel.resolve(stop)
         try WholeFile(path: output, overwrite: overwrite).checkPlace()
         let subscriber = try stop.leavingAtOnce {
-            try Subscriber.ofOneStream(channel: name, stream: stream, policy: .latest, name: "snapshot")
+            try Subscriber.ofOneStream(
+                channel: name,
+                stream: stream,
+                wish: geometry.wish(size, nil, nil),
+                policy: .latest,
+                name: "snapshot"
+            )
         }
         defer { subscriber.close() }
         stop.whenStopped { subscriber.interrupt() }

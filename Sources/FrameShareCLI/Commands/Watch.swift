@@ -13,6 +13,7 @@ struct Watch: ParsableCommand {
             Examples:
               frameshare watch camera0
               frameshare watch camera0 --policy queue:4 --slow 100ms --seconds 10
+              frameshare watch camera0 --rate 5 --size 640x360 --format RGB888
               frameshare watch camera0 --frames 300 --verify --json > frames.jsonl
 
             Exit code 3 when the channel is not there or ends otherwise than in order, 1 when --verify found a wrong \
@@ -30,6 +31,8 @@ struct Watch: ParsableCommand {
         transform: PolicyArgument.parse
     )
     var policy: Policy = .latest
+
+    @OptionGroup var wanted: WishOptions
 
     @Option(help: .init("Only this stream; repeat for more. All, when left out.", valueName: "name"))
     var stream: [String] = []
@@ -78,8 +81,22 @@ struct Watch: ParsableCommand {
         options.reserve = reserve
         options.reconnect = reconnect
         let channelName = try channel.resolve(stop)
+        let wish = wanted.wish
+        guard !wish.asksForPixels || stream.count <= 1 else {
+            throw CommandFailure("of one stream can be wished: give one --stream", code: .usage)
+        }
+        if !wish.asksForPixels { options.atMost = wish.rate }
+        let chosen = options
         let subscriber = try stop.leavingAtOnce {
-            try Subscriber(channel: channelName, streams: stream, policy: policy, options: options)
+            wish.asksForPixels
+                ? try Subscriber(
+                    channel: channelName,
+                    wanting: wish,
+                    stream: stream.first,
+                    policy: policy,
+                    options: chosen
+                )
+                : try Subscriber(channel: channelName, streams: stream, policy: policy, options: chosen)
         }
         stop.whenStopped { subscriber.interrupt() }
 

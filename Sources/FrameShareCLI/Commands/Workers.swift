@@ -13,8 +13,8 @@ struct Workers: ParsableCommand {
             SIGTERM let all of them finish what they are working on.
 
             A worker is any program that subscribes with a group: in Swift a FrameWorker of the module \
-            FrameWorkers. It finds FRAMESHARE_CHANNEL, FRAMESHARE_GROUP (with --group) and FRAMESHARE_WORKER \
-            (0, 1, ...) in its environment, and its standard input ends with this command.
+            FrameWorkers. It finds FRAMESHARE_CHANNEL, FRAMESHARE_GROUP (with --group), FRAMESHARE_RATE (with --rate) and \
+            FRAMESHARE_WORKER (0, 1, ...) in its environment, and its standard input ends with this command.
 
             Examples:
               frameshare workers camera0 --count 4 -- ./detector
@@ -32,6 +32,8 @@ struct Workers: ParsableCommand {
 
     @Option(help: .init("The group that they join. Left out: what the program says.", valueName: "name"))
     var group: String?
+
+    @OptionGroup var wanted: RateOption
 
     @Option(
         help: .init("How long they may take to finish before they are killed. Left out: 10s.", valueName: "time"),
@@ -64,6 +66,7 @@ struct Workers: ParsableCommand {
             command: command,
             channel: try channel.resolve(stop),
             group: group,
+            rate: wanted.rate,
             count: count,
             grace: grace,
             longestDelay: maxDelay,

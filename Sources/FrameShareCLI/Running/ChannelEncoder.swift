@@ -53,6 +53,21 @@ enum ChannelEncoder {
         }
     }
 
+    /// Has the next frame encoded without those before it. A device without a control for it goes on as it is.
+    func forceKeyframe() throws(VideoError) {
+        switch self {
+        #if FFmpeg
+        case .ffmpeg(let encoder): encoder.forceKeyframe()
+        #endif
+        case .v4l2(let encoder):
+            do throws(VideoError) {
+                try encoder.forceKeyframe()
+            } catch .device(.notAdjustable) {
+                return
+            }
+        }
+    }
+
     func encode(
         _ frame: consuming Frame,
         _ body: (borrowing VideoPacket) throws(VideoError) -> Void

@@ -33,7 +33,8 @@ struct EncodeSession {
                 channel: source,
                 stream: command.stream,
                 policy: command.policy,
-                name: "encode"
+                name: "encode",
+                atMost: command.encoding.rate
             )
         }
         defer { subscriber.close() }
@@ -85,6 +86,7 @@ struct EncodeSession {
                     wasInPlace = wasInPlace || next.intake.isInPlace
                 }
                 guard let now = encoder else { return false }
+                if channel.publisher.takeKeyframeRequest() { try now.forceKeyframe() }
                 try now.encode(frame, publish)
                 if wasInPlace, !now.intake.isInPlace {
                     wasInPlace = false
@@ -146,7 +148,7 @@ struct EncodeSession {
             command.codec,
             layout: layout,
             memory: memory,
-            options: command.encoding.options(command.codec.codec, frameRate: rate)
+            options: command.encoding.options(command.codec.codec, frameRate: rate, isLive: true)
         )
     }
 

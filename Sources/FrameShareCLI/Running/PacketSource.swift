@@ -17,6 +17,8 @@ final class PacketSource {
     private let encoding: EncodingOptions
     /// How many frames come a second; nil: it does not matter.
     private let rate: Double?
+    /// Whether somebody looks while it is sent, so that each packet is wanted at once.
+    private let isLive: Bool
     private let connect: () throws -> Subscriber
     /// Those that are left out.
     let damaged: DamagedFrames
@@ -24,6 +26,7 @@ final class PacketSource {
     /// - Parameters:
     ///   - codec: what frames are encoded to; nil: H.264
     ///   - policy: nil: a few frames, or half the pool of packets
+    ///   - isLive: whether somebody looks while it is sent
     ///   - needsRate: whether it matters how many frames a second come
     init(
         channel: String,
@@ -35,6 +38,7 @@ final class PacketSource {
         name: String,
         reconnect: Bool,
         needsRate: Bool,
+        isLive: Bool,
         status: ChannelStatistics
     ) throws {
         let wanted = stream.map { name in status.streams.first { $0.stream.name == name } } ?? status.streams.first
@@ -48,7 +52,8 @@ final class PacketSource {
                 stream: stream,
                 policy: policy,
                 name: name,
-                reconnect: reconnect
+                reconnect: reconnect,
+                atMost: encoding.rate
             )
         }
         guard let wanted else {
@@ -57,29 +62,46 @@ final class PacketSource {
             throw ChannelError.noStreams
         }
         layout = wanted.stream.layout
+        let codecThere = VideoCodec(wanted.stream.layout.format)
+        guard encoding.rate == nil || codecThere == nil || codecThere == .mjpeg else {
+            throw CommandFailure(
+                "--rate: '\(channel)' has packets, of which each needs the one before; none can be left out. Ask for a rate "
+                    + "of the frames: 'frameshare encode --rate'",
+                code: .usage
+            )
+        }
         let rate =
             encoding.rate == nil && needsRate
             ? try Subscriber.sourceRate(channel: channel, stream: stream) : encoding.rate
-        (self.codec, self.encoding, self.rate) = (codec, encoding, rate)
-        (video, encoder) = try Self.video(of: layout, codec, encoding, rate)
+        (self.codec, self.encoding, self.rate, self.isLive) = (codec, encoding, rate, isLive)
+        (video, encoder) = try Self.video(of: layout, codec, encoding, rate, isLive: isLive)
     }
 
     private static func video(
         of layout: ImageLayout,
         _ codec: VideoCodec?,
         _ encoding: EncodingOptions,
-        _ rate: Double?
+        _ rate: Double?,
+        isLive: Bool
     ) throws -> (VideoStream, VideoEncoder?) {
         if let packets = VideoStream(layout, framesPerSecond: rate ?? 30) {
             if let codec, codec != packets.codec { throw VideoError.compressedAlready(layout.format) }
             return (packets, nil)
         }
-        let encoder = try VideoEncoder(layout: layout, options: encoding.options(codec ?? .h264, frameRate: rate))
+        let encoder = try VideoEncoder(
+            layout: layout,
+            options: encoding.options(codec ?? .h264, frameRate: rate, isLive: isLive)
+        )
         return (VideoStream(of: encoder), encoder)
     }
 
     /// From now on frames come. Where the layout has changed since it was looked at, ``follow`` takes it from there.
-    func subscribe() throws -> Subscriber { try connect() }
+    func subscribe() throws -> Subscriber {
+        let subscriber = try connect()
+        // What comes before a keyframe is of no use.
+        if encoder == nil { subscriber.requestKeyframe() }
+        return subscriber
+    }
 
     /// Hands on every packet until the channel ends or the command is to stop; then those still in the encoder.
     /// - Parameters:
@@ -110,7 +132,10 @@ final class PacketSource {
                 }
                 if let now = Self.layout(frame), now != layout { try change(to: now, notes, changed, write) }
                 guard let encoder else {
-                    if continuity.hasGap(before: frame) { noteLoss() }
+                    if continuity.hasGap(before: frame) {
+                        subscriber.requestKeyframe()
+                        noteLoss()
+                    }
                     try Self.write(frame, video.codec, write)
                     return !isLeftOut()
                 }
@@ -143,7 +168,7 @@ final class PacketSource {
         try encoder?.finish(write)
         encoder = nil
         do {
-            (video, encoder) = try Self.video(of: now, codec, encoding, rate)
+            (video, encoder) = try Self.video(of: now, codec, encoding, rate, isLive: isLive)
         } catch {
             throw CommandFailure("the frames changed from \(before) to \(now): \(error)", code: .failed)
         }

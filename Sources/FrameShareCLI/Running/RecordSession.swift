@@ -22,6 +22,7 @@ struct RecordSession {
                 reconnect: command.reconnect,
                 // Nothing else needs to know it.
                 needsRate: command.encoding.bitRate != nil,
+                isLive: false,
                 status: try ChannelMonitor(channel: channel).snapshot()
             )
         }

@@ -38,6 +38,7 @@ struct StreamSession {
                 name: "stream",
                 reconnect: command.reconnect,
                 needsRate: command.encoding.bitRate != nil,
+                isLive: true,
                 status: try ChannelMonitor(channel: command.channel).snapshot()
             )
         }

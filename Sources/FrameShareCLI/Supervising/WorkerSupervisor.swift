@@ -11,6 +11,8 @@ struct WorkerSupervisor: Sendable {
     let command: [String]
     let channel: String
     let group: String?
+    /// At most so many frames a second for all of them together.
+    var rate: Double? = nil
     let count: Int
     /// How long a worker may take to finish when it is asked to.
     let grace: Duration
@@ -98,6 +100,7 @@ struct WorkerSupervisor: Sendable {
     private func environment(of worker: Int) -> Environment {
         var added = [("FRAMESHARE_CHANNEL", channel), ("FRAMESHARE_WORKER", "\(worker)")]
         if let group { added.append(("FRAMESHARE_GROUP", group)) }
+        if let rate { added.append(("FRAMESHARE_RATE", "\(rate)")) }
         let names = added.map { Array("\($0.0)=".utf8) }
         var entries: [[UInt8]] = []
         var next = environ

@@ -21,6 +21,7 @@ public final class VideoEncoder {
     private let converter: PictureConverter?
     private var pending = PendingFrames()
     private var isFinished = false
+    private var isKeyframeDue = false
 
     /// - Parameter layout: of the frames' first stream
     public init(layout: ImageLayout, options: VideoOptions) throws(VideoError) {
@@ -83,6 +84,9 @@ public final class VideoEncoder {
     var pixelFormat: Int32 { fs_AVCodecContext_pix_fmt(context).pointee.rawValue }
     var tag: UInt32 { context.pointee.codec_tag }
 
+    /// Has the next frame encoded without those before it.
+    public func forceKeyframe() { isKeyframeDue = true }
+
     /// Encodes a frame's first image. Packets come as they are done: none, one, or several.
     public func encode(
         _ frame: consuming Frame,
@@ -93,7 +97,8 @@ public final class VideoEncoder {
         let picture = try LeasedPicture(frame, format.format, swapsChroma: format.swapsChroma, av)
         let source = try converted(picture)
         source.pointee.pts = index
-        source.pointee.pict_type = AV_PICTURE_TYPE_NONE
+        source.pointee.pict_type = isKeyframeDue ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE
+        isKeyframeDue = false
         let result = av.pointee.avcodec_send_frame(context, source)
         guard result >= 0 else { throw .codec(FFmpegFailure(result, av).text) }
         try receive(body)

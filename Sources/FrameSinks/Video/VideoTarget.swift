@@ -103,9 +103,8 @@ extension VideoOptions {
                 _ = av.pointee.av_opt_set(own, "crf", "\(Int(crf))", 0)
             }
             if let profile { _ = av.pointee.av_opt_set(own, "profile", profile.rawValue, 0) }
-            if codec == .h264 {
-                _ = av.pointee.av_opt_set(own, "forced-idr", "1", 0)
-            } else {
+            _ = av.pointee.av_opt_set(own, "forced-idr", "1", 0)
+            if codec == .hevc {
                 _ = av.pointee.av_opt_set(own, "x265-params", "log-level=none:open-gop=0:repeat-headers=1", 0)
             }
         case .mjpeg:
