@@ -53,12 +53,13 @@ final class LibYUVScaler {
             ? try ScratchPicture(target.width, target.height, planarFormat, source.colorSpace) : nil
     }
 
+    /// Nil for limited range of Rec. 709 and 2020: libyuv's numbers have too few bits for these, and blue is 16 of 255 off.
     private static func matrix(_ colors: ColorSpace, _ yuv: fs_libyuv) -> Matrix? {
         let isFull = colors.range == .full
         return switch colors.encoding {
         case .rec601, .unknown, .none: isFull ? (yuv.kYuvJPEG, yuv.kYvuJPEG) : (yuv.kYuvI601, yuv.kYvuI601)
-        case .rec709: isFull ? (yuv.kYuvF709, yuv.kYvuF709) : (yuv.kYuvH709, yuv.kYvuH709)
-        case .rec2020: isFull ? (yuv.kYuvV2020, yuv.kYvuV2020) : (yuv.kYuv2020, yuv.kYvu2020)
+        case .rec709: isFull ? (yuv.kYuvF709, yuv.kYvuF709) : nil
+        case .rec2020: nil
         }
     }
 

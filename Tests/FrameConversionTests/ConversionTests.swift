@@ -245,7 +245,10 @@ struct ConversionTests {
             paired += format == .nv16 ? [u, v] : [v, u]
         }
         let layout = try ImageLayout.computed(width: Self.width, height: Self.height, format: format)
-        #expect(try convert(paired, layout, .rgb(33, 21)) == convert(filled(rows, planar), planar, .rgb(33, 21)))
+        #expect(
+            try convert(filled(paired, layout), layout, .rgb(33, 21))
+                == convert(filled(rows, planar), planar, .rgb(33, 21))
+        )
     }
 
     @Test("Limited and full range, Rec. 601 and 709: the numbers mean what the layouts say")
