@@ -42,12 +42,15 @@ scripts := Tests/CLibrary/run Tests/Packages/run Tests/Packages/enter Tests/Pack
 	Packaging/ffmpeg-packages Packaging/release Packaging/test-packages Tests/GuestTests/run-service Fuzz/run \
 	$(addprefix Tests/ARM64/,run fetch make-sdk in-arm64 boot build-python guest-init guest-tests)
 release = $(SWIFT) build $$(Scripts/release-options) --product frameshare --static-swift-stdlib $$(Scripts/traits)
+# Apart: who shares cameras has no use for it.
+release_bench = $(SWIFT) build $$(Scripts/release-options) --product frameshare-bench --static-swift-stdlib $$(Scripts/traits)
 command := .build/release/frameshare
+bench_program = $(command)-bench
 c_library := .build-capi/stage
 version := $(shell Scripts/version)
 soname := $(shell Scripts/version --soname)
 prefix = $(DESTDIR)$(PREFIX)
-installed := bin/frameshare share/man/man1/frameshare.1 share/bash-completion/completions/frameshare \
+installed := bin/frameshare bin/frameshare-bench share/man/man1/frameshare.1 share/bash-completion/completions/frameshare \
 	share/zsh/site-functions/_frameshare share/fish/vendor_completions.d/frameshare.fish \
 	lib/systemd/system/frameshare@.service lib/systemd/system/frameshare@.socket lib/sysusers.d/frameshare.conf share/doc/frameshare/channel.conf \
 	share/frameshare/seccomp-publisher.json share/frameshare/seccomp-subscriber.json \
@@ -64,6 +67,7 @@ help: ## this list
 build: ## the command 'frameshare', optimised, with all that this machine has libraries for
 	@Scripts/install-packages --optional build
 	$(release)
+	$(release_bench)
 
 c-library: ## libframeshare.so and frameshare.h, for C, C++ and whatever calls C, in .build-capi/stage
 	@Scripts/build-c-library $(c_library)
@@ -165,6 +169,7 @@ install: ## puts command, manual, completions, service and C library under PREFI
 	@if command -v $(SWIFT) > /dev/null; then $(MAKE) --no-print-directory build c-library; \
 	elif [ ! -x $(command) ]; then echo "make install: run 'make build' first" >&2; exit 1; fi
 	install -D -s -m 755 $(command) "$(prefix)/bin/frameshare"
+	install -D -s -m 755 $(bench_program) "$(prefix)/bin/frameshare-bench"
 	install -d $(addprefix "$(prefix)"/,$(dir $(installed)))
 	$(command) completions bash > "$(prefix)/share/bash-completion/completions/frameshare"
 	$(command) completions zsh > "$(prefix)/share/zsh/site-functions/_frameshare"

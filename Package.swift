@@ -18,6 +18,8 @@ let package = Package(
         .library(name: "FrameWorkers", targets: ["FrameWorkers"]),
         .library(name: "FrameShareTestKit", targets: ["FrameShareTestKit"]),
         .executable(name: "frameshare", targets: ["FrameShareCLI"]),
+        // What 'frameshare bench' runs.
+        .executable(name: "frameshare-bench", targets: ["FrameShareBench"]),
         // libframeshare.so is made of it by Scripts/build-c-library, which knows how to link it.
         .library(name: "FrameShareC", type: .dynamic, targets: ["FrameShareC"]),
     ],
@@ -39,7 +41,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         // Without traits: no Foundation.
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -70,7 +71,7 @@ let package = Package(
         // What encoders and decoders have in common: its functions, errors, and names of formats.
         .target(name: "FFmpegBridge", dependencies: ["PixelFormats", ffmpeg]),
 
-        // What FrameShare is measured against by 'frameshare bench': plain C ways to hand frames over.
+        // What FrameShare is measured against by 'frameshare-bench': plain C ways to hand frames over.
         .target(name: "CHandOver", dependencies: ["CLinuxMedia"]),
 
         .target(name: "PixelFormats"),
@@ -135,14 +136,29 @@ let package = Package(
             name: "FrameShareC",
             dependencies: ["CLinuxMedia", "FrameMemory", "FrameShareCHeader", "FrameShare", system]
         ),
+        // What programs of FrameShare's have in common: arguments, output, signals, exit codes.
+        .target(
+            name: "FrameCommand",
+            dependencies: [
+                "CLinuxMedia", "FrameConversion", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks", "LeaseProtocol",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+        .executableTarget(
+            name: "FrameShareBench",
+            dependencies: [
+                "CHandOver", "CLinuxMedia", "FrameCommand", "FrameJSON", "FrameMemory", "FrameShare", "FrameShareCHeader",
+                "FrameSinks", "LeaseProtocol", "PixelFormats",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
         .executableTarget(
             name: "FrameShareCLI",
             dependencies: [
-                "FrameShareCHeader", "CHandOver", "CLinuxMedia", "FrameConversion", "FrameJSON", "FrameMemory",
+                "FrameShareCHeader", "CLinuxMedia", "FrameCommand", "FrameConversion", "FrameJSON", "FrameMemory",
                 "FrameShare", "FrameSinks",
                 "FrameSources", "FrameView", "LeaseProtocol", "PixelFormats", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]
         ),
@@ -204,8 +220,8 @@ let package = Package(
         .testTarget(
             name: "FrameShareCLITests",
             dependencies: [
-                "CommandTesting", "FrameShareCLI", "FrameShare", "FrameSources", "PixelFormats",
-                "frameshare-test-worker",
+                "CommandTesting", "FrameCommand", "FrameShareBench", "FrameShareCLI", "FrameShare", "FrameSources",
+                "PixelFormats", "frameshare-test-worker",
             ],
             exclude: ["Snapshots"]
         ),
@@ -217,7 +233,7 @@ let package = Package(
         // What 'make install' installs besides: the service, its sandbox, containers, the manual.
         .testTarget(
             name: "PackagingTests",
-            dependencies: ["CommandTesting", "FrameShareCLI", "frameshare-hostile-peer"],
+            dependencies: ["CommandTesting", "FrameShareBench", "FrameShareCLI", "frameshare-hostile-peer"],
             exclude: ["confine"]
         ),
         // Real drivers, in a virtual machine: Tests/Guest/run-suite.

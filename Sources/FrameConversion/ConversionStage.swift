@@ -149,7 +149,7 @@ public final class ConversionStage: Sendable {
             do throws(ChannelError) {
                 taken = try subscriber.nextBlocking(timeout: .milliseconds(250))
             } catch {
-                if error == .timedOut || error == .cancelled { continue }
+                if error.isTimeout || error == .cancelled { continue }
                 throw .channel(error)
             }
             guard let frame = taken else { return }

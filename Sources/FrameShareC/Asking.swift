@@ -169,7 +169,7 @@ public func frameshare_publisher_drain(
     answer { () throws(Failure) in
         let left = try handles.publishers.object(publisher).drainBlocking(timeout: duration(timeout))
         if let open { open.pointee = left }
-        guard left == 0 else { throw Failure(.timedOut) }
+        guard left == 0 else { throw Failure(.timedOut()) }
         return ok
     }
 }

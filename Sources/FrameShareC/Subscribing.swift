@@ -144,11 +144,8 @@ private func next(
         do throws(ChannelError) {
             frame = try subscriber.nextBlocking(after: moment, timeout: duration(timeout))
         } catch {
-            // Why, if it is the caller's own doing, or the source's.
-            if error == .timedOut, fs_signal_came() == 0, let advice = subscriber.budgetAdvice {
-                throw Failure(FRAMESHARE_ERROR_TIMED_OUT, advice)
-            }
-            if error == .timedOut, fs_signal_came() == 0 {
+            // Why, if it is the source's doing.
+            if case .timedOut(let use) = error, use?.isFull != true, fs_signal_came() == 0 {
                 let trouble = subscriber.sourceTrouble
                 if !trouble.isEmpty {
                     throw Failure(FRAMESHARE_ERROR_TIMED_OUT, "\(error); the source gives no frames now: \(trouble)")

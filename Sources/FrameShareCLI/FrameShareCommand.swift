@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameShare
 import FrameShareCHeader
 import Glibc
@@ -27,7 +28,6 @@ struct FrameShareCommand: ParsableCommand {
             on a terminal only, and never with NO_COLOR set.
             """,
         version: String(cString: fs_c_version()),
-        subcommands: [BenchReader.self],
         groupedSubcommands: [
             CommandGroup(name: "Start here", subcommands: [Demo.self, Doctor.self, Cameras.self]),
             CommandGroup(
@@ -48,47 +48,11 @@ struct FrameShareCommand: ParsableCommand {
 @main
 enum EntryPoint {
     static func main() {
-        do {
-            var command = try FrameShareCommand.parseAsRoot(CommandArguments.texts)
-            CommandArguments.hideSecrets()
-            try command.run()
-            try OutputFailure.check()
+        do throws(CommandFailure) {
+            try BenchProgram.runIfAsked(CommandArguments.texts)
         } catch {
-            end(with: error)
+            CommandEntry<FrameShareCommand>.end(with: error)
         }
-    }
-
-    /// Says what happened where it belongs, and leaves with the documented code.
-    private static func end(with error: any Error) -> Never {
-        switch error {
-        case let code as ExitCode:
-            if code.isSuccess { do { try OutputFailure.check() } catch { end(with: error) } }
-            exit(code.rawValue)
-        case is InterruptedByUser:
-            exit(CommandFailure.Code.interrupted.rawValue)
-        case let failure as CommandFailure:
-            end(with: failure)
-        default: break
-        }
-        let code = FrameShareCommand.exitCode(for: error)
-        // Help and the version come as errors that mean success; usage errors are the parser's own.
-        if code.isSuccess || code == .validationFailure {
-            var message = FrameShareCommand.fullMessage(for: error)
-            if code.isSuccess {
-                if !message.isEmpty { Terminal.output.writeLines(of: message) }
-                do { try OutputFailure.check() } catch { end(with: error) }
-            } else {
-                if message.hasPrefix("Error: ") { message.removeFirst("Error: ".count) }
-                Terminal.errors.writeLines(of: "frameshare: " + CommandArguments.redacting(message))
-            }
-            exit(code.rawValue)
-        }
-        end(with: CommandFailure(describing: error))
-    }
-
-    private static func end(with failure: CommandFailure) -> Never {
-        // Whatever the error is about: an address given where another word belongs has its secrets, too.
-        Terminal.errors.writeLine("frameshare: " + CommandArguments.redacting(failure.message))
-        exit(failure.code.rawValue)
+        CommandEntry.run(FrameShareCommand.self)
     }
 }

@@ -9,7 +9,7 @@ struct Patience {
     /// Waits a moment.
     /// - Throws: `timedOut` when there was no time left; `cancelled` when the task is
     func pause() async throws(ChannelError) {
-        guard ContinuousClock.now < end else { throw .timedOut }
+        guard ContinuousClock.now < end else { throw .timedOut() }
         do {
             try await Task.sleep(for: .milliseconds(2))
         } catch {

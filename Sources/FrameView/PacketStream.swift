@@ -56,7 +56,7 @@ struct PacketStream: Sendable {
                 if continuity.hasGap(before: frame) { muxer.noteLoss() }
                 bytes = try Self.mux(frame, muxer, video.codec)
             } catch {
-                guard error == .timedOut else { return }
+                guard error.isTimeout else { return }
                 continue
             }
             guard !bytes.isEmpty else { continue }

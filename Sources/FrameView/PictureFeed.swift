@@ -172,7 +172,7 @@ final class PictureFeed: Sendable {
         do throws(FrameShare.ChannelError) {
             frame = try await subscriber.next(timeout: .seconds(1))
         } catch {
-            if error == .timedOut { return true }
+            if error.isTimeout { return true }
             throw error
         }
         guard let frame else { return false }

@@ -14,7 +14,9 @@ enum RequestDocument {
         guard type == "application/json" else {
             throw Refusal(.unsupportedMediaType, "the body has to be application/json")
         }
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > longest { throw tooLong }
+        if let length = request.headers[.contentLength].flatMap({ DecimalText.integer($0) }), length > longest {
+            throw tooLong
+        }
         let bytes: ByteBuffer
         do {
             bytes = try await request.body.collect(upTo: longest)

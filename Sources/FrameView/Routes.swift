@@ -228,7 +228,7 @@ struct Routes: Sendable {
 
     private func number(_ name: String, _ range: ClosedRange<Int>, _ request: Request) throws(Refusal) -> Int? {
         guard let text = request.uri.queryParameters[Substring(name)] else { return nil }
-        guard let number = Int(text), range.contains(number) else {
+        guard let number = DecimalText.integer(text), range.contains(number) else {
             throw Refusal(.badRequest, "\(name) is \(range.lowerBound) to \(range.upperBound)")
         }
         return number

@@ -27,6 +27,15 @@ public struct PixelFormatInfo: Hashable, Sendable {
     /// PiSP compressed raw, which has rows of fixed length.
     public var isCompressed: Bool { colorModel == .compressed }
 
+    /// Which of red and blue comes first in memory, for an RGB format whose samples are whole bytes: names of formats don't tell.
+    /// Nil for all others.
+    public var firstColor: Component? {
+        guard colorModel == .rgb, planes.count == 1, planes[0].bytesPerGroup >= planes[0].components.count else {
+            return nil
+        }
+        return planes[0].components.first { $0 == .r || $0 == .b }
+    }
+
     init(colorModel: ColorModel, bitDepth: Int, packing: RawPacking = .none, planes: [PlaneInfo]) {
         self.colorModel = colorModel
         self.bitDepth = bitDepth

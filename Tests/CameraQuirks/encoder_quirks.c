@@ -14,6 +14,7 @@
 //   packet-broken=N      from the Nth packet on each VIDIOC_DQBUF gives EIO, whatever is done
 //   frame-qbuf=N         the Nth VIDIOC_QBUF of a frame gives EIO
 //   packet-qbuf=N        the Nth VIDIOC_QBUF of a packet's buffer gives EIO
+//   streamoff=N          the Nth VIDIOC_STREAMOFF gives EIO, and ends nothing
 //   gone=N               after N packets every call gives ENODEV
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -232,7 +233,12 @@ static int answer(unsigned long request, void *argument) {
         queue_of(*(uint32_t *)argument)->streams = true;
         encode();
         return 0;
-    case VIDIOC_STREAMOFF: stop(*(uint32_t *)argument); return 0;
+    case VIDIOC_STREAMOFF: {
+        static long count;
+        if (++count == quirk("streamoff")) return error_of("streamoff");
+        stop(*(uint32_t *)argument);
+        return 0;
+    }
     case VIDIOC_QUERY_EXT_CTRL:
     case VIDIOC_QUERYCTRL:
     case VIDIOC_G_EXT_CTRLS:

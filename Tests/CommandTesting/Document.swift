@@ -39,6 +39,7 @@ public struct Document {
 
     public var text: String { get throws { try typed("text") } }
     public var int: Int { get throws { try (typed("number") as NSNumber).intValue } }
+    public var double: Double { get throws { try (typed("number") as NSNumber).doubleValue } }
     public var bool: Bool { get throws { try typed("truth value") } }
     public var elements: [Document] { get throws { try (typed("array") as [Any]).map(Document.init(value:)) } }
     public var keys: Set<String> { get throws { try Set((typed("object") as [String: Any]).keys) } }

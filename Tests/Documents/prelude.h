@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static frameshare_subscriber *camera;
 static frameshare_publisher *publisher;
 static frameshare_frame *frame;
+static frameshare_slot *slot;
 static volatile sig_atomic_t running;
 
 static inline int fail(const char *reason) { return fprintf(stderr, "%s\n", reason); }

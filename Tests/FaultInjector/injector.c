@@ -56,7 +56,7 @@ int fault_sleep_for_ever(void) { return 0; }
     X(eventfd) X(fallocate) X(fcntl) X(flock) X(fstat) X(fstatfs) X(ftruncate) X(futex_wait) X(futex_waitv) X(futex_wake) \
     X(getrlimit) X(getsockopt) X(inotify_add_watch) X(inotify_init1) X(ioctl) X(listen) X(lseek) X(lstat) X(madvise) X(memfd_create) X(mkdir) X(mmap) X(nanosleep) \
     X(open) X(opendir) X(poll) X(pthread_create) X(pwrite) X(read) X(readdir) X(realpath) X(recvmsg) X(rename) X(rmdir) X(sendmsg) \
-    X(shutdown) X(socket) X(stat) X(timerfd_create) X(unlink)
+    X(shutdown) X(socket) X(stat) X(timerfd_create) X(timerfd_settime) X(unlink)
 
 #define NUMBER(name) F_##name,
 enum { FUNCTIONS(NUMBER) COUNT, NONE };
@@ -151,6 +151,7 @@ WRAP(inotify_init1, (int flags), (flags))
 WRAP(timerfd_create, (int clock, int flags), (clock, flags))
 WRAP(nanosleep, (const struct timespec *pause, struct timespec *left), (pause, left))
 WRAP_AS(DIR *, NULL, opendir, (const char *path), (path))
+WRAP(timerfd_settime, (int fd, int flags, const struct itimerspec *time, struct itimerspec *old), (fd, flags, time, old))
 WRAP(poll, (struct pollfd *entries, nfds_t count, int ms), (entries, count, ms))
 WRAP_AS(ssize_t, -1, pwrite, (int fd, const void *bytes, size_t size, off_t offset), (fd, bytes, size, offset))
 WRAP_AS(ssize_t, -1, read, (int fd, void *bytes, size_t size), (fd, bytes, size))

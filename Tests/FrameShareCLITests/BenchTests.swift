@@ -154,4 +154,17 @@ struct BenchTests {
         #expect(run.code == 64)
         #expect(run.errors.contains(hint), "\(run.errors)")
     }
+
+    @Test("where the program that measures is not installed, bench says where it belongs")
+    func notInstalled() throws {
+        let folder = try ChannelFolder()
+        let place = URL(fileURLWithPath: folder.path).appendingPathComponent("bin")
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: place) }
+        let alone = place.appendingPathComponent("frameshare")
+        try FileManager.default.copyItem(at: CommandRun.executable, to: alone)
+        let run = try CommandRun(["bench", "--quick"], of: alone, in: folder).wait()
+        #expect(run.code == 1 && run.output.isEmpty)
+        #expect(run.errors.contains(place.path + "/frameshare-bench") && run.errors.contains("No such file"))
+    }
 }

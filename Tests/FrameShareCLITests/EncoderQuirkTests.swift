@@ -123,12 +123,17 @@ struct EncoderQuirkTests {
 
     @Test(
         "a driver that fails for ever, or is gone, ends the encoder with its call's name",
-        arguments: ["packet-broken=7", "gone=7"]
+        arguments: [
+            (["packet-broken=7"], "VIDIOC_DQBUF"), (["gone=7"], "is gone"),
+            // The restart itself fails.
+            (["packet-dqbuf-dead=7", "streamoff=1"], "VIDIOC_STREAMOFF"),
+            (["packet-dqbuf-dead=7", "streamoff=2"], "VIDIOC_STREAMOFF"),
+        ]
     )
-    func ends(quirk: String) throws {
-        let (outcome, packets) = try encode(60, [quirk])
+    func ends(quirks: [String], reason: String) throws {
+        let (outcome, packets) = try encode(60, quirks)
         #expect(outcome.code == 1)
-        #expect(outcome.errors.contains(quirk.hasPrefix("gone") ? "is gone" : "VIDIOC_DQBUF"), "\(outcome.errors)")
+        #expect(outcome.errors.contains(reason), "\(outcome.errors)")
         #expect(packets.count < 30)
     }
 }

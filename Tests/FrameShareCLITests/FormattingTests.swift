@@ -1,5 +1,6 @@
 import CommandTesting
 import Foundation
+import FrameCommand
 import FrameJSON
 import FrameShare
 import Testing

@@ -1,5 +1,6 @@
 import CommandTesting
 import Foundation
+import FrameCommand
 import FrameShare
 import Glibc
 import Testing

@@ -56,12 +56,13 @@ struct LagTests {
         let viewer = try folder.started(["watch", "cam"])
         try eventually {
             try folder.top()["subscribers"].elements.contains {
-                try $0["name"].text == "encode" && $0["dropped_by"]["policy"].int > 60 && $0["delivered"].int > 16
+                try $0["name"].text == "encode cam-hevc" && $0["dropped_by"]["policy"].int > 60
+                    && $0["delivered"].int > 16
             }
         }
         let now = try folder.top()
         let readers = try now["subscribers"].elements
-        let encoder = try #require(try readers.filter { try $0["name"].text == "encode" }.first)
+        let encoder = try #require(try readers.filter { try $0["name"].text == "encode cam-hevc" }.first)
         #expect(try encoder["gets_copies"].bool)
         #expect(try encoder["copies"].int > 60)
         #expect(try now["copies"]["copied"].int >= encoder["copies"].int)

@@ -5,6 +5,7 @@ import Glibc
 import Synchronization
 import Testing
 
+@testable import FrameShareBench
 @testable import FrameShareCLI
 
 /// Every option of every command that takes a number, at the values at which arithmetic goes wrong. The options are those
@@ -90,9 +91,31 @@ struct NumericOptionTests {
         return words
     }
 
+    /// The program whose commands measure.
+    private static let bench = CommandRun.built("frameshare-bench")
+
+    private static func program(of arguments: [String]) -> URL {
+        arguments[0].hasPrefix("bench") ? bench : CommandRun.executable
+    }
+
+    /// Why it is refused; nil: it isn't.
+    private static func refusal(of arguments: [String]) -> (code: ExitCode, text: String)? {
+        func refusal<Root: ParsableCommand>(by root: Root.Type) -> (code: ExitCode, text: String)? {
+            do {
+                _ = try root.parseAsRoot(arguments)
+                return nil
+            } catch {
+                return (root.exitCode(for: error), root.fullMessage(for: error))
+            }
+        }
+        return program(of: arguments) == bench ? refusal(by: FrameShareBench.self) : refusal(by: FrameShareCommand.self)
+    }
+
     static func options() throws -> [NumericOption] {
-        let dump = try frameshare("--experimental-dump-help", in: ChannelFolder())
-        let commands = try Document(dump.output)["command"]["subcommands"].elements
+        let commands = try [CommandRun.executable, bench].flatMap { program in
+            let dump = try CommandRun(["--experimental-dump-help"], of: program, in: ChannelFolder()).wait()
+            return try Document(dump.output)["command"]["subcommands"].elements
+        }
         var options: [NumericOption] = []
         for command in commands {
             let name = try command["commandName"].text
@@ -126,16 +149,14 @@ struct NumericOptionTests {
                 let target = option.name == "speed" ? scratch : folder.scratchFile().path
                 let arguments = Self.arguments(option, value, target)
                 // Most are refused before anything runs, which needs no process. A trap here ends the tests.
-                do {
-                    _ = try FrameShareCommand.parseAsRoot(arguments)
-                    runs.append(arguments)
-                } catch {
-                    let text = FrameShareCommand.fullMessage(for: error)
-                    #expect(FrameShareCommand.exitCode(for: error) == .validationFailure, "\(arguments): \(text)")
+                if let (code, text) = Self.refusal(of: arguments) {
+                    #expect(code == .validationFailure, "\(arguments): \(text)")
                     #expect(
                         text.contains("--\(option.name)") || text.contains("-\(option.name)"),
                         "\(arguments): \(text)"
                     )
+                } else {
+                    runs.append(arguments)
                 }
             }
         }
@@ -145,7 +166,7 @@ struct NumericOptionTests {
     /// Runs a command for a moment.
     private static func run(_ arguments: [String], in folder: ChannelFolder) throws {
         // No file, and no memory either, may be larger than 200 MB.
-        let limited = ["-c", #"ulimit -f 200000; exec "$0" "$@" > /dev/null"#, CommandRun.executable.path] + arguments
+        let limited = ["-c", #"ulimit -f 200000; exec "$0" "$@" > /dev/null"#, program(of: arguments).path] + arguments
         let run = try CommandRun(limited, of: URL(fileURLWithPath: "/bin/bash"), in: folder)
         for _ in 0..<15 where run.isRunning { usleep(20_000) }
         let isEnded = run.isRunning

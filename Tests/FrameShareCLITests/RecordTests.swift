@@ -318,6 +318,11 @@ struct RecordTests {
         #expect(outcome.code == 0, "\(outcome.errors)")
         #expect(folder.sockets.allSatisfy { !$0.hasSuffix(".trigger") })
         let end = try #require(try Document.lines(outcome.output).last)
+        // It begins at a keyframe, which may be up to an interval earlier, and says so.
+        for file in try Document.lines(outcome.output).filter({ try $0["event"].text == "file" }) {
+            let (early, seconds) = (try file["early_seconds"].double, try file["seconds"].double)
+            #expect(early >= 0 && seconds >= 0.8 + early, "\(outcome.output)")
+        }
         let post = [1.5, 0.7, 1.5]
         var clips: [ClosedRange<Int>] = []
         for index in 0..<3 {

@@ -315,4 +315,18 @@ struct SharingTests {
         second.send(SIGTERM)
         _ = second.wait()
     }
+
+    @Test("list and publish say which colour comes first in memory, where a format's name does not tell")
+    func colorOrder() throws {
+        let folder = try ChannelFolder()
+        for (format, order) in [("BGR888", " (red first"), ("RGB888", " (blue first"), ("YUV420", ",")] {
+            let run = try publisher(folder, channel: format, "--format", format)
+            let line = "160x120 \(format)\(order)"
+            #expect(run.outputSoFar.contains(line), "\(run.outputSoFar)")
+            let list = try frameshare("list", format, in: folder)
+            #expect(list.output.contains(line), "\(list.output)")
+            run.send(SIGTERM)
+            #expect(run.wait().code == 0)
+        }
+    }
 }

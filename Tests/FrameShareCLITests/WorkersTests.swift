@@ -119,6 +119,35 @@ struct WorkersTests {
         #expect(run.wait().code == 0)
     }
 
+    /// The threads that a signal may be given to: it is not blocked there.
+    private func threads(_ run: CommandRun, taking number: Int32) throws -> [pid_t] {
+        let tasks = "/proc/\(run.pid)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).compactMap { id in
+            let status = try? String(contentsOfFile: "\(tasks)/\(id)/status", encoding: .utf8)
+            let lines = (status ?? "").split(separator: "\n")
+            let blocked = lines.first { $0.hasPrefix("SigBlk:") }.flatMap { UInt64($0.dropFirst(8), radix: 16) }
+            // The one that listens waits in sigwait.
+            let isListener = lines.first == "Name:\tfs-stop"
+            guard let blocked, !isListener, blocked >> UInt64(number - 1) & 1 == 0 else { return nil }
+            return pid_t(id)
+        }
+    }
+
+    @Test(
+        "a signal ends the command in order, whichever of its threads the kernel gives it to",
+        arguments: [SIGTERM, SIGINT]
+    )
+    func signalOfAnyThread(number: Int32) throws {
+        let folder = try ChannelFolder()
+        let run = try workers(folder, command: ["sleep", "600"])
+        try eventually { try events(run, "started").count == 1 }
+        // A thread of swift-subprocess's, while it waits for the worker.
+        try eventually { try !threads(run, taking: number).isEmpty }
+        // By a thread's number: that thread has it, if it takes it at all.
+        kill(try #require(try threads(run, taking: number).first), number)
+        #expect(run.wait().code == (number == SIGTERM ? 0 : 130))
+    }
+
     @Test("a command that is not there is an error at once")
     func missing() throws {
         let folder = try ChannelFolder()

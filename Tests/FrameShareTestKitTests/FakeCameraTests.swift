@@ -108,7 +108,7 @@ struct FakeCameraTests {
         let first = try await camera.send()
         #expect(first.number == 1)
         #expect(try camera.sendOrLose() == nil)
-        await #expect(throws: ChannelError.timedOut) { try await camera.send(timeout: .milliseconds(20)) }
+        await #expect(throws: ChannelError.timedOut()) { try await camera.send(timeout: .milliseconds(20)) }
         try await takeOne(from: subscriber)
         let third = try #require(try camera.sendOrLose())
         #expect(third.sequence == 2)
@@ -155,7 +155,7 @@ struct FakeCameraTests {
         let camera = try FakeCamera()
         let subscriber = try camera.subscribe()
         try await camera.wait { $0.subscribers.count == 1 }
-        await #expect(throws: ChannelError.timedOut) {
+        await #expect(throws: ChannelError.timedOut()) {
             try await camera.wait(timeout: .milliseconds(10)) { $0.subscribers.isEmpty }
         }
         subscriber.close()

@@ -29,10 +29,10 @@ struct FrameRecorderTests {
     func waitingInVain() async throws {
         let camera = try FakeCamera()
         let recorder = FrameRecorder(try camera.subscribe())
-        await #expect(throws: ChannelError.timedOut) {
+        await #expect(throws: ChannelError.timedOut()) {
             _ = try await recorder.frames(atLeast: 1, timeout: .milliseconds(10))
         }
-        await #expect(throws: ChannelError.timedOut) { _ = try await recorder.end(timeout: .milliseconds(10)) }
+        await #expect(throws: ChannelError.timedOut()) { _ = try await recorder.end(timeout: .milliseconds(10)) }
         camera.end()
         #expect(try await recorder.end() == .ended)
         await #expect(throws: ChannelError.closed) { _ = try await recorder.frames(atLeast: 1) }

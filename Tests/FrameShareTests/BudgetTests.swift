@@ -44,7 +44,9 @@ struct BudgetTests {
             }
             #expect(subscriber.statistics.held == 2)
             // With a time limit it is the error that says so.
-            #expect(throws: ChannelError.timedOut) { try subscriber.nextValueBlocking(timeout: .milliseconds(1)) }
+            #expect(throws: ChannelError.noFrame(held: 2)) {
+                try subscriber.nextValueBlocking(timeout: .milliseconds(1))
+            }
             let waiting = OwnThread { try subscriber.nextValueBlocking() }
             try await eventually { lines.all.withLock { !$0.isEmpty } }
             withExtendedLifetime(held) {}

@@ -209,7 +209,7 @@ struct CameraControlTests {
             ]
         )
         #expect(try monitor.controls().map(\.value) == ["6", nil])
-        #expect(throws: ChannelError.timedOut) { _ = try queue.nextBlocking(timeout: .zero) }
+        #expect(throws: ChannelError.timedOut()) { _ = try queue.nextBlocking(timeout: .zero) }
         publisher.close()
         #expect(try queue.nextBlocking() == nil)
         #expect(throws: ControlError.sourceGone) { _ = try queue.listControls() }
@@ -227,7 +227,7 @@ struct CameraControlTests {
             #expect(taken >= wait)
         }
         // It is not there any more for a loop that runs again; the next one is.
-        #expect(throws: ChannelError.timedOut) { _ = try queue.nextBlocking(timeout: .zero) }
+        #expect(throws: ChannelError.timedOut()) { _ = try queue.nextBlocking(timeout: .zero) }
         let loop = OwnThread {
             let request = try queue.nextBlocking()
             request?.accept("7")

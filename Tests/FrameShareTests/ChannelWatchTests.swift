@@ -15,7 +15,7 @@ struct ChannelWatchTests {
         let folder = try PeerFolder()
         let directory = ChannelDirectory(path: folder.path)
         let watch = try directory.watch()
-        #expect(throws: ChannelError.timedOut) { try watch.nextBlocking(timeout: .zero) }
+        #expect(throws: ChannelError.timedOut()) { try watch.nextBlocking(timeout: .zero) }
         let publisher = try await folder.publisher("slots=4")
         let live = try await next(watch).entry
         #expect(live.name == "camera" && live.state == .live && live.mode == 0o600 && live.uid == geteuid())

@@ -72,7 +72,9 @@ struct GenerationTests {
         #expect(try lores.drain() == [])
         let (value, isRevoked) = (held.value(of: "lores"), held.isRevoked)
         #expect(value == 1 && !isRevoked)
-        await #expect(throws: ChannelError.timedOut) { _ = try await lores.next(timeout: .milliseconds(50)) }
+        await #expect(throws: ChannelError.noFrame(held: 1, of: 3)) {
+            _ = try await lores.next(timeout: .milliseconds(50))
+        }
         #expect(publisher.statistics.subscribers.count == 3)
         try publisher.reconfigure(streams: streams(16, "main", "lores"), slots: 8)
         try publisher.send(3)
@@ -124,7 +126,7 @@ struct GenerationTests {
     func waitingForSubscribers(blocking: Bool) async throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
-        #expect(throws: ChannelError.timedOut) {
+        #expect(throws: ChannelError.timedOut()) {
             try publisher.waitForSubscribersBlocking(timeout: .milliseconds(20))
         }
         for count in [0, 121] {
@@ -188,7 +190,9 @@ struct GenerationTests {
                 try publisher.send(number)
                 try #expect(latest.drain() == [number])
             } else {
-                #expect(throws: ChannelError.timedOut) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(1)) }
+                #expect(throws: ChannelError.timedOut()) {
+                    _ = try publisher.nextSlotBlocking(timeout: .milliseconds(1))
+                }
             }
             try publisher.reconfigure(streams: streams(16), slots: 6)
         }
@@ -376,7 +380,7 @@ struct GenerationTests {
         let publisher = try channel.publisher()
         let subscriber = try channel.subscriber { $0.reconnect = true }
         publisher.close()
-        await #expect(throws: ChannelError.timedOut) { _ = try await subscriber.next(timeout: .milliseconds(50)) }
+        await #expect(throws: ChannelError.noFrame()) { _ = try await subscriber.next(timeout: .milliseconds(50)) }
         let waiting = Task.detached { try await subscriber.next()?.number }
         try await Task.sleep(for: .milliseconds(30))
         waiting.cancel()

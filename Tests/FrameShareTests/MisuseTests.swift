@@ -9,10 +9,46 @@ struct MisuseTests {
         let name: String
         let body: String
         let complaint: String?
+        /// Whether it must compile without a warning where each use of something unsafe is warned of.
+        var isStrict = false
         var testDescription: String { name }
     }
 
     static let snippets = [
+        Snippet(
+            name: "reading, copying and drawing pixels, with nothing unsafe",
+            body: """
+                func copies(_ frame: borrowing Frame) throws -> [UInt8] {
+                    var sum = 0
+                    let rows = try frame["main"].cropped(to: Crop(x: 2, y: 2, width: 8, height: 8)).rows()
+                    for y in rows.indices {
+                        let row = rows[y]
+                        for x in row.indices { sum += Int(row[x]) }
+                        let deep = rows.values(of: y, as: UInt16.self)
+                        for x in deep.indices { sum += Int(deep[x]) }
+                    }
+                    return sum > 0 ? [UInt8](copying: rows) : [UInt8](copying: frame["main"])
+                }
+                func draw(_ publisher: Publisher) throws {
+                    let slot = try publisher.nextSlotBlocking()
+                    try slot["main"].cropped(to: Crop(x: 2, y: 2, width: 8, height: 8)).withMutableRows { rows in
+                        for y in rows.indices {
+                            var row = rows[y]
+                            for x in row.indices { row[x] = 128 }
+                            var deep = rows.values(of: y, as: UInt16.self)
+                            for x in deep.indices { deep[x] = 128 }
+                        }
+                    }
+                    slot["main"].withMutableBytes { bytes in
+                        for i in 0..<bytes.byteCount { bytes.storeBytes(of: 0, toByteOffset: i, as: UInt8.self) }
+                    }
+                    try publisher.publish(slot)
+                }
+                func keep(_ frame: consuming Frame) -> [HeldFrame] { [HeldFrame(frame)] }
+                """,
+            complaint: nil,
+            isStrict: true
+        ),
         Snippet(
             name: "reading a frame's bytes in its scope",
             body: """
@@ -128,7 +164,7 @@ struct MisuseTests {
     )
     func compiles(snippet: Snippet) throws {
         let compiler = try #require(Compiler.here)
-        let (succeeded, output) = try compiler.check("import FrameShare\n" + snippet.body)
+        let (succeeded, output) = try compiler.check("import FrameShare\n" + snippet.body, isStrict: snippet.isStrict)
         if let complaint = snippet.complaint {
             #expect(!succeeded, "it compiled")
             #expect(output.contains(complaint), "\(output)")
@@ -179,7 +215,7 @@ struct Compiler {
 
     /// Whether a program text passes the compiler, and what it said. (Lifetimes are checked after types: `-typecheck`
     /// would not do.)
-    func check(_ text: String) throws -> (succeeded: Bool, output: String) {
+    func check(_ text: String, isStrict: Bool) throws -> (succeeded: Bool, output: String) {
         var template = Array("/tmp/fs-misuse-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -195,7 +231,10 @@ struct Compiler {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 2, 1)
-        let command = (arguments + [source]).map { strdup($0) } + [nil]
+        let command =
+            (arguments + (isStrict ? ["-strict-memory-safety", "-warnings-as-errors"] : []) + [source]).map {
+                strdup($0)
+            } + [nil]
         defer { for argument in command { free(argument) } }
         var process: pid_t = 0
         try #require(posix_spawn(&process, arguments[0], &actions, nil, command, environ) == 0)

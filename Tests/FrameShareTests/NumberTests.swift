@@ -56,7 +56,7 @@ struct NumberTests {
         let first = try publisher.nextSlotBlocking()
         let second = try publisher.nextSlotBlocking()
         if time < .seconds(1) {
-            #expect(throws: ChannelError.timedOut) { _ = try publisher.nextSlotBlocking(timeout: time).slot }
+            #expect(throws: ChannelError.timedOut()) { _ = try publisher.nextSlotBlocking(timeout: time).slot }
         }
         try publisher.waitForRoom(timeout: time)
         #expect(publisher.drainBlocking(timeout: time) == 0)
@@ -82,7 +82,7 @@ struct NumberTests {
         let publisher = try channel.publisher()
         let subscriber = try channel.subscriber { $0.wait = .spinThenSleep(time) }
         if time < .seconds(1) {
-            #expect(throws: ChannelError.timedOut) { try subscriber.nextValueBlocking(timeout: time) }
+            #expect(throws: ChannelError.noFrame()) { try subscriber.nextValueBlocking(timeout: time) }
         }
         try publisher.send(1)
         #expect(try subscriber.nextValueBlocking(timeout: time < .seconds(1) ? .seconds(60) : time) == 1)

@@ -45,8 +45,8 @@ struct PolicyTests {
         #expect(try publisher.trySend(2) == 2)
         // Its budget of two is out: a source that can't wait is told that there is no slot.
         #expect(try publisher.trySend(3) == nil)
-        #expect(throws: ChannelError.timedOut) { try publisher.waitForRoom(timeout: .milliseconds(20)) }
-        #expect(throws: ChannelError.timedOut) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(20)) }
+        #expect(throws: ChannelError.timedOut()) { try publisher.waitForRoom(timeout: .milliseconds(20)) }
+        #expect(throws: ChannelError.timedOut()) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(20)) }
         let reader = Task.detached { try await subscriber.numbersToTheEnd() }
         for value in 3...200 { try await publisher.sendWaiting(UInt8(truncatingIfNeeded: value)) }
         publisher.close()

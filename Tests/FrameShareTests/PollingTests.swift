@@ -1,7 +1,8 @@
-import FrameShare
 import Glibc
 import Synchronization
 import Testing
+
+@testable import FrameShare
 
 /// The pollable descriptor, as an event loop uses it.
 @Suite("The pollable descriptor", .timeLimit(.minutes(10)))
@@ -20,6 +21,18 @@ struct PollingTests {
         #expect(isReadable(descriptor, within: 20_000))
         #expect(try subscriber.drain() == [1])
         #expect(!isReadable(descriptor))
+    }
+
+    @Test("what is to be tried again later wakes an event loop later, and no call waits for it")
+    func later() throws {
+        let gate = try PollGate()
+        gate.raise(afterNanoseconds: .max)
+        #expect(!isReadable(gate.number))
+        gate.clear()
+        gate.raise(afterNanoseconds: 1)
+        #expect(isReadable(gate.number, within: 60_000))
+        gate.clear()
+        #expect(!isReadable(gate.number))
     }
 
     @Test("one wake for one arming: frames beyond the first cost the publisher no message")

@@ -69,8 +69,8 @@ struct PublishingTests {
         let first = try publisher.nextSlotBlocking()
         let second = try await publisher.nextSlot()
         #expect(try publisher.trySend() == nil)
-        #expect(throws: ChannelError.timedOut) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(10)) }
-        await #expect(throws: ChannelError.timedOut) { _ = try await publisher.nextSlot(timeout: .zero) }
+        #expect(throws: ChannelError.timedOut()) { _ = try publisher.nextSlotBlocking(timeout: .milliseconds(10)) }
+        await #expect(throws: ChannelError.timedOut()) { _ = try await publisher.nextSlot(timeout: .zero) }
         let waiting = Task.detached { try await publisher.nextSlot().slot }
         try await Task.sleep(for: .milliseconds(20))
         let number = first.slot

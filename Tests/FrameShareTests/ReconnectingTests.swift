@@ -94,6 +94,32 @@ struct ReconnectingTests {
         #expect(try await subscriber.nextValue() == 1)
     }
 
+    @Test("a task that waits for a channel which never comes can be cancelled, on its own thread or the library's")
+    func firstConnectionCancelled() async throws {
+        let channel = try TestChannel()
+        for blocking in [true, false] {
+            let waiting = Task.detached {
+                var options = Subscriber.Options()
+                options.directory = channel.directory
+                options.waitForChannel = .seconds(86_400)
+                _ =
+                    blocking
+                    ? try Subscriber(channel: channel.name, options: options)
+                    : try await Subscriber.connect(to: channel.name, options: options)
+            }
+            waiting.cancel()
+            await #expect(throws: ChannelError.cancelled) { try await waiting.value }
+        }
+        var options = Subscriber.Options()
+        options.directory = channel.directory
+        options.waitForChannel = .seconds(300)
+        let waiting = Task.detached { [options] in try await Subscriber.connect(to: channel.name, options: options) }
+        let publisher = try channel.publisher()
+        let subscriber = try await waiting.value
+        try publisher.send(1)
+        #expect(try await subscriber.nextValue() == 1)
+    }
+
     @Test("a wait shorter than the handshake does not begin it anew each time")
     func shortWaits() async throws {
         let channel = try TestChannel()
@@ -137,9 +163,9 @@ struct ReconnectingTests {
             let first = try channel.publisher()
             var subscriber: Subscriber? = try channel.subscriber { $0.reconnect = true }
             first.close()
-            #expect(throws: ChannelError.timedOut) { try subscriber?.nextValueBlocking(timeout: .milliseconds(1)) }
+            #expect(throws: ChannelError.noFrame()) { try subscriber?.nextValueBlocking(timeout: .milliseconds(1)) }
             let second = try channel.publisher()
-            #expect(throws: ChannelError.timedOut) { try subscriber?.nextValueBlocking(timeout: .milliseconds(1)) }
+            #expect(throws: ChannelError.noFrame()) { try subscriber?.nextValueBlocking(timeout: .milliseconds(1)) }
             subscriber = nil
             try await eventually { second.statistics.subscribers.isEmpty }
             second.close()

@@ -67,8 +67,8 @@ struct WaitingTests {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
         let subscriber = try channel.subscriber()
-        await #expect(throws: ChannelError.timedOut) { _ = try await subscriber.next(timeout: limit) }
-        #expect(throws: ChannelError.timedOut) { _ = try subscriber.nextBlocking(timeout: limit) }
+        await #expect(throws: ChannelError.noFrame()) { _ = try await subscriber.next(timeout: limit) }
+        #expect(throws: ChannelError.noFrame()) { _ = try subscriber.nextBlocking(timeout: limit) }
         try publisher.send(3)
         #expect(try await subscriber.nextValue(timeout: limit) == 3)
     }
@@ -105,7 +105,7 @@ struct WaitingTests {
         let second = try await start { try await subscriber.nextValue() }
         second.cancel()
         await #expect(throws: ChannelError.cancelled) { try await second.value }
-        await #expect(throws: ChannelError.timedOut) { _ = try await subscriber.next(timeout: .milliseconds(20)) }
+        await #expect(throws: ChannelError.noFrame()) { _ = try await subscriber.next(timeout: .milliseconds(20)) }
         try publisher.send(6)
         #expect(try await first.value == 6)
     }
@@ -252,9 +252,11 @@ struct WaitingTests {
         let fifth = try present(subscriber.nextBlocking(after: moment(450)))
         #expect(fifth.timestamp == moment(500))
         fifth.release()
-        await #expect(throws: ChannelError.timedOut) { _ = try await subscriber.next(after: moment(0), timeout: .zero) }
+        await #expect(throws: ChannelError.noFrame(of: 6)) {
+            _ = try await subscriber.next(after: moment(0), timeout: .zero)
+        }
         try publisher.send(6, FrameDescription(timestamp: moment(600)))
-        await #expect(throws: ChannelError.timedOut) {
+        await #expect(throws: ChannelError.noFrame(of: 6)) {
             _ = try await subscriber.next(after: moment(600), timeout: .milliseconds(20))
         }
         #expect(subscriber.statistics.held == 0)

@@ -43,4 +43,29 @@ struct JSONTextTests {
     func texts() {
         #expect(JSONText(#""\"\\\/\b\f\n\r\t\u0041\ud83d\ude00é""#.utf8) == .string("\"\\/\u{8}\u{c}\n\r\tA😀é"))
     }
+
+    @Test(
+        "numbers in options, addresses and headers are decimal",
+        arguments: [
+            "nan", "NaN", "inf", "-inf", "infinity", "+5", "0x10", "0x1p3", "0b1", "-", "--1", "-+1", "1e", "1e+",
+            "1.5.2",
+            "1_000", "1e999", "١", "1 2", " 1", "1 ", "e5", ".", "-.", "",
+        ]
+    )
+    func noDecimals(text: String) {
+        #expect(DecimalText.number(text) == nil && DecimalText.integer(text) == nil)
+    }
+
+    @Test("decimal numbers are read as people write them")
+    func decimals() {
+        let wanted: [(String, Double)] = [
+            ("0", 0), ("05", 5), ("-3", -3), ("29.97", 29.97), (".5", 0.5), ("5.", 5), ("1e-3", 0.001), ("2E+2", 200),
+        ]
+        for (text, value) in wanted { #expect(DecimalText.number(text) == value, "\(text)") }
+        let whole: [(String, Int?)] = [
+            ("0", 0), ("007", 7), ("-3", -3), ("9223372036854775807", .max), ("9223372036854775808", nil), ("1.5", nil),
+            ("1e3", nil),
+        ]
+        for (text, value) in whole { #expect(DecimalText.integer(text) == value, "\(text)") }
+    }
 }

@@ -54,7 +54,7 @@ struct PublisherLife {
             }
             usleep(500)
         }
-        throw .timedOut
+        throw .timedOut()
     }
 
     /// One frame wakes an event loop that has run empty. The loop is another side: its own calls are spared.
@@ -85,7 +85,7 @@ struct PublisherLife {
             )
             fault_spare(1)
             var entry = pollfd(fd: try loop.pollDescriptor, events: Int16(POLLIN), revents: 0)
-            if poll(&entry, 1, 10_000) != 1 { throw .timedOut }
+            if poll(&entry, 1, 10_000) != 1 { throw .timedOut() }
         }
     }
 
@@ -106,7 +106,7 @@ struct PublisherLife {
                 usleep(2000)
             }
         }
-        throw .timedOut
+        throw .timedOut()
     }
 
     private func answer(to slot: consuming WritableSlot, _ sequence: UInt64) throws(WorkError) -> Answer {
@@ -130,13 +130,13 @@ struct PublisherLife {
         do throws(ChannelError) {
             _ = try publisher.nextSlotBlocking(timeout: .milliseconds(3))
         } catch {
-            if error != .timedOut { throw error }
+            if !error.isTimeout { throw error }
         }
         try finish { () async throws(ChannelError) in
             do throws(ChannelError) {
                 _ = try await publisher.nextSlot(timeout: .milliseconds(3))
             } catch {
-                if error != .timedOut { throw error }
+                if !error.isTimeout { throw error }
             }
         }
         withExtendedLifetime(slots) {}
@@ -189,7 +189,7 @@ struct SubscriberLife {
         let before = try taken()
         let deadline = FrameTimestamp.now().nanoseconds + 10_000_000_000
         while try taken() == before {
-            if FrameTimestamp.now().nanoseconds > deadline { throw .timedOut }
+            if FrameTimestamp.now().nanoseconds > deadline { throw .timedOut() }
         }
         let subscriber = subscriber
         try finish { () async throws(ChannelError) in
@@ -218,7 +218,7 @@ struct SubscriberLife {
             do throws(ChannelError) {
                 _ = try watch.nextBlocking(timeout: .milliseconds(3))
             } catch {
-                if error != .timedOut { throw error }
+                if !error.isTimeout { throw error }
             }
         }
     }

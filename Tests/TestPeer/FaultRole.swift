@@ -36,7 +36,7 @@ struct FaultRole {
         ("readdir", [EIO]), ("realpath", [EACCES]), ("recvmsg", [EINTR, ENOMEM, ECONNRESET]),
         ("rename", [EACCES, EIO]), ("rmdir", [EBUSY]),
         ("sendmsg", [EAGAIN, EPIPE, ETOOMANYREFS, ENOBUFS]), ("shutdown", [ENOTCONN]), ("socket", [EMFILE, ENOBUFS]),
-        ("stat", [EACCES]), ("timerfd_create", [EMFILE]), ("unlink", [EPERM]),
+        ("stat", [EACCES]), ("timerfd_create", [EMFILE]), ("timerfd_settime", [ECANCELED]), ("unlink", [EPERM]),
     ]
 
     private let arguments: PeerArguments

@@ -91,6 +91,14 @@ class Processes:
         publisher.wait_for("publishing")
         return publisher
 
+    def hold(self, channel: str, name: str) -> Command:
+        """A subscriber that holds the two frames that it may hold."""
+        peer = str(BUILD / "frameshare-test-peer")
+        asked = ("policy=queue:1", "budget=2", "behaviour=hold", "count=2")
+        holder = self.start("subscribe", str(self.folder), channel, f"name={name}", *asked, program=peer)
+        holder.wait_for("holding 2")
+        return holder
+
     def view(self, *more: str, listen: str = "127.0.0.1:0") -> tuple[Command, str]:
         """The server, and its address without a slash at the end."""
         server = self.start("view", "--listen", listen, *more)

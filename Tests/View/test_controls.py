@@ -78,3 +78,14 @@ def test_what_the_camera_refuses_is_said(page: Browser) -> None:
         FIELD.format(nth=1),
     )
     page.wait_for_text("#notice", "brightness was not set: ")
+
+
+def test_a_reader_that_holds_its_whole_budget_is_marked(page: Browser, processes: Processes) -> None:
+    holder = processes.hold("knobs", "holder")
+    held = """
+        const rows = [...document.querySelectorAll(".readers tbody tr")];
+        return rows.find((row) => row.firstElementChild.textContent.startsWith("holder"))?.children[4].textContent ?? "";
+    """
+    until("the reader is marked", lambda: page.run(held) == "2 of 2 FULL")
+    holder.end()
+    until("the reader is gone", lambda: page.run(held) == "")

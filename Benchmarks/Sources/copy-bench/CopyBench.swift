@@ -131,7 +131,7 @@ final class CopyCell {
             try originals.publish(try originals.nextSlotBlocking(timeout: .seconds(5)))
             let began = now()
             guard let frame = try subscriber.tryNext(), let slot = try copies.tryNextSlot() else {
-                throw ChannelError.timedOut
+                throw ChannelError.timedOut()
             }
             let middle = now()
             move(frame, slot, plainly: turn % 3 == 0)

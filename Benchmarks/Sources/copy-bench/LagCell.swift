@@ -55,7 +55,7 @@ final class LagCell {
             sum.memcpy += Double(now() - began)
             try publisher.publish(slot)
         }
-        guard publisher.statistics.copies?.copied ?? 0 > UInt64(turns) else { throw ChannelError.timedOut }
+        guard publisher.statistics.copies?.copied ?? 0 > UInt64(turns) else { throw ChannelError.timedOut() }
         return (sum.memcpy / Double(turns), sum.publish / Double(turns))
     }
 

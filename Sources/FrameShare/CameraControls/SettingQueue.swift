@@ -89,7 +89,7 @@ package final class SettingQueue: ControllableSource {
                 return state.hasEnded ? .some(nil) : nil
             }
         }
-        guard let found else { throw .timedOut }
+        guard let found else { throw .timedOut() }
         return found
     }
 

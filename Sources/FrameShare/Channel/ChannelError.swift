@@ -45,7 +45,9 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case handshakeTimeout(channel: String)
 
     // In use
-    case timedOut
+    /// The given time has passed. Of a subscriber that waited for a frame: what it held. With ``BudgetUse/isFull`` no frame
+    /// could come.
+    case timedOut(BudgetUse? = nil)
     case cancelled
     case closed
     case publisherLost(channel: String)
@@ -58,6 +60,9 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case replyTooLarge(Int)
     case controlsRefused(channel: String, reason: String)
     case system(call: String, Errno)
+
+    /// Whether the given time has passed: ``timedOut(_:)``, whatever was held.
+    public var isTimeout: Bool { if case .timedOut = self { true } else { false } }
 
     /// The error of a call that failed, out of descriptors told apart.
     static func failed(_ call: String, errno: Int32) -> ChannelError {
@@ -121,7 +126,11 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
         case .outOfDescriptors:
             "this process has no file descriptors left for the channel and its buffers; raise 'ulimit -n'"
         case .handshakeTimeout(let channel): "the publisher of '\(channel)' did not answer in time; is it stopped?"
-        case .timedOut: "nothing came in the given time (a subscriber that holds its whole budget of frames gets none)"
+        case .timedOut(nil): "nothing came in the given time"
+        case .timedOut(let use?):
+            use.isFull
+                ? use.advice
+                : "no frame came in the given time (\(use.held) of \(use.budget) frames are held)"
         case .cancelled: "waiting was cancelled"
         case .closed: "it was closed by this process"
         case .publisherLost(let channel):

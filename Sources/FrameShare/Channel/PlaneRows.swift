@@ -1,7 +1,7 @@
 /// The rows of one plane of an image, top to bottom, to be read in place. It can't outlive the frame.
 ///
 ///     let rows = frame["main"].rows()
-///     for y in 0..<rows.count {
+///     for y in rows.indices {
 ///         let row = rows[y]
 ///         for x in 0..<row.count { sum += Int(row[x]) }
 ///     }
@@ -25,6 +25,9 @@ public struct PlaneRows: ~Escapable {
         self.rowBytes = rowBytes
         self.stride = stride
     }
+
+    /// The numbers of the rows.
+    public var indices: Range<Int> { 0..<count }
 
     /// The bytes of a row. Traps beyond the last.
     public subscript(row: Int) -> Span<UInt8> {
@@ -55,15 +58,34 @@ public struct PlaneRows: ~Escapable {
         return _overrideLifetime(Span<Value>(_bytes: part), copying: self)
     }
 
-    /// A copy of all rows, without padding.
-    public var copied: [UInt8] {
-        var all: [UInt8] = []
-        all.reserveCapacity(count * rowBytes)
-        for y in 0..<count {
-            let row = self[y]
-            for x in row.indices { all.append(row[x]) }
+    /// Appends all rows, without padding.
+    func append(to all: inout [UInt8]) {
+        bytes.withUnsafeBytes { bytes in
+            for y in indices { all.append(contentsOf: bytes[y * stride..<y * stride + rowBytes]) }
         }
-        return all
+    }
+}
+
+extension [UInt8] {
+    /// A copy of all rows, without padding.
+    public init(copying rows: borrowing PlaneRows) {
+        self.init()
+        reserveCapacity(rows.count * rows.rowBytes)
+        rows.append(to: &self)
+    }
+
+    /// A copy of an image: the rows of all its planes, one plane after the other, without padding. Of a compressed image, its
+    /// data. It outlives the frame.
+    public init(copying image: borrowing Image) {
+        self.init()
+        let layout = image.layout
+        for index in layout.planes.indices {
+            if layout.rows(plane: index) == nil {
+                image.plane(index).withUnsafeBytes { append(contentsOf: $0.prefix(image.bytesUsed(plane: index))) }
+            } else {
+                image.rows(plane: index).append(to: &self)
+            }
+        }
     }
 }
 
@@ -74,7 +96,8 @@ public struct MutablePlaneRows: ~Copyable, ~Escapable {
     public let count: Int
     /// How many bytes of a row mean something.
     public let rowBytes: Int
-    private let stride: Int
+    /// From the start of a row to that of the next, in bytes.
+    public let stride: Int
 
     // Invariant: `bytes` are the source's alone, and outlive this value.
     @_lifetime(immortal)
@@ -86,15 +109,35 @@ public struct MutablePlaneRows: ~Copyable, ~Escapable {
         self.stride = stride
     }
 
+    /// The numbers of the rows.
+    public var indices: Range<Int> { 0..<count }
+
     /// The bytes of a row, to be written. Traps beyond the last.
     public subscript(row: Int) -> MutableSpan<UInt8> {
         @_lifetime(&self)
-        mutating get {
-            guard row >= 0, row < count, let start else {
-                preconditionFailure("there is no row \(row): the plane has \(count)")
-            }
-            let bytes = UnsafeMutableRawBufferPointer(start: start + row * stride, count: rowBytes)
-            return _overrideLifetime(MutableSpan<UInt8>(_unsafeBytes: bytes), mutating: &self)
+        mutating get { elements(of: row, as: UInt8.self) }
+    }
+
+    /// The values of a row of a format with more than a byte each, such as `Y16`, to be written. They are in the machine's byte
+    /// order, which is little-endian, as the formats are. Empty where rows do not begin at multiples of the value's size.
+    @_lifetime(&self)
+    public mutating func values<Value: FixedWidthInteger & BitwiseCopyable>(
+        of row: Int,
+        as type: Value.Type
+    ) -> MutableSpan<Value> {
+        elements(of: row, as: type)
+    }
+
+    @_lifetime(&self)
+    private mutating func elements<Value: BitwiseCopyable>(of row: Int, as type: Value.Type) -> MutableSpan<Value> {
+        guard row >= 0, row < count, let start else {
+            preconditionFailure("there is no row \(row): the plane has \(count)")
         }
+        let size = MemoryLayout<Value>.stride
+        var bytes = UnsafeMutableRawBufferPointer(start: start + row * stride, count: rowBytes / size * size)
+        if UInt(bitPattern: bytes.baseAddress) % UInt(MemoryLayout<Value>.alignment) != 0 {
+            bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        }
+        return _overrideLifetime(MutableSpan<Value>(_unsafeBytes: bytes), mutating: &self)
     }
 }

@@ -51,58 +51,6 @@ public struct CopyPlan: Sendable {
     }
 }
 
-/// Why a rectangle can't be cut out of an image without changing a pixel.
-public enum CropError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The image is compressed, or of an unknown format.
-    case noPixels(PixelFormat)
-    /// It is empty, or reaches beyond the image.
-    case outside(Crop, width: Int, height: Int)
-    /// It would cut through what belongs together: so many pixels across and down.
-    case misaligned(Crop, PixelFormat, across: Int, down: Int, reason: String)
-
-    public var description: String {
-        switch self {
-        case .noPixels(let format):
-            "\(format) images are bytes without rows: nothing can be cut out of them; leave the crop out"
-        case .outside(let crop, let width, let height):
-            "the crop \(crop) does not lie inside the image of \(width)x\(height)"
-        case .misaligned(let crop, let format, let across, let down, let reason):
-            "the crop \(crop) can't be cut out of \(format): \(reason), so x and width have to be multiples of \(across), "
-                + "y and height of \(down) (or reach to the image's edge)"
-        }
-    }
-}
-
-extension Crop {
-    /// Throws unless the rectangle lies inside the image and cuts through nothing that belongs together.
-    func check(against layout: ImageLayout) throws(CropError) {
-        guard let info = layout.format.info, !info.isCompressed else { throw .noPixels(layout.format) }
-        guard x >= 0, y >= 0, width > 0, height > 0, width <= layout.width, height <= layout.height,
-            x <= layout.width - width, y <= layout.height - height
-        else { throw .outside(self, width: layout.width, height: layout.height) }
-        var (across, down, reason) = (1, 1, "")
-        for plane in info.planes {
-            let columns = plane.horizontalSubsampling * plane.pixelsPerGroup
-            if columns > across || plane.verticalSubsampling > down {
-                (across, down) = (max(across, columns), max(down, plane.verticalSubsampling))
-                reason =
-                    plane.pixelsPerGroup > 1
-                    ? "its pixels lie in groups of \(plane.pixelsPerGroup)"
-                    : "a sample of its chroma stands for \(across)x\(down) pixels"
-            }
-        }
-        if case .bayer = info.colorModel {
-            // Else the pattern would begin with another colour than the format says.
-            (across, down) = (max(across, 2), 2)
-            if reason.isEmpty { reason = "its colours repeat every 2x2 pixels" }
-        }
-        guard x % across == 0, y % down == 0,
-            width % across == 0 || x + width == layout.width,
-            height % down == 0 || y + height == layout.height
-        else { throw .misaligned(self, layout.format, across: across, down: down, reason: reason) }
-    }
-}
-
 /// Why frames can't be copied.
 public enum CopyError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The layout of the images contradicts itself.

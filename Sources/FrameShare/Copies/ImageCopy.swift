@@ -112,9 +112,7 @@ public struct ImageCopy: Sendable {
             let rowBytes = tight.rowBytes(plane: index) ?? 0
             let stride = keepsStrides ? plane.stride : tight.planes[index].stride
             copy.planes[index] = PlaneLayout(offset: end, stride: stride, size: stride.multipliedClamped(by: rows))
-            let group = planeInfo.horizontalSubsampling * planeInfo.pixelsPerGroup
-            let from =
-                part.y / planeInfo.verticalSubsampling * plane.stride + part.x / group * planeInfo.bytesPerGroup
+            let from = planeInfo.start(of: part, stride: plane.stride)
             places.append(Rows(from: from, bytes: rowBytes, count: rows))
             var move = Move(
                 plane: index,

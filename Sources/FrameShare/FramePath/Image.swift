@@ -8,6 +8,7 @@ public struct Image: ~Escapable {
     private let held: Unmanaged<ReceivedGeneration>
     private let slot: Int
     private let stream: Int
+    private var part = ImagePart.whole
 
     @_lifetime(immortal)
     init(received: ReceivedGeneration, slot: Int, stream: Int) {
@@ -21,8 +22,8 @@ public struct Image: ~Escapable {
 
     /// The stream's name.
     public var name: String { offer.stream.name }
-    /// Size, format and planes, as the producer said.
-    public var layout: ImageLayout { offer.stream.layout }
+    /// Size, format and planes, as the producer said; of a part, those of the part.
+    public var layout: ImageLayout { part.layout(of: offer.stream.layout) }
     /// The width in pixels.
     public var width: Int { layout.width }
     /// The height in pixels.
@@ -30,13 +31,26 @@ public struct Image: ~Escapable {
     /// How the pixels are stored.
     public var format: PixelFormat { layout.format }
 
+    /// A part of the image, in place: nothing is copied. ``rows(plane:)``, ``plane(_:)``, ``layout`` and what writes pictures show
+    /// the part alone, ``bytes`` the whole buffer.
+    ///
+    ///     let door = try frame["main"].cropped(to: Crop(x: 320, y: 0, width: 640, height: 480))
+    /// - Throws: where the rectangle does not lie inside the image, or would cut through pixels that belong together. In a
+    ///   YUV420 image, for example, its place and size must be even.
+    @_lifetime(copy self)
+    public func cropped(to crop: Crop) throws(CropError) -> Image {
+        var result = self
+        result.part = try part.cropped(to: crop, of: offer.stream.layout)
+        return _overrideLifetime(result, copying: self)
+    }
+
     /// The rows of a plane, to be read. None of a compressed image, and of a plane that the image has not.
     @_lifetime(copy self)
     public func rows(plane index: Int = 0) -> PlaneRows {
         let layout = layout
         let (count, rowBytes) = (layout.rows(plane: index) ?? 0, layout.rowBytes(plane: index) ?? 0)
         let stride = layout.planes.indices.contains(index) ? layout.planes[index].stride : 0
-        return PlaneRows(plane(index), count: count, rowBytes: rowBytes, stride: stride)
+        return PlaneRows(span(of: layout, plane: index), count: count, rowBytes: rowBytes, stride: stride)
     }
 
     /// What kind of memory the pixels are in: the stream's, or ordinary memory where this is a copy (``LagCopies``).
@@ -68,7 +82,12 @@ public struct Image: ~Escapable {
     /// The bytes of a plane, padding at the ends of rows included; empty for a plane that the image has not.
     @_lifetime(copy self)
     public func plane(_ index: Int) -> RawSpan {
-        let planes = offer.stream.layout.planes
+        span(of: layout, plane: index)
+    }
+
+    @_lifetime(copy self)
+    private func span(of layout: ImageLayout, plane index: Int) -> RawSpan {
+        let planes = layout.planes
         guard planes.indices.contains(index) else { return _overrideLifetime(RawSpan(), copying: self) }
         let plane = planes[index]
         let all = bytes(buffer: plane.buffer)
@@ -80,7 +99,10 @@ public struct Image: ~Escapable {
     public func bytesUsed(plane index: Int) -> Int {
         let planes = offer.stream.layout.planes
         guard planes.indices.contains(index) else { return 0 }
-        return received.frames.bytesUsed(slot, stream: offer.index, plane: index, of: planes[index].size)
+        let used = received.frames.bytesUsed(slot, stream: offer.index, plane: index, of: planes[index].size)
+        guard !part.isWhole else { return used }
+        let plane = layout.planes[index]
+        return min(max(0, used - (plane.offset - planes[index].offset)), plane.size)
     }
 
     /// Why the image can't be whole; nil if nothing speaks against it. Of a compressed image the beginning and the end of

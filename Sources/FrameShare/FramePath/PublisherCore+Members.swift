@@ -154,7 +154,7 @@ extension PublisherCore {
             if present >= count { return }
             if ended { throw .closed }
             if interrupted() { throw .cancelled }
-            if deadline.hasPassed { throw .timedOut }
+            if deadline.hasPassed { throw .timedOut() }
             sleep(whileAttentionIs: seen, nanoseconds: deadline.remaining(atMost: 100_000_000))
         }
     }

@@ -648,7 +648,7 @@ final class PublisherCore: Sendable {
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             if interrupted() { throw .cancelled }
             if let value = try attempt() { return value }
-            if deadline.hasPassed { throw .timedOut }
+            if deadline.hasPassed { throw .timedOut() }
             // After the look, which says what is left.
             let stallLeft = state.withLock { $0.stall.left }
             // A tenth of a second at most: cancellation is looked at again, and a credit that ends.

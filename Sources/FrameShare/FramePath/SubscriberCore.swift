@@ -268,16 +268,9 @@ final class LatencyWindow: @unchecked Sendable {
     }
 
     /// 16 buckets for each power of two, from 0 to 2^32 ns and beyond.
-    private static func bucket(_ ns: UInt64) -> Int {
-        guard ns >= 16 else { return Int(ns) }
-        let power = 63 - ns.leadingZeroBitCount
-        return min(bucketCount - 1, (power - 3) * 16 + Int(ns >> UInt64(power - 4) & 15))
-    }
+    private static var scale: LatencyScale { LatencyScale(bits: 4) }
 
-    private static func lowerBound(_ bucket: Int) -> UInt64 {
-        guard bucket >= 16 else { return UInt64(bucket) }
-        return UInt64(16 + bucket % 16) << UInt64(bucket / 16 - 1)
-    }
+    private static func bucket(_ ns: UInt64) -> Int { min(bucketCount - 1, scale.bucket(ns)) }
 
     /// Adds one, in ns.
     func add(_ ns: Int64) {
@@ -309,8 +302,8 @@ final class LatencyWindow: @unchecked Sendable {
         for i in 0..<Self.bucketCount {
             let before = seen
             seen &+= Int(buckets[i])
-            if before <= half && half < seen { p50 = Self.lowerBound(i) }
-            if most < seen { return (p50, Self.lowerBound(i), largest) }
+            if before <= half && half < seen { p50 = Self.scale.lowerBound(i) }
+            if most < seen { return (p50, Self.scale.lowerBound(i), largest) }
         }
         return (p50, largest, largest)
     }

@@ -62,6 +62,7 @@ public struct WritableImage: ~Escapable {
     let held: Unmanaged<Generation.Memory>
     private let slot: Int
     private let stream: Int
+    private var part = ImagePart.whole
 
     @_lifetime(immortal)
     init(memory: Generation.Memory, slot: Int, stream: Int) {
@@ -70,9 +71,20 @@ public struct WritableImage: ~Escapable {
         self.stream = stream
     }
 
-    /// Size, format and planes.
-    public var layout: ImageLayout { memory.pool.streams[stream].layout }
+    /// Size, format and planes; of a part, those of the part.
+    public var layout: ImageLayout { part.layout(of: memory.pool.streams[stream].layout) }
     private var memory: Generation.Memory { held.takeUnretainedValue() }
+
+    /// A part of the image, in place. ``withMutableRows(plane:_:)`` and ``layout`` show the part alone, ``withMutableBytes(buffer:_:)``
+    /// the whole buffer.
+    /// - Throws: where the rectangle does not lie inside the image, or would cut through pixels that belong together. In a
+    ///   YUV420 image, for example, its place and size must be even.
+    @_lifetime(copy self)
+    public func cropped(to crop: Crop) throws(CropError) -> WritableImage {
+        var result = self
+        result.part = try part.cropped(to: crop, of: memory.pool.streams[stream].layout)
+        return _overrideLifetime(result, copying: self)
+    }
 
     /// The image's bytes, planes at their offsets, to be written. For an image with its planes in several buffers,
     /// `buffer` says which. The CPU's caches are synchronised around the call where the memory needs it.
@@ -126,7 +138,7 @@ public struct WritableImage: ~Escapable {
     /// needs it.
     ///
     ///     slot["main"].withMutableRows { rows in
-    ///         for y in 0..<rows.count {
+    ///         for y in rows.indices {
     ///             var row = rows[y]
     ///             for x in row.indices { row[x] = 128 }
     ///         }

@@ -127,7 +127,7 @@ private struct ReplyParcel: Sendable {
         let deadline = Deadline(after: Self.patience)
         while try !isSent(on: socket) {
             if interrupted() { throw .cancelled }
-            if deadline.hasPassed { throw .timedOut }
+            if deadline.hasPassed { throw .timedOut() }
             let left = deadline.remaining(atMost: 100_000_000) / 1_000_000
             // Without memory the socket may be writable all the time.
             if socket.waitWritable(milliseconds: Int32(left)) { BackgroundThread.pause(nanoseconds: 1_000_000) }

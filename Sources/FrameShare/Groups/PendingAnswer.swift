@@ -45,7 +45,7 @@ public final class PendingAnswer: Sendable {
     public func answerBlocking(timeout: Duration? = nil) throws(WorkError) -> Answer {
         switch inbox.nextBlocking(keepingProgress: true, until: Deadline(after: timeout)) {
         case .over(let outcome): return try outcome.decoded()
-        case .progress, nil: throw .channel(.timedOut)
+        case .progress, nil: throw .channel(.timedOut())
         }
     }
 
@@ -56,7 +56,7 @@ public final class PendingAnswer: Sendable {
         case .over: return nil
         case .progress(let frame, let worker, let reply):
             return try Answer.decode(reply, frame: frame, worker: worker).get()
-        case nil: throw .channel(.timedOut)
+        case nil: throw .channel(.timedOut())
         }
     }
 

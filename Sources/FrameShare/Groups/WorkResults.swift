@@ -234,7 +234,7 @@ final class ResultQueue: WorkSink {
                 return state.closed ? .some(nil) : nil
             }
         }
-        guard let found else { throw .timedOut }
+        guard let found else { throw .timedOut() }
         return found
     }
 

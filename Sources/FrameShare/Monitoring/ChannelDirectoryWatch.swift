@@ -111,7 +111,7 @@ public final class ChannelDirectoryWatch: Sendable {
         while true {
             if let change = try takeNow() { return change }
             if interrupted() { throw .cancelled }
-            if deadline.hasPassed { throw .timedOut }
+            if deadline.hasPassed { throw .timedOut() }
             let pause = (deadline.remaining(atMost: slice) + 999_999) / 1_000_000
             var entry = pollfd(fd: epoll.number, events: Int16(POLLIN), revents: 0)
             _ = poll(&entry, 1, Int32(pause))

@@ -1,26 +1,42 @@
 internal import Logging
 internal import Synchronization
 
-// A program that holds its whole budget of frames is given no more, and may wait for ever.
-extension Subscriber {
-    /// Why no frame can come, where that is this program's own doing; nil while it may be given one.
-    package var budgetAdvice: String? { state.withLock { advice($0) } }
+/// How many frames a subscriber holds, and how many it may hold.
+public struct BudgetUse: Sendable, Hashable {
+    /// Frames that it has taken and not released.
+    public var held: Int
+    /// The most slots that it can pin.
+    public var budget: Int
 
-    private func advice(_ state: State) -> String? {
-        let (held, budget) = (state.link.leases.count, hello.request.budget)
-        guard held >= budget else { return nil }
-        return "no frame can come: you hold \(held) of \(budget) frames; release one, copy what you keep, or"
+    public init(held: Int, budget: Int) { (self.held, self.budget) = (held, budget) }
+
+    /// Whether it gets no frame before it releases one.
+    public var isFull: Bool { held >= budget }
+
+    var advice: String {
+        "no frame can come: you hold \(held) of \(budget) frames; release one, copy what you keep, or"
             + " ask for a larger budget"
     }
+}
 
-    /// Says it once, on behalf of a wait without a time limit, which nothing else ends.
+// A program that holds its whole budget of frames is given no more, and may wait for ever.
+extension Subscriber {
+    private func budgetUse(_ state: State) -> BudgetUse {
+        BudgetUse(held: state.link.leases.count, budget: hello.request.budget)
+    }
+
+    /// What a wait for a frame throws at its end.
+    var timedOut: ChannelError { .timedOut(state.withLock { budgetUse($0) }) }
+
+    /// Says once that no frame can come, on behalf of a wait without a time limit, which nothing else ends.
     func logBudgetAdvice() {
-        let advice: String? = state.withLock { state in
-            guard !state.hasAdvised, let advice = self.advice(state) else { return nil }
+        let full: BudgetUse? = state.withLock { state in
+            let use = budgetUse(state)
+            guard use.isFull, !state.hasAdvised else { return nil }
             state.hasAdvised = true
-            return advice
+            return use
         }
-        guard let advice else { return }
-        (options.logger ?? Logger(label: "frameshare")).warning("channel '\(channel)': \(advice)")
+        guard let full else { return }
+        (options.logger ?? Logger(label: "frameshare")).warning("channel '\(channel)': \(full.advice)")
     }
 }

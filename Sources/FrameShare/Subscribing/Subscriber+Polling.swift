@@ -129,11 +129,10 @@ extension Subscriber {
         do throws(ChannelError) {
             try beginAttempt(again: true)
         } catch {
-            // No thread can be started now: the next look tries once more, a moment later.
-            BackgroundThread.pause(nanoseconds: 10_000_000)
+            // No thread can be started now: the event loop is woken a moment later, and its next look tries once more.
             state.withLock {
                 $0.isConnecting = false
-                gate?.raise()
+                gate?.raise(afterNanoseconds: 10_000_000)
             }
         }
     }
@@ -149,6 +148,10 @@ final class PollGate: Sendable {
     private let alarm: OwnedDescriptor
     /// Whether the alarm is raised: then it costs no call to raise it again.
     private let isRaised = Atomic<Bool>(false)
+
+    /// Raises it later, where that was asked for; closed when it is cleared.
+    private let timer = Mutex<OwnedDescriptor?>(nil)
+    private let hasTimer = Atomic<Bool>(false)
 
     init() throws(ChannelError) {
         epoll = try Self.owned("epoll_create1", fs_epoll_create())
@@ -184,7 +187,20 @@ final class PollGate: Sendable {
         _ = write(alarm.number, &one, 8)
     }
 
+    /// Makes it readable after a while, until it is cleared; at once where this process has no descriptor left for a timer.
+    func raise(afterNanoseconds delay: Int64) {
+        let number = fs_timer_create()
+        guard number >= 0 else { return raise() }
+        var made: OwnedDescriptor? = OwnedDescriptor(owning: number)
+        guard fs_timer_set(number, delay) == 0, fs_epoll_add(epoll.number, number, FS_EPOLLIN, 0) == 0 else {
+            return raise()
+        }
+        timer.withLock { swap(&$0, &made) }
+        hasTimer.store(true, ordering: .relaxed)
+    }
+
     func clear() {
+        if hasTimer.exchange(false, ordering: .relaxed) { timer.withLock { $0 = nil } }
         guard isRaised.exchange(false, ordering: .sequentiallyConsistent) else { return }
         var value: UInt64 = 0
         _ = read(alarm.number, &value, 8)

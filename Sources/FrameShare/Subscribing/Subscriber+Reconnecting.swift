@@ -36,7 +36,7 @@ extension Subscriber {
                     endAttempt()
                 }
             case .wait(let nanoseconds):
-                if deadline.hasPassed { throw .timedOut }
+                if deadline.hasPassed { throw timedOut }
                 reconnection.wait(while: seen, nanoseconds: deadline.remaining(atMost: nanoseconds))
             }
         }

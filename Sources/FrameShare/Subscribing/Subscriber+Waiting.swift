@@ -64,13 +64,13 @@ extension Subscriber {
             if interrupted() { throw .cancelled }
             if let taken = try takeNow() { return taken }
             if spinUntil != 0, try !lookNowAndThen(), spin(until: spinUntil) {
-                if deadline.hasPassed { throw .timedOut }
+                if deadline.hasPassed { throw timedOut }
                 continue
             }
             switch try prepareSleep() {
             case .taken(let taken): return taken
             case .closedHere: throw .closed
-            case .lookAgain: if deadline.hasPassed { throw .timedOut }
+            case .lookAgain: if deadline.hasPassed { throw timedOut }
             case .over(let error):
                 if options.reconnect {
                     try reconnect(deadline: deadline, interrupted: interrupted)
@@ -80,7 +80,7 @@ extension Subscriber {
                     throw error
                 }
             case .readSocket:
-                if deadline.hasPassed { throw .timedOut }
+                if deadline.hasPassed { throw timedOut }
                 let socket = state.withLock { $0.link.socket }
                 // Usually what it waits for is on its way. A subscriber that does not fit the channel as it is now may wait for
                 // hours: it looks less often whether it was interrupted.
@@ -97,7 +97,7 @@ extension Subscriber {
                 }
                 if deadline.hasPassed {
                     endSleep(sleep)
-                    throw .timedOut
+                    throw timedOut
                 }
                 let result = sleep.sleepers.page.word.sleep(
                     while: sleep.seen,

@@ -33,7 +33,8 @@ public final class Subscriber: Sendable {
         public var directory: ChannelDirectory?
         /// How long connecting may take.
         public var connectTimeout: Duration = .seconds(5)
-        /// How long the first connection waits for a channel that is not there yet, on the calling thread; nil: not at all.
+        /// How long the first connection waits for a channel that is not there yet; nil: not at all. Cancelling the task ends
+        /// the wait. In a task prefer ``Subscriber/connect(to:streams:policy:options:)``, which blocks no thread of Swift's.
         /// ``reconnect`` is for the time after it.
         public var waitForChannel: Duration?
         /// Whether frames of the source's start-up are wanted, too (``FrameFlags/startup``): those before exposure and white
@@ -131,18 +132,48 @@ public final class Subscriber: Sendable {
         }
     }
 
-    /// Connects to a channel.
+    /// Connects to a channel, on the calling thread.
     /// - Parameters:
     ///   - channel: its name
     ///   - streams: the streams wanted; empty: all
     ///   - policy: what happens to frames that come faster than they are taken
     /// - Throws: `noSuchChannel`, `notAllowed`, `refused` with the publisher's reason, `unknownStream`, `memory` where
-    ///   what the publisher sent is not safe to map, and others.
-    public init(
+    ///   what the publisher sent is not safe to map; `cancelled` when the task is; and others.
+    public convenience init(
         channel: String,
         streams: [String] = [],
         policy: Policy = .latest,
         options: Options = Options()
+    ) throws(ChannelError) {
+        try self.init(
+            channel: channel,
+            streams: streams,
+            policy: policy,
+            options: options,
+            isGivenUp: { Task.isCancelled }
+        )
+    }
+
+    /// As ``init(channel:streams:policy:options:)``, for tasks: connects, and waits for the channel, on a thread of its own.
+    /// - Throws: as there
+    public static func connect(
+        to channel: String,
+        streams: [String] = [],
+        policy: Policy = .latest,
+        options: Options = Options()
+    ) async throws(ChannelError) -> Subscriber {
+        // Looks ten times a second whether the task is cancelled: nothing need wake it.
+        try await WaiterThreads(name: "fs-connect").wait(onCancel: {}) { isGivenUp throws(ChannelError) in
+            try Subscriber(channel: channel, streams: streams, policy: policy, options: options, isGivenUp: isGivenUp)
+        }
+    }
+
+    private init(
+        channel: String,
+        streams: [String],
+        policy: Policy,
+        options: Options,
+        isGivenUp: () -> Bool
     ) throws(ChannelError) {
         directory = try ChannelDirectory.resolve(options.directory)
         self.channel = channel
@@ -161,7 +192,7 @@ public final class Subscriber: Sendable {
         )
         if let group = options.group, !ChannelName.isValid(group) { throw .badGroupName(group) }
         try Self.check(hello.request)
-        var link = try Self.connect(channel, directory, hello, options)
+        var link = try Self.connect(channel, directory, hello, options, isGivenUp)
         guard let first = link.takeArrived() else { throw .publisherLost(channel: channel) }
         gate = options.pollable ? try PollGate() : nil
         try gate?.watch(link.socket)
@@ -176,7 +207,8 @@ public final class Subscriber: Sendable {
         _ channel: String,
         _ directory: ChannelDirectory,
         _ hello: Message.Hello,
-        _ options: Options
+        _ options: Options,
+        _ isGivenUp: () -> Bool
     ) throws(ChannelError) -> SubscriberLink {
         let wait = Deadline(after: options.waitForChannel ?? .zero)
         var pause = ConnectPause()
@@ -187,12 +219,13 @@ public final class Subscriber: Sendable {
                     directory: directory,
                     hello: hello,
                     startupFrames: options.startupFrames,
-                    timeout: options.connectTimeout
+                    timeout: options.connectTimeout,
+                    isGivenUp: isGivenUp
                 )
             } catch {
                 guard case .noSuchChannel = error, !wait.hasPassed else { throw error }
             }
-            try pause.take(until: wait, channel: channel)
+            try pause.take(until: wait, channel: channel, isGivenUp: isGivenUp)
         }
     }
 
@@ -221,7 +254,7 @@ public final class Subscriber: Sendable {
     /// The next frame; waits on a thread of the subscriber's own until there is one.
     /// - Parameter timeout: nil: for as long as it takes
     /// - Returns: nil when the channel has ended in order
-    /// - Throws: `timedOut`, also where this subscriber holds its whole budget of frames (``statistics``);
+    /// - Throws: `timedOut`, which says whether this subscriber holds its whole budget of frames (``BudgetUse/isFull``);
     ///   `cancelled` when the task is; `sourceFailed`; `publisherLost`; `disconnected`
     public func next(timeout: Duration? = nil) async throws(ChannelError) -> Frame? {
         try await next(passing: nil, timeout: timeout)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameJSON
 import FrameShare
 
 /// `[STREAM=]WxH+X+Y`: a rectangle of a stream.
@@ -23,8 +24,8 @@ enum ByteCountArgument {
             ("KiB", 0x1p10), ("MiB", 0x1p20), ("GiB", 0x1p30), ("K", 0x1p10), ("M", 0x1p20), ("G", 0x1p30), ("", 1),
         ]
         for unit in units where text.hasSuffix(unit.ending) {
-            guard let value = Double(text.dropLast(unit.ending.count)) else { continue }
-            guard value.isFinite, value >= 1, value * unit.bytes < 0x1p60 else { break }
+            guard let value = DecimalText.number(text.dropLast(unit.ending.count)) else { continue }
+            guard value >= 1, value * unit.bytes < 0x1p60 else { break }
             return Int(value * unit.bytes)
         }
         throw ValidationError("give an amount of memory, such as 512M or 1.5G")
@@ -37,7 +38,7 @@ enum CopyAmountArgument: Sendable, Hashable {
     case bytes(Int)
 
     static func parse(_ text: String) throws -> CopyAmountArgument {
-        if let count = Int(text) {
+        if let count = DecimalText.integer(text) {
             guard (1...1022).contains(count) else {
                 throw ValidationError("give 1 to 1022 copies, or memory such as 512M")
             }

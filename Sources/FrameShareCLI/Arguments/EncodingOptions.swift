@@ -1,4 +1,6 @@
 import ArgumentParser
+import FrameCommand
+import FrameJSON
 import FrameSinks
 
 /// How frames are to be encoded.
@@ -85,8 +87,8 @@ enum BitRateArgument {
     static func parse(_ text: String) throws -> Int {
         let units: [(ending: String, bits: Double)] = [("k", 1e3), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("", 1)]
         for unit in units where text.hasSuffix(unit.ending) {
-            guard let value = Double(text.dropLast(unit.ending.count)) else { continue }
-            guard value.isFinite, value * unit.bits >= 1, value * unit.bits < 1e12 else { break }
+            guard let value = DecimalText.number(text.dropLast(unit.ending.count)) else { continue }
+            guard value * unit.bits >= 1, value * unit.bits < 1e12 else { break }
             return Int(value * unit.bits)
         }
         throw ValidationError("give bits a second, such as 500k or 4M")

@@ -29,16 +29,6 @@ struct FormatArgument: Sendable, Hashable {
     }
 }
 
-/// `latest`, `queue:N`, `every-frame`.
-enum PolicyArgument {
-    static func parse(_ text: String) throws -> Policy {
-        guard let policy = Policy(text) else {
-            throw ValidationError("give latest, queue:N (N from 1 to \(LaneMemory.maximumDepth)), or every-frame")
-        }
-        return policy
-    }
-}
-
 /// `name=WxH[:FORMAT]`: one more image of each frame.
 struct StreamArgument: Sendable, Hashable {
     var name: String

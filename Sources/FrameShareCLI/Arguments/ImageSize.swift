@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameJSON
 
 /// `1280x720`.
 struct ImageSize: Sendable, Hashable, CustomStringConvertible {
@@ -9,7 +10,7 @@ struct ImageSize: Sendable, Hashable, CustomStringConvertible {
 
     static func parse(_ text: String) throws -> ImageSize {
         let parts = text.split(separator: "x", omittingEmptySubsequences: false)
-        guard parts.count == 2, let width = Int(parts[0]), let height = Int(parts[1]),
+        guard parts.count == 2, let width = DecimalText.integer(parts[0]), let height = DecimalText.integer(parts[1]),
             (1...65536).contains(width), (1...65536).contains(height)
         else { throw ValidationError("give WIDTHxHEIGHT in pixels, such as 1280x720") }
         return ImageSize(width: width, height: height)

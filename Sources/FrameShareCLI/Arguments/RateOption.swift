@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameShare
 
 /// How many frames a second a command asks its channel for.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameSources
 
 /// How long a source takes to settle: a count of frames, or a time with its unit.

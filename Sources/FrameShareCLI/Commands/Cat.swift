@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameShare
 import FrameSinks
 import PixelFormats
@@ -110,7 +111,7 @@ struct Cat: ParsableCommand {
             do throws(ChannelError) {
                 return try subscriber.nextBlocking(timeout: .milliseconds(250))
             } catch {
-                guard error == .timedOut else { throw error }
+                guard error.isTimeout else { throw error }
             }
         }
         throw .cancelled

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 
 /// `frameshare completions`
 struct Completions: ParsableCommand {

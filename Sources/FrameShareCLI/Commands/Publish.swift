@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameShare
 import FrameSources
 
@@ -268,7 +269,10 @@ struct Publish: ParsableCommand {
         }
         guard copies != nil || copyFloor == nil else { throw ValidationError("--copy-floor: needs --copies") }
         if !source.isLibcamera, main != nil || lores != nil || raw {
-            throw ValidationError("--main, --lores, --raw: for cameras of libcamera's, see --source")
+            throw ValidationError(
+                "--main, --lores, --raw: for cameras of libcamera's, see --source; --size and --format say what the stream "
+                    + "'main' of any other source is"
+            )
         }
         if !source.isCamera || source.isLibcamera { _ = try format?.known() }
         if source.isCamera {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameShare
 import FrameSinks
 
@@ -63,7 +64,7 @@ struct Record: ParsableCommand {
     var onTrigger = false
 
     @Option(
-        help: .init("How long before the trigger a clip begins. Left out: 5s.", valueName: "duration"),
+        help: .init("How long before the trigger a clip begins, at a keyframe. Left out: 5s.", valueName: "duration"),
         transform: DurationArgument.parse
     )
     var pre: Duration?

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CLinuxMedia
+import FrameCommand
 import FrameShare
 import Glibc
 

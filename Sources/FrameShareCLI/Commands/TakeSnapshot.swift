@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameJSON
 import FrameShare
 import FrameSinks

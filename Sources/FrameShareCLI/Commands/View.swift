@@ -1,4 +1,5 @@
 import ArgumentParser
+import FrameCommand
 import FrameJSON
 import FrameShare
 import FrameView
@@ -118,11 +119,11 @@ struct ListenArgument: Sendable, Hashable, CustomStringConvertible {
 
     static func parse(_ text: String) throws -> ListenArgument {
         let advice = ValidationError("give ADDRESS:PORT, such as 127.0.0.1:8080, 0.0.0.0:80 or [::]:8080")
-        if let port = Int(text) {
+        if let port = DecimalText.integer(text) {
             guard (0...65535).contains(port) else { throw advice }
             return ListenArgument(host: "127.0.0.1", port: port)
         }
-        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+        guard let colon = text.lastIndex(of: ":"), let port = DecimalText.integer(text[text.index(after: colon)...]),
             (0...65535).contains(port)
         else { throw advice }
         var host = String(text[..<colon])

@@ -1,3 +1,4 @@
+import FrameCommand
 import FrameJSON
 
 /// One thing that `doctor` has looked at.

@@ -1,3 +1,4 @@
+import FrameCommand
 import FrameJSON
 import FrameShare
 
@@ -22,6 +23,7 @@ struct ChannelReport {
             let stride = layout.planes.first?.stride ?? 0
             lines.append(
                 "  \(status.stream.name): \(layout.width)x\(layout.height) \(layout.format.name)"
+                    + Self.order(of: layout.format)
                     + (stride > 0 ? ", stride \(stride)" : "") + ", \(Quantities.bytes(layout.byteCount))"
                     + ", \(status.memory) ("
                     + StyledText(status.protection.explanation, status.protection == .none ? .yellow : .green)
@@ -29,6 +31,15 @@ struct ChannelReport {
             )
         }
         return lines
+    }
+
+    /// Names of RGB formats read backwards, so the order in memory is told beside them.
+    private static func order(of format: PixelFormat) -> String {
+        switch format.info?.firstColor {
+        case .r?: " (red first in memory)"
+        case .b?: " (blue first in memory)"
+        default: ""
+        }
     }
 
     /// The channel's own counters and how its pool is used.

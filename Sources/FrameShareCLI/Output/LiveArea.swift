@@ -1,3 +1,5 @@
+import FrameCommand
+
 /// Lines that are drawn again and again in the same place of a terminal. Elsewhere each drawing is printed below the one
 /// before.
 final class LiveArea {

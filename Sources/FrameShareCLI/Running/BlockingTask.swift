@@ -1,3 +1,4 @@
+import FrameCommand
 import Glibc
 import Synchronization
 

@@ -1,8 +1,11 @@
+import FrameCommand
 import FrameShare
-
 @preconcurrency import Glibc
 
 /// A process that this one started and will end: another command of this very executable.
+///
+/// It is not started by swift-subprocess: a demo starts and ends its children by plain calls, one after the other, and they live
+/// on between them. There a child lives within one async call.
 ///
 /// It is asked to stop by the end of its standard input (`--stop-at-eof`), so it stops too when this process is killed.
 final class ChildProcess {

@@ -1,3 +1,4 @@
+import FrameCommand
 import FrameJSON
 import FrameShare
 

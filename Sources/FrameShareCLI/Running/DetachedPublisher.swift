@@ -1,4 +1,5 @@
 import CLinuxMedia
+import FrameCommand
 import FrameShare
 import Glibc
 

@@ -1,3 +1,4 @@
+import FrameCommand
 import FrameJSON
 import FrameMemory
 import FrameShare
@@ -33,7 +34,8 @@ struct EncodeSession {
                 channel: source,
                 stream: command.stream,
                 policy: command.policy,
-                name: "encode",
+                // 'top' tells two of them apart.
+                name: "encode \(name)",
                 atMost: command.encoding.rate
             )
         }

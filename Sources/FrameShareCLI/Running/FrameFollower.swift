@@ -1,3 +1,4 @@
+import FrameCommand
 import FrameShare
 
 /// Takes a channel's frames one after the other, until it ends or the command is to stop.

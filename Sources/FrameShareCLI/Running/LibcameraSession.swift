@@ -1,3 +1,4 @@
+import FrameCommand
 import FrameShare
 import FrameSources
 import Glibc

@@ -1,4 +1,5 @@
 #if FFmpeg
+import FrameCommand
 import FrameShare
 import FrameSinks
 import PixelFormats

@@ -1,4 +1,5 @@
 #if FFmpeg
+import FrameCommand
 import FrameJSON
 import FrameShare
 import FrameSinks
@@ -48,12 +49,16 @@ final class RecordProgress {
                     JSONValue.object([
                         "event": "file", "path": .string(file.path), "frames": .number(file.frames),
                         "bytes": .number(file.bytes), "seconds": .number(Double(file.duration) / 1e9, digits: 6),
+                        "early_seconds": command.onTrigger ? .number(Double(file.beginsEarly) / 1e9, digits: 6) : nil,
                     ]).text
                 )
             } else {
                 terminal.writeLine(
                     "\(file.path): \(Quantities.counted(file.frames, "frame")), "
                         + "\(Quantities.time(nanoseconds: file.duration)), \(Quantities.bytes(file.bytes))"
+                        + (file.beginsEarly > 0
+                            ? "; it begins \(Quantities.time(nanoseconds: file.beginsEarly)) before --pre, at a keyframe"
+                            : "")
                 )
             }
         }

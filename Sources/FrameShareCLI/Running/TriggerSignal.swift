@@ -1,3 +1,4 @@
+import FrameCommand
 import Glibc
 
 /// SIGUSR1, for a loop that looks now and then.

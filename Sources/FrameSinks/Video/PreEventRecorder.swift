@@ -13,6 +13,8 @@ public final class PreEventRecorder {
         var end: Int64
         /// Whether it begins with the next keyframe: nothing was kept when it was triggered.
         var isWaiting: Bool
+        /// How much earlier than asked for it begins, in ns.
+        var early: Int64 = 0
     }
 
     private var stream: VideoStream
@@ -112,7 +114,8 @@ public final class PreEventRecorder {
         }
         let post = post.nanosecondsClamped
         let end = Self.sum(Self.sum(last?.pts ?? 0, pause), post)
-        clips.append(Clip(recorder: recorder, post: post, end: end, isWaiting: isWaiting))
+        let early = kept.first.map { max(0, Self.sum(last?.pts ?? 0, pause) - pre - $0.info.pts) } ?? 0
+        clips.append(Clip(recorder: recorder, post: post, end: end, isWaiting: isWaiting, early: early))
     }
 
     /// Of times that are not negative.
@@ -148,7 +151,9 @@ public final class PreEventRecorder {
             } catch {
                 failure = failure ?? error
             }
-            files += clip.recorder.files
+            var made = clip.recorder.files
+            if !made.isEmpty { made[0].beginsEarly = clip.early }
+            files += made
             leftOut =
                 leftOut.addingReportingOverflow(clip.recorder.leftOut).overflow ? .max : leftOut + clip.recorder.leftOut
         }

@@ -32,6 +32,8 @@ public final class VideoRecorder {
         public internal(set) var bytes = 0
         /// From its first frame to its last, in ns.
         public internal(set) var duration: Int64 = 0
+        /// How much earlier than asked for a clip of ``PreEventRecorder`` begins, in ns: at the keyframe before that moment.
+        public internal(set) var beginsEarly: Int64 = 0
     }
 
     public let options: Options

@@ -148,26 +148,69 @@ public final class LibcameraCapture: Sendable {
 
     /// Captures, through all reconfigurations, until `stop` is raised.
     private func capture(until stop: StopSignal) throws(LibcameraCaptureError) {
+        var everyone: DemandGate?
         while true {
-            let now = current.withLock { $0 }
-            var loop = LibcameraCaptureLoop(
-                camera: now.camera,
-                publisher: publisher,
-                sequenceBase: now.sequenceBase,
-                stop: stop,
-                attention: attention,
-                framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
-                options: options
-            )
-            let end = try loop.run()
+            let camera = camera
+            if try run(camera, &everyone, until: stop) == .stopped { return }
+            try renew(camera)
+        }
+    }
+
+    /// Captures from a camera until something ends it, and books what came.
+    /// - Parameter gate: on demand: who wants frames
+    private func run(
+        _ camera: LibcameraCamera,
+        _ gate: inout DemandGate?,
+        until stop: StopSignal
+    ) throws(LibcameraCaptureError) -> CaptureLoop<LibcameraCamera>.End {
+        let now = current.withLock { $0 }
+        var loop = CaptureLoop(
+            camera: camera,
+            publisher: publisher,
+            sequenceBase: now.sequenceBase,
+            stop: stop,
+            attention: attention,
+            options: loopOptions(camera, options.frameLimit.map { $0 - min($0, now.published) }),
+            gate: gate
+        )
+        defer {
+            gate = loop.gate
             let (next, published) = (loop.nextSequence, loop.published)
             current.withLock { current in
                 current.sequenceBase = next
                 current.published += published
             }
-            if end == .stopped { return }
-            try renew(now.camera)
         }
+        do throws(CaptureLoop<LibcameraCamera>.Failure) {
+            return try loop.run()
+        } catch {
+            switch error {
+            case .camera(let error): throw .camera(error)
+            case .channel(let error): throw .channel(error)
+            }
+        }
+    }
+
+    private func loopOptions(
+        _ camera: LibcameraCamera,
+        _ framesLeft: UInt64?
+    ) -> CaptureLoop<LibcameraCamera>.Options {
+        let options = options
+        return CaptureLoop<LibcameraCamera>.Options(
+            framesLeft: framesLeft,
+            frameTimeout: options.frameTimeout,
+            restartLimit: options.restartLimit,
+            metadata: { frame in
+                var entries = camera.metadata(of: frame)
+                if let more = options.metadata?(frame, camera) {
+                    for entry in more { entries[entry.key] = entry.value }
+                }
+                return entries
+            },
+            onStreaming: { options.onEvent?(.streaming(camera.id, camera.setup)) },
+            onTrouble: { options.onEvent?(.troubled($0)) },
+            onRecovery: { options.onEvent?(.recovered) }
+        )
     }
 
     // MARK: on demand
@@ -194,27 +237,10 @@ public final class LibcameraCapture: Sendable {
     func run(
         _ gate: inout DemandGate,
         until stop: StopSignal
-    ) throws(LibcameraCaptureError) -> LibcameraCaptureLoop.End {
-        let now = current.withLock { $0 }
-        var loop = LibcameraCaptureLoop(
-            camera: now.camera,
-            publisher: publisher,
-            sequenceBase: now.sequenceBase,
-            stop: stop,
-            attention: attention,
-            framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
-            options: options,
-            gate: gate
-        )
-        defer {
-            if let after = loop.gate { gate = after }
-            let (next, published) = (loop.nextSequence, loop.published)
-            current.withLock { current in
-                current.sequenceBase = next
-                current.published += published
-            }
-        }
-        return try loop.run()
+    ) throws(LibcameraCaptureError) -> CaptureLoop<LibcameraCamera>.End {
+        var wanted: DemandGate? = gate
+        defer { if let wanted { gate = wanted } }
+        return try run(camera, &wanted, until: stop)
     }
 
     /// Sets the camera up as wanted, else as before, and begins a generation with its new buffers.

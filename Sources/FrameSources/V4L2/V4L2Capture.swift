@@ -204,38 +204,74 @@ public final class V4L2Capture: Sendable {
 
     /// Streams, through all reconfigurations, until `stop` is raised.
     private func stream(until stop: StopSignal) throws(V4L2CaptureError) {
-        while true {
-            let now = current.withLock { $0 }
-            guard let camera = now.camera else { return }
-            let framesLeft = options.frameLimit.map { $0 - min($0, now.published) }
-            var loop = V4L2CaptureLoop(
-                camera: camera,
-                publisher: now.publisher,
-                sequenceBase: now.sequenceBase,
-                stop: stop,
-                attention: attention,
-                framesLeft: framesLeft,
-                options: options
-            )
-            var end = V4L2CaptureLoop.End.reconfigure
-            var failure: V4L2CaptureError?
+        var everyone: DemandGate?
+        while let camera {
             do throws(V4L2CaptureError) {
-                end = try loop.run()
+                if try run(camera, &everyone, until: stop) == .stopped { return }
             } catch {
-                failure = error
+                guard case .camera(.sourceChanged) = error else { throw error }
             }
+            try renew(camera)
+        }
+    }
+
+    /// Captures from a camera until something ends it, and books what came.
+    /// - Parameter gate: on demand: who wants frames
+    private func run(
+        _ camera: V4L2Camera,
+        _ gate: inout DemandGate?,
+        until stop: StopSignal
+    ) throws(V4L2CaptureError) -> CaptureLoop<V4L2Camera>.End {
+        let now = current.withLock { $0 }
+        var loop = CaptureLoop(
+            camera: camera,
+            publisher: now.publisher,
+            sequenceBase: now.sequenceBase,
+            stop: stop,
+            attention: attention,
+            options: loopOptions(camera, options.frameLimit.map { $0 - min($0, now.published) }),
+            gate: gate
+        )
+        defer {
+            gate = loop.gate
             let (next, published) = (loop.nextSequence, loop.published)
             current.withLock { current in
                 current.sequenceBase = next
                 current.published += published
             }
-            switch failure {
-            case nil where end == .stopped: return
-            case nil, .camera(.sourceChanged): break
-            case let failure?: throw failure
-            }
-            try renew(camera)
         }
+        do throws(CaptureLoop<V4L2Camera>.Failure) {
+            return try loop.run()
+        } catch {
+            switch error {
+            case .camera(let error): throw .camera(error)
+            case .channel(let error): throw .channel(error)
+            }
+        }
+    }
+
+    private func loopOptions(_ camera: V4L2Camera, _ framesLeft: UInt64?) -> CaptureLoop<V4L2Camera>.Options {
+        let options = options
+        // What is told with each frame of this set-up.
+        let fixed = camera.setup.interval.map { Metadata(frameDuration: $0) } ?? Metadata()
+        return CaptureLoop<V4L2Camera>.Options(
+            framesLeft: framesLeft,
+            frameTimeout: options.frameTimeout,
+            restartLimit: options.returnsAfterUnplug ? nil : options.restartLimit,
+            // Who waits for an unplugged camera waits for one that another program uses, too.
+            bears: { options.returnsAfterUnplug && $0.isInTheWay },
+            metadata: { frame in
+                var metadata = fixed
+                if let field = frame.field.name { metadata["Field"] = .string(field) }
+                if let more = options.metadata?(frame, camera) {
+                    for entry in more { metadata[entry.key] = entry.value }
+                }
+                return metadata
+            },
+            onStreaming: { options.onEvent?(.streaming(camera.device.info, camera.setup)) },
+            onTrouble: { options.onEvent?(.troubled($0)) },
+            onRecovery: { options.onEvent?(.recovered) }
+        )
     }
 
     /// Sets the device up again, as wanted, and begins a generation with its new buffers.
@@ -304,28 +340,14 @@ public final class V4L2Capture: Sendable {
     }
 
     /// Streams from the camera that was taken, until it is no longer wanted or something ends it.
-    func run(_ gate: inout DemandGate, until stop: StopSignal) throws(V4L2CaptureError) -> V4L2CaptureLoop.End {
-        let now = current.withLock { $0 }
-        guard let camera = now.camera else { return .unwanted }
-        var loop = V4L2CaptureLoop(
-            camera: camera,
-            publisher: now.publisher,
-            sequenceBase: now.sequenceBase,
-            stop: stop,
-            attention: attention,
-            framesLeft: options.frameLimit.map { $0 - min($0, now.published) },
-            options: options,
-            gate: gate
-        )
-        defer {
-            if let after = loop.gate { gate = after }
-            let (next, published) = (loop.nextSequence, loop.published)
-            current.withLock { current in
-                current.sequenceBase = next
-                current.published += published
-            }
-        }
-        return try loop.run()
+    func run(
+        _ gate: inout DemandGate,
+        until stop: StopSignal
+    ) throws(V4L2CaptureError) -> CaptureLoop<V4L2Camera>.End {
+        guard let camera else { return .unwanted }
+        var wanted: DemandGate? = gate
+        defer { if let wanted { gate = wanted } }
+        return try run(camera, &wanted, until: stop)
     }
 
     private func dropCamera() {

@@ -171,11 +171,14 @@ export class StatisticsPanel {
     name.data = subscriber.name || "unnamed";
     const way = subscriber.group ? `group ${subscriber.group}` : subscriber.policy;
     policy.textContent = `${subscriber.pid}, ${way}`;
+    // It gets no frame before it releases one.
+    const isFull = subscriber.held >= subscriber.budget;
+    const held = `${subscriber.held} of ${subscriber.budget}${subscriber.reserved ? " r" : ""}${subscriber.gets_copies ? " c" : ""}${isFull ? " FULL" : ""}`;
     const columns = [
       ["Delivered", whole.format(subscriber.delivered)],
       ["Dropped", whole.format(subscriber.dropped)],
       ["Queued", whole.format(subscriber.queued)],
-      ["Held", `${subscriber.held} of ${subscriber.budget}${subscriber.reserved ? " r" : ""}${subscriber.gets_copies ? " c" : ""}`],
+      ["Held", held],
       ["Latency", latency && subscriber.delivered > 0 ? duration(latency.p50) : "–"],
     ];
     columns.forEach(([heading, text], index) => {
@@ -186,6 +189,8 @@ export class StatisticsPanel {
     const before = this.#lastRead.get(subscriber.id) ?? subscriber.dropped;
     row.children[2].classList.toggle("losing", subscriber.dropped > before);
     this.#lastRead.set(subscriber.id, subscriber.dropped);
+    row.children[4].classList.toggle("losing", isFull);
+    row.children[4].title = isFull ? "holds its whole budget: it gets no frame before it releases one" : "";
     if (by) row.children[2].title = `policy ${by.policy}, budget ${by.budget}, shortage ${by.shortage}`;
     if (latency) row.children[5].title = `p50 ${duration(latency.p50)}, p99 ${duration(latency.p99)}`;
   }

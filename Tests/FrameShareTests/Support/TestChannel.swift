@@ -2,6 +2,13 @@ import FrameShare
 import Glibc
 import Testing
 
+extension ChannelError {
+    /// What a wait for a frame throws at its end.
+    static func noFrame(held: Int = 0, of budget: Int = 2) -> ChannelError {
+        .timedOut(BudgetUse(held: held, budget: budget))
+    }
+}
+
 /// A channel of one test, in a folder of its own that goes with it. Its name is found in no other test, so that its
 /// descriptors can be told from theirs.
 final class TestChannel: Sendable {
