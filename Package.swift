@@ -147,8 +147,8 @@ let package = Package(
         .executableTarget(
             name: "FrameShareBench",
             dependencies: [
-                "CHandOver", "CLinuxMedia", "FrameCommand", "FrameJSON", "FrameMemory", "FrameShare", "FrameShareCHeader",
-                "FrameSinks", "LeaseProtocol", "PixelFormats",
+                "CHandOver", "CLinuxMedia", "FrameCommand", "FrameJSON", "FrameMemory", "FrameShare",
+                "FrameShareCHeader", "FrameSinks", "LeaseProtocol", "PixelFormats",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -156,8 +156,7 @@ let package = Package(
             name: "FrameShareCLI",
             dependencies: [
                 "FrameShareCHeader", "CLinuxMedia", "FrameCommand", "FrameConversion", "FrameJSON", "FrameMemory",
-                "FrameShare", "FrameSinks",
-                "FrameSources", "FrameView", "LeaseProtocol", "PixelFormats", system,
+                "FrameShare", "FrameSinks", "FrameSources", "FrameView", "LeaseProtocol", "PixelFormats", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]

@@ -33,7 +33,7 @@ int main(int count, char **arguments) {
     unsigned long frames = 0;
     int result, stopped = 0;
     while (!stopped) {
-        /* Try first, then poll: the try that finds no frame arms the descriptor. */
+        /* With a frame in hand there may be more: then poll looks at the signals alone, and returns at once. */
         frameshare_frame *frame;
         result = frameshare_subscriber_try_next(camera, &frame);
         if (result == FRAMESHARE_OK) {

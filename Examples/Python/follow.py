@@ -11,9 +11,9 @@ frames = int(sys.argv[2]) if len(sys.argv) > 2 else 60
 with Subscriber(channel, wait_for_channel=60, reconnect=True) as camera:
     for count in range(frames):
         with camera.next() as frame:
-            # Another publisher counts anew. What came between its frames and the last one's is unknown.
+            # Another publisher counts anew. What was lost between its frames and the last one's is unknown.
             if frame.flags & FrameFlags.DISCONTINUITY:
-                print(f"a break before frame {frame.number}", flush=True)
+                print(f"a break before frame {frame.number}; lost: {frame.lost}", flush=True)
             elif count == 0:
                 print(f"the first frame has number {frame.number}", flush=True)
     print(f"{frames} frames over {camera.statistics.connections} connections")

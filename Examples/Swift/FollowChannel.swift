@@ -27,8 +27,10 @@ enum FollowChannel {
 
         for _ in 0..<60 {
             guard let frame = try await camera.next() else { break }
-            // Another publisher counts anew. What came between its frames and the last one's is unknown.
-            if frame.flags.contains(.discontinuity) { print("a break before frame \(frame.number)") }
+            // Another publisher counts anew. What was lost between its frames and the last one's is unknown.
+            if frame.flags.contains(.discontinuity) {
+                print("a break before frame \(frame.number); lost: \(frame.lost)")
+            }
         }
         print("60 frames over \(camera.statistics.connections) connections")
     }

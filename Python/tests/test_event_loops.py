@@ -66,6 +66,8 @@ def test_a_loop_that_polls_first_and_takes_one_frame_each_time_sees_every_frame(
             with frame:
                 seen.append(int(frame["main"].array[0, 0]))
             if published < COUNT:
+                if published == COUNT // 2:
+                    publisher.reconfigure({"main": (16, 16, "R8")}, slots=6)
                 publish(publisher, published)
                 published += 1
         assert seen == list(range(COUNT))

@@ -246,6 +246,16 @@ def test_a_subscriber_waits_for_a_channel_that_is_not_there_yet() -> None:
     assert np.array_equal(seen[0], PICTURE)
 
 
+def test_a_policy_is_spelled_as_the_command_swift_or_c_has_it(publisher) -> None:
+    for policy in ("every-frame", "every_frame", "everyFrame", "EVERY_FRAME", "FRAMESHARE_POLICY_EVERY_FRAME", "latest", "queue", "queue:2"):
+        with Subscriber("camera", policy=policy) as camera:
+            publisher.publish(PICTURE)
+            camera.next(PATIENCE).release()
+    for policy in ("", "newest", "latest:", "queue:", "queue:+2", "queue:0x2", "queue:2:1"):
+        with pytest.raises(frameshare.InvalidArgument, match="every-frame"):
+            Subscriber("camera", policy=policy)
+
+
 def test_a_subscriber_reconnects_and_sees_another_layout() -> None:
     first = Publisher("camera", {"main": (64, 48, "BGR888")})
     with Subscriber("camera", reconnect=True) as camera:
@@ -264,9 +274,13 @@ def test_a_subscriber_reconnects_and_sees_another_layout() -> None:
             feed.start()
             frame = camera.next(PATIENCE)
             assert frame["main"].array.shape == (16, 32)
-            assert frame.flags == frameshare.FrameFlags.DISCONTINUITY and frame.lost.total == 0
+            assert frame.flags == frameshare.FrameFlags.DISCONTINUITY
+            # What was lost meanwhile nobody has counted.
+            assert frame.lost == frameshare.Loss(0, 0, 0, known=False) and str(frame.lost) == "unknown"
             assert asyncio.run(camera.anext(PATIENCE))["main"].width == 32
-            assert camera.statistics.connections == 2
+            assert camera.statistics.connections == 2 and not camera.statistics.lost.known
+            with camera.next(PATIENCE) as later:
+                assert later.lost.known and later.flags == 0
             seen.set()
             feed.join()
 

@@ -135,7 +135,10 @@ extension WriteProtection {
 
 extension FrameLoss {
     package var json: JSONValue {
-        .object(["source": .number(source), "no_free_slot": .number(noFreeSlot), "policy": .number(policy)])
+        .object([
+            "source": .number(source), "no_free_slot": .number(noFreeSlot), "policy": .number(policy),
+            "known": .bool(isKnown),
+        ])
     }
 }
 

@@ -20,19 +20,22 @@ public enum MemoryPreference: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    /// Reads ``description``. A heap's name has no slash.
+    /// Reads ``description``, and the words as Swift and C have them: `automatic`, `dmaHeap`, `FRAMESHARE_MEMORY_DMA_HEAP`. A
+    /// heap's name has no slash.
     public init?(_ text: String) {
-        switch text {
-        case "auto": self = .automatic
-        case "memfd": self = .memfd
-        case "heap": self = .dmaHeap(nil)
-        case "udmabuf": self = .udmabuf
-        default:
-            let name = text.dropFirst(5)
-            guard text.hasPrefix("heap:"), !name.isEmpty, !name.contains("/"), name != ".", name != ".." else {
-                return nil
-            }
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        var word = parts[0].lowercased().filter { $0 != "-" && $0 != "_" }
+        if word.hasPrefix("framesharememory") { word.removeFirst("framesharememory".count) }
+        switch (word, parts.count) {
+        case ("auto", 1), ("automatic", 1): self = .automatic
+        case ("memfd", 1): self = .memfd
+        case ("heap", 1), ("dmaheap", 1): self = .dmaHeap(nil)
+        case ("udmabuf", 1): self = .udmabuf
+        case ("heap", 2), ("dmaheap", 2):
+            let name = parts[1]
+            guard !name.isEmpty, !name.contains("/"), name != ".", name != ".." else { return nil }
             self = .dmaHeap(String(name))
+        default: return nil
         }
     }
 }

@@ -45,7 +45,7 @@ public func frameshare_channel_watch_next(
         do throws(ChannelError) {
             change = try watch.nextBlocking(timeout: duration(timeout))
         } catch {
-            guard error.isTimeout else { throw Failure(error) }
+            guard error.isTimeout, !Failure.isSignal(error) else { throw Failure(error) }
             throw Failure(
                 FRAMESHARE_ERROR_TIMED_OUT,
                 "nothing has happened to a channel of \(watch.directory.path) in the given time"

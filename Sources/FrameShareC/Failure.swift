@@ -52,7 +52,9 @@ struct Failure: Error {
     }
 
     /// Whether a wait is over because of a signal: its deadline counts as passed then.
-    private static func isSignal(_ error: ChannelError) -> Bool { error.isTimeout && fs_signal_came() != 0 }
+    static func isSignal(_ error: ChannelError) -> Bool {
+        (error.isTimeout || error == .cancelled) && fs_signal_came() != 0
+    }
     private static let signalText = "a signal has ended the wait"
 
     static let invalidHandle = Failure(

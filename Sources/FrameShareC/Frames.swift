@@ -19,6 +19,7 @@ public func frameshare_frame_get_info(
             result.lost_source = frame.lost.source
             result.lost_no_free_slot = frame.lost.noFreeSlot
             result.lost_policy = frame.lost.policy
+            result.lost_unknown = frame.lost.isKnown ? 0 : 1
             result.stream_count = UInt32(clamping: frame.streamCount)
             result.metadata_size = UInt32(clamping: frame.metadata.byteCount)
             result.slot = UInt32(clamping: frame.slot)

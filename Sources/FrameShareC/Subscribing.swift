@@ -226,6 +226,7 @@ public func frameshare_subscriber_get_statistics(
         result.lost_source = now.lost.source
         result.lost_no_free_slot = now.lost.noFreeSlot
         result.lost_policy = now.lost.policy
+        result.lost_unknown = now.lost.isKnown ? 0 : 1
         result.connections = now.connections
         result.latency_p50 = now.latencyP50
         result.latency_p99 = now.latencyP99

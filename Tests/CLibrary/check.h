@@ -55,6 +55,7 @@ void test_threads(void);
 void test_layouts(void);
 void test_own_buffers(void);
 void test_reconfiguring(void);
+void test_reconnecting(void);
 void test_copies(void);
 void test_statistics(void);
 void test_null(void);

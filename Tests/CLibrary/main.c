@@ -27,6 +27,7 @@ static const struct {
     {"every format's planes lie where its layout says", test_layouts},
     {"buffers of one's own are shared, unless they are not safe", test_own_buffers},
     {"frames outlive a reconfiguration", test_reconfiguring},
+    {"a loop that polls first follows a subscriber over connections, and hears that what was lost meanwhile is unknown", test_reconnecting},
     {"who lags is given copies, while the publisher keeps its slots", test_copies},
     {"statistics name who reads and what was lost", test_statistics},
     {"NULL everywhere gives errors", test_null},

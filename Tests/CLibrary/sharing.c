@@ -217,6 +217,40 @@ void test_reconfiguring(void) {
     frameshare_publisher_close(publisher);
 }
 
+void test_reconnecting(void) {
+    struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
+    options.reconnect = 1;
+    options.pollable = 1;
+    frameshare_publisher *publisher = open_publisher("reconnecting", 4);
+    frameshare_subscriber *subscriber = open_subscriber("reconnecting", &options);
+    struct pollfd wait = {.events = POLLIN};
+    CHECK_RESULT(frameshare_subscriber_poll_fd(subscriber, &wait.fd), FRAMESHARE_OK);
+    for (int connection = 1; connection <= 3; connection++) {
+        // Numbers begin anew, and what was lost meanwhile is unknown, but of the first connection.
+        for (int number = 1; number <= 2;) {
+            frameshare_frame *frame = NULL;
+            struct frameshare_frame_info info = frameshare_frame_info_init();
+            struct frameshare_subscriber_statistics statistics = frameshare_subscriber_statistics_init();
+            if (poll(&wait, 1, 0) == 0) publish_value(publisher, number, NULL);
+            CHECK(poll(&wait, 1, (int)(PATIENCE / 1000000)) == 1);
+            int result = frameshare_subscriber_try_next(subscriber, &frame);
+            if (result == FRAMESHARE_NO_FRAME) continue;
+            CHECK_RESULT(result, FRAMESHARE_OK);
+            CHECK_RESULT(frameshare_frame_get_info(frame, &info), FRAMESHARE_OK);
+            CHECK_RESULT(frameshare_subscriber_get_statistics(subscriber, &statistics), FRAMESHARE_OK);
+            int is_break = connection > 1 && number == 1;
+            CHECK(info.flags == (is_break ? FRAMESHARE_FLAG_DISCONTINUITY : 0u));
+            CHECK(info.lost_unknown == (uint32_t)is_break && statistics.lost_unknown == (connection > 1));
+            CHECK(statistics.connections == (uint64_t)connection);
+            frameshare_frame_release(frame);
+            number++;
+        }
+        frameshare_publisher_close(publisher);
+        if (connection < 3) publisher = open_publisher("reconnecting", 4);
+    }
+    frameshare_subscriber_close(subscriber);
+}
+
 void test_copies(void) {
     struct frameshare_stream stream = frameshare_stream_init();
     CHECK_RESULT(frameshare_stream_compute("main", 64, 48, "YUV420", 0, &stream), FRAMESHARE_OK);
@@ -313,6 +347,19 @@ void test_signals(void) {
     CHECK_RESULT(frameshare_publisher_wait_for_subscribers(publisher, 2, FRAMESHARE_FOREVER), FRAMESHARE_ERROR_INTERRUPTED);
     for (int i = 0; i < 2; i++) CHECK_RESULT(frameshare_publisher_next_slot(publisher, PATIENCE, &slots[i]), FRAMESHARE_OK);
     CHECK_RESULT(frameshare_publisher_next_slot(publisher, FRAMESHARE_FOREVER, &slots[2]), FRAMESHARE_ERROR_INTERRUPTED);
+    // Also that for a channel, which is not there yet or may never be.
+    struct frameshare_subscriber_options patient = frameshare_subscriber_options_init();
+    patient.wait_for_channel = -1;
+    frameshare_subscriber *nobody = NULL;
+    CHECK_RESULT(frameshare_subscriber_open("never-there", &patient, &nobody), FRAMESHARE_ERROR_INTERRUPTED);
+    CHECK(nobody == NULL && strcmp(frameshare_last_error(), "a signal has ended the wait") == 0);
+    frameshare_channel_watch *watch = NULL;
+    struct frameshare_channel_entry entry = frameshare_channel_entry_init();
+    CHECK_RESULT(frameshare_channel_watch_open(NULL, &watch), FRAMESHARE_OK);
+    int change;
+    while ((change = frameshare_channel_watch_next(watch, FRAMESHARE_FOREVER, &entry)) == FRAMESHARE_OK) {}
+    CHECK_RESULT(change, FRAMESHARE_ERROR_INTERRUPTED);
+    CHECK_RESULT(frameshare_channel_watch_close(watch), FRAMESHARE_OK);
     CHECK_RESULT(frameshare_set_interruptible(0), FRAMESHARE_OK);
     CHECK_RESULT(frameshare_subscriber_next(subscriber, 100000000, &frame), FRAMESHARE_ERROR_TIMED_OUT);
     CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0 && sigaction(SIGALRM, &before, NULL) == 0);

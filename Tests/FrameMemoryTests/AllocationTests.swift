@@ -187,6 +187,16 @@ import Testing
         #expect(MemoryPreference(preference.description) == preference)
     }
 
+    @Test("the words of Swift and C are read, too")
+    func otherSpellings() {
+        #expect(MemoryPreference("automatic") == .automatic)
+        for text in ["dmaHeap", "dma-heap", "dma_heap", "FRAMESHARE_MEMORY_DMA_HEAP"] {
+            #expect(MemoryPreference(text) == .dmaHeap(nil), "\(text)")
+        }
+        #expect(MemoryPreference("dma-heap:vidbuf_cached") == .dmaHeap("vidbuf_cached"))
+        #expect(MemoryPreference("FRAMESHARE_MEMORY_MEMFD") == .memfd)
+    }
+
     @Test("a heap's name is no path", arguments: ["heap:", "heap:..", "heap:.", "heap:a/b", "heaps", ""])
     func badText(_ text: String) {
         #expect(MemoryPreference(text) == nil)

@@ -217,7 +217,12 @@ struct SharingTests {
         )
         let list = try Document(try frameshare("list", "--all", "--json", in: folder).output)
         #expect(try list[0].keys.contains("error"))
-        #expect(try frameshare("list", "cam", in: folder).code == 3)
+        // So does each command that is asked for it, which sends nobody back to list.
+        for arguments in [["list", "cam"], ["list", "--all", "cam"], ["watch", "cam"]] {
+            let refused = try CommandRun(arguments, in: folder).wait()
+            #expect(refused.code == 3)
+            #expect(refused.errors.contains("was left behind by a publisher that was killed"), "\(refused.errors)")
+        }
         let next = try self.publisher(folder)
         #expect(try frameshare("watch", "cam", "--frames", "2", in: folder).code == 0)
         next.send(SIGTERM)

@@ -4,6 +4,19 @@ import Testing
 /// Each policy does what its name says, and every lost frame is counted where it was lost.
 @Suite("Policies", .timeLimit(.minutes(10)))
 struct PolicyTests {
+    @Test("a policy is read as the command, Swift, Python and C spell it, and nothing else is")
+    func spelling() {
+        for text in ["every-frame", "everyFrame", "every_frame", "EVERY_FRAME", "FRAMESHARE_POLICY_EVERY_FRAME"] {
+            #expect(Policy(text) == .everyFrame, "\(text)")
+        }
+        #expect(Policy("FRAMESHARE_POLICY_LATEST") == .latest && Policy("latest") == .latest)
+        #expect(Policy("queue") == .queue(4) && Policy("queue:7") == .queue(7))
+        for policy in [Policy.latest, .queue(3), .everyFrame] { #expect(Policy(policy.description) == policy) }
+        for text in ["", "newest", "latest:", "latest:1", "queue:", "queue:0", "queue:+4", "queue:0x4", "queue:1:2"] {
+            #expect(Policy(text) == nil, "\(text)")
+        }
+    }
+
     @Test("latest gives the newest frame and counts the rest as its own loss")
     func latest() throws {
         let channel = try TestChannel()

@@ -60,13 +60,14 @@ struct ReconnectingTests {
         #expect(second.statistics.subscribers.count == 1)
     }
 
-    @Test("the first frame after a new connection says that there was a break; it counts nothing as lost")
+    @Test("the first frame after a new connection says that there was a break, and that what was lost is unknown")
     func breakIsTold() async throws {
         let channel = try TestChannel()
         let first = try channel.publisher()
         let subscriber = try channel.subscriber([], .queue(2)) { $0.reconnect = true }
         for value: UInt8 in 1...2 { try first.send(value) }
         for _ in 1...2 { #expect(try present(await subscriber.next()).flags == []) }
+        #expect(subscriber.statistics.lost == FrameLoss())
         first.close()
         let second = try channel.publisher()
         for value: UInt8 in 3...5 { try second.send(value) }
@@ -78,8 +79,30 @@ struct ReconnectingTests {
         try await eventually { second.statistics.subscribers.count == 1 }
         for value: UInt8 in 6...7 { try second.send(value) }
         let (flags, lost) = try present(await waiting.value)
-        #expect(flags == .discontinuity && lost == FrameLoss())
-        #expect(try present(await subscriber.next()).flags == [])
+        #expect(flags == .discontinuity && lost == FrameLoss(isKnown: false) && "\(lost)" == "unknown")
+        let next = try present(await subscriber.next())
+        #expect(next.flags == [] && next.lost == FrameLoss())
+        #expect(subscriber.statistics.lost == FrameLoss(isKnown: false))
+    }
+
+    @Test("a reader of frames after a moment hears of the break by the first of them that it gets")
+    func breakIsToldLater() async throws {
+        let channel = try TestChannel()
+        let first = try channel.publisher(slots: 8)
+        let subscriber = try channel.subscriber([], .queue(4)) { $0.reconnect = true }
+        let waiting = Task.detached { () -> (FrameFlags, FrameLoss)? in
+            let moment = FrameTimestamp(nanoseconds: 100)
+            guard let frame = try await subscriber.next(after: moment, timeout: .seconds(300)) else { return nil }
+            return (frame.flags, frame.lost)
+        }
+        first.close()
+        let second = try channel.publisher(slots: 8)
+        try await eventually { second.statistics.subscribers.count == 1 }
+        for time: Int64 in [1, 50, 100, 101] {
+            try second.send(1, .init(timestamp: FrameTimestamp(nanoseconds: time)))
+        }
+        let (flags, lost) = try present(await waiting.value)
+        #expect(flags == .discontinuity && !lost.isKnown)
     }
 
     @Test("the first connection waits for a channel that is not there yet, where that is asked for, and no longer")

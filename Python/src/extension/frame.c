@@ -164,9 +164,10 @@ static PyObject *frame_lost(PyObject *self, void *unused) {
     PyObject *loss = attribute_of("frameshare.frames", "Loss", &type);
     const struct frameshare_frame_info *info = loss == NULL ? NULL : info_of(self);
     return info == NULL ? NULL
-                        : PyObject_CallFunction(loss, "KKK", (unsigned long long)info->lost_source,
+                        : PyObject_CallFunction(loss, "KKKO", (unsigned long long)info->lost_source,
                                                 (unsigned long long)info->lost_no_free_slot,
-                                                (unsigned long long)info->lost_policy);
+                                                (unsigned long long)info->lost_policy,
+                                                info->lost_unknown ? Py_False : Py_True);
 }
 
 static PyObject *frame_revoked(PyObject *self, void *unused) {

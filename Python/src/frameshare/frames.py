@@ -33,7 +33,16 @@ class Loss:
     no_free_slot: int
     #: By this subscriber's own policy, budget, or share of the pool.
     policy: int
+    #: Whether these are all. False of the first frame after the subscriber connected again, and from then on in its statistics:
+    #: nobody counts what is published while it has no connection.
+    known: bool = True
 
     @property
     def total(self) -> int:
+        """All that are known of: see ``known``."""
         return self.source + self.no_free_slot + self.policy
+
+    def __str__(self) -> str:
+        if self.known:
+            return str(self.total)
+        return f"{self.total} or more" if self.total else "unknown"

@@ -138,7 +138,7 @@ class ChannelStatistics(_Figures):
 
 def subscriber_statistics(c: Mapping[str, Any]) -> SubscriberStatistics:
     """Of the extension's numbers."""
-    lost = Loss(c["lost_source"], c["lost_no_free_slot"], c["lost_policy"])
+    lost = Loss(c["lost_source"], c["lost_no_free_slot"], c["lost_policy"], not c["lost_unknown"])
     return SubscriberStatistics(lost=lost, **{name: c[name] for name in SubscriberStatistics.__annotations__ if name != "lost"})
 
 

@@ -338,12 +338,11 @@ def _name_command() -> None:
 
 
 def _policy(policy: str) -> tuple[int, int]:
-    name, _, depth = text("policy", policy).partition(":")
-    if name == "queue" and (not depth or depth.isdecimal()):
+    name, colon, depth = text("policy", policy).partition(":")
+    # As Swift, C and the command write it, too: everyFrame, FRAMESHARE_POLICY_EVERY_FRAME.
+    name = name.lower().replace("-", "").replace("_", "").removeprefix("framesharepolicy")
+    if name == "queue" and (not colon or depth.isascii() and depth.isdecimal()):
         return 1, min(int(depth or 4), 2**32 - 1)
-    if not depth and name == "latest":
-        return 0, 0
-    # As Swift, C and the command write it.
-    if not depth and name in ("every-frame", "every_frame", "everyFrame"):
-        return 2, 0
+    if not colon and name in ("latest", "everyframe"):
+        return (0, 0) if name == "latest" else (2, 0)
     raise errors.InvalidArgument(f"there is no policy '{policy}'; use 'latest', 'queue:4' or 'every-frame'")

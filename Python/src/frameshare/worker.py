@@ -26,8 +26,9 @@ class Worker:
     >>> Worker("camera0", "brightness", handle).run()
 
     What ``handle`` returns is the answer: None, bytes, or a dictionary. What it raises is told to whoever asked, and the
-    next frame comes. ``frame.request`` says how far it is, and whether the answer is still wanted. The frame stays as it is
-    until ``handle`` has returned.
+    next frame comes. ``frame.request`` says how far it is, and whether the answer is still wanted: once
+    ``frame.request.cancelled`` is True, what ``handle`` returns or raises is dropped. The frame stays as it is until ``handle``
+    has returned.
 
     ``frameshare workers camera0 --count 4 -- python3 worker.py`` keeps four of a program running: then channel and group
     may be left out. ``queue`` frames wait beside the one that is worked on; other options are ``Subscriber``'s.
@@ -98,7 +99,9 @@ class Worker:
                 if not self._stopping:
                     raise
             except Exception as error:
-                _log.exception("frame %d failed", request.frame)
+                # To leave off by an exception what nobody waits for is no failure.
+                if not request.cancelled:
+                    _log.exception("frame %d failed", request.frame)
                 try:
                     request.fail(f"{type(error).__name__}: {error}")
                 except errors.FrameShareError:

@@ -35,7 +35,8 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
     case reservationsDoNotFit(reserved: Int, sourceNeed: Int, slots: Int)
 
     // Connecting
-    case noSuchChannel(channel: String, path: String)
+    /// Nobody listens at the socket. `isLeftBehind`: the socket is there, since a publisher was killed.
+    case noSuchChannel(channel: String, path: String, isLeftBehind: Bool = false)
     case notAllowed(channel: String, path: String)
     case refused(String)
     case versionMismatch(ours: ProtocolVersion, theirs: ProtocolVersion)
@@ -112,7 +113,10 @@ public enum ChannelError: Error, Sendable, Equatable, CustomStringConvertible {
             "the pool's buffers can't be copied from, so lagging subscribers can't be given copies: \(error)"
         case .reservationsDoNotFit(let reserved, let need, let slots):
             "a pool of \(slots) slots is too small: subscribers have \(reserved) reserved and the source needs \(need)"
-        case .noSuchChannel(let channel, let path):
+        case .noSuchChannel(let channel, let path, true):
+            "channel '\(channel)' was left behind by a publisher that was killed (\(path));"
+                + " the next publisher of this name takes its place"
+        case .noSuchChannel(let channel, let path, false):
             "there is no channel '\(channel)' (nobody listens at \(path)); 'frameshare list' shows what there is"
         case .notAllowed(let channel, let path):
             "channel '\(channel)' does not let you in (\(path)); the publisher's --mode, --group and --allow-uid say who may"

@@ -61,20 +61,27 @@ public struct FrameFlags: OptionSet, Sendable, Hashable {
 }
 
 /// Frames lost between two frames, or in all, by where they were lost.
-public struct FrameLoss: Sendable, Hashable {
+public struct FrameLoss: Sendable, Hashable, CustomStringConvertible {
     /// By the source itself: gaps in its sequence.
     public var source: UInt64
     /// Since no slot was free to fill.
     public var noFreeSlot: UInt64
     /// By this subscriber's own policy, budget, or share of the pool: published, but not given to it.
     public var policy: UInt64
+    /// Whether these are all. False of the first frame after the subscriber connected again, and from then on in its statistics:
+    /// nobody counts what is published while it has no connection.
+    public var isKnown = true
 
-    public init(source: UInt64 = 0, noFreeSlot: UInt64 = 0, policy: UInt64 = 0) {
+    public init(source: UInt64 = 0, noFreeSlot: UInt64 = 0, policy: UInt64 = 0, isKnown: Bool = true) {
         self.source = source
         self.noFreeSlot = noFreeSlot
         self.policy = policy
+        self.isKnown = isKnown
     }
 
-    /// All of them.
+    /// All that are known of: see ``isKnown``.
     public var total: UInt64 { source &+ noFreeSlot &+ policy }
+
+    /// ``total``; `unknown` where that is not all.
+    public var description: String { isKnown ? "\(total)" : total == 0 ? "unknown" : "\(total) or more" }
 }

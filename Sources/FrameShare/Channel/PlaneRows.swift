@@ -73,20 +73,6 @@ extension [UInt8] {
         reserveCapacity(rows.count * rows.rowBytes)
         rows.append(to: &self)
     }
-
-    /// A copy of an image: the rows of all its planes, one plane after the other, without padding. Of a compressed image, its
-    /// data. It outlives the frame.
-    public init(copying image: borrowing Image) {
-        self.init()
-        let layout = image.layout
-        for index in layout.planes.indices {
-            if layout.rows(plane: index) == nil {
-                image.plane(index).withUnsafeBytes { append(contentsOf: $0.prefix(image.bytesUsed(plane: index))) }
-            } else {
-                image.rows(plane: index).append(to: &self)
-            }
-        }
-    }
 }
 
 /// The rows of one plane of a slot that is being filled. It can't outlive the call that it is given to.

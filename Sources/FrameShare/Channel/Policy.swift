@@ -13,17 +13,23 @@ extension DeliveryPolicy: CustomStringConvertible {
         }
     }
 
-    /// Reads ``description``; also `queue` (4 frames) and `everyFrame`.
+    /// Reads ``description``, and the word as Swift and C have it: `everyFrame`, `FRAMESHARE_POLICY_EVERY_FRAME`. `queue` alone
+    /// is a queue of 4 frames.
     public init?(_ text: String) {
-        switch text {
-        case "latest": self = .latest
-        case "every-frame", "everyFrame", "every_frame": self = .everyFrame
-        case "queue": self = .queue(4)
-        default:
-            guard text.hasPrefix("queue:"), let depth = Int(text.dropFirst(6)),
-                (1...LaneMemory.maximumDepth).contains(depth)
+        let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        var word = parts[0].lowercased().filter { $0 != "-" && $0 != "_" }
+        if word.hasPrefix("framesharepolicy") { word.removeFirst("framesharepolicy".count) }
+        switch (word, parts.count) {
+        case ("latest", 1): self = .latest
+        case ("everyframe", 1): self = .everyFrame
+        case ("queue", 1): self = .queue(4)
+        case ("queue", 2):
+            // Digits alone: Swift's own reading takes "+4".
+            guard parts[1].utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+                let depth = Int(parts[1]), (1...LaneMemory.maximumDepth).contains(depth)
             else { return nil }
             self = .queue(depth)
+        default: return nil
         }
     }
 }

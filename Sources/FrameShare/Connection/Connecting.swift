@@ -26,7 +26,8 @@ extension ControlSocket {
             switch error {
             case 0: return socket
             case EINTR: continue
-            case ENOENT, ECONNREFUSED, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
+            case ECONNREFUSED: throw .noSuchChannel(channel: channel, path: path, isLeftBehind: true)
+            case ENOENT, ENOTDIR: throw .noSuchChannel(channel: channel, path: path)
             case EACCES, EPERM: throw .notAllowed(channel: channel, path: path)
             // The publisher's backlog is full. No event tells when it has room.
             case EAGAIN: try pause.take(until: deadline, channel: channel, isGivenUp: isGivenUp)

@@ -121,14 +121,19 @@ final class ControlSocket: Sendable {
 
     /// Waits until the socket is readable or hung up; at most `timeout` ms.
     func waitReadable(milliseconds timeout: Int32) -> Bool {
-        var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        return poll(&entry, 1, timeout) > 0
+        wait(for: POLLIN, milliseconds: timeout)
+    }
+
+    private func wait(for events: Int32, milliseconds timeout: Int32) -> Bool {
+        var entry = pollfd(fd: number, events: Int16(events), revents: 0)
+        let count = poll(&entry, 1, timeout)
+        if count < 0, errno == EINTR { fs_note_signal() }
+        return count > 0
     }
 
     /// Waits until the socket takes a message again, or is hung up; at most `timeout` ms.
     func waitWritable(milliseconds timeout: Int32) -> Bool {
-        var entry = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-        return poll(&entry, 1, timeout) > 0
+        wait(for: POLLOUT, milliseconds: timeout)
     }
 
     /// Who is at the other end, as the kernel recorded it when they connected.

@@ -16,7 +16,8 @@ public struct Frame: ~Copyable, Sendable {
     public let timestamp: FrameTimestamp
     /// When it was published, on the monotonic clock.
     public let publishTimestamp: FrameTimestamp
-    /// What was lost since the frame before it, as this subscriber saw it.
+    /// What was lost since the frame before it, as this subscriber saw it. Of the first frame after a reconnection that is unknown:
+    /// see ``FrameLoss/isKnown``.
     public let lost: FrameLoss
     public let flags: FrameFlags
 

@@ -151,3 +151,19 @@ public struct Image: ~Escapable {
     /// Calls `body` with all bytes of the image's first buffer.
     public func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R { try body(bytes) }
 }
+
+extension [UInt8] {
+    /// A copy of an image: the rows of all its planes, one plane after the other, without padding. Of a compressed image, its
+    /// data. It outlives the frame.
+    public init(copying image: borrowing Image) {
+        self.init()
+        let layout = image.layout
+        for index in layout.planes.indices {
+            if layout.rows(plane: index) == nil {
+                image.plane(index).withUnsafeBytes { append(contentsOf: $0.prefix(image.bytesUsed(plane: index))) }
+            } else {
+                image.rows(plane: index).append(to: &self)
+            }
+        }
+    }
+}

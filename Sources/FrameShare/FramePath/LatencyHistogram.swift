@@ -18,7 +18,7 @@ struct LatencyScale: Sendable {
 
     /// The least latency of a bucket, in ns.
     @inline(__always)
-    func lowerBound(_ bucket: Int) -> UInt64 {
+    func leastLatency(of bucket: Int) -> UInt64 {
         guard bucket >= parts else { return UInt64(bucket) }
         return UInt64(parts + bucket & (parts - 1)) << UInt64(bucket >> bits - 1)
     }
@@ -67,7 +67,7 @@ package struct LatencyHistogram: Sendable {
         let wanted = (Double(count) * min(max(percent, 0), 100) / 100).rounded(.up) - 1
         let bucket = Self.scale.bucket(ofSample: max(0, Int(wanted)), in: counts.span)
         guard let bucket else { return maximum }
-        return min(maximum, Self.scale.lowerBound(bucket + 1) - 1)
+        return min(maximum, Self.scale.leastLatency(of: bucket + 1) - 1)
     }
 
     /// How many are below each of some latencies, in ns and in rising order, that begin a bucket, such as 16 us times a power of

@@ -40,7 +40,9 @@ struct SubscriberCore {
     var lookedAt: Int64 = 0
     private var latencies = RecentLatencies()
     /// What the next frame is marked with, beside what its publisher says: after a new connection, a break.
-    var marks: FrameFlags = []
+    private var marks: FrameFlags = []
+    /// Whether what was lost before the next frame is known.
+    private var lossIsKnown = true
     /// Whether it shares a group's frames with others.
     private let isMember: Bool
     /// Earlier generations, which end after the lock: unmapping a pool takes its time.
@@ -95,7 +97,8 @@ struct SubscriberCore {
         )
         let published = record.pointee.publish_timestamp
         if takes.isRevoked { return nil }
-        var lost = FrameLoss()
+        var lost = FrameLoss(isKnown: lossIsKnown)
+        lossIsKnown = true
         if before.number != 0, !isMember || before.number < number {
             lost.source = source &- before.source
             lost.noFreeSlot = noFreeSlot &- before.noFreeSlot
@@ -176,7 +179,13 @@ struct SubscriberCore {
         before = (0, 0, 0)
         passedOverBooked = 0
         numberAtStart = first.page.published.pointee.load(ordering: .relaxed)
-        marks = .discontinuity
+        (marks, lossIsKnown, lost.isKnown) = (.discontinuity, false, false)
+    }
+
+    /// The program does not get this frame, which was taken: the next one is the first after the break.
+    mutating func passOver(_ taken: TakenFrame) {
+        if taken.record.flags.contains(.discontinuity) { marks = .discontinuity }
+        if !taken.lost.isKnown { lossIsKnown = false }
     }
 
     // MARK: latency
@@ -302,8 +311,8 @@ final class LatencyWindow: @unchecked Sendable {
         for i in 0..<Self.bucketCount {
             let before = seen
             seen &+= Int(buckets[i])
-            if before <= half && half < seen { p50 = Self.scale.lowerBound(i) }
-            if most < seen { return (p50, Self.scale.lowerBound(i), largest) }
+            if before <= half && half < seen { p50 = Self.scale.leastLatency(of: i) }
+            if most < seen { return (p50, Self.scale.leastLatency(of: i), largest) }
         }
         return (p50, largest, largest)
     }

@@ -114,7 +114,7 @@ public final class ChannelDirectoryWatch: Sendable {
             if deadline.hasPassed { throw .timedOut() }
             let pause = (deadline.remaining(atMost: slice) + 999_999) / 1_000_000
             var entry = pollfd(fd: epoll.number, events: Int16(POLLIN), revents: 0)
-            _ = poll(&entry, 1, Int32(pause))
+            if poll(&entry, 1, Int32(pause)) < 0, errno == EINTR { fs_note_signal() }
         }
     }
 

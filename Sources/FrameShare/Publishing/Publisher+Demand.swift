@@ -92,7 +92,7 @@ extension PublisherCore {
             let left = count > 0 ? Int64.max : max(0, since.addingClamped(linger) - monotonicNow())
             if isWanted ? count > 0 : left <= 0 { return }
             if interrupted() { throw .cancelled }
-            if deadline.hasPassed { throw .timedOut }
+            if deadline.hasPassed { throw .timedOut() }
             // A signal that ends the caller's waits is looked at once a second at the latest.
             let longest = min(1_000_000_000, isWanted ? .max : left)
             sleep(whileAttentionIs: seen, nanoseconds: deadline.remaining(atMost: longest))

@@ -47,8 +47,7 @@ extension Subscriber {
             guard let taken = try waitForAnyFrame(deadline: deadline, interrupted: interrupted) else { return nil }
             if let moment, taken.record.timestamp <= moment {
                 _ = taken.frame  // its lease ends here
-                // The frame that the program gets is the first after the break.
-                if taken.record.flags.contains(.discontinuity) { state.withLock { $0.core.marks = .discontinuity } }
+                state.withLock { $0.core.passOver(taken) }
                 continue
             }
             return taken

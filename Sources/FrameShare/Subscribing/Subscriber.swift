@@ -150,7 +150,7 @@ public final class Subscriber: Sendable {
             streams: streams,
             policy: policy,
             options: options,
-            isGivenUp: { Task.isCancelled }
+            isGivenUp: { Task.isCancelled || fs_signal_came() != 0 }
         )
     }
 
@@ -223,7 +223,9 @@ public final class Subscriber: Sendable {
                     isGivenUp: isGivenUp
                 )
             } catch {
-                guard case .noSuchChannel = error, !wait.hasPassed else { throw error }
+                guard case .noSuchChannel = error else { throw error }
+                if options.waitForChannel != nil, isGivenUp() { throw .cancelled }
+                if wait.hasPassed { throw error }
             }
             try pause.take(until: wait, channel: channel, isGivenUp: isGivenUp)
         }

@@ -17,7 +17,8 @@ extension Subscriber {
 public struct SubscriberStatistics: Sendable, Hashable {
     /// Frames taken.
     public let delivered: UInt64
-    /// Frames lost between those that were taken, by where.
+    /// Frames lost between those that were taken, by where. What was lost between two connections is in none of the counts: then
+    /// ``FrameLoss/isKnown`` is false.
     public let lost: FrameLoss
     /// Frames that it was not given since it asked for fewer: ``Subscriber/Options/atMost``. No losses.
     public let passedOver: UInt64

@@ -49,6 +49,6 @@ package enum BackgroundThread {
     /// The calling thread sleeps, for less than a second.
     package static func pause(nanoseconds: Int64) {
         var time = timespec(tv_sec: 0, tv_nsec: Int(min(max(0, nanoseconds), 999_999_999)))
-        nanosleep(&time, nil)
+        if nanosleep(&time, nil) != 0 { fs_note_signal() }
     }
 }

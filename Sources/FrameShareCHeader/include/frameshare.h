@@ -149,8 +149,8 @@ const char *frameshare_last_error(void);
 const char *frameshare_result_name(int result);
 
 /* Not 0: from now on a signal whose handler runs in the calling thread, and has no SA_RESTART, ends that thread's waits for
- * frames, slots, subscribers, answers, results and settings, as it ends system calls: they return FRAMESHARE_ERROR_INTERRUPTED, and may be
- * made again. 0: they go on, which is how each thread begins. A signal that came before this call is forgotten. One that comes
+ * channels, frames, slots, subscribers, answers, results and settings, as it ends system calls: they return
+ * FRAMESHARE_ERROR_INTERRUPTED, and may be made again. 0: they go on, which is how each thread begins. A signal that came before this call is forgotten. One that comes
  * in the moment before the thread sleeps may be noticed only when the wait ends otherwise: wait no longer at a time than it
  * may take. */
 int frameshare_set_interruptible(int on);
@@ -437,7 +437,7 @@ enum {
     FRAMESHARE_FLAG_ERROR = 1,
     /* Exposure and white balance have not settled yet. */
     FRAMESHARE_FLAG_STARTUP = 2,
-    /* The first frame after a break in the source, or after the subscriber connected again: what it missed is unknown. */
+    /* The first frame after a break in the source, or after the subscriber connected again. */
     FRAMESHARE_FLAG_DISCONTINUITY = 4,
     /* A compressed frame that can be decoded alone. */
     FRAMESHARE_FLAG_KEYFRAME = 8
@@ -485,7 +485,8 @@ struct frameshare_frame_info {
     uint32_t metadata_size;
     /* Which of its generation's slots it lies in: frameshare_pool_image(). */
     uint32_t slot;
-    uint32_t reserved;
+    /* 1: the first frame after the subscriber connected again. What was lost before it is unknown, and in none of the counts. */
+    uint32_t lost_unknown;
 };
 
 int frameshare_frame_get_info(const frameshare_frame *frame, struct frameshare_frame_info *info);
@@ -656,7 +657,8 @@ struct frameshare_subscriber_statistics {
     uint32_t publisher_uid;
     /* The slots of its pool. */
     uint32_t slots;
-    uint32_t reserved;
+    /* 1 once it has connected again: what was lost between two connections is unknown, and in none of the counts. */
+    uint32_t lost_unknown;
     /* Frames that were not offered since it asked for fewer: options.rate. No losses. */
     uint64_t passed_over;
 };

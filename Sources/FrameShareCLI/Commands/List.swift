@@ -58,8 +58,9 @@ struct List: ParsableCommand {
         if case .noSuchChannel? = failure(result) { true } else { false }
     }
 
-    private func reason(_ error: ChannelError) -> String {
-        guard case .noSuchChannel = error, channels.isEmpty else { return "\(error)" }
+    /// Beside the channel's name. A socket may also have gone since its folder was read.
+    private static func reason(_ error: ChannelError) -> String {
+        guard case .noSuchChannel = error else { return "\(error)" }
         return "left behind by a publisher that was killed; the next one of this name takes its place"
     }
 
@@ -85,7 +86,7 @@ struct List: ParsableCommand {
             case .failure(let error):
                 // Asked for by name it is the command's own failure, which says it.
                 guard channels.isEmpty else { continue }
-                terminal.writeLine(StyledText(entry.name, .bold) + "  " + StyledText(reason(error), .yellow))
+                terminal.writeLine(StyledText(entry.name, .bold) + "  " + StyledText(Self.reason(error), .yellow))
             }
         }
     }

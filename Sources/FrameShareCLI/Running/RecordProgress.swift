@@ -79,10 +79,7 @@ final class RecordProgress {
                     "skipped": .number(output.skipped), "discontinuities": .number(notes.count),
                     "damaged": .number(damaged.count),
                     "left_out_seconds": .number(Double(output.leftOut) / 1e9, digits: 3),
-                    "lost": .object([
-                        "source": .number(lost.source), "no_free_slot": .number(lost.noFreeSlot),
-                        "policy": .number(lost.policy),
-                    ]),
+                    "lost": lost.json,
                 ]).text
             )
             return
@@ -90,6 +87,7 @@ final class RecordProgress {
         terminal.writeLine(
             "recorded \(Quantities.counted(frames, "frame")); lost by the source \(lost.source), there for want of a free "
                 + "slot \(lost.noFreeSlot), as the recorder was too slow \(lost.policy)"
+                + (lost.isKnown ? "" : ", between two publishers unknown")
                 + (output.skipped > 0 ? "; \(output.skipped) left out before a keyframe" : "") + damaged.text
                 + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
                 + (output.leftOut > 0

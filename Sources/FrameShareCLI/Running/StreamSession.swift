@@ -136,7 +136,7 @@ final class StreamReport {
                     "left_out_seconds": .number(Double(sent.leftOut) / 1e9, digits: 3),
                     "lost": .object([
                         "source": .number(lost.source), "no_free_slot": .number(lost.noFreeSlot),
-                        "policy": .number(lost.policy), "unconnected": .number(sent.lost),
+                        "policy": .number(lost.policy), "known": .bool(lost.isKnown), "unconnected": .number(sent.lost),
                     ]),
                 ]).text
             )
@@ -145,6 +145,7 @@ final class StreamReport {
                 "sent \(Quantities.counted(sent.sent, "frame")), \(Quantities.bytes(sent.bytes)); lost while there was no "
                     + "connection \(sent.lost), by the source \(lost.source), there for want of a free slot "
                     + "\(lost.noFreeSlot), as the network was too slow \(lost.policy)"
+                    + (lost.isKnown ? "" : ", between two publishers unknown")
                     + damaged.text + (notes.count > 0 ? "; breaks in the frames' times \(notes.count)" : "")
             )
         }

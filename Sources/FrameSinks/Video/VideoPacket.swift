@@ -92,7 +92,8 @@ extension VideoPacket {
 /// Tells where packets are missing from a channel of them, so that what follows can't be decoded up to the next keyframe.
 ///
 /// Frames that the camera lost, or that came too fast for the encoder, leave no such gap: they never were packets. A
-/// camera that gives packets itself does not tell the one from the other, and there every loss is taken for a gap.
+/// camera that gives packets itself does not tell the one from the other, and there every loss is taken for a gap, and so is every
+/// new connection.
 public struct PacketContinuity: Sendable {
     private var last: Int64?
     private var hasLeftOut = false
@@ -104,7 +105,7 @@ public struct PacketContinuity: Sendable {
         let number = frame.metadata[VideoPacket.Key.number]?.integer
         defer { (last, hasLeftOut) = (number, false) }
         if hasLeftOut { return true }
-        guard let number else { return frame.lost.total > 0 }
+        guard let number else { return frame.lost.total > 0 || !frame.lost.isKnown }
         guard let last else { return false }
         return number != last &+ 1
     }
