@@ -38,6 +38,12 @@ struct MetadataTests {
         #expect(metadata["count"] == .int32(3) && metadata["byte"] == .int32(200))
         #expect(metadata["large"] == .double(Double(UInt64.max)))
         #expect(MetadataValue(Int.min) == .int64(.min))
+        let (side, name) = (7, String(describing: Self.self))
+        let isDone = side > 3
+        let box = MetadataValue.Rectangle(x: side, y: -side, width: side, height: -side)
+        #expect(MetadataValue(box) == .rectangle(.init(x: Int32(7), y: -7, width: 7, height: 0)))
+        #expect(MetadataValue(name) == .string(name) && MetadataValue(isDone) == .bool(true))
+        #expect(MetadataValue(MetadataValue.Size(width: side, height: side)) == .size(.init(width: 7, height: 7)))
         #expect(MetadataValue(Float(0.5)) == .float(0.5) && MetadataValue(0.5 as Double) == .double(0.5))
         let (x, y, width, height) = (-5, Int.max, 640, -1)
         let rectangle = MetadataValue.Rectangle(x: x - 1, y: y, width: width * 2, height: height)

@@ -56,7 +56,9 @@ public struct Frame: ~Copyable, Sendable {
 
     deinit { received.release(slot) }
 
-    /// Ends the lease now. The end of the value's scope does the same.
+    /// Ends the lease now. The end of the value's scope does the same, and so does the end of a function that takes the frame as a
+    /// `consuming` parameter. The compiler refuses this call where images or metadata of the frame were read before it in the same
+    /// function ("noncopyable 'frame' cannot be consumed").
     public consuming func release() {}
 
     /// Whether the publisher has taken the frame back before its lease ended: it was held for longer than the publisher
@@ -169,4 +171,8 @@ public final class HeldFrame: Sendable {
     public var sequence: UInt64 { frame.sequence }
     /// When it was captured, on the clock that the source uses.
     public var timestamp: FrameTimestamp { frame.timestamp }
+    /// What was lost since the frame before it.
+    public var lost: FrameLoss { frame.lost }
+    /// What is particular about it.
+    public var flags: FrameFlags { frame.flags }
 }

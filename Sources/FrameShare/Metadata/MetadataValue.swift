@@ -67,6 +67,18 @@ public enum MetadataValue: Sendable, Hashable {
         self = (value as? Float).map(MetadataValue.float) ?? .double(Double(value))
     }
 
+    /// A rectangle.
+    public init(_ value: Rectangle) { self = .rectangle(value) }
+
+    /// A size.
+    public init(_ value: Size) { self = .size(value) }
+
+    /// A text.
+    public init(_ value: String) { self = .string(value) }
+
+    /// Yes or no.
+    public init(_ value: Bool) { self = .bool(value) }
+
     /// The value as an integer, where it is one.
     public var integer: Int64? {
         switch self {
