@@ -113,7 +113,11 @@ struct NumericOptionTests {
 
     static func options() throws -> [NumericOption] {
         let commands = try [CommandRun.executable, bench].flatMap { program in
-            let dump = try CommandRun(["--experimental-dump-help"], of: program, in: ChannelFolder()).wait()
+            let folder = try ChannelFolder()
+            // What it writes lies in the folder, which goes with its last use.
+            let dump = try withExtendedLifetime(folder) {
+                try CommandRun(["--experimental-dump-help"], of: program, in: folder).wait()
+            }
             return try Document(dump.output)["command"]["subcommands"].elements
         }
         var options: [NumericOption] = []

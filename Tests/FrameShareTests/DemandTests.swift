@@ -10,14 +10,14 @@ struct DemandTests {
     func waiting() async throws {
         let channel = try TestChannel()
         let publisher = try channel.publisher()
-        #expect(throws: ChannelError.timedOut) { try publisher.waitForDemandBlocking(timeout: .milliseconds(20)) }
+        #expect(throws: ChannelError.timedOut()) { try publisher.waitForDemandBlocking(timeout: .milliseconds(20)) }
         try publisher.waitForNoDemandBlocking(linger: .zero)
         async let wanted: Void = publisher.waitForDemand()
         do {
             let reader = try channel.subscriber()
             try await wanted
             #expect(publisher.subscriberCount == 1)
-            #expect(throws: ChannelError.timedOut) {
+            #expect(throws: ChannelError.timedOut()) {
                 try publisher.waitForNoDemandBlocking(linger: .zero, timeout: .milliseconds(20))
             }
             reader.close()
