@@ -39,6 +39,7 @@ struct FrameShareCommand: ParsableCommand {
             ),
             CommandGroup(name: "Look", subcommands: [List.self, Watch.self, Top.self, View.self]),
             CommandGroup(name: "Take", subcommands: [TakeSnapshot.self, Record.self, SendTrigger.self, Cat.self]),
+            CommandGroup(name: "Lend to other systems", subcommands: [V4L2.self, PipeWire.self]),
             CommandGroup(name: "Measure", subcommands: [Bench.self, BenchPublisher.self, BenchSubscriber.self]),
             CommandGroup(name: "Set up", subcommands: [Completions.self]),
         ]
