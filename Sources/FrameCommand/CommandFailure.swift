@@ -41,7 +41,8 @@ package struct CommandFailure: Error {
         case let failure as CommandFailure: self = failure
         case let error as ChannelError: self.init(error)
         case CopyError.channel(let error), VideoError.channel(let error): self.init(error)
-        case WishError.channel(let error): self.init(error)
+        case WishError.channel(let error), OwnerError.channel(let error): self.init(error)
+        case OwnerError.badSource: self.init("\(error)", code: .usage)
         case let error as WishError: self.init("\(error)", code: error.isUsage ? .usage : .failed)
         case ConversionError.channel(let error): self.init(error)
         case ConversionError.wish(let error): self.init("\(error)", code: .usage)

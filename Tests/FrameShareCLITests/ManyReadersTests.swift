@@ -53,7 +53,7 @@ struct ManyReadersTests {
                 || all.contains { !$0.isRunning }
         }
         let names = try folder.top()["subscribers"].elements.map { try $0["name"].text }.sorted()
-        #expect(names == (["encode"] + Array(repeating: "watch", count: count)).sorted())
+        #expect(names == (["encode cam-h264"] + Array(repeating: "watch", count: count)).sorted())
         let packets = try folder.top("cam-h264")["subscribers"].elements.map { try $0["name"].text }
         #expect(packets == Array(repeating: "record", count: count))
 

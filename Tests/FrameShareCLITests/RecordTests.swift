@@ -37,7 +37,7 @@ struct RecordTests {
         }
         // The camera's frames are in memory once, and are encoded once.
         let top = try Document(try frameshare("top", "cam", "--once", "--json", in: folder).output)
-        #expect(try top["subscribers"].elements.map { try $0["name"].text } == ["encode"])
+        #expect(try top["subscribers"].elements.map { try $0["name"].text } == ["encode cam-h264"])
         for recorder in recorders {
             let outcome = recorder.wait()
             #expect(outcome.code == 0, "\(outcome.errors)")

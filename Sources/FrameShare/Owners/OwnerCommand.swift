@@ -119,7 +119,11 @@ struct OwnerCommand {
         }
         while open[0].fd >= 0 || open[1].fd >= 0 {
             if said.contains(UInt8(ascii: "\n")) { return .ready }
-            guard !deadline.hasPassed else { throw .timedOut(source: source) }
+            guard !deadline.hasPassed else {
+                // All that was started, which is a group of its own; the child is not reaped yet, so the number is its own.
+                _ = kill(-child, SIGKILL)
+                throw .timedOut(source: source)
+            }
             let left = deadline.remaining(atMost: 100_000_000)
             guard poll(&open, 2, Int32((left + 999_999) / 1_000_000)) > 0 else { continue }
             if open[0].revents != 0, !Self.take(open[0].fd, &said) { open[0].fd = -1 }

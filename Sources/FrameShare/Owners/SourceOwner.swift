@@ -69,7 +69,7 @@ public struct SourceOwner: Sendable {
         _ directory: ChannelDirectory,
         _ attach: (String) throws(ChannelError) -> T
     ) throws(OwnerError) -> T? {
-        if let found = try attachIfThere(name.ownedChannel, attach) { return found }
+        if let found = try attachIfTrusted(name, directory, attach) { return found }
         let channels = try onChannel { () throws(ChannelError) in try directory.channels() }
         for channel in channels where channel != name.ownedChannel && !channel.hasPrefix("owned-") {
             guard let monitor = try? ChannelMonitor(channel: channel, directory: directory, timeout: .seconds(1)),
@@ -79,6 +79,28 @@ public struct SourceOwner: Sendable {
             if let found = try attachIfThere(channel, attach) { return found }
         }
         return nil
+    }
+
+    /// Attaches to the source's own channel. Its name is no secret, so that any user who may make channels could have it.
+    private func attachIfTrusted<T>(
+        _ name: SourceName,
+        _ directory: ChannelDirectory,
+        _ attach: (String) throws(ChannelError) -> T
+    ) throws(OwnerError) -> T? {
+        guard
+            let monitor = try attachIfThere(
+                name.ownedChannel,
+                { (channel) throws(ChannelError) in try ChannelMonitor(channel: channel, directory: directory) }
+            )
+        else { return nil }
+        let user = monitor.listener?.uid
+        guard isTrusted(user, directory) else {
+            throw .failed(
+                source: name.text,
+                "the channel \(name.ownedChannel) is user \(user.map(String.init) ?? "unknown")'s, and not yours"
+            )
+        }
+        return try attachIfThere(name.ownedChannel, attach)
     }
 
     /// Whose word is taken for what a channel shows: this user's, root's, and that of the folder's owner.

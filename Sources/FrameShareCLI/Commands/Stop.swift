@@ -42,6 +42,11 @@ struct Stop: ParsableCommand {
         let process = fs_pidfd_open(listener.pid)
         guard process >= 0 else { throw CommandFailure("pid \(listener.pid): \(String(cString: strerror(-process)))") }
         defer { close(process) }
+        // The socket's number is that of the process which began to listen: another one may have it by now.
+        var status = stat()
+        guard statistics.publisherPID == listener.pid, stat("/proc/\(listener.pid)", &status) == 0,
+            status.st_uid == listener.uid
+        else { throw CommandFailure("pid \(listener.pid) is not the owner of channel '\(target)'") }
         // It answers still: so the number was its own when the descriptor was made.
         _ = try monitor.snapshot()
         let result = fs_pidfd_signal(process, SIGTERM)

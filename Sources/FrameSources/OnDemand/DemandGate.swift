@@ -19,6 +19,9 @@ struct DemandGate {
         tell()
     }
 
+    /// A limit below it would have the channel looked at without a pause, in ns.
+    private static let leastIdle: Int64 = 100_000_000
+
     private static var now: Int64 { FrameTimestamp.now().nanoseconds }
 
     /// What a loop polls besides its own descriptors.
@@ -53,8 +56,13 @@ struct DemandGate {
             if look() == .start { return .start }
             var left = timeLeft
             if let idle = options.idleLimit, machine.subscribers == 0 {
-                let idleLeft = max(0, asleepSince.addingClamped(idle.nanosecondsClamped).subtractingClamped(Self.now))
-                if idleLeft == 0 { return .idle }
+                let end = asleepSince.addingClamped(max(idle.nanosecondsClamped, Self.leastIdle))
+                let idleLeft = max(0, end.subtractingClamped(Self.now))
+                if idleLeft == 0 {
+                    // Where something else keeps the channel open, such as a frame that is held still, the time begins anew.
+                    asleepSince = Self.now
+                    return .idle
+                }
                 left = min(left ?? .nanoseconds(idleLeft), .nanoseconds(idleLeft))
             } else {
                 asleepSince = Self.now
@@ -94,6 +102,8 @@ struct DemandGate {
     mutating func stopped() {
         machine.stopped()
         asleepSince = Self.now
+        // What was wrong while it ran is over.
+        if machine.failures == 0 { publisher.setSourceTrouble("") }
         tell()
     }
 

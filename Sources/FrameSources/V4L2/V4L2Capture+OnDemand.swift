@@ -68,7 +68,11 @@ extension V4L2Capture {
     ) throws(V4L2Error) -> V4L2Camera {
         func open() throws(V4L2Error) -> V4L2Device {
             // After it was plugged in again it may have another number.
-            try V4L2Device(path: V4L2Device.find(sameAs: info)?.path ?? info.path)
+            // And another one may have its own.
+            guard let found = V4L2Device.find(sameAs: info) else {
+                throw .unplugged(path: info.path, card: info.card)
+            }
+            return try V4L2Device(path: found.path)
         }
         if let wanted {
             do throws(V4L2Error) {

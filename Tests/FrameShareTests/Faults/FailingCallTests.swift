@@ -90,9 +90,9 @@ extension FaultTests {
             while try await publisher.report()["retired"] > 0 { try await Task.sleep(for: .milliseconds(5)) }
             let after = try await publisher.report()
             try #expect(after["subscribers"] == 1 && after["free"] == 12 && after["lostNoFreeSlot"] == 0, "\(after)")
-            // 3 standard ones, epoll, 3 eventfds, attention, lock, socket, the spare one, page, frame table; a connection and
+            // 3 standard ones, epoll, 5 eventfds, attention, lock, socket, the spare one, page, frame table; a connection and
             // its lane and wake page; the slots.
-            try #expect(after["fds"] == 17 && after["maps"] == 6, "\(after)")
+            try #expect(after["fds"] == 19 && after["maps"] == 6, "\(after)")
         }
 
         /// What the core's objects import of the C library and no test makes fail, and why that is right.
@@ -111,6 +111,16 @@ extension FaultTests {
             "write": "to eventfds, which refuse only when they are full, and so readable",
             "getgrnam_r getgrgid_r": "read files by the library's own calls; a name that is not found is tested",
             "syscall": "by the names of the calls that it makes",
+            "environ getauxval getcwd dladdr readlink unsetenv":
+                "where a command is and what it is given: nothing found is an answer like any other",
+            "getsockname": "of a passed socket; a failure is answered as a wrong socket is",
+            "sigemptyset strdup strerror": "memory and words",
+            "waitpid": "of a child that has ended",
+            """
+                posix_spawn posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addopen \
+                posix_spawn_file_actions_destroy posix_spawn_file_actions_init posix_spawnattr_destroy posix_spawnattr_init \
+                posix_spawnattr_setflags posix_spawnattr_setsigdefault posix_spawnattr_setsigmask
+                """: "start an owner: no call of a publisher's or a subscriber's life, and a failure is an error",
         ]
 
         static let nm: String? = ["/usr/bin/nm", "/usr/local/bin/nm"].first { access($0, X_OK) == 0 }
