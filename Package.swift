@@ -140,7 +140,8 @@ let package = Package(
         .target(
             name: "FrameCommand",
             dependencies: [
-                "CLinuxMedia", "FrameConversion", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks", "LeaseProtocol",
+                "CLinuxMedia", "FrameConversion", "FrameJSON", "FrameMemory", "FrameShare", "FrameSinks",
+                "LeaseProtocol",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),

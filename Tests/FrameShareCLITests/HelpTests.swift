@@ -10,7 +10,8 @@ struct HelpTests {
         "snapshot",
         "record",
         "trigger",
-        "cat", "v4l2", "pipewire", "doctor", "cameras", "demo", "bench", "bench-publisher", "bench-subscriber", "completions",
+        "cat", "v4l2", "pipewire", "doctor", "cameras", "demo", "bench", "bench-publisher", "bench-subscriber",
+        "completions",
     ]
 
     /// `FRAMESHARE_UPDATE_SNAPSHOTS=1 swift test --filter HelpTests` writes them anew.

@@ -117,10 +117,10 @@ extension FaultTests {
             "sigemptyset strdup strerror": "memory and words",
             "waitpid": "of a child that has ended",
             """
-                posix_spawn posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addopen \
-                posix_spawn_file_actions_destroy posix_spawn_file_actions_init posix_spawnattr_destroy posix_spawnattr_init \
-                posix_spawnattr_setflags posix_spawnattr_setsigdefault posix_spawnattr_setsigmask
-                """: "start an owner: no call of a publisher's or a subscriber's life, and a failure is an error",
+            posix_spawn posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addopen \
+            posix_spawn_file_actions_destroy posix_spawn_file_actions_init posix_spawnattr_destroy posix_spawnattr_init \
+            posix_spawnattr_setflags posix_spawnattr_setsigdefault posix_spawnattr_setsigmask
+            """: "start an owner: no call of a publisher's or a subscriber's life, and a failure is an error",
         ]
 
         static let nm: String? = ["/usr/bin/nm", "/usr/local/bin/nm"].first { access($0, X_OK) == 0 }
