@@ -121,7 +121,8 @@ def quietly(call: Callable[[], Any]) -> Any:
 
 def members(kind: str, thing: Any) -> list[str]:
     of_all = set(dir(object))
-    return [name for name in dir(thing) if name not in of_all and name not in LEFT_OUT[kind]]
+    waits = ("wait_for_", "_wait_for_", "on_demand")
+    return [name for name in dir(thing) if name not in of_all and name not in LEFT_OUT[kind] and not name.startswith(waits)]
 
 
 @pytest.mark.parametrize("kind", list(LEFT_OUT))

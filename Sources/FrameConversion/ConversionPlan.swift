@@ -26,6 +26,10 @@ public struct ConversionPlan: Sendable, Hashable {
     /// What decoding gives is known from the data alone. This is planned with the pixels that most have.
     public init(of original: ImageLayout, _ wish: Wish) throws(ConversionError) {
         do throws(WishError) { try wish.check() } catch { throw .wish(error) }
+        // What a publisher says of its images is not paid for without a limit.
+        guard max(original.width, original.height) <= Wish.largestSide,
+            original.width * original.height <= Wish.mostPixels
+        else { throw .wish(.size(width: original.width, height: original.height)) }
         let crop = wish.crop ?? Crop(width: original.width, height: original.height)
         guard crop.width >= 1, crop.height >= 1, crop.x >= 0, crop.y >= 0, crop.width <= original.width,
             crop.height <= original.height, crop.x <= original.width - crop.width,

@@ -6,6 +6,7 @@ internal import PixelFormats
 final class JPEGReader {
     private let handle: tjhandle
     private var scratch: ScratchPicture?
+    private var copied: [UInt8] = []
     /// What `scratch` was made for.
     private var made: (width: Int, height: Int, format: PixelFormat)?
 
@@ -25,8 +26,23 @@ final class JPEGReader {
         dividedBy divisor: Int,
         _ colors: ColorSpace
     ) throws(ConversionError) -> Picture {
+        // Its publisher could still write to the frame: what the header says must not change after it was read.
+        copied.removeAll(keepingCapacity: true)
+        copied.append(contentsOf: jpeg)
+        let bytes = copied.span
+        return try bytes.withUnsafeBufferPointer { (own) throws(ConversionError) in
+            try decode(own, layout, dividedBy: divisor, colors)
+        }
+    }
+
+    private func decode(
+        _ jpeg: UnsafeBufferPointer<UInt8>,
+        _ layout: ImageLayout,
+        dividedBy divisor: Int,
+        _ colors: ColorSpace
+    ) throws(ConversionError) -> Picture {
         var (width, height, subsampling, space): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
-        let start = jpeg.bindMemory(to: UInt8.self).baseAddress
+        let start = jpeg.baseAddress
         let size = UInt(jpeg.count)
         guard tjDecompressHeader3(handle, start, size, &width, &height, &subsampling, &space) == 0 else {
             throw .damaged(String(cString: tjGetErrorStr2(handle)))

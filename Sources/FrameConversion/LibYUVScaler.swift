@@ -21,6 +21,15 @@ final class LibYUVScaler {
         planarFormats.contains(format) || [.nv12, .nv21, .yuyv, .uyvy].contains(format)
     }
 
+    /// Whether libyuv's numbers are large enough: it counts rows and columns in 16 bits, and its box filter adds up in 16 bits
+    /// what it then divides by a whole number of 1/65536.
+    private static func counts(_ source: ImageLayout, _ target: ImageLayout, _ how: Wish.Filter) -> Bool {
+        let most = 32_767
+        guard max(source.width, source.height, target.width, target.height) <= most else { return false }
+        guard how == .area else { return true }
+        return source.width * source.height <= 64 * target.width * target.height && source.height <= 64 * target.height
+    }
+
     /// Nil where it can't, or is not installed.
     init?(from source: ImageLayout, to target: ImageLayout, _ how: Wish.Filter) throws(ConversionError) {
         guard let yuv = fs_libyuv(), Self.reads(source.format) else { return nil }
@@ -29,6 +38,7 @@ final class LibYUVScaler {
             source.colorSpace.encoding == target.colorSpace.encoding
             && source.colorSpace.range == target.colorSpace.range
         guard isRGB || Self.planarFormats.contains(target.format) && keepsNumbers else { return nil }
+        guard Self.counts(source, target, how) else { return nil }
         self.yuv = yuv
         filter =
             switch how {

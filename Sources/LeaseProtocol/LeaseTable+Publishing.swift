@@ -2,14 +2,14 @@ internal import Synchronization
 
 // Who is offered a frame, and who gives way when slots are few.
 extension LeaseTable {
-    /// COLLECT_ALL and PUBLISH, in one call: that of a frame.
+    /// COLLECT_ALL and the offers, in one call: that of a frame.
     @section("frameshare_way")
     public mutating func collectAndPublish(_ slot: Int) {
         collect()
         publish(slot)
     }
 
-    /// PUBLISH: the frame in `slot`, which the source held, is offered to everyone who may have it. Call
+    /// Publishes the frame in `slot`, which the source held, is offered to everyone who may have it. Call
     /// ``collectReleases()`` before. Nobody is waited for: whoever has no room loses the frame, which is counted as its own
     /// loss, and keeps its place.
     ///

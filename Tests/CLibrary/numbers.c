@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "check.h"
 
+#include <stdbool.h>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -161,6 +163,17 @@ static void descriptions(frameshare_publisher *publisher) {
     struct frameshare_subscriber_options options = frameshare_subscriber_options_init();
     options.startup_frames = 1;
     frameshare_subscriber *subscriber = open_subscriber("numbers", &options);
+    // The publisher hears of the wish for start-up frames a moment after the hello.
+    for (bool heard = false; !heard;) {
+        struct frameshare_description description = frameshare_description_init();
+        description.flags = FRAMESHARE_FLAG_STARTUP;
+        frameshare_slot *slot = NULL;
+        frameshare_frame *frame = NULL;
+        CHECK_RESULT(frameshare_publisher_next_slot(publisher, PATIENCE, &slot), FRAMESHARE_OK);
+        CHECK_RESULT(frameshare_slot_publish(slot, &description, NULL, NULL), FRAMESHARE_OK);
+        heard = frameshare_subscriber_next(subscriber, 10000000, &frame) == FRAMESHARE_OK;
+        if (heard) frameshare_frame_release(frame);
+    }
     for (size_t i = 0; i < COUNT(members); i++) {
         EACH_VALUE(v) {
             struct frameshare_description description = frameshare_description_init();

@@ -83,7 +83,8 @@ void attach_until(struct attached *a, const char *path, int stage, int64_t depth
     if (stage == AFTER_CONNECT) return;
     begin(&m, HELLO);
     put_hello(&m, 0, 1, depth, depth + 1, 0, pollable);
-    if (a->says_more) put_random(&m, 60);
+    // No rate is asked for; and what nobody knows.
+    if (a->says_more) put64(&m, 0), put_random(&m, 60);
     if (send_message(a->socket, &m) < 0) give_up("hello");
     if (stage == AFTER_HELLO) return;
     expect(a->socket, WELCOME);

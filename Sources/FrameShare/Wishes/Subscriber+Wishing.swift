@@ -36,7 +36,9 @@ extension Subscriber {
         case .derived(let derived):
             // The converter thins.
             options.atMost = nil
-            options.beforeReconnecting = { try? search.start(derived) }
+            // The channel itself is there: it was looked at.
+            options.waitForChannel = nil
+            options.beforeReconnecting = { search.startAgain(derived) }
             var attempts = 0
             while true {
                 try search.start(derived)

@@ -75,8 +75,15 @@ struct WishSearch: Sendable {
         ).waitUntilReady(atMost: Self.startTime)
     }
 
+    /// Whether this user's own process publishes it: its name is no secret, so that another user's could.
     private func isThere(_ name: String) -> Bool {
-        (try? ChannelMonitor(channel: name, directory: directory)) != nil
+        (try? ChannelMonitor(channel: name, directory: directory))?.listener?.uid == geteuid()
+    }
+
+    /// Starts a converter again, once there is something to convert.
+    func startAgain(_ derived: String) {
+        guard (try? ChannelMonitor(channel: channel, directory: directory)) != nil else { return }
+        try? start(derived)
     }
 
     /// One starter at a time of each user. The lock ends with the descriptor, also where its process dies.

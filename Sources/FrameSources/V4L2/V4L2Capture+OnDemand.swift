@@ -68,11 +68,12 @@ extension V4L2Capture {
     ) throws(V4L2Error) -> V4L2Camera {
         func open() throws(V4L2Error) -> V4L2Device {
             // After it was plugged in again it may have another number.
+            let device = try V4L2Device(path: V4L2Device.find(sameAs: info)?.path ?? info.path)
             // And another one may have its own.
-            guard let found = V4L2Device.find(sameAs: info) else {
+            guard device.info.driver == info.driver, device.info.card == info.card, device.info.bus == info.bus else {
                 throw .unplugged(path: info.path, card: info.card)
             }
-            return try V4L2Device(path: found.path)
+            return device
         }
         if let wanted {
             do throws(V4L2Error) {

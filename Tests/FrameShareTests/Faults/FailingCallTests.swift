@@ -114,10 +114,10 @@ extension FaultTests {
             "environ getauxval getcwd dladdr readlink unsetenv":
                 "where a command is and what it is given: nothing found is an answer like any other",
             "getsockname": "of a passed socket; a failure is answered as a wrong socket is",
-            "sigemptyset strdup strerror": "memory and words",
-            "waitpid": "of a child that has ended",
+            "sigemptyset strdup strerror strncmp": "memory and words",
+            "waitpid kill": "of a child, which has ended or is to",
             """
-            posix_spawn posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addopen \
+            posix_spawn posix_spawnp posix_spawn_file_actions_addclosefrom_np posix_spawn_file_actions_adddup2 posix_spawn_file_actions_addopen \
             posix_spawn_file_actions_destroy posix_spawn_file_actions_init posix_spawnattr_destroy posix_spawnattr_init \
             posix_spawnattr_setflags posix_spawnattr_setsigdefault posix_spawnattr_setsigmask
             """: "start an owner: no call of a publisher's or a subscriber's life, and a failure is an error",
