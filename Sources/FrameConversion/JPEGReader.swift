@@ -29,8 +29,7 @@ final class JPEGReader {
         // Its publisher could still write to the frame: what the header says must not change after it was read.
         copied.removeAll(keepingCapacity: true)
         copied.append(contentsOf: jpeg)
-        let bytes = copied.span
-        return try bytes.withUnsafeBufferPointer { (own) throws(ConversionError) in
+        return try copied.withUnsafeBufferPointer { (own) throws(ConversionError) in
             try decode(own, layout, dividedBy: divisor, colors)
         }
     }
