@@ -226,7 +226,10 @@ def _counts(news: Mapping[str, Any]) -> _Counts:
         _of(int, news.get("damaged", 0)),
         float(_of((int, float), news.get("left_out_seconds", 0))),
         Loss(
-            *(_of(int, lost.get(name, 0)) for name in ("source", "no_free_slot", "policy")), _of(bool, lost.get("known", True))
+            _of(int, lost.get("source", 0)),
+            _of(int, lost.get("no_free_slot", 0)),
+            _of(int, lost.get("policy", 0)),
+            _of(bool, lost.get("known", True)),
         ),
     )
 
