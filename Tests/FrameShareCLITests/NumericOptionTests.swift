@@ -49,6 +49,8 @@ struct NumericOptionTests {
     ]
     /// Those that take none.
     private static let others: Set<String> = [
+        // Choices, of which none is any other number.
+        "degrees", "filter",
         "channel", "codec", "file", "fill", "format", "input", "memory", "name", "name=value", "path", "preset",
         "profile",
         "source", "text", "touch", "who",

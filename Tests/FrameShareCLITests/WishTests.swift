@@ -19,7 +19,7 @@ struct WishTests {
     /// The process of the only converter.
     private func converter(_ folder: ChannelFolder) throws -> Int32 {
         let name = try #require(derived(folder).first).dropLast(".sock".count)
-        return Int32(try folder.top(String(name))["publisher_pid"].int)
+        return Int32(try folder.top(String(name))["publisher"]["pid"].int)
     }
 
     @Test("Programs that start at once and want the same share one converter, which ends after the last of them")
