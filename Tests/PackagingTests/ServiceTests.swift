@@ -14,7 +14,7 @@ struct ServiceTests {
         let installation = try Installation()
         #expect(
             installation.files == [
-                "bin/frameshare", "share/man/man1/frameshare.1",
+                "bin/frameshare", "bin/frameshare-bench", "share/man/man1/frameshare.1",
                 "share/bash-completion/completions/frameshare", "share/zsh/site-functions/_frameshare",
                 "share/fish/vendor_completions.d/frameshare.fish",
                 Self.unit, Self.socket, "lib/sysusers.d/frameshare.conf", "share/doc/frameshare/channel.conf",
