@@ -26,6 +26,8 @@ struct WishTests {
     func shared() throws {
         let folder = try ChannelFolder()
         let camera = try camera(folder)
+        // As long as it reads, the converter does not end between two of the others.
+        let holder = try folder.started(["watch", "cam"] + Self.wish)
         let readers = try (0..<12).map { _ in
             try CommandRun(["watch", "cam"] + Self.wish + ["--frames", "10", "--json"], in: folder)
         }
@@ -36,6 +38,7 @@ struct WishTests {
         #expect(derived(folder).count == 1 && derived(folder)[0].contains("80x60-RGB888"))
         // Only one has ever read the camera.
         #expect(try folder.top()["subscribers"].elements.map { try $0["id"].int } == [1])
+        _ = try folder.end(holder)
         eventually { derived(folder).isEmpty }
         #expect(try folder.top()["subscribers"].elements.isEmpty)
         _ = try folder.end(camera)
